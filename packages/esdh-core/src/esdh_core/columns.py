@@ -1,0 +1,149 @@
+"""The few kinds of column: how the values of one field over a range of records are held.
+
+A column keeps its values in the form that costs least to make and to render: codes into a vocabulary,
+ASCII text of one width, small integers, days. Text is written once per vocabulary entry, not once per
+row. Columns are immutable by convention; two fields that hold the same values share one column object,
+which is how an exporter knows that it need not hash or render them twice.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Coded", "Column", "Date", "FixedText", "Integer", "Joined", "Vocabulary", "day_number"]
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+
+
+def day_number(date: dt.date) -> int:
+    """Return the days from 1970-01-01 to `date`."""
+    return date.toordinal() - _EPOCH
+
+
+class Vocabulary:
+    """The distinct-by-position values that codes point at; `None` is a null.
+
+    Compared and hashed by identity, so that a rendering of it can be cached.
+    """
+
+    __slots__ = ("__weakref__", "values")
+
+    def __init__(self, values: Sequence[str | None]) -> None:
+        self.values = tuple(values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """Text out of a vocabulary: `codes`, integers of shape (n,), index `vocabulary`.
+
+    Several columns may share one array of codes with vocabularies of equal length: a city, a state and a
+    postal code are three views of the postal code's number.
+    """
+
+    codes: NDArray[np.integer]
+    vocabulary: Vocabulary
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def tolist(self) -> list[str | None]:
+        """Return the values as Python objects."""
+        values = self.vocabulary.values
+        return [values[code] for code in self.codes.tolist()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FixedText:
+    """ASCII letters, digits and hyphens of one width: `matrix`, bytes of shape (n, width), C order.
+
+    No format needs to quote or escape such a value.
+    """
+
+    matrix: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def tolist(self) -> list[str]:
+        """Return the values as Python objects."""
+        text, width = self.matrix.tobytes().decode("ascii"), self.matrix.shape[1]
+        return [text[i : i + width] for i in range(0, len(text), width)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Integer:
+    """Integers from `low` to `high`, a range small enough to write out once: `values`, shape (n,)."""
+
+    values: NDArray[np.integer]
+    low: int
+    high: int
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def tolist(self) -> list[int]:
+        """Return the values as Python objects."""
+        values: list[int] = self.values.tolist()
+        return values
+
+    def texts(self) -> Vocabulary:
+        """Return the decimal text of every integer from `low` to `high`."""
+        return _integer_texts(self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Date:
+    """Dates as days since 1970-01-01, from `low` to `high`: `days`, int32 of shape (n,)."""
+
+    days: NDArray[np.int32]
+    low: int
+    high: int
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def tolist(self) -> list[dt.date]:
+        """Return the values as Python objects."""
+        return [dt.date.fromordinal(day + _EPOCH) for day in self.days.tolist()]
+
+    def text(self) -> FixedText:
+        """Return the dates in ISO 8601 form, ten characters each."""
+        table = _date_texts(self.low, self.high)
+        return FixedText(table.take(self.days - self.low).view(np.uint8).reshape(-1, 10))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """Text put together from other columns and literals, in order."""
+
+    parts: "tuple[Coded | Integer | str, ...]"
+
+    def __len__(self) -> int:
+        return len(next(part for part in self.parts if not isinstance(part, str)))
+
+    def tolist(self) -> list[str]:
+        """Return the values as Python objects."""
+        count = len(self)
+        pieces = [[part] * count if isinstance(part, str) else part.tolist() for part in self.parts]
+        return ["".join(map(str, row)) for row in zip(*pieces, strict=True)]
+
+
+Column = Coded | FixedText | Integer | Date | Joined
+
+
+@lru_cache(maxsize=16)
+def _integer_texts(low: int, high: int) -> Vocabulary:
+    return Vocabulary([str(n) for n in range(low, high + 1)])
+
+
+@lru_cache(maxsize=16)
+def _date_texts(low: int, high: int) -> NDArray[np.void]:
+    days = np.arange(low, high + 1).astype("datetime64[D]")
+    return np.datetime_as_string(days, unit="D").astype("S10").view("V10")

@@ -1,0 +1,123 @@
+"""Draws of a named stream over a range of indices, and draws turned into choices.
+
+A draw is a function of (seed, stream name, index) and of nothing else: Philox4x64-10 (Salmon, Moraes,
+Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011) keyed by the seed and the stream's
+name, with the index as its counter. So any row is reached without the rows before it, and a stream
+that is added or dropped moves no other.
+
+What is promised: the words of `draws`, for ever. NumPy guarantees the words of its Philox bit generator;
+its `Generator` methods guarantee nothing and are not used.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Choice", "draws", "high", "key_word", "low", "uniform"]
+
+_WORDS_PER_COUNTER = 4
+_GUIDE_BITS = 16  # a guide of 65,536 entries stays in the second-level cache
+
+
+@lru_cache(maxsize=256)
+def key_word(stream: str) -> int:
+    """Return the key of a stream: the first 8 bytes of SHA-256 of its name, little-endian."""
+    return int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "little")
+
+
+def draws(seed: int, stream: str, start: int, count: int) -> NDArray[np.uint64]:
+    """Return draws `start` to `start + count - 1` of a stream, shape (count,), unsigned 64-bit.
+
+    Each counter value yields four words; draw i is word i % 4 of counter i // 4 + 1 (NumPy increments
+    its counter before the first word, so it is set to i // 4).
+    """
+    skip = start % _WORDS_PER_COUNTER
+    # Arrays, not lists: a Python list would pass through a double and lose the low bits of a large key.
+    philox = np.random.Philox(
+        key=np.array([seed, key_word(stream)], dtype=np.uint64),
+        counter=np.array([start // _WORDS_PER_COUNTER, 0, 0, 0], dtype=np.uint64),
+    )
+    words: NDArray[np.uint64] = philox.random_raw(skip + count)
+    return words[skip:]
+
+
+def high(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Return the upper 32 bits of each draw: the field's first choice."""
+    return (words >> np.uint64(32)).astype(np.uint32)
+
+
+def low(words: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Return the lower 32 bits of each draw: a second choice of the same field."""
+    return words.astype(np.uint32)  # a cast to a narrower unsigned integer keeps the low bits
+
+
+def uniform(bits: NDArray[np.uint32], below: int | NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return an integer from 0 to `below - 1` for each 32 bits: (bits * below) >> 32.
+
+    `below` is one bound, or one a row; at most 2^32, so that the product fits 64 bits.
+    """
+    return (bits.astype(np.uint64) * np.asarray(below, dtype=np.uint64)) >> np.uint64(32)
+
+
+class Choice:
+    """A weighted choice among the members of a group, by exact integer thresholds.
+
+    `weights[g][j]` is the integer weight of member j of group g (zero: never chosen). Members are
+    numbered through all groups, so the code of member j of group g is the number of members in the
+    groups before g, plus j. Within a group with running sums C of total W the choice for 32 random
+    bits b is the first j with b < floor(C[j] * 2^32 / W).
+
+    The look-up is a guide table (Chen and Asau, "On generating random variates from an empirical
+    distribution", AIIE Transactions 6, 1974): the top bits name the code at the lower edge of their
+    bucket, and as many steps as the fullest bucket has thresholds finish the search.
+    """
+
+    def __init__(self, weights: Sequence[Sequence[int]]) -> None:
+        if not weights or any(w < 0 for group in weights for w in group):
+            raise ValueError("a choice needs at least one group, and no negative weight")
+        self._weights = tuple(tuple(group) for group in weights)
+        group_bits = (len(weights) - 1).bit_length()
+        bits = max(4, _GUIDE_BITS - group_bits)
+        self._shift = np.uint32(32 - bits)
+        self._bits = np.uint32(bits)
+        edges = np.arange(1 << bits, dtype=np.uint64) << np.uint64(32 - bits)
+        ends = edges + np.uint64((1 << (32 - bits)) - 1)
+        guides, bounds, first, steps = [], [], 0, 0
+        for group in self._weights:
+            total = sum(group)
+            if total >= 1 << 32:
+                raise ValueError(f"weights sum to {total}, which is not below 2^32")
+            running = np.cumsum(np.array(group, dtype=object))
+            # An empty group is never drawn from; its thresholds only keep the numbering whole.
+            thresholds = np.array([(int(c) << 32) // total if total else 1 << 32 for c in running], dtype=np.uint64)
+            at_edge = np.searchsorted(thresholds, edges, side="right")
+            guides.append(at_edge + first)
+            steps = max(steps, int((np.searchsorted(thresholds, ends, side="right") - at_edge).max()))
+            bounds.append(thresholds)
+            first += len(group)
+        self._steps = steps
+        self._guide = np.concatenate(guides).astype(np.int32)
+        # The last threshold of a group is 2^32, one past 32 bits: compare with "greater than bound - 1".
+        # (A bound of zero belongs to a leading member of weight zero, which the guide has passed already.)
+        joined = np.concatenate(bounds)
+        self._last = (np.maximum(joined, np.uint64(1)) - np.uint64(1)).astype(np.uint32)
+
+    def codes(self, bits: NDArray[np.uint32], group: NDArray[np.integer] | None = None) -> NDArray[np.int32]:
+        """Return the code chosen for each 32 bits, shape of `bits`; `group` names each row's group."""
+        bucket = bits >> self._shift
+        if group is not None:
+            bucket += group.astype(np.uint32) << self._bits
+        codes: NDArray[np.int32] = self._guide.take(bucket)
+        for _ in range(self._steps):
+            codes += bits > self._last.take(codes)
+        return codes
+
+    def shares(self, group: int = 0) -> list[Fraction]:
+        """Return the declared probability of each member of a group, as exact fractions."""
+        weights = self._weights[group]
+        total = sum(weights)
+        return [Fraction(w, total) for w in weights]

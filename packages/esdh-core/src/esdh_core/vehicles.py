@@ -1,0 +1,374 @@
+"""The rules of a vehicle: how each field of `Vehicle` is made."""
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esdh_core import persons
+from esdh_core.columns import Coded, Column, FixedText, Integer, Vocabulary
+from esdh_core.constants import REFERENCE_DATE
+from esdh_core.entities import Vehicle
+from esdh_core.ids import invert
+from esdh_core.lookups import load
+from esdh_core.rules import Block, Entity, once
+from esdh_core.stats import Statistic, count_bands, count_prefixes, count_values
+from esdh_core.streams import Choice, high
+
+__all__ = ["VEHICLE", "vin_index"]
+
+VEHICLE = Entity("vehicle", "vehicles", Vehicle)
+
+_MODELS, _YEARS, _RISK = load("vehicle_models"), load("model_years"), load("risk_odds")
+_MODEL_MAKES, _MODEL_NAMES = _MODELS.texts("make"), _MODELS.texts("model")
+_MODEL_BODIES, _MODEL_WEIGHTS = _MODELS.texts("body_style"), _MODELS.integers("weight")
+_MODEL_SOLD = _MODELS.ranges("sold")
+_MAKES = tuple(dict.fromkeys(_MODEL_MAKES))  # the table lists the models of a make together
+MODEL_YEARS = tuple(_YEARS.integers("model_year"))
+_COMMERCIAL_BODIES = ("SUV", "Truck")
+
+
+@VEHICLE.rule("vehicle_id", "The record's id: decodes to seed, dataset version, entity vehicle and index")
+def vehicle_id(block: Block) -> Column:
+    return FixedText(block.ids("vehicle"))
+
+
+@VEHICLE.rule("person_id", "The person of the same record", given=("person.person_id",))
+def person_id(block: Block) -> Column:
+    return persons.person_id(block)
+
+
+# --- make, model, model year -------------------------------------------------------------------------
+
+# One row of weights a line of business, Personal first: a model that it doesn't draw weighs nothing.
+_WEIGHTS_BY_LOB = [
+    _MODEL_WEIGHTS,
+    [w if body in _COMMERCIAL_BODIES else 0 for w, body in zip(_MODEL_WEIGHTS, _MODEL_BODIES, strict=True)],
+]
+
+
+def _of_make(weights: list[int], make: str) -> list[int]:
+    return [weight for weight, at in zip(weights, _MODEL_MAKES, strict=True) if at == make]
+
+
+_MAKE = Choice([[sum(_of_make(weights, make)) for make in _MAKES] for weights in _WEIGHTS_BY_LOB])
+_MODEL = Choice([_of_make(weights, make) for weights in _WEIGHTS_BY_LOB for make in _MAKES])
+_YEAR = Choice(
+    [
+        [
+            weight if any(first <= year <= last for first, last in sold) else 0
+            for year, weight in zip(MODEL_YEARS, _YEARS.integers("weight"), strict=True)
+        ]
+        for sold in _MODEL_SOLD
+    ]
+)
+
+
+@once
+def _model_codes(block: Block) -> NDArray[np.int32]:
+    """Return the row of each vehicle's model in the table, shape (count,)."""
+    lob = persons.lob_codes(block)
+    # A make's code runs through both lines of business, and so numbers the groups of models.
+    make = _MAKE.codes(high(block.draws("vehicle.make")), lob)
+    return _MODEL.codes(high(block.draws("vehicle.model")), make) % np.int32(len(_MODEL_NAMES))
+
+
+@once
+def model_and_year_codes(block: Block) -> NDArray[np.int32]:
+    """Return model row * number of model years + model year's number, shape (count,)."""
+    return _YEAR.codes(high(block.draws("vehicle.model_year")), _model_codes(block))
+
+
+def _for_each_year(values: list[str]) -> Vocabulary:
+    """Return a vocabulary for model-and-year codes out of one value a model."""
+    return Vocabulary([value for value in values for _ in MODEL_YEARS])
+
+
+_MAKE_VOCABULARY = _for_each_year(_MODEL_MAKES)
+_MODEL_VOCABULARY = _for_each_year(_MODEL_NAMES)
+_BODY_VOCABULARY = _for_each_year(_MODEL_BODIES)
+SUMMARIES = Vocabulary(
+    [f"{year} {make} {model}" for make, model in zip(_MODEL_MAKES, _MODEL_NAMES, strict=True) for year in MODEL_YEARS]
+)
+_LOB_SHARES = list(persons.lob_shares().values())
+
+
+def _model_shares_by_row() -> list[Fraction]:
+    shares = [Fraction(0)] * len(_MODEL_NAMES)
+    for share, weights in zip(_LOB_SHARES, _WEIGHTS_BY_LOB, strict=True):
+        for row, weight in enumerate(weights):
+            shares[row] += share * Fraction(weight, sum(weights))
+    return shares
+
+
+def _sum_by(labels: list[str], shares: list[Fraction]) -> dict[str, Fraction]:
+    sums: dict[str, Fraction] = {}
+    for label, share in zip(labels, shares, strict=True):
+        sums[label] = sums.get(label, Fraction(0)) + share
+    return sums
+
+
+def _make_shares() -> dict[str, Fraction]:
+    return _sum_by(_MODEL_MAKES, _model_shares_by_row())
+
+
+def _model_shares() -> dict[str, Fraction]:
+    return _sum_by(_MODEL_NAMES, _model_shares_by_row())
+
+
+def _year_shares() -> dict[str, Fraction]:
+    shares = dict.fromkeys(map(str, MODEL_YEARS), Fraction(0))
+    for row, share in enumerate(_model_shares_by_row()):
+        for year, within in zip(MODEL_YEARS, _YEAR.shares(row), strict=True):
+            shares[str(year)] += share * within
+    return shares
+
+
+@VEHICLE.rule(
+    "make",
+    "A make; Commercial draws only makes of SUVs and Trucks",
+    streams=("vehicle.make",),
+    tables=("vehicle_models",),
+    given=("person.lob_type",),
+    distribution="proportional to the summed weight of the make's models that the line of business draws",
+    source=_MODELS.source,
+)
+def make(block: Block) -> Column:
+    return Coded(model_and_year_codes(block), _MAKE_VOCABULARY)
+
+
+@VEHICLE.rule(
+    "model",
+    "A model of the make; Commercial draws only SUVs and Trucks",
+    streams=("vehicle.model",),
+    tables=("vehicle_models",),
+    given=("vehicle.make", "person.lob_type"),
+    distribution="proportional to weight within the make",
+    source=_MODELS.source,
+)
+def model(block: Block) -> Column:
+    return Coded(model_and_year_codes(block), _MODEL_VOCABULARY)
+
+
+@VEHICLE.rule(
+    "model_year",
+    "A model year in which the model was sold",
+    streams=("vehicle.model_year",),
+    tables=("vehicle_models", "model_years"),
+    given=("vehicle.model",),
+    distribution="proportional to the vehicles of that model year on the road, over the years the model was sold",
+    source=_YEARS.source,
+)
+def model_year(block: Block) -> Column:
+    years = model_and_year_codes(block) % np.int32(len(MODEL_YEARS)) + np.int32(MODEL_YEARS[0])
+    return Integer(years, MODEL_YEARS[0], MODEL_YEARS[-1])
+
+
+@VEHICLE.rule(
+    "body_style",
+    "The body style of the model",
+    tables=("vehicle_models",),
+    given=("vehicle.model",),
+)
+def body_style(block: Block) -> Column:
+    return Coded(model_and_year_codes(block), _BODY_VOCABULARY)
+
+
+# --- risk --------------------------------------------------------------------------------------------
+
+RISK_RATINGS = ("Low", "Medium", "High")
+_RISK_VOCABULARY = Vocabulary(RISK_RATINGS)
+_LARGEST_VEHICLE_AGE = REFERENCE_DATE.year - MODEL_YEARS[0]
+
+
+def _risk_bands() -> tuple[NDArray[np.int32], Choice]:
+    """Return the band of every (line of business, age, vehicle age), shape (2, ages, vehicle ages), and its odds."""
+    bands = np.full((len(persons.LOB_TYPES), len(persons.AGES), _LARGEST_VEHICLE_AGE + 1), -1, dtype=np.int32)
+    limits = ("first_age", "last_age", "first_vehicle_age", "last_vehicle_age")
+    spans = zip(*map(_RISK.integers, limits), strict=True)
+    for band, (lob, (first, last, newest, oldest)) in enumerate(zip(_RISK.texts("lob_type"), spans, strict=True)):
+        youngest = persons.AGES[0]
+        bands[persons.LOB_TYPES.index(lob), first - youngest : last - youngest + 1, newest : oldest + 1] = band
+    return bands, Choice(list(zip(*map(_RISK.integers, ("low", "medium", "high")), strict=True)))
+
+
+_RISK_BANDS, _RISK_RATING = _risk_bands()
+
+
+def risk_shares() -> dict[str, Fraction]:
+    """Return the declared share of each risk rating."""
+    totals = [Fraction(0)] * len(RISK_RATINGS)
+    for lob, (lob_share, weights) in enumerate(zip(_LOB_SHARES, _WEIGHTS_BY_LOB, strict=True)):
+        years = [Fraction(0)] * len(MODEL_YEARS)
+        for row, weight in enumerate(weights):
+            if weight:
+                for at, within in enumerate(_YEAR.shares(row)):
+                    years[at] += Fraction(weight, sum(weights)) * within
+        # Given the line of business, the driver's age and the model year are independent.
+        odds: dict[int, Fraction] = {}
+        for age, age_share in enumerate(persons.age_shares(lob)):
+            for at, year_share in enumerate(years):
+                band = int(_RISK_BANDS[lob, age, REFERENCE_DATE.year - MODEL_YEARS[at]])
+                odds[band] = odds.get(band, Fraction(0)) + age_share * year_share
+        for band, share in odds.items():
+            if share:
+                for rating, within in enumerate(_RISK_RATING.shares(band)):
+                    totals[rating] += lob_share * share * within
+    return dict(zip(RISK_RATINGS, totals, strict=True))
+
+
+@VEHICLE.rule(
+    "risk_rating",
+    "Low or Medium for Personal, Medium or High for Commercial",
+    streams=("vehicle.risk_rating",),
+    tables=("risk_odds",),
+    given=("person.lob_type", "person.date_of_birth", "vehicle.model_year"),
+    distribution="odds by line of business, age band and vehicle age band",
+    source=_RISK.source,
+)
+def risk_rating(block: Block) -> Column:
+    year = model_and_year_codes(block) % np.int32(len(MODEL_YEARS))
+    vehicle_age = np.int32(_LARGEST_VEHICLE_AGE) - year
+    age = persons.ages(block) - np.int32(persons.AGES[0])
+    _, ages, vehicle_ages = _RISK_BANDS.shape
+    band = _RISK_BANDS.take((persons.lob_codes(block) * np.int32(ages) + age) * np.int32(vehicle_ages) + vehicle_age)
+    codes = _RISK_RATING.codes(high(block.draws("vehicle.risk_rating")), band)
+    return Coded(codes % np.int32(len(RISK_RATINGS)), _RISK_VOCABULARY)
+
+
+# --- copies ------------------------------------------------------------------------------------------
+
+
+@VEHICLE.rule("lob_type", "The person's line of business", given=("person.lob_type",))
+def lob_type(block: Block) -> Column:
+    return persons.lob_type(block)
+
+
+@VEHICLE.rule("garaging_state", "The person's state", given=("person.state",))
+def garaging_state(block: Block) -> Column:
+    return persons.state(block)
+
+
+@VEHICLE.rule("garaging_postal_code", "The person's postal code", given=("person.postal_code",))
+def garaging_postal_code(block: Block) -> Column:
+    return persons.postal_code(block)
+
+
+@VEHICLE.rule("synthetic_source", "The synthetic marker, the same on every row")
+def synthetic_source(block: Block) -> Column:
+    return persons.synthetic_source(block)
+
+
+# --- VIN ---------------------------------------------------------------------------------------------
+
+_VIN_STREAM = "vehicle.vin"
+# 33 characters, base-33 digits as well: the letters I, O and Q are in no VIN (49 CFR 565.13).
+_VIN_CHARACTERS = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
+# The value of each character and the weight of each position in the check digit, and the code of each
+# model year (49 CFR 565.15, tables III to VI).
+_VIN_VALUES = dict(zip(_VIN_CHARACTERS, [*range(10), *range(1, 9), 1, 2, 3, 4, 5, 7, 9, *range(2, 10)], strict=True))
+_VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+_CHECK_DIGITS = np.frombuffer(b"0123456789X", dtype=np.uint8)
+_YEAR_CODES = dict(zip(range(2001, 2031), "123456789ABCDEFGHJKLMNPRSTVWXY", strict=True))
+_FIRST_LETTER_YEAR = 2010  # position 7 is a letter from this model year on, a digit before
+_BODY_LETTERS = {"Sedan": ("1", "A"), "SUV": ("2", "B"), "Truck": ("3", "C")}
+_DIGITS = 100_000  # positions 13 to 17 hold the remainder by this
+_BASE = 33
+_VIN_FIELDS = np.dtype(
+    {
+        "names": ["prefix", "p6", "p7", "p8", "check", "year", "p11_12", "p13_14", "p15_17"],
+        "formats": ["V5", np.uint8, np.uint8, np.uint8, np.uint8, np.uint8, "V2", "V2", "V3"],
+        "offsets": [0, 5, 6, 7, 8, 9, 10, 12, 14],
+        "itemsize": 17,
+    }
+)
+
+
+def _weighted(text: str, first_position: int) -> int:
+    """Return what `text`, from a position (1 to 17) on, adds to the check sum."""
+    return sum(_VIN_VALUES[c] * _VIN_WEIGHTS[first_position - 1 + i] for i, c in enumerate(text))
+
+
+class _Pieces:
+    """A run of characters for every value of a code: as bytes, and as its part of the check sum."""
+
+    def __init__(self, runs: list[tuple[tuple[int, str], ...]]) -> None:
+        """Take, for each value of the code, its (position, characters) pairs."""
+        width = len(runs[0])
+        self.text = [
+            np.frombuffer("".join(run[i][1] for run in runs).encode("ascii"), dtype=f"V{len(runs[0][i][1])}")
+            for i in range(width)
+        ]
+        self.sums = np.array([sum(_weighted(text, at) for at, text in run) for run in runs], dtype=np.int32)
+
+
+_VIN_MODELS = _Pieces(
+    [
+        ((1, f"0{make_code}{model_code}"), (7, _BODY_LETTERS[body][year >= _FIRST_LETTER_YEAR]), (10, _YEAR_CODES[year]))
+        for make_code, model_code, body in zip(
+            _MODELS.texts("make_code"), _MODELS.texts("model_code"), _MODEL_BODIES, strict=True
+        )
+        for year in MODEL_YEARS
+    ]
+)
+_PAIRS = [(_VIN_CHARACTERS[n // _BASE], _VIN_CHARACTERS[n % _BASE]) for n in range(_BASE * _BASE)]
+_VIN_11_12 = _Pieces([((11, first + second),) for first, second in _PAIRS])
+_VIN_6_8 = _Pieces([((6, first), (8, second)) for first, second in _PAIRS])
+_VIN_13_14 = _Pieces([((13, f"{n:02}"),) for n in range(100)])
+_VIN_15_17 = _Pieces([((15, f"{n:03}"),) for n in range(1000)])
+
+
+@VEHICLE.rule(
+    "vin",
+    "0 (a region assigned to nobody), make and model in positions 2 to 5, body style in 7, check digit in 9 and year "
+    "code in 10 of 49 CFR 565.15; the keyed permutation of the index in the rest: unique within a seed",
+    tables=("vehicle_models",),
+    given=("vehicle.model", "vehicle.model_year"),
+)
+def vin(block: Block) -> Column:
+    permuted = block.permuted(_VIN_STREAM)
+    letters, digits = permuted // np.uint64(_DIGITS), permuted % np.uint64(_DIGITS)
+    vehicle = model_and_year_codes(block)
+    p6_8, p11_12 = letters // np.uint64(_BASE * _BASE), letters % np.uint64(_BASE * _BASE)
+    p13_14, p15_17 = digits // np.uint64(1000), digits % np.uint64(1000)
+    total = _VIN_MODELS.sums.take(vehicle)
+    for pieces, codes in ((_VIN_6_8, p6_8), (_VIN_11_12, p11_12), (_VIN_13_14, p13_14), (_VIN_15_17, p15_17)):
+        total += pieces.sums.take(codes)
+    text = np.empty((block.count, 17), dtype=np.uint8)
+    parts = text.reshape(-1).view(_VIN_FIELDS)
+    prefix, body, year = _VIN_MODELS.text
+    parts["prefix"] = prefix.take(vehicle)
+    parts["p7"] = body.view(np.uint8).take(vehicle)
+    parts["year"] = year.view(np.uint8).take(vehicle)
+    parts["p6"] = _VIN_6_8.text[0].view(np.uint8).take(p6_8)
+    parts["p8"] = _VIN_6_8.text[1].view(np.uint8).take(p6_8)
+    parts["p11_12"] = _VIN_11_12.text[0].take(p11_12)
+    parts["p13_14"] = _VIN_13_14.text[0].take(p13_14)
+    parts["p15_17"] = _VIN_15_17.text[0].take(p15_17)
+    parts["check"] = _CHECK_DIGITS.take(total % np.int32(11))
+    return FixedText(text)
+
+
+def vin_index(seed: int, vin: str) -> int:
+    """Return the index that a VIN of this seed holds: the inverse of positions 6, 8, 11, 12 and 13 to 17."""
+    letters = 0
+    for position in (6, 8, 11, 12):  # most significant first
+        letters = letters * _BASE + _VIN_CHARACTERS.index(vin[position - 1])
+    permuted = letters * _DIGITS + int(vin[12:])
+    return int(invert(seed, _VIN_STREAM, np.array([permuted], dtype=np.uint64))[0])
+
+
+def _prefix_shares() -> dict[str, Fraction]:
+    return _sum_by([f"0{code}" for code in _MODELS.texts("make_code")], _model_shares_by_row())
+
+
+VEHICLE.statistics = (
+    Statistic("makes", "make", count_values, _make_shares),
+    Statistic("models", "model", count_values, _model_shares),
+    Statistic("vin_prefixes", "vin", count_prefixes, _prefix_shares),
+    Statistic("model_years", "model_year", count_values, _year_shares),
+    Statistic("model_year_bands", "model_year", count_bands),
+    Statistic("risk_ratings", "risk_rating", count_values, risk_shares),
+    Statistic("lines_of_business", "lob_type", count_values, persons.lob_shares),
+    Statistic("states", "garaging_state", count_values, persons.state_shares),
+)
