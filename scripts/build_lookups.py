@@ -69,9 +69,7 @@ MAX_POSTAL_CODE_KM = 60.0
 EXCLUDED_CITIES = frozenset({("CA", "Universal City")})
 # Airports, business reply mail and post office boxes that the package takes for
 # STANDARD; from memory.
-EXCLUDED_POSTAL_CODES = frozenset(
-    "89199 90079 90134 92199 92799 92899 94128 94188 94999 98158".split()
-)
+EXCLUDED_POSTAL_CODES = frozenset(["89199", "90079", "90134", "92199", "92799", "92899", "94128", "94188", "94999", "98158"])
 
 # Body styles of vehicle_models and their names in faker_vehicle.
 BODY_STYLES = {"Sedan": "Sedan", "SUV": "SUV", "Truck": "Pickup"}
@@ -85,12 +83,7 @@ SHARE_85_89 = (3, 4)
 # Words that readers of CSV, YAML, R, pandas or Excel take for a missing value,
 # a truth value, a number or a date.
 SPECIAL_WORDS = frozenset(
-    """
-    none null nil na n/a nan nul missing empty blank undefined unknown void test
-    true false yes no y n on off inf infinity
-    jan feb mar apr jun jul aug sep sept oct nov dec
-    mon tue wed thu fri sat sun
-    """.split()
+    ["none", "null", "nil", "na", "n/a", "nan", "nul", "missing", "empty", "blank", "undefined", "unknown", "void", "test", "true", "false", "yes", "no", "y", "n", "on", "off", "inf", "infinity", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 )
 
 
@@ -231,8 +224,7 @@ def distance_km(lat1: float, long1: float, lat2: float, long2: float) -> float:
     """Return the great-circle distance between two points given in degrees."""
     phi1, lam1, phi2, lam2 = map(math.radians, (lat1, long1, lat2, long2))
     chord = (
-        math.sin((phi2 - phi1) / 2) ** 2
-        + math.cos(phi1) * math.cos(phi2) * math.sin((lam2 - lam1) / 2) ** 2
+        math.sin((phi2 - phi1) / 2) ** 2 + math.cos(phi1) * math.cos(phi2) * math.sin((lam2 - lam1) / 2) ** 2
     )
     return 2 * 6371.0 * math.asin(math.sqrt(chord))
 
@@ -337,8 +329,7 @@ def unit_designators() -> Table:
         "unit_designators",
         "One designator of a dwelling per row, with the first and last number it takes; "
         "together they make the second address line, as in Apt 12.",
-        "Apt and Unit are abbreviations of USPS Publication 28; the number ranges are set "
-        "by the authors.",
+        "Apt and Unit are abbreviations of USPS Publication 28; the number ranges are set by the authors.",
         ("designator", "first", "last"),
         [["Apt", 1, 400], ["Unit", 1, 200]],
     )

@@ -14,9 +14,17 @@ from esdh_core.constants import (
 )
 from esdh_core.entities import Bundle, DatasetMetadata, Person, Profile, Vehicle
 from esdh_core.errors import CoreError, IdError, LookupTableError, RequestError
-from esdh_core.generator import generate_bundle, generate_columns, metadata_for, notes_for
+from esdh_core.generator import (
+    Record,
+    generate_bundle,
+    generate_columns,
+    metadata_for,
+    notes_for,
+    reproduce_record,
+)
 from esdh_core.ids import RecordId, decode_id, encode_id
 from esdh_core.plan import ENTITIES, entity_named, field_hashes, plan, plan_json, plan_sha256
+from esdh_core.plan_text import plan_markdown, plan_text
 from esdh_core.requests import check_records, check_seed
 
 __all__ = [
@@ -38,6 +46,7 @@ __all__ = [
     "LookupTableError",
     "Person",
     "Profile",
+    "Record",
     "RecordId",
     "RequestError",
     "Vehicle",
@@ -53,5 +62,8 @@ __all__ = [
     "notes_for",
     "plan",
     "plan_json",
+    "plan_markdown",
     "plan_sha256",
+    "plan_text",
+    "reproduce_record",
 ]

@@ -79,11 +79,15 @@ class FixedText:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Integer:
-    """Integers from `low` to `high`, a range small enough to write out once: `values`, shape (n,)."""
+    """Integers from `low` to `high`, a range small enough to write out once: `values`, shape (n,).
+
+    `shared`, where given, is the same values as text under codes that other columns have too.
+    """
 
     values: NDArray[np.integer]
     low: int
     high: int
+    shared: Coded | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -93,9 +97,9 @@ class Integer:
         values: list[int] = self.values.tolist()
         return values
 
-    def texts(self) -> Vocabulary:
-        """Return the decimal text of every integer from `low` to `high`."""
-        return _integer_texts(self.low, self.high)
+    def text(self) -> Coded:
+        """Return the integers in decimal form."""
+        return self.shared or Coded(self.values - self.low, _integer_texts(self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,7 +32,10 @@ class Person(Struct, frozen=True):
     date_of_birth: Annotated[dt.date, Meta(description="Date of birth; ages count to 2024-06-01")]
     driver_license_number: Annotated[
         str,
-        Meta(pattern="^(CA|AZ|NV|OR|WA)[0-9]{11}$", description="State and eleven digits, a form that no state issues"),
+        Meta(
+            pattern="^(CA|AZ|NV|OR|WA)[0-9]{11}$",
+            description="State and eleven digits, a form that no state issues",
+        ),
     ]
     driver_license_state: Annotated[_State, Meta(description="State of the license, the person's own")]
     address_line_1: Annotated[_Text, Meta(description="House number and a street that doesn't exist")]
@@ -50,7 +53,9 @@ class Vehicle(Struct, frozen=True):
 
     vehicle_id: Annotated[_Id, Meta(description="Decodes to seed, dataset version, entity and index")]
     person_id: Annotated[_Id, Meta(description="The person of the same record")]
-    vin: Annotated[_Vin, Meta(description="Vehicle identification number in a region that is assigned to nobody")]
+    vin: Annotated[
+        _Vin, Meta(description="Vehicle identification number in a region that is assigned to nobody")
+    ]
     make: Annotated[_Text, Meta(description="Make")]
     model: Annotated[_Text, Meta(description="Model")]
     model_year: Annotated[int, Meta(ge=2008, le=2024, description="A model year in which the model was sold")]
@@ -58,7 +63,9 @@ class Vehicle(Struct, frozen=True):
     risk_rating: Annotated[_RiskRating, Meta(description="Risk rating")]
     lob_type: Annotated[_LobType, Meta(description="Line of business, the person's")]
     garaging_state: Annotated[_State, Meta(description="State where the vehicle is kept, the person's")]
-    garaging_postal_code: Annotated[_PostalCode, Meta(description="Postal code where the vehicle is kept, the person's")]
+    garaging_postal_code: Annotated[
+        _PostalCode, Meta(description="Postal code where the vehicle is kept, the person's")
+    ]
     synthetic_source: Annotated[_Source, Meta(description="The marker that every synthetic row carries")]
 
 

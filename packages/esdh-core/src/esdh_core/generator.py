@@ -1,10 +1,12 @@
 """Generates records: Structs for people and services, columns for exporters."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from esdh_core.columns import Column
 from esdh_core.constants import DATASET_VERSION, DEFAULT_RECORDS, DEFAULT_SEED, GENERATED_AT
 from esdh_core.entities import Bundle, DatasetMetadata, Person, Profile, Vehicle
+from esdh_core.ids import RecordId, decode_id
 from esdh_core.persons import PERSON
 from esdh_core.plan import ENTITIES, entity_named
 from esdh_core.profiles import PROFILE
@@ -12,7 +14,16 @@ from esdh_core.requests import check_seed, check_window
 from esdh_core.rules import Block, Entity
 from esdh_core.vehicles import VEHICLE
 
-__all__ = ["generate_bundle", "generate_columns", "metadata_for", "notes_for"]
+__all__ = ["Record", "generate_bundle", "generate_columns", "metadata_for", "notes_for", "reproduce_record"]
+
+
+class Record(NamedTuple):
+    """One record with the id it was asked for by."""
+
+    id: RecordId
+    person: Person
+    vehicle: Vehicle
+    profile: Profile
 
 
 def notes_for(seed: int) -> str:
@@ -69,3 +80,13 @@ def generate_bundle(records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, st
         vehicles=[Vehicle(*row) for row in rows(VEHICLE)],  # type: ignore[arg-type]
         profiles=[Profile(*row) for row in rows(PROFILE)],  # type: ignore[arg-type]
     )
+
+
+def reproduce_record(text: str) -> Record:
+    """Return the record behind an id of any entity, from the id alone; no other record is made.
+
+    Raises IdError, with the reason, for a text that is no id of a dataset version known here.
+    """
+    origin = decode_id(text)
+    bundle = generate_bundle(1, origin.seed, origin.index)
+    return Record(origin, bundle.persons[0], bundle.vehicles[0], bundle.profiles[0])

@@ -71,10 +71,17 @@ def encode_id(seed: int, entity: str, index: int) -> str:
 
 
 # The four hexadecimal digits of every 16-bit number, as one 32-bit word each.
-_HEX_WORDS: Final = np.frombuffer(b"".join(b"%04x" % n for n in range(1 << 16)), dtype=np.uint32)
+_HEX_WORDS: Final = np.frombuffer(
+    np.arange(1 << 16, dtype=">u2").tobytes().hex().encode("ascii"), dtype=np.uint32
+)
 # Where the eight words of an id stand in its 36 characters; the four dashes are between them.
 _ID_WORDS: Final = np.dtype(
-    {"names": list("abcdefgh"), "formats": [np.uint32] * 8, "offsets": [0, 4, 9, 14, 19, 24, 28, 32], "itemsize": 36}
+    {
+        "names": list("abcdefgh"),
+        "formats": [np.uint32] * 8,
+        "offsets": [0, 4, 9, 14, 19, 24, 28, 32],
+        "itemsize": 36,
+    }
 )
 _DASHES: Final = [8, 13, 18, 23]
 
@@ -89,7 +96,11 @@ def id_text(seed: int, entity: str, index: NDArray[np.uint64]) -> NDArray[np.uin
         mixed ^= left
         left, right = right, mixed
     # custom_a (48 bits) | version 8 | custom_b (12 bits), then variant 10 | custom_c (62 bits)
-    upper = (left >> np.uint64(13)) << np.uint64(16) | np.uint64(8 << 12) | (left >> np.uint64(1)) & np.uint64(0xFFF)
+    upper = (
+        (left >> np.uint64(13)) << np.uint64(16)
+        | np.uint64(8 << 12)
+        | (left >> np.uint64(1)) & np.uint64(0xFFF)
+    )
     lower = np.uint64(1 << 63) | (left & np.uint64(1)) << np.uint64(61) | right
     text = np.empty((len(index), 36), dtype=np.uint8)
     text[:, _DASHES] = ord("-")
@@ -107,22 +118,32 @@ def decode_id(text: str) -> RecordId:
     this program doesn't know.
     """
     if _UUID.fullmatch(text) is None:
-        raise IdError(f"{text!r} is not an ESDH id: expected a UUID such as {encode_id(20240601, 'person', 0)}")
+        raise IdError(
+            f"{text!r} is not an ESDH id: expected a UUID such as {encode_id(20240601, 'person', 0)}"
+        )
     bits = int(text.replace("-", ""), 16)
     if bits >> 76 & 0xF != 8 or bits >> 62 & 0b11 != 0b10:
-        raise IdError(f"{text!r} is not an ESDH id: it is not a version 8 UUID of RFC 9562, as every ESDH id is")
+        raise IdError(
+            f"{text!r} is not an ESDH id: it is not a version 8 UUID of RFC 9562, as every ESDH id is"
+        )
     left = bits >> 80 << 13 | (bits >> 64 & 0xFFF) << 1 | bits >> 61 & 1
     right = bits & _MASK_61
     for r in reversed(range(_ROUNDS)):
         left, right = right ^ _mix(left + (r + 1) * _GOLDEN) & _MASK_61, left
     if right & (1 << _CHECK_BITS) - 1:
-        raise IdError(f"{text!r} is not an ESDH id: its check bits don't hold, so it was made elsewhere or mistyped")
+        raise IdError(
+            f"{text!r} is not an ESDH id: its check bits don't hold, so it was made elsewhere or mistyped"
+        )
     version, entity = left & 0xFF, right >> _INDEX_BITS + _CHECK_BITS
     index = right >> _CHECK_BITS & (1 << _INDEX_BITS) - 1
     if version != VERSION_ORDINAL:
-        raise IdError(f"{text!r} is of dataset version ordinal {version}; this program knows {VERSION_ORDINAL} ({DATASET_VERSION})")
+        raise IdError(
+            f"{text!r} is of dataset version ordinal {version}; this program knows {VERSION_ORDINAL} ({DATASET_VERSION})"
+        )
     if entity not in _ENTITY_NAMES:
-        raise IdError(f"{text!r} names entity number {entity}; known are {', '.join(map(str, _ENTITY_NAMES))}")
+        raise IdError(
+            f"{text!r} names entity number {entity}; known are {', '.join(map(str, _ENTITY_NAMES))}"
+        )
     if index >= MAX_RECORDS:
         raise IdError(f"{text!r} names record {index}; the last record there can be is {MAX_RECORDS - 1}")
     return RecordId(left >> 8, DATASET_VERSION, _ENTITY_NAMES[entity], index)

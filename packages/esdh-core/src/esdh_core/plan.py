@@ -26,7 +26,19 @@ from esdh_core.profiles import PROFILE
 from esdh_core.rules import Entity, Rule
 from esdh_core.vehicles import VEHICLE
 
-__all__ = ["ENTITIES", "EntityPlan", "FieldPlan", "Plan", "StatisticPlan", "TablePlan", "entity_named", "field_hashes", "plan", "plan_json", "plan_sha256"]
+__all__ = [
+    "ENTITIES",
+    "EntityPlan",
+    "FieldPlan",
+    "Plan",
+    "StatisticPlan",
+    "TablePlan",
+    "entity_named",
+    "field_hashes",
+    "plan",
+    "plan_json",
+    "plan_sha256",
+]
 
 ENTITIES: tuple[Entity, ...] = (PERSON, VEHICLE, PROFILE)
 _SHARE_DIGITS = 9
@@ -150,7 +162,10 @@ def plan() -> Plan:
                         field=statistic.field,
                         shares=None
                         if statistic.expected is None
-                        else {label: float(round(share, _SHARE_DIGITS)) for label, share in statistic.expected().items()},
+                        else {
+                            label: float(round(share, _SHARE_DIGITS))
+                            for label, share in statistic.expected().items()
+                        },
                     )
                     for statistic in entity.statistics
                 ],

@@ -26,7 +26,13 @@ def check_records(records: int) -> int:
 
 def check_window(start: int, count: int) -> None:
     """Raise RequestError unless records `start` to `start + count - 1` exist (an empty window does)."""
-    if not _is_integer(start) or not _is_integer(count) or start < 0 or count < 0 or start + count > MAX_RECORDS:
+    if (
+        not _is_integer(start)
+        or not _is_integer(count)
+        or start < 0
+        or count < 0
+        or start + count > MAX_RECORDS
+    ):
         raise RequestError(
             f"a window of {count!r} records from {start!r} is not within records 0 to {MAX_RECORDS - 1}; "
             "both must be integers, neither negative"

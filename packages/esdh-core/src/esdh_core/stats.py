@@ -51,12 +51,10 @@ def merge(counts: Iterable[Mapping[str, int]]) -> Counts:
 
 def count_values(column: Column) -> Counts:
     """Count the values of a coded or integer column by their text; nulls are left out."""
-    if isinstance(column, Coded):
-        tally, labels = np.bincount(column.codes, minlength=len(column.vocabulary)), column.vocabulary.values
-    elif isinstance(column, Integer):
-        tally, labels = np.bincount(column.values - column.low), column.texts().values
-    else:
+    coded = column.text() if isinstance(column, Integer) else column
+    if not isinstance(coded, Coded):
         raise TypeError(f"values of a {type(column).__name__} column can't be counted")
+    tally, labels = np.bincount(coded.codes), coded.vocabulary.values
     counts: Counter[str] = Counter()
     for code in np.flatnonzero(tally).tolist():
         label = labels[code]

@@ -93,7 +93,9 @@ class Choice:
                 raise ValueError(f"weights sum to {total}, which is not below 2^32")
             running = np.cumsum(np.array(group, dtype=object))
             # An empty group is never drawn from; its thresholds only keep the numbering whole.
-            thresholds = np.array([(int(c) << 32) // total if total else 1 << 32 for c in running], dtype=np.uint64)
+            thresholds = np.array(
+                [(int(c) << 32) // total if total else 1 << 32 for c in running], dtype=np.uint64
+            )
             at_edge = np.searchsorted(thresholds, edges, side="right")
             guides.append(at_edge + first)
             steps = max(steps, int((np.searchsorted(thresholds, ends, side="right") - at_edge).max()))

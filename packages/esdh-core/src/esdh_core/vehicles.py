@@ -87,8 +87,13 @@ def _for_each_year(values: list[str]) -> Vocabulary:
 _MAKE_VOCABULARY = _for_each_year(_MODEL_MAKES)
 _MODEL_VOCABULARY = _for_each_year(_MODEL_NAMES)
 _BODY_VOCABULARY = _for_each_year(_MODEL_BODIES)
+_YEAR_VOCABULARY = Vocabulary([str(year) for _ in _MODEL_NAMES for year in MODEL_YEARS])
 SUMMARIES = Vocabulary(
-    [f"{year} {make} {model}" for make, model in zip(_MODEL_MAKES, _MODEL_NAMES, strict=True) for year in MODEL_YEARS]
+    [
+        f"{year} {make} {model}"
+        for make, model in zip(_MODEL_MAKES, _MODEL_NAMES, strict=True)
+        for year in MODEL_YEARS
+    ]
 )
 _LOB_SHARES = list(persons.lob_shares().values())
 
@@ -160,8 +165,9 @@ def model(block: Block) -> Column:
     source=_YEARS.source,
 )
 def model_year(block: Block) -> Column:
-    years = model_and_year_codes(block) % np.int32(len(MODEL_YEARS)) + np.int32(MODEL_YEARS[0])
-    return Integer(years, MODEL_YEARS[0], MODEL_YEARS[-1])
+    codes = model_and_year_codes(block)
+    years = codes % np.int32(len(MODEL_YEARS)) + np.int32(MODEL_YEARS[0])
+    return Integer(years, MODEL_YEARS[0], MODEL_YEARS[-1], shared=Coded(codes, _YEAR_VOCABULARY))
 
 
 @VEHICLE.rule(
@@ -186,9 +192,13 @@ def _risk_bands() -> tuple[NDArray[np.int32], Choice]:
     bands = np.full((len(persons.LOB_TYPES), len(persons.AGES), _LARGEST_VEHICLE_AGE + 1), -1, dtype=np.int32)
     limits = ("first_age", "last_age", "first_vehicle_age", "last_vehicle_age")
     spans = zip(*map(_RISK.integers, limits), strict=True)
-    for band, (lob, (first, last, newest, oldest)) in enumerate(zip(_RISK.texts("lob_type"), spans, strict=True)):
+    for band, (lob, (first, last, newest, oldest)) in enumerate(
+        zip(_RISK.texts("lob_type"), spans, strict=True)
+    ):
         youngest = persons.AGES[0]
-        bands[persons.LOB_TYPES.index(lob), first - youngest : last - youngest + 1, newest : oldest + 1] = band
+        bands[persons.LOB_TYPES.index(lob), first - youngest : last - youngest + 1, newest : oldest + 1] = (
+            band
+        )
     return bands, Choice(list(zip(*map(_RISK.integers, ("low", "medium", "high")), strict=True)))
 
 
@@ -231,7 +241,9 @@ def risk_rating(block: Block) -> Column:
     vehicle_age = np.int32(_LARGEST_VEHICLE_AGE) - year
     age = persons.ages(block) - np.int32(persons.AGES[0])
     _, ages, vehicle_ages = _RISK_BANDS.shape
-    band = _RISK_BANDS.take((persons.lob_codes(block) * np.int32(ages) + age) * np.int32(vehicle_ages) + vehicle_age)
+    band = _RISK_BANDS.take(
+        (persons.lob_codes(block) * np.int32(ages) + age) * np.int32(vehicle_ages) + vehicle_age
+    )
     codes = _RISK_RATING.codes(high(block.draws("vehicle.risk_rating")), band)
     return Coded(codes % np.int32(len(RISK_RATINGS)), _RISK_VOCABULARY)
 
@@ -266,7 +278,9 @@ _VIN_STREAM = "vehicle.vin"
 _VIN_CHARACTERS = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
 # The value of each character and the weight of each position in the check digit, and the code of each
 # model year (49 CFR 565.15, tables III to VI).
-_VIN_VALUES = dict(zip(_VIN_CHARACTERS, [*range(10), *range(1, 9), 1, 2, 3, 4, 5, 7, 9, *range(2, 10)], strict=True))
+_VIN_VALUES = dict(
+    zip(_VIN_CHARACTERS, [*range(10), *range(1, 9), 1, 2, 3, 4, 5, 7, 9, *range(2, 10)], strict=True)
+)
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _CHECK_DIGITS = np.frombuffer(b"0123456789X", dtype=np.uint8)
 _YEAR_CODES = dict(zip(range(2001, 2031), "123456789ABCDEFGHJKLMNPRSTVWXY", strict=True))
@@ -304,7 +318,11 @@ class _Pieces:
 
 _VIN_MODELS = _Pieces(
     [
-        ((1, f"0{make_code}{model_code}"), (7, _BODY_LETTERS[body][year >= _FIRST_LETTER_YEAR]), (10, _YEAR_CODES[year]))
+        (
+            (1, f"0{make_code}{model_code}"),
+            (7, _BODY_LETTERS[body][year >= _FIRST_LETTER_YEAR]),
+            (10, _YEAR_CODES[year]),
+        )
         for make_code, model_code, body in zip(
             _MODELS.texts("make_code"), _MODELS.texts("model_code"), _MODEL_BODIES, strict=True
         )

@@ -1,0 +1,169 @@
+"""esdh generate-snapshot: write a checksummed snapshot into a folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from esdh_cli.errors import sentences
+from esdh_cli.parameters import IntegerText, ManyValuesCommand, OneOf
+from esdh_cli.progress import recorded
+
+if TYPE_CHECKING:
+    from esdh_export import WrittenSnapshot
+
+__all__ = ["generate_snapshot"]
+
+# The limits and defaults of esdh_core.constants, written out so that --help imports no NumPy; a test holds
+# them equal.
+DEFAULT_SEED = 20240601
+DEFAULT_RECORDS = 200
+MAX_SEED = 2**53 - 1
+MAX_RECORDS = 2**33
+DEFAULT_OUTPUT = "data/snapshots/v0.1"
+DEFAULT_SHARD_ROWS = 1_048_576
+ENTITIES = {name: plural for plural in ("persons", "vehicles", "profiles") for name in (plural, plural[:-1])}
+FORMATS = {name: name for name in ("csv", "json", "ndjson", "parquet")}
+
+_EXAMPLES = """\b
+Examples:
+  esdh generate-snapshot
+  esdh generate-snapshot --output-dir out --records 5000 --output-format csv parquet
+  esdh generate-snapshot --output-dir out --randomize --entity-filter persons vehicles
+  esdh generate-snapshot --output-dir big --records 10000000 --output-format parquet --shard-rows 1048576
+"""
+
+
+@click.command("generate-snapshot", cls=ManyValuesCommand, epilog=_EXAMPLES)
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_OUTPUT,
+    show_default=True,
+    metavar="D",
+    help="Folder that the snapshot takes.",
+)
+@click.option(
+    "--records",
+    type=IntegerText(1, MAX_RECORDS, "8589934592 (2^33)"),
+    default=DEFAULT_RECORDS,
+    show_default=True,
+    metavar="N",
+    help="Records: so many of each entity.",
+)
+@click.option(
+    "--seed",
+    type=IntegerText(0, MAX_SEED, "9007199254740991 (2^53 - 1)"),
+    metavar="S",
+    help=f"Seed of the data.  [default: {DEFAULT_SEED}]",
+)
+@click.option("--randomize", is_flag=True, help="Draw a seed, print it and record it.")
+@click.option(
+    "--entity-filter",
+    type=OneOf(ENTITIES),
+    multiple=True,
+    metavar="E...",
+    help="Only these entities: persons, vehicles, profiles.  [default: all]",
+)
+@click.option(
+    "--output-format",
+    type=OneOf(FORMATS),
+    multiple=True,
+    metavar="F...",
+    help="Formats: csv, json, ndjson, parquet.  [default: csv json]",
+)
+@click.option(
+    "--shard-rows",
+    type=IntegerText(1, MAX_RECORDS, "8589934592"),
+    default=DEFAULT_SHARD_ROWS,
+    show_default=True,
+    metavar="R",
+    help="Past so many records a file becomes a folder of parts; a multiple of 65536.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
+@click.option("--quiet", is_flag=True, help="Print only the seed; no progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def generate_snapshot(
+    *,
+    output_dir: Path,
+    records: int,
+    seed: int | None,
+    randomize: bool,
+    entity_filter: tuple[tuple[str, ...], ...],
+    output_format: tuple[tuple[str, ...], ...],
+    shard_rows: int,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Write a deterministic, checksummed snapshot of synthetic persons, vehicles and profiles.
+
+    The same request gives the same bytes on every machine. The folder is taken whole or not at all: one
+    that holds exactly this snapshot is left untouched, one that holds another needs --overwrite, and one
+    that holds a file of yours is always refused.
+    """
+    if seed is not None and randomize:
+        raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
+    with sentences():
+        from esdh_export import SnapshotRequest, write_snapshot
+
+        if randomize:
+            import secrets
+
+            seed = secrets.randbelow(MAX_SEED + 1)
+        if shard_rows % 65_536:
+            nearest = max(1, round(shard_rows / 65_536)) * 65_536
+            raise click.BadParameter(
+                f"{shard_rows} is not a multiple of 65536; the nearest is {nearest}",
+                param_hint="'--shard-rows'",
+            )
+        request = SnapshotRequest(
+            records=records,
+            seed=DEFAULT_SEED if seed is None else seed,
+            randomized=randomize,
+            entities=tuple(name for names in entity_filter for name in names) or tuple(ENTITIES),
+            formats=tuple(name for names in output_format for name in names) or ("csv", "json"),
+            shard_rows=shard_rows,
+        )
+        with recorded(records, hidden=quiet or as_json) as progress:
+            snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress)
+    if as_json:
+        _print_json(snapshot)
+    elif quiet:
+        click.echo(f"seed {snapshot.manifest.seed}")
+    else:
+        _print_summary(snapshot)
+
+
+def _print_json(snapshot: "WrittenSnapshot") -> None:
+    import msgspec
+
+    manifest = snapshot.manifest
+    document = {
+        "status": "written" if snapshot.written else "unchanged",
+        "output_dir": str(snapshot.folder),
+        "seed": manifest.seed,
+        "randomized": manifest.randomized,
+        "records_requested": manifest.records_requested,
+        "record_counts": manifest.record_counts,
+        "files": manifest.files,
+        "content": manifest.content,
+        "plan_sha256": manifest.plan_sha256,
+    }
+    click.echo(msgspec.json.encode(document))
+
+
+def _print_summary(snapshot: "WrittenSnapshot") -> None:
+    manifest = snapshot.manifest
+    counts = ", ".join(f"{count:,} {plural}" for plural, count in manifest.record_counts.items())
+    size = sum(listed.bytes for listed in manifest.checksums.values())
+    verb = "Wrote" if snapshot.written else "Left untouched, since it holds exactly this snapshot, whole:"
+    click.echo(f"{verb} {snapshot.folder}")
+    click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
+    click.echo(f"  records  {counts}")
+    click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
+    for plural, digest in manifest.content.items():
+        click.echo(f"  content  {digest}  {plural}")
+    click.echo(f"To verify: cd {snapshot.folder} && sha256sum -c SHA256SUMS")
+    again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
+    click.echo(f"To see a record from any id in it: esdh reproduce ID.{again}")

@@ -1,0 +1,36 @@
+"""esdh show-plan: what is generated and how."""
+
+import click
+
+from esdh_cli.errors import sentences
+
+__all__ = ["show_plan"]
+
+_EXAMPLES = """\b
+Examples:
+  esdh show-plan
+  esdh show-plan --format markdown > plan.md
+  esdh show-plan --format json | sha256sum     (the manifest's plan_sha256)
+"""
+
+
+@click.command("show-plan", epilog=_EXAMPLES)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def show_plan(*, form: str, as_json: bool) -> None:
+    """Tell what is generated and how: each field's rule, stream, distribution and source."""
+    with sentences():
+        from esdh_core import plan_json, plan_markdown, plan_text
+
+        if as_json or form == "json":
+            # Bytes: the manifest's plan_sha256 is of exactly these, on every platform.
+            click.get_binary_stream("stdout").write(plan_json())
+        else:
+            click.echo(plan_markdown() if form == "markdown" else plan_text(), nl=False)

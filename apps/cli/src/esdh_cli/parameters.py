@@ -1,0 +1,88 @@
+"""Options that click lacks: integers as the contract writes them, and several values after one flag."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+
+import click
+
+__all__ = ["INTEGER_HELP", "IntegerText", "ManyValuesCommand", "OneOf"]
+
+INTEGER_HELP = "ASCII digits"
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+
+
+class IntegerText(click.ParamType):
+    """An integer in ASCII digits, from `low` to `high` (`shown` is how the message writes that limit)."""
+
+    name = "integer"
+
+    def __init__(self, low: int, high: int, shown: str) -> None:
+        self._low = low
+        self._high = high
+        self._shown = shown
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the integer; `int` alone would take `1_000`, spaces and other scripts' digits."""
+        text = str(value)
+        # 20 digits are past every limit; int() of a very long text would raise on its own.
+        if (
+            _DIGITS.fullmatch(text) is None
+            or len(text.lstrip("0")) > 20
+            or not self._low <= int(text) <= self._high
+        ):
+            self.fail(
+                f"{text!r} is not an integer from {self._low} to {self._shown}, in ASCII digits", param, ctx
+            )
+        return int(text)
+
+
+class OneOf(click.ParamType):
+    """Words out of a list, or several with commas between; each maps to the value that is meant."""
+
+    name = "name"
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the values meant; a word that isn't known is refused with the nearest that is."""
+        if isinstance(value, tuple):
+            return value
+        words = str(value).split(",")
+        for word in words:
+            if word not in self._values:
+                near = difflib.get_close_matches(word.lower(), self._values, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                self.fail(
+                    f"{word!r} is not one of {', '.join(dict.fromkeys(self._values.values()))}{hint}",
+                    param,
+                    ctx,
+                )
+        return tuple(self._values[word] for word in words)
+
+
+class ManyValuesCommand(click.Command):
+    """A command without positional arguments whose `multiple` options take several values after one flag."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat a flag before each further value, which is what click understands."""
+        flags = {flag for p in self.params if isinstance(p, click.Option) and p.multiple for flag in p.opts}
+        return super().parse_args(ctx, list(_repeat(args, flags)))
+
+
+def _repeat(args: Sequence[str], flags: set[str]) -> list[str]:
+    out: list[str] = []
+    flag, given = "", False  # the flag whose values are being read, and whether it has had one
+    for arg in args:
+        if arg.startswith("-"):
+            name, equals, _ = arg.partition("=")
+            flag, given = (name if name in flags else ""), bool(equals)
+        elif flag:
+            if given:
+                out.append(flag)
+            given = True
+        out.append(arg)
+    return out

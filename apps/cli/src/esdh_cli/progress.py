@@ -1,0 +1,66 @@
+"""Progress on long work: a bar on a terminal, plain lines elsewhere, nothing for short work."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["recorded"]
+
+_WORTH_SHOWING = 1_000_000  # records; less is over in a second or two
+_LINE_EVERY = 10.0  # seconds, where there is no terminal
+
+
+@contextmanager
+def recorded(total: int, *, hidden: bool) -> Iterator[Callable[[int], None] | None]:
+    """Yield a function that takes a number of finished records, or None where nothing is to be shown."""
+    if hidden or total < _WORTH_SHOWING:
+        yield None
+    elif sys.stderr.isatty():
+        with _bar(total) as advance:
+            yield advance
+    else:
+        yield _lines(total)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("records"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    began = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("records", total=total, rate="")
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+            done = progress.tasks[0].completed
+            progress.update(task, rate=f"{done / max(time.monotonic() - began, 1e-9):,.0f}/s")
+
+        yield advance
+
+
+def _lines(total: int) -> Callable[[int], None]:
+    began = last = time.monotonic()
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = time.monotonic()
+        if now - last >= _LINE_EVERY:
+            last = now
+            rate = done / (now - began)
+            print(
+                f"{done:,} of {total:,} records, {rate:,.0f}/s, {(total - done) / rate:,.0f} s left",
+                file=sys.stderr,
+            )
+
+    return advance

@@ -1,0 +1,30 @@
+"""Columns to files: Arrow, the four formats, the content digest, and the snapshot that commits once."""
+
+from esdh_export.arrow import BlockArrays, array, schema
+from esdh_export.digest import block_digest, column_digest, entity_digest
+from esdh_export.errors import ExportError, TargetError
+from esdh_export.formats import FORMATS
+from esdh_export.snapshot import (
+    DEFAULT_FORMATS,
+    DEFAULT_SHARD_ROWS,
+    SnapshotRequest,
+    WrittenSnapshot,
+    write_snapshot,
+)
+
+__all__ = [
+    "DEFAULT_FORMATS",
+    "DEFAULT_SHARD_ROWS",
+    "FORMATS",
+    "BlockArrays",
+    "ExportError",
+    "SnapshotRequest",
+    "TargetError",
+    "WrittenSnapshot",
+    "array",
+    "block_digest",
+    "column_digest",
+    "entity_digest",
+    "schema",
+    "write_snapshot",
+]

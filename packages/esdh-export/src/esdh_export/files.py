@@ -1,0 +1,88 @@
+"""A file that is hashed as it is written, and synced before it counts."""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from esdh_manifest import ListedFile
+
+__all__ = ["HashedFile", "Sink", "sync_folder"]
+
+
+class Sink(Protocol):
+    """What a format's writer writes to."""
+
+    def write(self, data: "bytes | memoryview") -> int:
+        """Write bytes and return how many."""
+
+
+class HashedFile:
+    """A new file whose SHA-256 and size are known when it closes; closing syncs it to the disk."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("xb", buffering=1 << 20)
+        self._sha256 = hashlib.sha256()
+        self.size = 0
+        self._abandoned = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed (Arrow asks)."""
+        return self._file.closed
+
+    def write(self, data: "bytes | memoryview") -> int:
+        """Write bytes and return how many."""
+        view = memoryview(data)
+        if self._abandoned:  # Arrow's Parquet writer still writes a footer when it is collected
+            return view.nbytes
+        self._sha256.update(view)
+        self._file.write(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        """Return the number of bytes written (Arrow asks)."""
+        return self.size
+
+    def flush(self) -> None:
+        """Hand what is buffered to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Sync the file to the disk and close it."""
+        if not self._file.closed and not self._abandoned:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def listed(self, rows: int | None) -> ListedFile:
+        """Return what the manifest lists of the file."""
+        return ListedFile(self._sha256.hexdigest(), self.size, rows)
+
+    def __enter__(self) -> "HashedFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+            return
+        self._abandoned = True
+        with suppress(OSError):  # the disk that failed a write may fail the last flush too
+            self._file.close()
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync a folder's entries to the disk, where the platform can."""
+    if os.name == "nt":  # Windows opens no folders; its renames are journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

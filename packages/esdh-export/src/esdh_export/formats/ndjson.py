@@ -1,0 +1,55 @@
+"""NDJSON: UTF-8 unescaped where JSON allows, no spaces, keys in field order, null written, one object a line."""
+
+import msgspec
+from esdh_core.rules import Entity
+
+from esdh_export.arrow import BlockArrays
+from esdh_export.files import Sink
+from esdh_export.rendering import RowRenderer
+
+__all__ = ["EXTENSION", "JsonRows", "Writer"]
+
+EXTENSION = "ndjson"
+
+
+class JsonRows:
+    """The dialect of JSON objects: what opens and what ends a row is the format's."""
+
+    null = b"null"
+    quote = b'"'
+
+    def __init__(self, *, opening: bytes, ending: bytes) -> None:
+        self._opening = opening
+        self._ending = ending
+
+    def before(self, position: int, field: str) -> bytes:
+        """Return the key, with what separates it from the field or the row before."""
+        return (b"," if position else self._opening + b"{") + self.text(field) + b":"
+
+    def end(self) -> bytes:
+        """Return the end of the object and of the row."""
+        return b"}" + self._ending
+
+    def text(self, value: str) -> bytes:
+        """Return a JSON string."""
+        return msgspec.json.encode(value)
+
+    def part(self, value: str) -> bytes | None:
+        """Return the inside of a JSON string; any part of one can be escaped apart from the rest."""
+        return msgspec.json.encode(value)[1:-1]
+
+
+class Writer:
+    """Writes one entity's blocks to one NDJSON file."""
+
+    def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
+        self._sink = sink
+        self._entity = entity
+        self._renderer = RowRenderer(entity.fields, JsonRows(opening=b"", ending=b"\n"))
+
+    def write(self, block: BlockArrays) -> None:
+        """Append the rows of a block."""
+        self._sink.write(self._renderer.render(block.columns[self._entity.plural]))
+
+    def close(self) -> None:
+        """Finish the file; NDJSON needs no ending."""

@@ -1,0 +1,39 @@
+"""What a snapshot claims: the manifest, its checksums and its README."""
+
+from esdh_manifest.checksums import (
+    MANIFEST_NAME_PATTERN,
+    SUMS_NAME,
+    file_problems,
+    files_below,
+    list_bytes,
+    sha256sums,
+)
+from esdh_manifest.errors import ManifestError
+from esdh_manifest.model import (
+    MANIFEST_VERSION,
+    Generator,
+    ListedFile,
+    Manifest,
+    Stats,
+    decode_manifest,
+    encode_manifest,
+)
+from esdh_manifest.readme import render_readme
+
+__all__ = [
+    "MANIFEST_NAME_PATTERN",
+    "MANIFEST_VERSION",
+    "SUMS_NAME",
+    "Generator",
+    "ListedFile",
+    "Manifest",
+    "ManifestError",
+    "Stats",
+    "decode_manifest",
+    "encode_manifest",
+    "file_problems",
+    "files_below",
+    "list_bytes",
+    "render_readme",
+    "sha256sums",
+]

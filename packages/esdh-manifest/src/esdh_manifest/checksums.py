@@ -1,0 +1,50 @@
+"""SHA256SUMS, and files held against the checksums that a manifest lists."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from esdh_manifest.model import ListedFile, Manifest
+
+__all__ = ["MANIFEST_NAME_PATTERN", "SUMS_NAME", "file_problems", "files_below", "list_bytes", "sha256sums"]
+
+SUMS_NAME = "SHA256SUMS"
+MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"
+
+
+def list_bytes(data: bytes, rows: int | None = None) -> ListedFile:
+    """Return what the manifest lists of a file with this content."""
+    return ListedFile(hashlib.sha256(data).hexdigest(), len(data), rows)
+
+
+def sha256sums(checksums: Mapping[str, ListedFile]) -> bytes:
+    """Return SHA256SUMS for `sha256sum -c`: two spaces, binary-safe names, sorted by path."""
+    return "".join(f"{listed.sha256}  {path}\n" for path, listed in sorted(checksums.items())).encode()
+
+
+def files_below(folder: Path) -> set[str]:
+    """Return every file (and symbolic link) below a folder, as relative POSIX paths."""
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+
+
+def file_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield a sentence for each listed file that is missing, a symbolic link, or not as listed."""
+    for path, listed in manifest.checksums.items():
+        file = folder / path
+        if any(
+            part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents
+        ):
+            yield f"{path} is a symbolic link"
+        elif not file.is_file():
+            yield f"{path} is missing"
+        elif (size := file.stat().st_size) != listed.bytes:
+            yield f"{path} has {size} bytes; the manifest lists {listed.bytes}"
+        else:
+            with file.open("rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+            if found != listed.sha256:
+                yield f"{path} has SHA-256 {found}; the manifest lists {listed.sha256}"

@@ -1,0 +1,88 @@
+"""The manifest: what a snapshot claims of itself, as Structs."""
+
+from pathlib import PurePosixPath
+
+import msgspec
+
+from esdh_manifest.errors import ManifestError
+
+__all__ = [
+    "MANIFEST_VERSION",
+    "Generator",
+    "ListedFile",
+    "Manifest",
+    "Stats",
+    "decode_manifest",
+    "encode_manifest",
+]
+
+MANIFEST_VERSION = 1
+
+# entity (plural) to statistic to label to count
+Stats = dict[str, dict[str, dict[str, int]]]
+
+
+class Generator(msgspec.Struct, frozen=True):
+    """The program that wrote the snapshot."""
+
+    name: str
+    version: str
+
+
+class ListedFile(msgspec.Struct, frozen=True):
+    """One file of the snapshot: SHA-256 in lowercase hexadecimal, size in bytes, rows (None: no table)."""
+
+    sha256: str
+    bytes: int
+    rows: int | None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a snapshot claims; the fields stand in the file in this order."""
+
+    manifest_version: int
+    dataset_version: str
+    generated_at: str
+    seed: int
+    randomized: bool
+    records_requested: int
+    synthetic_source: str
+    generator: Generator
+    plan_sha256: str
+    plan: dict[str, str]
+    record_counts: dict[str, int]
+    files: dict[str, str]
+    checksums: dict[str, ListedFile]
+    content: dict[str, str]
+    stats: Stats
+    gates: dict[str, object] | None
+    notes: str
+
+
+_decoder = msgspec.json.Decoder(Manifest)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the manifest as two-space JSON with a line end."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Return the manifest that a file holds.
+
+    Raises ManifestError when it isn't one, is of a later manifest version, or lists a path that leads out
+    of the snapshot's folder.
+    """
+    try:
+        manifest = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"not a snapshot manifest: {error}") from error
+    if manifest.manifest_version != MANIFEST_VERSION:
+        raise ManifestError(
+            f"manifest version {manifest.manifest_version}; this program reads {MANIFEST_VERSION}"
+        )
+    for path in (*manifest.checksums, *manifest.files.values()):
+        parts = PurePosixPath(path).parts
+        if not parts or path.startswith("/") or "\\" in path or ":" in path or ".." in parts or "\0" in path:
+            raise ManifestError(f"the manifest lists {path!r}, which is not a path inside the snapshot")
+    return manifest

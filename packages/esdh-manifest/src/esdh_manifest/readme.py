@@ -1,0 +1,80 @@
+"""The README that goes with a snapshot, rendered from what its manifest says."""
+
+from collections.abc import Mapping
+
+from esdh_manifest.checksums import SUMS_NAME
+from esdh_manifest.model import Manifest
+
+__all__ = ["render_readme"]
+
+
+def _command(manifest: Manifest) -> str:
+    """Return the command that makes the same snapshot again."""
+    formats = dict.fromkeys(
+        label.rpartition("_")[2] for label in manifest.files if not label.startswith("metadata")
+    )
+    formats.pop("readme", None)
+    return (
+        f"esdh generate-snapshot --records {manifest.records_requested} --seed {manifest.seed} "
+        f"--entity-filter {' '.join(manifest.record_counts)} --output-format {' '.join(formats)}"
+    )
+
+
+def _table(header: tuple[str, ...], rows: Mapping[str, object]) -> list[str]:
+    lines = [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
+    return lines + [f"| {key} | {value} |" for key, value in rows.items()]
+
+
+def render_readme(manifest: Manifest) -> bytes:
+    """Return the README of a snapshot; it uses nothing of the manifest's `checksums`, which list it."""
+    fields: dict[str, list[str]] = {}
+    for name in manifest.plan:
+        entity, _, field = name.partition(".")
+        fields.setdefault(entity, []).append(field)
+    manifest_name = f"snapshot_manifest_{manifest.dataset_version.replace('.', '_')}.json"
+    lines = [
+        f"# Synthetic data snapshot {manifest.dataset_version}",
+        "",
+        "Nobody in these files exists. They were computed from a seed by rules; no production data went in. Every row",
+        f"carries `synthetic_source` = `{manifest.synthetic_source}`.",
+        "",
+        *_table(
+            ("what", "value"),
+            {
+                "dataset version": manifest.dataset_version,
+                "seed": f"{manifest.seed}{' (drawn at random)' if manifest.randomized else ''}",
+                "records": manifest.records_requested,
+                "reference instant": manifest.generated_at,
+                "generator": f"{manifest.generator.name} {manifest.generator.version}",
+                "plan SHA-256": f"`{manifest.plan_sha256}`",
+            },
+        ),
+        "",
+        "## Files",
+        "",
+        *_table(("label", "file"), {label: f"`{name}`" for label, name in manifest.files.items()}),
+        "",
+        f"`{SUMS_NAME}` lists the SHA-256 of every file, `{manifest_name}` what the snapshot claims. A name that is a",
+        "folder holds the rows in numbered parts.",
+        "",
+        "## Rows and content digests",
+        "",
+        *_table(
+            ("entity", "rows, and a digest of the values that is the same in every format"),
+            {name: f"{count}, `{manifest.content[name]}`" for name, count in manifest.record_counts.items()},
+        ),
+        "",
+        "## Fields",
+        "",
+        *(f"- {entity}: {', '.join(f'`{field}`' for field in names)}" for entity, names in fields.items()),
+        "",
+        "## To check, and to make again",
+        "",
+        "```",
+        f"sha256sum -c {SUMS_NAME}",
+        _command(manifest),
+        "```",
+        "",
+        "Any id in the files decodes to its record: `esdh reproduce ID`.",
+    ]
+    return ("\n".join(lines) + "\n").encode()
