@@ -69,7 +69,9 @@ MAX_POSTAL_CODE_KM = 60.0
 EXCLUDED_CITIES = frozenset({("CA", "Universal City")})
 # Airports, business reply mail and post office boxes that the package takes for
 # STANDARD; from memory.
-EXCLUDED_POSTAL_CODES = frozenset(["89199", "90079", "90134", "92199", "92799", "92899", "94128", "94188", "94999", "98158"])
+EXCLUDED_POSTAL_CODES = frozenset(
+    ["89199", "90079", "90134", "92199", "92799", "92899", "94128", "94188", "94999", "98158"]
+)
 
 # Body styles of vehicle_models and their names in faker_vehicle.
 BODY_STYLES = {"Sedan": "Sedan", "SUV": "SUV", "Truck": "Pickup"}
@@ -83,7 +85,51 @@ SHARE_85_89 = (3, 4)
 # Words that readers of CSV, YAML, R, pandas or Excel take for a missing value,
 # a truth value, a number or a date.
 SPECIAL_WORDS = frozenset(
-    ["none", "null", "nil", "na", "n/a", "nan", "nul", "missing", "empty", "blank", "undefined", "unknown", "void", "test", "true", "false", "yes", "no", "y", "n", "on", "off", "inf", "infinity", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    [
+        "none",
+        "null",
+        "nil",
+        "na",
+        "n/a",
+        "nan",
+        "nul",
+        "missing",
+        "empty",
+        "blank",
+        "undefined",
+        "unknown",
+        "void",
+        "test",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "y",
+        "n",
+        "on",
+        "off",
+        "inf",
+        "infinity",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+    ]
 )
 
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-__all__ = ["INTEGER_HELP", "IntegerText", "ManyValuesCommand", "OneOf"]
+__all__ = ["IntegerText", "ManyValuesCommand", "OneOf"]
 
-INTEGER_HELP = "ASCII digits"
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 
 
-class IntegerText(click.ParamType):
+class IntegerText(click.ParamType[int]):
     """An integer in ASCII digits, from `low` to `high` (`shown` is how the message writes that limit)."""
 
     name = "integer"
@@ -37,7 +36,7 @@ class IntegerText(click.ParamType):
         return int(text)
 
 
-class OneOf(click.ParamType):
+class OneOf(click.ParamType[tuple[str, ...]]):
     """Words out of a list, or several with commas between; each maps to the value that is meant."""
 
     name = "name"

@@ -7,8 +7,9 @@ inverted to check. Neither hides anything: both are public arithmetic.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +36,7 @@ _CHECK_BITS: Final = 20
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
-class RecordId(NamedTuple):
+class RecordId(msgspec.Struct, frozen=True):
     """What an id says: everything that is needed to make its record again."""
 
     seed: int

@@ -18,8 +18,11 @@ def schema(entity: Entity, *, seed: int | None = None) -> pa.Schema:
 
     With a seed, the schema's metadata carries it beside the synthetic marker.
     """
+    described = msgspec.inspect.type_info(entity.record)
+    if not isinstance(described, msgspec.inspect.StructType):
+        raise TypeError(f"{entity.record!r} is no Struct")
     fields = []
-    for name, kind in zip(entity.fields, msgspec.inspect.type_info(entity.record).fields, strict=True):
+    for name, kind in zip(entity.fields, described.fields, strict=True):
         branches = _branches(kind.type)
         nullable = any(isinstance(branch, msgspec.inspect.NoneType) for branch in branches)
         fields.append(pa.field(name, _arrow_type(branches), nullable=nullable))

@@ -244,4 +244,4 @@ def _side_by_side(run: list[_Piece], count: int) -> NDArray[np.uint8]:
             rows[name] = np.frombuffer(piece, dtype=f"V{width}")[0]
         elif isinstance(piece, np.ndarray):
             rows[name] = np.ascontiguousarray(piece).view(f"V{width}")[:, 0]
-    return rows.view(np.uint8).reshape(count, -1)
+    return rows.view(np.uint8).reshape(count, kind.itemsize)

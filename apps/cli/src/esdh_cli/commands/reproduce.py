@@ -65,7 +65,7 @@ def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
                 for name in struct.__struct_fields__:
                     value = getattr(struct, name)
                     click.echo(f"  {name:<22} {'' if value is None else value}".rstrip())
-    for error in refused:
-        click.echo(f"Error: {error['message']}", err=True)
+    for each in refused:
+        click.echo(f"Error: {each['message']}", err=True)
     if refused:
         raise SystemExit(1)

@@ -31,6 +31,6 @@ def show_plan(*, form: str, as_json: bool) -> None:
 
         if as_json or form == "json":
             # Bytes: the manifest's plan_sha256 is of exactly these, on every platform.
-            click.get_binary_stream("stdout").write(plan_json())
+            click.echo(plan_json(), nl=False)
         else:
             click.echo(plan_markdown() if form == "markdown" else plan_text(), nl=False)

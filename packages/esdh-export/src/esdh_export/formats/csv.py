@@ -8,30 +8,34 @@ from esdh_export.arrow import BlockArrays
 from esdh_export.files import Sink
 from esdh_export.rendering import RowRenderer
 
-__all__ = ["EXTENSION", "Writer"]
+__all__ = ["EXTENSION", "Csv", "Writer"]
 
 EXTENSION = "csv"
 _NEEDS_QUOTES = frozenset('",\r\n')
 
 
-class _Csv:
+class Csv:
     """The CSV dialect."""
 
     null = b""
     quote = b""
 
     def before(self, position: int, field: str) -> bytes:  # noqa: ARG002 - the header names the fields
+        """Return the separator."""
         return b"," if position else b""
 
     def end(self) -> bytes:
+        """Return the line end."""
         return b"\n"
 
     def text(self, value: str) -> bytes:
+        """Return a field, in quotes where RFC 4180 needs them."""
         if _NEEDS_QUOTES.isdisjoint(value):
             return value.encode()
         return b'"' + value.replace('"', '""').encode() + b'"'
 
     def part(self, value: str) -> bytes | None:
+        """Return a part of a field; one that needs quotes can't be written in parts."""
         return value.encode() if _NEEDS_QUOTES.isdisjoint(value) else None
 
 
@@ -41,7 +45,7 @@ class Writer:
     def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
         self._sink = sink
         self._entity = entity
-        self._renderer = RowRenderer(entity.fields, _Csv())
+        self._renderer = RowRenderer(entity.fields, Csv())
         self._sink.write(_line(entity.fields))
 
     def write(self, block: BlockArrays) -> None:
@@ -53,5 +57,5 @@ class Writer:
 
 
 def _line(values: Sequence[str]) -> bytes:
-    dialect = _Csv()
+    dialect = Csv()
     return b",".join(map(dialect.text, values)) + b"\n"

@@ -1,0 +1,45 @@
+# The recipes that people and CI run. `just` alone lists them; arguments are forwarded.
+
+# List the recipes
+default:
+    @just --list
+
+# Format, lint, types, layers and lock, without changing anything
+check: check-lock
+    uv run ruff format --check .
+    uv run ruff check .
+    uv run mypy
+    uv run lint-imports
+
+# Format and mend what ruff can
+fix *args:
+    uv run ruff format .
+    uv run ruff check --fix {{ args }} .
+
+# Run the tests (not tests/perf)
+test *args:
+    uv run pytest {{ args }}
+
+# Run the benchmarks beside their peers
+bench *args:
+    uv run --group bench pytest tests/perf/test_bench.py --benchmark-columns=min,median,ops {{ args }}
+
+# Guard the speed budget with wide margins, as CI does
+guard *args:
+    uv run --group bench pytest tests/perf/test_guard.py {{ args }}
+
+# Write the goldens: for a new dataset version only, those of v0.1 are fixed
+golden:
+    uv run python tests/goldens.py
+
+# Build the lookup tables again (fixed for v0.1; --check compares)
+lookups *args:
+    uv run --no-project scripts/build_lookups.py {{ args }}
+
+# Write requirements.txt from a fresh resolution
+lock:
+    uv run --no-project scripts/lock.py
+
+# Check requirements.txt against a fresh resolution
+check-lock:
+    uv run --no-project scripts/lock.py --check

@@ -1,0 +1,65 @@
+"""The public functions: what they take, what they refuse, what they weigh."""
+
+import subprocess
+import sys
+
+import pytest
+from esdh_core import IdError, RequestError, generate_bundle, generate_columns, reproduce_record
+
+
+def test_bundle_is_reproduced_from_any_of_its_ids() -> None:
+    """The id of a person, a vehicle or a profile gives back the whole record."""
+    bundle = generate_bundle(3, seed=1)
+    for text in (bundle.persons[2].person_id, bundle.vehicles[2].vehicle_id, bundle.profiles[2].profile_id):
+        record = reproduce_record(text)
+        assert (bundle.persons[2], bundle.vehicles[2], bundle.profiles[2]) == record[1:]
+
+
+def test_empty_window_has_no_records() -> None:
+    """A window of no records is empty, not an error."""
+    assert generate_bundle(0).persons == []
+
+
+def test_last_record_there_can_be() -> None:
+    """Record 2^33 - 1 exists and the one after it doesn't."""
+    assert len(generate_bundle(1, start=2**33 - 1).persons) == 1
+    with pytest.raises(RequestError, match="8589934591"):
+        generate_bundle(1, start=2**33)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**53, 1.0, "1", True, None])
+def test_bad_seed_is_refused(seed: object) -> None:
+    """A seed that isn't an integer from 0 to 2^53 - 1 is refused with its value."""
+    with pytest.raises(RequestError, match=r"seed .* is not an integer from 0 to 9007199254740991"):
+        generate_bundle(1, seed)  # type: ignore[arg-type] # the mistake under test
+
+
+@pytest.mark.parametrize("records", [-1, 2**33 + 1, 1.5, True])
+def test_bad_window_is_refused(records: object) -> None:
+    """A number of records that can't be is refused with its value."""
+    with pytest.raises(RequestError, match="window of"):
+        generate_bundle(records)  # type: ignore[arg-type] # the mistake under test
+
+
+def test_entities_can_be_chosen() -> None:
+    """Chosen entities have the values that they have among all."""
+    every, some = generate_columns(5, 20), generate_columns(5, 20, entities=["vehicle"])
+    assert list(some) == ["vehicles"]
+    assert all(
+        every["vehicles"][name].tolist() == column.tolist() for name, column in some["vehicles"].items()
+    )
+    with pytest.raises(RequestError, match="'vehicel' is no entity"):
+        generate_columns(0, 1, entities=["vehicel"])
+
+
+def test_bad_id_is_refused() -> None:
+    """A text that is no id is refused."""
+    with pytest.raises(IdError):
+        reproduce_record("abc")
+
+
+def test_import_is_light() -> None:
+    """Importing esdh_core pulls in neither Arrow nor a web framework nor a command line."""
+    code = "import esdh_core, sys; print(sorted({'pyarrow', 'flask', 'click', 'rich'} & set(sys.modules)))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "[]\n"

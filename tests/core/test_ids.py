@@ -1,0 +1,106 @@
+"""Ids decode to what made them; permutations are inverted."""
+
+import uuid
+
+import numpy as np
+import pytest
+from esdh_core import IdError, RecordId, decode_id, encode_id
+from esdh_core.ids import ENTITY_NUMBERS, invert, permute
+from hypothesis import given
+from hypothesis import strategies as st
+
+SEEDS = st.integers(0, 2**53 - 1)
+INDICES = st.integers(0, 2**33 - 1)
+ENTITIES = st.sampled_from(sorted(ENTITY_NUMBERS))
+
+
+@pytest.mark.parametrize(
+    ("entity", "index", "text"),
+    [
+        ("person", 0, "7325de0f-b0c4-806c-8636-3e3a1bdbceb4"),
+        ("vehicle", 0, "7b847f8b-0bf6-8164-86ee-1e9155a80ffc"),
+        ("profile", 1, "d4ab67fe-6799-8d2d-99be-841b118c6dc9"),
+    ],
+)
+def test_contract_vectors(entity: str, index: int, text: str) -> None:
+    """The vectors of the contract's section 4 hold in both directions."""
+    assert text == encode_id(20240601, entity, index)
+    assert RecordId(20240601, "v0.1", entity, index) == decode_id(text)
+
+
+@given(SEEDS, ENTITIES, INDICES)
+def test_id_decodes_to_what_made_it(seed: int, entity: str, index: int) -> None:
+    """Any id is a version 8 UUID of RFC 9562 that decodes to its seed, entity and index."""
+    text = encode_id(seed, entity, index)
+    assert (uuid.UUID(text).version, uuid.UUID(text).variant) == (8, uuid.RFC_4122)
+    assert RecordId(seed, "v0.1", entity, index) == decode_id(text) == decode_id(text.upper())
+
+
+@given(SEEDS, ENTITIES, INDICES, st.integers(0, 127))
+def test_changed_bit_is_refused(seed: int, entity: str, index: int, bit: int) -> None:
+    """An id with one bit changed doesn't decode."""
+    changed = uuid.UUID(int=uuid.UUID(encode_id(seed, entity, index)).int ^ 1 << bit)
+    with pytest.raises(IdError):
+        decode_id(str(changed))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "expected a UUID"),
+        ("7325de0fb0c4806c86363e3a1bdbceb4", "expected a UUID"),
+        ("7325de0f-b0c4-806c-8636-3e3a1bdbceb4\n", "expected a UUID"),
+        ("7325de0f-b0c4-806c-8636-3e3a1bdbceb\u0664", "expected a UUID"),
+        ("7325de0f-b0c4-406c-8636-3e3a1bdbceb4", "version 8"),
+        ("7325de0f-b0c4-806c-c636-3e3a1bdbceb4", "version 8"),
+        ("00000000-0000-8000-8000-000000000000", "check bits"),
+    ],
+)
+def test_foreign_text_is_refused_with_the_reason(text: str, reason: str) -> None:
+    """A text that no ESDH wrote is refused, and the message says why."""
+    with pytest.raises(IdError, match=reason):
+        decode_id(text)
+
+
+def _forged(left: int, right: int) -> str:
+    """Return the id of arbitrary left and right halves, by the contract's formula."""
+    mask = (1 << 64) - 1
+    for r in range(4):
+        z = (right + (r + 1) * 0x9E3779B97F4A7C15) & mask
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & mask
+        z = (z ^ z >> 27) * 0x94D049BB133111EB & mask
+        left, right = right, left ^ ((z ^ z >> 31) & ((1 << 61) - 1))
+    bits = left << 61 | right
+    return str(
+        uuid.UUID(
+            int=bits >> 74 << 80 | 8 << 76 | (bits >> 62 & 0xFFF) << 64 | 2 << 62 | bits & ((1 << 62) - 1)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "reason"),
+    [
+        (7 << 8 | 2, 1 << 56, "dataset version ordinal 2"),
+        (7 << 8 | 1, 4 << 56, "entity number 4"),
+        (7 << 8 | 1, 1 << 56 | 2**33 << 20, "record 8589934592"),
+    ],
+)
+def test_unknown_version_entity_or_index_is_named(left: int, right: int, reason: str) -> None:
+    """A well-formed id of another version, entity or past the last record is refused by name."""
+    with pytest.raises(IdError, match=reason):
+        decode_id(_forged(left, right))
+
+
+def test_permutation_vectors() -> None:
+    """The vectors of the contract's section 5 hold."""
+    zero = np.array([0], dtype=np.uint64)
+    assert int(permute(20240601, "person.driver_license_number", zero)[0]) == 20801382165
+
+
+@given(SEEDS, st.lists(st.integers(0, 2**36 - 1), min_size=1, max_size=20))
+def test_permutation_is_inverted(seed: int, indices: list[int]) -> None:
+    """A permuted index stays below 2^36 and gives back its index."""
+    permuted = permute(seed, "vehicle.vin", np.array(indices, dtype=np.uint64))
+    assert int(permuted.max()) < 2**36
+    assert indices == invert(seed, "vehicle.vin", permuted).tolist()

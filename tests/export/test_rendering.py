@@ -1,0 +1,87 @@
+"""Rendered rows equal what Python's own csv and json modules write."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from esdh_core import ENTITIES, generate_bundle, generate_columns
+from esdh_core.columns import Coded, Column, FixedText, Integer, Joined, Vocabulary
+from esdh_core.rules import Entity
+from esdh_export.formats.csv import Csv
+from esdh_export.formats.ndjson import JsonRows
+from esdh_export.rendering import Dialect, RowRenderer
+
+AWKWARD = ["plain", "comma,inside", 'quote"inside', "line\nbreak", "café \u2028", "back\\slash", "\x1f", None]
+
+
+def expected_csv(rows: list[dict[str, Any]]) -> str:
+    """Return rows as Python's csv module writes them."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(row.values() for row in rows)
+    return out.getvalue()
+
+
+def expected_ndjson(rows: list[dict[str, Any]]) -> str:
+    """Return rows as Python's json module writes them."""
+    return "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+
+
+def awkward_columns(count: int) -> dict[str, Column]:
+    """Return columns of every kind with text that needs quotes, escapes or nulls."""
+    at = np.arange(count, dtype=np.int32) % len(AWKWARD)
+    words = Coded(at, Vocabulary(AWKWARD))
+    some = Coded(at % 7, Vocabulary(AWKWARD[:7]))
+    number = Integer(at + 5, 5, 5 + len(AWKWARD))
+    fixed = FixedText(np.full((count, 3), ord("z"), dtype=np.uint8))
+    joined = Joined((number, " ", some))
+    return {
+        "a": words,
+        "b": fixed,
+        "c": joined,
+        "d": fixed,
+        "e": number,
+        "f": words,
+        "g": Joined((number, "-", number)),
+    }
+
+
+@pytest.mark.parametrize("count", [1, 5, 200_000])
+def test_awkward_values(count: int) -> None:
+    """Text that needs quotes or escapes, and nulls, are written as the standard library writes them."""
+    columns = awkward_columns(count)
+    values = [column.tolist() for column in columns.values()]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+    cases: list[tuple[Dialect, str]] = [
+        (Csv(), expected_csv(rows)),
+        (JsonRows(opening=b"", ending=b"\n"), expected_ndjson(rows)),
+    ]
+    for dialect, expected in cases:
+        rendered = bytes(RowRenderer(list(columns), dialect).render(columns)).decode()
+        first = next(
+            (
+                pair
+                for pair in zip(expected.split("\n"), rendered.split("\n"), strict=False)
+                if pair[0] != pair[1]
+            ),
+            None,
+        )
+        assert first is None
+        assert expected == rendered
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+@pytest.mark.parametrize("count", [0, 3, 30_000])
+def test_rows_of_each_entity(entity: Entity, count: int) -> None:
+    """Few rows and many, which are rendered in different ways, give what the standard library gives."""
+    records = getattr(generate_bundle(count, 5), entity.plural)
+    rows = []
+    for record in records:
+        row = {name: getattr(record, name) for name in entity.fields}
+        rows.append({k: v.isoformat() if k == "date_of_birth" else v for k, v in row.items()})
+    columns = generate_columns(0, count, 5)[entity.plural]
+    assert expected_csv(rows).encode() == bytes(RowRenderer(entity.fields, Csv()).render(columns))
+    ndjson = RowRenderer(entity.fields, JsonRows(opening=b"", ending=b"\n"))
+    assert expected_ndjson(rows).encode() == bytes(ndjson.render(columns))

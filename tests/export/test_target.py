@@ -1,0 +1,211 @@
+"""A snapshot commits once: what the folder may hold, and what a failure leaves."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import esdh_export.snapshot
+import pytest
+from esdh_export import SnapshotRequest, TargetError, write_snapshot
+from esdh_manifest import files_below
+from filelock import FileLock
+
+SMALL = SnapshotRequest(records=3)
+OTHER = SnapshotRequest(records=3, seed=5)
+
+
+def state(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return every file below a folder with its content and the time it was written."""
+    return {
+        path: ((folder / path).read_bytes(), (folder / path).stat().st_mtime_ns)
+        for path in files_below(folder)
+    }
+
+
+def beside(folder: Path) -> list[str]:
+    """Return what stands beside a folder."""
+    return sorted(path.name for path in folder.parent.iterdir())
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """A folder that holds the small snapshot."""
+    write_snapshot(tmp_path / "s", SMALL)
+    return tmp_path / "s"
+
+
+def test_nothing_is_left_beside(target: Path) -> None:
+    """After a run only the snapshot stands there."""
+    assert beside(target) == ["s"]
+
+
+def test_same_snapshot_is_left_untouched(target: Path) -> None:
+    """A folder that holds exactly this snapshot isn't written again."""
+    before = state(target)
+    assert not write_snapshot(target, SMALL).written
+    assert before == state(target)
+
+
+def test_other_snapshot_needs_overwrite(target: Path) -> None:
+    """Another snapshot is replaced only when told, and then whole."""
+    before = state(target)
+    with pytest.raises(TargetError, match=r"seed 20240601, 3 records .* --overwrite"):
+        write_snapshot(target, OTHER)
+    assert before == state(target)
+    assert write_snapshot(target, OTHER, overwrite=True).written
+    assert beside(target) == ["s"]
+    assert not write_snapshot(target, OTHER).written
+
+
+def test_damaged_snapshot_is_told(target: Path) -> None:
+    """A snapshot with a changed byte isn't taken for whole."""
+    file = target / "persons_v0_1.csv"
+    file.write_bytes(file.read_bytes().replace(b"Louise", b"Louisa"))
+    with pytest.raises(TargetError, match=r"damaged \(persons_v0_1.csv has SHA-256"):
+        write_snapshot(target, SMALL)
+    assert write_snapshot(target, SMALL, overwrite=True).written
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_of_the_user_is_never_touched(target: Path, overwrite: bool) -> None:
+    """A foreign file in the folder refuses the run, beside a snapshot or alone, and stays."""
+    (target / "notes.txt").write_text("mine")
+    before = state(target)
+    with pytest.raises(TargetError, match=r"'notes\.txt'"):
+        write_snapshot(target, OTHER, overwrite=overwrite)
+    assert before == state(target)
+    alone = target.parent / "alone"
+    alone.mkdir()
+    (alone / "persons_v0_1.csv").write_text("mine")
+    with pytest.raises(TargetError, match=r"persons_v0_1\.csv"):
+        write_snapshot(alone, SMALL, overwrite=overwrite)
+    assert (alone / "persons_v0_1.csv").read_text() == "mine"
+
+
+def test_unreadable_manifest_is_not_overwritten(target: Path) -> None:
+    """Where the manifest can't be read nobody knows whose the files are, so they stay."""
+    (target / "snapshot_manifest_v0_1.json").write_text("{}")
+    before = state(target)
+    with pytest.raises(TargetError, match="can't be read"):
+        write_snapshot(target, SMALL, overwrite=True)
+    assert before == state(target)
+
+
+def test_litter_of_file_managers_is_no_obstacle(target: Path, tmp_path: Path) -> None:
+    """`.DS_Store` and its like stand in the way of nothing."""
+    (target / ".DS_Store").write_bytes(b"\0")
+    assert not write_snapshot(target, SMALL).written
+    assert write_snapshot(target, OTHER, overwrite=True).written
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "._x").write_bytes(b"\0")
+    assert write_snapshot(tmp_path / "e", SMALL).written
+
+
+def test_file_is_refused(tmp_path: Path) -> None:
+    """An output folder that is a file is refused and stays."""
+    (tmp_path / "f").write_text("mine")
+    with pytest.raises(TargetError, match="is a file"):
+        write_snapshot(tmp_path / "f", SMALL)
+    assert (tmp_path / "f").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f"]
+
+
+def test_folder_that_can_not_be_written_is_refused() -> None:
+    """A place where nothing can be made is refused in words."""
+    with pytest.raises(TargetError, match="can't be written"):
+        write_snapshot(Path("/proc/esdh/snapshot"), SMALL)
+
+
+def test_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder or one that holds it can't be taken whole."""
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    for folder in (".", "..", "/"):
+        with pytest.raises(TargetError, match="current folder"):
+            write_snapshot(Path(folder), SMALL)
+
+
+def test_symbolic_link_keeps_pointing(tmp_path: Path) -> None:
+    """A link to the folder stays a link; the folder behind it is replaced."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    write_snapshot(tmp_path / "link", SMALL)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "SHA256SUMS").is_file()
+
+
+def test_second_run_is_told(target: Path) -> None:
+    """A run into a folder that another run holds is told so and changes nothing."""
+    before = state(target)
+    with FileLock(target.parent / ".s.esdh-lock"), pytest.raises(TargetError, match="another run"):
+        write_snapshot(target, OTHER, overwrite=True)
+    assert before == state(target)
+
+
+def test_failed_run_leaves_the_earlier_snapshot(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure before the commit leaves the earlier snapshot and nothing else."""
+    before = state(target)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(esdh_export.snapshot, "_finish", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_snapshot(target, OTHER, overwrite=True)
+    assert before == state(target)
+    assert beside(target) == ["s"]
+
+
+@pytest.mark.parametrize("new_stands", [False, True])
+def test_crash_between_the_renames_is_repaired(target: Path, new_stands: bool) -> None:
+    """After a crash between the two renames the next command puts back, or clears away, the earlier snapshot."""
+    previous, staging = target.parent / ".s.esdh-previous", target.parent / ".s.esdh-staging"
+    if new_stands:
+        shutil.copytree(target, previous)
+    else:
+        target.rename(previous)
+    staging.mkdir()
+    (staging / "half.csv").write_text("half")
+    assert not write_snapshot(target, SMALL).written
+    assert beside(target) == ["s"]
+
+
+def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first run that fails leaves no folder that it made."""
+    monkeypatch.setattr(
+        esdh_export.snapshot, "_finish", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+    )
+    with pytest.raises(OSError, match="full"):
+        write_snapshot(tmp_path / "a" / "b" / "s", SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [1_000, 30_000, 200_000])
+def test_full_disk_is_a_sentence(tmp_path: Path, limit: int) -> None:
+    """Where the disk takes no more, the command says so with status 1 and leaves nothing half-written."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [
+        sys.executable,
+        "-m",
+        "esdh_cli",
+        "generate-snapshot",
+        "--output-dir",
+        str(tmp_path / "s"),
+        "--output-format",
+        "csv",
+        "json",
+        "parquet",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, preexec_fn=limited, env=os.environ
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "File too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,27 @@
+"""The values of v0.1, pinned: any difference is a new dataset version.
+
+Written by `just golden` from the code at the first landing of v0.1. If a test here fails the data has
+changed: undo the change, or make a new dataset version; don't renew the goldens of v0.1.
+"""
+
+import msgspec
+import pytest
+from esdh_core import ENTITIES
+from esdh_core.rules import Entity
+from goldens import FOLDER, GOLDENS, records
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+def test_first_three_records(entity: Entity) -> None:
+    """The first three records of each entity are those of the golden, field by field."""
+    pinned = msgspec.json.decode((FOLDER / "records.json").read_bytes())[entity.plural]
+    made = msgspec.json.decode(records())[entity.plural]
+    for number, (expected, row) in enumerate(zip(pinned, made, strict=True)):
+        for field in entity.fields:
+            assert expected[field] == row[field], f"{entity.name} {number}, {field}"
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_golden(name: str) -> None:
+    """The records, the plan, the content of a million records and the default manifest are as pinned, to the byte."""
+    assert (FOLDER / name).read_bytes() == GOLDENS[name]()

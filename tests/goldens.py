@@ -1,0 +1,51 @@
+"""What the goldens pin, made afresh; `python tests/goldens.py` writes them (`just golden`).
+
+For a new dataset version only: the goldens of v0.1 are fixed.
+"""
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+from esdh_core import ENTITIES, generate_bundle, generate_columns, plan_json
+from esdh_export import BlockArrays, SnapshotRequest, block_digest, entity_digest, write_snapshot
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def _pretty(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def records() -> bytes:
+    """Return the first three records of the default seed."""
+    return _pretty(generate_bundle(3))
+
+
+def content() -> bytes:
+    """Return the content digest of each entity over the first million records of the default seed."""
+    blocks: dict[str, list[bytes]] = {entity.plural: [] for entity in ENTITIES}
+    for start in range(0, 1_000_000, 65_536):
+        block = BlockArrays(generate_columns(start, min(65_536, 1_000_000 - start)))
+        for entity in ENTITIES:
+            blocks[entity.plural].append(block_digest(block.digests(entity)))
+    return _pretty({plural: entity_digest(digests) for plural, digests in blocks.items()})
+
+
+def manifest() -> bytes:
+    """Return the manifest of the default snapshot."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_snapshot(Path(folder) / "snapshot", SnapshotRequest())
+        return (Path(folder) / "snapshot" / "snapshot_manifest_v0_1.json").read_bytes()
+
+
+GOLDENS = {
+    "records.json": records,
+    "plan.json": plan_json,
+    "content_1000000.json": content,
+    "snapshot_manifest_v0_1.json": manifest,
+}
+
+if __name__ == "__main__":
+    for name, made in GOLDENS.items():
+        (FOLDER / name).write_bytes(made())
