@@ -44,7 +44,7 @@ def _text_digest(array: pa.Array) -> bytes:
         if lengths[nulls].any():  # Arrow lets a null cover bytes; hash only what is a value
             return _text_digest(pa.array(array.to_pylist(), array.type))
         lengths[nulls] = _NULL_LENGTH
-    result = hashlib.sha256(memoryview(lengths))
+    result = hashlib.sha256(lengths.tobytes())
     if data is not None:
         result.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
     return result.digest()
