@@ -48,7 +48,7 @@ def awkward_columns(count: int) -> dict[str, Column]:
     }
 
 
-@pytest.mark.parametrize("count", [1, 5, 200_000])
+@pytest.mark.parametrize("count", [1, 5, 5_000, 200_000])
 def test_awkward_values(count: int) -> None:
     """Text that needs quotes or escapes, and nulls, are written as the standard library writes them."""
     columns = awkward_columns(count)

@@ -173,6 +173,39 @@ def test_crash_between_the_renames_is_repaired(target: Path, new_stands: bool) -
     assert beside(target) == ["s"]
 
 
+KILLED = """
+import os, pathlib, signal, sys
+from esdh_export import SnapshotRequest, write_snapshot
+rename, left = pathlib.Path.rename, int(sys.argv[2])
+def killing(self, target):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return rename(self, target)
+pathlib.Path.rename = killing
+unlink = pathlib.Path.unlink
+def last(self, **options):
+    if self.name.endswith(".esdh-lock") and left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    unlink(self, **options)
+pathlib.Path.unlink = last
+write_snapshot(pathlib.Path(sys.argv[1]), SnapshotRequest(records=3, seed=5), overwrite=True)
+"""
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_killed_run_is_repaired(target: Path, renames: int) -> None:
+    """A run killed before, between or after the two renames leaves the earlier snapshot or the new one, whole."""
+    before = state(target)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(target), str(renames)], check=False)
+    assert -9 == done.returncode
+    standing = SMALL if renames < 2 else OTHER
+    assert not write_snapshot(target, standing).written
+    assert (before == state(target)) == (renames < 2)
+    assert ["s"] == beside(target)
+
+
 def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first run that fails leaves no folder that it made."""
     monkeypatch.setattr(

@@ -4,15 +4,18 @@ import random
 from typing import Any
 
 from faker import Faker
-from mimesis import Address, Datetime, Generic, Locale, Person
+from mimesis import Generic, Locale
 
+# Made once, as a user would: their own start-up isn't what is compared.
+_FAKER = Faker("en_US")
+_MIMESIS = Generic(locale=Locale.EN, seed=1)
+_RANDOM = random.Random(1)
 STATES = ["CA", "AZ", "NV", "OR", "WA"]
 
 
 def faker_persons(count: int) -> list[dict[str, Any]]:
     """Return persons made by Faker."""
-    Faker.seed(1)
-    fake = Faker("en_US")
+    fake = _FAKER
     rows = []
     for _ in range(count):
         state = fake.random_element(STATES)
@@ -51,11 +54,11 @@ def mimesis_persons(count: int) -> list[dict[str, Any]]:
         state = rng.choice(STATES)
         rows.append(
             {
-                "person_id": generic.cryptographic.uuid(),
+                "person_id": _MIMESIS.cryptographic.uuid(),
                 "first_name": person.first_name(),
                 "last_name": person.last_name(),
                 "date_of_birth": dates.date(start=1930, end=2008),
-                "driver_license_number": generic.code.pin("@@###########"),
+                "driver_license_number": _MIMESIS.code.pin("@@###########"),
                 "driver_license_state": state,
                 "address_line_1": address.address(),
                 "address_line_2": f"Apt {rng.randrange(400)}" if rng.random() < 1 / 3 else None,

@@ -1,6 +1,7 @@
 """The rules of a person: how each field of `Person` is made."""
 
 from fractions import Fraction
+from functools import cache
 from math import lcm
 
 import numpy as np
@@ -200,6 +201,7 @@ def state_shares() -> dict[str, Fraction]:
     return dict(zip(STATE_CODES, _STATE.shares(), strict=True))
 
 
+@cache
 def city_shares() -> dict[str, Fraction]:
     """Return the declared share of each city name."""
     states = state_shares()

@@ -1,6 +1,5 @@
 """The counts that a snapshot keeps: gathered from columns a block at a time, and merged by adding."""
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from esdh_core.constants import REFERENCE_DATE
 __all__ = [
     "Counts",
     "Statistic",
-    "age_on_reference_date",
     "count_ages",
     "count_bands",
     "count_prefixes",
@@ -63,16 +61,17 @@ def count_values(column: Column) -> Counts:
     return dict(counts)
 
 
-def age_on_reference_date(born: dt.date) -> int:
-    """Return the age in whole years on the reference date."""
-    before_birthday = (REFERENCE_DATE.month, REFERENCE_DATE.day) < (born.month, born.day)
-    return REFERENCE_DATE.year - born.year - before_birthday
-
-
 @lru_cache(maxsize=16)
 def _ages(low: int, high: int) -> NDArray[np.int64]:
-    first = dt.date(1970, 1, 1) + dt.timedelta(days=low)
-    return np.array([age_on_reference_date(first + dt.timedelta(days=n)) for n in range(high - low + 1)])
+    """Return the age in whole years on the reference date of everybody born on days `low` to `high`."""
+    born = np.arange(low, high + 1).astype("datetime64[D]")
+    years = born.astype("datetime64[Y]")
+    this_year = np.datetime64(REFERENCE_DATE, "Y")
+    months = born.astype("datetime64[M]")
+    month, day = (months - years).astype(np.int64) + 1, (born - months).astype(np.int64) + 1
+    before = (month > REFERENCE_DATE.month) | ((month == REFERENCE_DATE.month) & (day > REFERENCE_DATE.day))
+    ages: NDArray[np.int64] = (this_year - years).astype(np.int64) - before
+    return ages
 
 
 def count_ages(column: Column) -> Counts:

@@ -1,6 +1,7 @@
 """The rules of a vehicle: how each field of `Vehicle` is made."""
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,12 +99,40 @@ SUMMARIES = Vocabulary(
 _LOB_SHARES = list(persons.lob_shares().values())
 
 
+@cache
 def _model_shares_by_row() -> list[Fraction]:
-    shares = [Fraction(0)] * len(_MODEL_NAMES)
-    for share, weights in zip(_LOB_SHARES, _WEIGHTS_BY_LOB, strict=True):
-        for row, weight in enumerate(weights):
-            shares[row] += share * Fraction(weight, sum(weights))
-    return shares
+    totals = [sum(weights) for weights in _WEIGHTS_BY_LOB]
+    return [
+        sum(
+            (
+                share * Fraction(weights[row], total)
+                for share, weights, total in zip(_LOB_SHARES, _WEIGHTS_BY_LOB, totals, strict=True)
+            ),
+            Fraction(0),
+        )
+        for row in range(len(_MODEL_NAMES))
+    ]
+
+
+@cache
+def _year_shares_by_lob() -> list[list[Fraction]]:
+    """Return the share of each model year within each line of business."""
+    sold_alike: dict[
+        tuple[Fraction, ...], list[int]
+    ] = {}  # rows by the odds of their years, few of them distinct
+    for row in range(len(_MODEL_NAMES)):
+        sold_alike.setdefault(tuple(_YEAR.shares(row)), []).append(row)
+    result = []
+    for weights in _WEIGHTS_BY_LOB:
+        parts = [
+            (odds, Fraction(sum(weights[row] for row in rows), sum(weights)))
+            for odds, rows in sold_alike.items()
+        ]
+        years = range(len(MODEL_YEARS))
+        result.append(
+            [sum((odds[at] * part for odds, part in parts if odds[at] and part), Fraction(0)) for at in years]
+        )
+    return result
 
 
 def _sum_by(labels: list[str], shares: list[Fraction]) -> dict[str, Fraction]:
@@ -122,11 +151,11 @@ def _model_shares() -> dict[str, Fraction]:
 
 
 def _year_shares() -> dict[str, Fraction]:
-    shares = dict.fromkeys(map(str, MODEL_YEARS), Fraction(0))
-    for row, share in enumerate(_model_shares_by_row()):
-        for year, within in zip(MODEL_YEARS, _YEAR.shares(row), strict=True):
-            shares[str(year)] += share * within
-    return shares
+    personal, commercial = (
+        [share * within for within in years]
+        for share, years in zip(_LOB_SHARES, _year_shares_by_lob(), strict=True)
+    )
+    return {str(year): p + c for year, p, c in zip(MODEL_YEARS, personal, commercial, strict=True)}
 
 
 @VEHICLE.rule(
@@ -205,25 +234,21 @@ def _risk_bands() -> tuple[NDArray[np.int32], Choice]:
 _RISK_BANDS, _RISK_RATING = _risk_bands()
 
 
+@cache
 def risk_shares() -> dict[str, Fraction]:
     """Return the declared share of each risk rating."""
     totals = [Fraction(0)] * len(RISK_RATINGS)
-    for lob, (lob_share, weights) in enumerate(zip(_LOB_SHARES, _WEIGHTS_BY_LOB, strict=True)):
-        years = [Fraction(0)] * len(MODEL_YEARS)
-        for row, weight in enumerate(weights):
-            if weight:
-                for at, within in enumerate(_YEAR.shares(row)):
-                    years[at] += Fraction(weight, sum(weights)) * within
+    vehicle_ages = [REFERENCE_DATE.year - year for year in MODEL_YEARS]
+    for lob, (lob_share, years) in enumerate(zip(_LOB_SHARES, _year_shares_by_lob(), strict=True)):
         # Given the line of business, the driver's age and the model year are independent.
-        odds: dict[int, Fraction] = {}
-        for age, age_share in enumerate(persons.age_shares(lob)):
-            for at, year_share in enumerate(years):
-                band = int(_RISK_BANDS[lob, age, REFERENCE_DATE.year - MODEL_YEARS[at]])
-                odds[band] = odds.get(band, Fraction(0)) + age_share * year_share
-        for band, share in odds.items():
-            if share:
-                for rating, within in enumerate(_RISK_RATING.shares(band)):
-                    totals[rating] += lob_share * share * within
+        drivers: dict[tuple[int, ...], Fraction] = {}  # by the bands that their age has, few of them distinct
+        for bands, share in zip(_RISK_BANDS[lob].tolist(), persons.age_shares(lob), strict=True):
+            drivers[tuple(bands)] = drivers.get(tuple(bands), Fraction(0)) + share
+        for bands, driver_share in drivers.items():
+            for vehicle_age, year_share in zip(vehicle_ages, years, strict=True):
+                if share := lob_share * driver_share * year_share:
+                    for rating, within in enumerate(_RISK_RATING.shares(bands[vehicle_age])):
+                        totals[rating] += share * within
     return dict(zip(RISK_RATINGS, totals, strict=True))
 
 
@@ -298,42 +323,45 @@ _VIN_FIELDS = np.dtype(
 )
 
 
-def _weighted(text: str, first_position: int) -> int:
-    """Return what `text`, from a position (1 to 17) on, adds to the check sum."""
-    return sum(_VIN_VALUES[c] * _VIN_WEIGHTS[first_position - 1 + i] for i, c in enumerate(text))
+_VALUE_OF_BYTE = np.zeros(128, dtype=np.int32)
+_VALUE_OF_BYTE[[ord(c) for c in _VIN_VALUES]] = list(_VIN_VALUES.values())
 
 
 class _Pieces:
-    """A run of characters for every value of a code: as bytes, and as its part of the check sum."""
+    """Runs of characters for every value of a code: as bytes, and as their part of the check sum."""
 
-    def __init__(self, runs: list[tuple[tuple[int, str], ...]]) -> None:
-        """Take, for each value of the code, its (position, characters) pairs."""
-        width = len(runs[0])
-        self.text = [
-            np.frombuffer("".join(run[i][1] for run in runs).encode("ascii"), dtype=f"V{len(runs[0][i][1])}")
-            for i in range(width)
-        ]
-        self.sums = np.array([sum(_weighted(text, at) for at, text in run) for run in runs], dtype=np.int32)
+    def __init__(self, *runs: tuple[int, list[str]]) -> None:
+        """Take the position (1 to 17) of each run, and its characters for each value of the code."""
+        self.text: list[NDArray[np.void]] = []
+        self.sums = np.zeros(len(runs[0][1]), dtype=np.int32)
+        for position, texts in runs:
+            matrix = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(len(texts), -1)
+            width = matrix.shape[1]
+            self.text.append(matrix.view(f"V{width}")[:, 0])
+            self.sums += _VALUE_OF_BYTE[matrix] @ np.array(
+                _VIN_WEIGHTS[position - 1 : position - 1 + width], dtype=np.int32
+            )
 
 
 _VIN_MODELS = _Pieces(
-    [
-        (
-            (1, f"0{make_code}{model_code}"),
-            (7, _BODY_LETTERS[body][year >= _FIRST_LETTER_YEAR]),
-            (10, _YEAR_CODES[year]),
-        )
-        for make_code, model_code, body in zip(
-            _MODELS.texts("make_code"), _MODELS.texts("model_code"), _MODEL_BODIES, strict=True
-        )
-        for year in MODEL_YEARS
-    ]
+    (
+        1,
+        [
+            f"0{make_code}{model_code}"
+            for make_code, model_code in zip(
+                _MODELS.texts("make_code"), _MODELS.texts("model_code"), strict=True
+            )
+            for _ in MODEL_YEARS
+        ],
+    ),
+    (7, [_BODY_LETTERS[body][year >= _FIRST_LETTER_YEAR] for body in _MODEL_BODIES for year in MODEL_YEARS]),
+    (10, [_YEAR_CODES[year] for _ in _MODEL_BODIES for year in MODEL_YEARS]),
 )
-_PAIRS = [(_VIN_CHARACTERS[n // _BASE], _VIN_CHARACTERS[n % _BASE]) for n in range(_BASE * _BASE)]
-_VIN_11_12 = _Pieces([((11, first + second),) for first, second in _PAIRS])
-_VIN_6_8 = _Pieces([((6, first), (8, second)) for first, second in _PAIRS])
-_VIN_13_14 = _Pieces([((13, f"{n:02}"),) for n in range(100)])
-_VIN_15_17 = _Pieces([((15, f"{n:03}"),) for n in range(1000)])
+_PAIRS = [first + second for first in _VIN_CHARACTERS for second in _VIN_CHARACTERS]
+_VIN_11_12 = _Pieces((11, _PAIRS))
+_VIN_6_8 = _Pieces((6, [pair[0] for pair in _PAIRS]), (8, [pair[1] for pair in _PAIRS]))
+_VIN_13_14 = _Pieces((13, [f"{n:02}" for n in range(100)]))
+_VIN_15_17 = _Pieces((15, [f"{n:03}" for n in range(1000)]))
 
 
 @VEHICLE.rule(

@@ -6,7 +6,7 @@ coded pieces that share their codes, or whose combinations are few, become one v
 text. What is left is a handful of pieces a row for Arrow to take and join.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
@@ -24,6 +24,7 @@ __all__ = ["Dialect", "RowRenderer"]
 # Fuse coded pieces while their combinations stay below this: the joined text of 16,384 combinations
 # stays in the second-level cache or near it.
 _MOST_COMBINATIONS = 16_384
+_FEW = 4_096  # rows: fewer are joined as they are, without a look at the vocabularies of their parts
 
 
 class Dialect(Protocol):
@@ -53,9 +54,6 @@ class _CodedPiece:
     render: Callable[[str], bytes]
     null: bytes
 
-    def rendered(self) -> list[bytes]:
-        return [self.null if value is None else self.render(value) for value in self.vocabulary.values]
-
 
 _Piece = bytes | NDArray[np.uint8] | _CodedPiece
 
@@ -66,22 +64,23 @@ class RowRenderer:
     def __init__(self, fields: Sequence[str], dialect: Dialect) -> None:
         self._fields = tuple(fields)
         self._dialect = dialect
-        self._rendered: dict[tuple[object, ...], list[bytes]] = {}
+        self._rendered: dict[tuple[Vocabulary, Callable[[str], bytes]], dict[int, bytes]] = {}
+        self._writable: set[Vocabulary] = set()  # those whose every value can be written as a part
         self._tables: dict[tuple[object, ...], pa.Array] = {}
 
     def render(self, columns: dict[str, Column]) -> memoryview:
         """Return the rows of a block, shape (bytes,): every field of every row, with what stands between."""
+        count = len(next(iter(columns.values())))
+        if count == 0:
+            return memoryview(b"")
         pieces: list[_Piece] = []
         for position, (field, column) in enumerate(columns.items()):
             pieces.append(self._dialect.before(position, field))
             pieces += self._pieces(column)
         pieces.append(self._dialect.end())
-        count = len(next(iter(columns.values())))
         runs = [self._run(run, count) for run in _fuse(pieces)]
         rows = pc.binary_join_element_wise(*runs, pa.scalar(b"", pa.binary()))
         _, offsets, data = rows.buffers()
-        if data is None:
-            return memoryview(b"")
         return memoryview(data)[: int(np.frombuffer(offsets, dtype=np.int32)[count])]
 
     def _pieces(self, column: Column) -> list[_Piece]:
@@ -101,6 +100,8 @@ class RowRenderer:
 
     def _joined(self, column: Joined, parts: tuple[Coded | Integer | str, ...]) -> list[_Piece]:
         """Return the parts between quotes or, where one can't be written as a part, whole values."""
+        if len(column) < _FEW:
+            return self._whole(column)
         pieces: list[_Piece] = [self._dialect.quote]
         for part in parts:
             if isinstance(part, str):
@@ -110,9 +111,7 @@ class RowRenderer:
                 pieces.append(literal)
                 continue
             text = part.text() if isinstance(part, Integer) else part
-            if any(
-                value is None or self._dialect.part(value) is None for value in self._once(text.vocabulary)
-            ):
+            if not self._in_parts(text.vocabulary):
                 return self._whole(column)
             pieces.append(_CodedPiece(text.codes, text.vocabulary, self._part, b""))
         return [*pieces, self._dialect.quote]
@@ -123,14 +122,13 @@ class RowRenderer:
             raise ValueError(f"{value!r} can't be written in parts")
         return part
 
-    def _once(self, vocabulary: Vocabulary) -> Sequence[str | None]:
-        """Return a vocabulary's values the first time it is asked about, nothing after that it passed."""
-        key = ("parts", vocabulary)
-        if key in self._rendered:
-            return ()
-        if all(value is not None and self._dialect.part(value) is not None for value in vocabulary.values):
-            self._rendered[key] = []
-        return vocabulary.values
+    def _in_parts(self, vocabulary: Vocabulary) -> bool:
+        """Return whether every value of a vocabulary can be written as a part of a text."""
+        if vocabulary not in self._writable:
+            if any(value is None or self._dialect.part(value) is None for value in vocabulary.values):
+                return False
+            self._writable.add(vocabulary)
+        return True
 
     def _whole(self, column: Joined) -> list[_Piece]:
         encoded = array(column).dictionary_encode()
@@ -178,15 +176,17 @@ class RowRenderer:
             if isinstance(piece, bytes):
                 texts.append([piece] * count)
             elif isinstance(piece, _CodedPiece):
-                rendered = self._vocabulary(piece)
+                rendered = self._rendering(piece, codes[id(piece.codes)])
                 texts.append([rendered[code] for code in codes[id(piece.codes)]])
         return list(map(b"".join, zip(*texts, strict=True)))
 
-    def _vocabulary(self, piece: _CodedPiece) -> list[bytes]:
-        key = (piece.vocabulary, piece.render)
-        if key not in self._rendered:
-            self._rendered[key] = piece.rendered()
-        return self._rendered[key]
+    def _rendering(self, piece: _CodedPiece, codes: list[int]) -> Mapping[int, bytes]:
+        """Return the rendered values of the codes that occur."""
+        rendered: dict[int, bytes] = self._rendered.setdefault((piece.vocabulary, piece.render), {})
+        for code in set(codes).difference(rendered):
+            value = piece.vocabulary.values[code]
+            rendered[code] = piece.null if value is None else piece.render(value)
+        return rendered
 
 
 def _code_groups(run: Sequence[_Piece]) -> dict[int, tuple[NDArray[np.integer], int]]:

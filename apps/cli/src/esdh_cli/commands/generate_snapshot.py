@@ -34,7 +34,12 @@ Examples:
 """
 
 
-@click.command("generate-snapshot", cls=ManyValuesCommand, epilog=_EXAMPLES)
+@click.command(
+    "generate-snapshot",
+    cls=ManyValuesCommand,
+    epilog=_EXAMPLES,
+    short_help="Write a checksummed snapshot into a folder.",
+)
 @click.option(
     "--output-dir",
     type=click.Path(path_type=Path),

@@ -13,7 +13,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES)
+@click.command(epilog=_EXAMPLES, short_help="Print the record behind any id.")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:

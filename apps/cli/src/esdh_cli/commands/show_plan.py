@@ -14,7 +14,7 @@ Examples:
 """
 
 
-@click.command("show-plan", epilog=_EXAMPLES)
+@click.command("show-plan", epilog=_EXAMPLES, short_help="Tell what is generated and how.")
 @click.option(
     "--format",
     "form",

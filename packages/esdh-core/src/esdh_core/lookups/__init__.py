@@ -3,12 +3,15 @@
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any, TypeVar
 
 import msgspec
 
 from esdh_core.errors import LookupTableError
 
 __all__ = ["LookupTable", "load"]
+
+T = TypeVar("T")
 
 
 class LookupTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,29 +22,34 @@ class LookupTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     renew: str
     columns: list[str]
-    rows: list[list[msgspec.Raw]]
+    rows: list[list[Any]]
     sha256: str = ""
 
     def texts(self, column: str) -> list[str]:
         """Return a column of text."""
-        return [msgspec.json.decode(row[self._at(column)], type=str) for row in self.rows]
+        return self._column(column, str)
 
     def integers(self, column: str) -> list[int]:
         """Return a column of integers."""
-        return [msgspec.json.decode(row[self._at(column)], type=int) for row in self.rows]
+        return self._column(column, int)
 
     def text_lists(self, column: str) -> list[list[str]]:
         """Return a column of lists of text."""
-        return [msgspec.json.decode(row[self._at(column)], type=list[str]) for row in self.rows]
+        return self._column(column, list[str])
 
     def ranges(self, column: str) -> list[list[tuple[int, int]]]:
         """Return a column of lists of (first, last) ranges, both ends included."""
-        return [msgspec.json.decode(row[self._at(column)], type=list[tuple[int, int]]) for row in self.rows]
+        return self._column(column, list[tuple[int, int]])
 
-    def _at(self, column: str) -> int:
+    def _column(self, column: str, kind: type[T]) -> list[T]:
         if column not in self.columns:
-            raise LookupTableError(f"lookup table {self.table!r} has no column {column!r}; it has {', '.join(self.columns)}")
-        return self.columns.index(column)
+            known = ", ".join(self.columns)
+            raise LookupTableError(f"lookup table {self.table!r} has no column {column!r}; it has {known}")
+        at = self.columns.index(column)
+        try:
+            return msgspec.convert([row[at] for row in self.rows], list[kind])  # type: ignore[valid-type] # a type as a value
+        except (msgspec.ValidationError, IndexError) as error:
+            raise LookupTableError(f"lookup table {self.table!r}, column {column!r}: {error}") from error
 
 
 _decoder = msgspec.json.Decoder(LookupTable)
