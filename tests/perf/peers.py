@@ -42,13 +42,7 @@ def faker_persons(count: int) -> list[dict[str, Any]]:
 
 def mimesis_persons(count: int) -> list[dict[str, Any]]:
     """Return persons made by Mimesis."""
-    generic = Generic(locale=Locale.EN, seed=1)
-    person, address, dates = (
-        Person(Locale.EN, seed=1),
-        Address(Locale.EN, seed=1),
-        Datetime(Locale.EN, seed=1),
-    )
-    rng = random.Random(1)
+    person, address, dates, rng = _MIMESIS.person, _MIMESIS.address, _MIMESIS.datetime, _RANDOM
     rows = []
     for _ in range(count):
         state = rng.choice(STATES)
