@@ -36,6 +36,10 @@ golden:
 lookups *args:
     uv run --no-project scripts/build_lookups.py {{ args }}
 
+# Check that esdh-core alone, as a wheel in an environment of its own, gives Structs without Arrow
+core-alone:
+    uv run --isolated --no-project --with ./packages/esdh-core python scripts/core_alone.py
+
 # Write requirements.txt from a fresh resolution
 lock:
     uv run --no-project scripts/lock.py

@@ -174,7 +174,7 @@ def test_crash_between_the_renames_is_repaired(target: Path, new_stands: bool) -
 
 
 KILLED = """
-import os, pathlib, signal, sys
+import os, pathlib, shutil, signal, sys
 from esdh_export import SnapshotRequest, write_snapshot
 rename, left = pathlib.Path.rename, int(sys.argv[2])
 def killing(self, target):
@@ -184,12 +184,12 @@ def killing(self, target):
     left -= 1
     return rename(self, target)
 pathlib.Path.rename = killing
-unlink = pathlib.Path.unlink
-def last(self, **options):
-    if self.name.endswith(".esdh-lock") and left == 0:
+rmtree = shutil.rmtree
+def last(path, **options):
+    if path.name.endswith(".esdh-previous"):
         os.kill(os.getpid(), signal.SIGKILL)
-    unlink(self, **options)
-pathlib.Path.unlink = last
+    rmtree(path, **options)
+shutil.rmtree = last
 write_snapshot(pathlib.Path(sys.argv[1]), SnapshotRequest(records=3, seed=5), overwrite=True)
 """
 

@@ -87,8 +87,7 @@ class Target:
             yield
         finally:
             shutil.rmtree(self.staging, ignore_errors=True)
-            self._lock.unlink(missing_ok=True)
-            lock.release()
+            lock.release()  # which removes the lock's file, safely against a run that is just opening it
             if not self.folder.exists():
                 for parent in made:  # folders that only this run made, and that hold nothing
                     try:

@@ -1,5 +1,6 @@
 """esdh generate-snapshot: write a checksummed snapshot into a folder."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,6 +163,9 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     manifest = snapshot.manifest
     counts = ", ".join(f"{count:,} {plural}" for plural, count in manifest.record_counts.items())
     size = sum(listed.bytes for listed in manifest.checksums.values())
+    folder = shlex.quote(
+        f"./{snapshot.folder}" if str(snapshot.folder).startswith("-") else str(snapshot.folder)
+    )
     verb = "Wrote" if snapshot.written else "Left untouched, since it holds exactly this snapshot, whole:"
     click.echo(f"{verb} {snapshot.folder}")
     click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
@@ -169,6 +173,6 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
     for plural, digest in manifest.content.items():
         click.echo(f"  content  {digest}  {plural}")
-    click.echo(f"To verify: cd {snapshot.folder} && sha256sum -c SHA256SUMS")
+    click.echo(f"To verify: cd {folder} && sha256sum -c SHA256SUMS")
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID.{again}")
