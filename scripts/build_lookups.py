@@ -70,7 +70,7 @@ EXCLUDED_CITIES = frozenset({("CA", "Universal City")})
 # Airports, business reply mail and post office boxes that the package takes for
 # STANDARD; from memory.
 EXCLUDED_POSTAL_CODES = frozenset(
-    ["89199", "90079", "90134", "92199", "92799", "92899", "94128", "94188", "94999", "98158"]
+    ["89199", "90079", "90134", "92199", "92799", "92899", "94128", "94188", "94999", "98158", "91758"]
 )
 
 # Body styles of vehicle_models and their names in faker_vehicle.

@@ -3,7 +3,6 @@
 import importlib.util
 
 import msgspec
-
 from esdh_core import Person, generate_bundle
 
 bundle = generate_bundle(records=3, seed=1)

@@ -133,6 +133,15 @@ def test_filtered_snapshot_is_part_of_a_whole_one(tmp_path: Path, whole: tuple[P
     assert list(only.manifest.record_counts) == ["profiles"]
 
 
+def test_readme_tells_the_command_that_makes_it_again(shards: tuple[Path, Manifest]) -> None:
+    """The README's command names records, seed, entities, formats and, where it matters, the shard size."""
+    readme = (shards[0] / "README_SNAPSHOT_V0_1.md").read_text()
+    assert (
+        f"esdh generate-snapshot --records {SHARDED} --seed 20240601 --entity-filter persons vehicles profiles "
+        "--output-format csv ndjson parquet json --shard-rows 65536\n"
+    ) in readme
+
+
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 def test_parquet_layout(whole: tuple[Path, Manifest], entity: Entity) -> None:
     """Parquet has date32 and int64, zstd, a row group a block, and the marker and seed in its metadata."""

@@ -64,7 +64,7 @@ def test_damaged_snapshot_is_told(target: Path) -> None:
     """A snapshot with a changed byte isn't taken for whole."""
     file = target / "persons_v0_1.csv"
     file.write_bytes(file.read_bytes().replace(b"Louise", b"Louisa"))
-    with pytest.raises(TargetError, match=r"damaged \(persons_v0_1.csv has SHA-256"):
+    with pytest.raises(TargetError, match=r"damaged: persons_v0_1.csv has SHA-256"):
         write_snapshot(target, SMALL)
     assert write_snapshot(target, SMALL, overwrite=True).written
 
@@ -204,6 +204,50 @@ def test_killed_run_is_repaired(target: Path, renames: int) -> None:
     assert not write_snapshot(target, standing).written
     assert (before == state(target)) == (renames < 2)
     assert ["s"] == beside(target)
+
+
+def test_empty_folder_made_after_a_crash_costs_nothing(target: Path) -> None:
+    """After a crash between the renames an empty folder in the snapshot's place doesn't pass for its successor."""
+    before = state(target)
+    target.rename(target.parent / ".s.esdh-previous")
+    target.mkdir()
+    with pytest.raises(TargetError, match="--overwrite"):
+        write_snapshot(target, OTHER)
+    assert before == state(target)
+    assert ["s"] == beside(target)
+
+
+@pytest.mark.parametrize("name", ["snapshot_manifest_v0_1.json", "SHA256SUMS"])
+def test_altered_claims_are_told(target: Path, name: str) -> None:
+    """A manifest or SHA256SUMS that was altered isn't taken for a whole snapshot's."""
+    file = target / name
+    file.write_bytes(file.read_bytes().replace(b"0", b"1", 1))
+    with pytest.raises(TargetError, match="holds"):
+        write_snapshot(target, SMALL)
+
+
+def test_empty_folder_of_the_user_stays(tmp_path: Path) -> None:
+    """A folder that holds only an empty folder of the user's isn't taken."""
+    (tmp_path / "s" / "mine").mkdir(parents=True)
+    with pytest.raises(TargetError, match="'mine'"):
+        write_snapshot(tmp_path / "s", SMALL)
+    assert (tmp_path / "s" / "mine").is_dir()
+
+
+def test_replaced_folder_keeps_its_mode(target: Path) -> None:
+    """A folder that a group shares is still theirs after --overwrite."""
+    target.chmod(0o2775)
+    write_snapshot(target, OTHER, overwrite=True)
+    assert 0o2775 == target.stat().st_mode & 0o7777
+
+
+def test_remedy_fits_the_trouble(tmp_path: Path) -> None:
+    """A file in the path and a name that is too long are told as that."""
+    (tmp_path / "f").write_text("mine")
+    with pytest.raises(TargetError, match="a file stands where a folder must be"):
+        write_snapshot(tmp_path / "f" / "s", SMALL)
+    with pytest.raises(TargetError, match="name is too long"):
+        write_snapshot(tmp_path / ("n" * 250), SMALL)
 
 
 def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

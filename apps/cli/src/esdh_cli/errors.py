@@ -12,8 +12,10 @@ _OURS = ("esdh_core", "esdh_manifest", "esdh_export")
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
+def sentences(*, after: str = "nothing was changed") -> Iterator[None]:
     """Turn our libraries' errors and the operating system's into a sentence and exit status 1.
+
+    `after` says how things stand after an error of the operating system.
 
     An error of any other origin is a bug and keeps its traceback.
     """
@@ -25,7 +27,7 @@ def sentences() -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         remedy = "; free some space or choose another --output-dir" if full else ""
-        raise click.ClickException(f"{error.strerror}{where}; nothing was changed{remedy}") from error
+        raise click.ClickException(f"{error.strerror}{where}; {after}{remedy}") from error
     except ValueError as error:
         # By module name, so that printing help imports none of the libraries.
         if type(error).__module__.partition(".")[0] not in _OURS:

@@ -1,5 +1,9 @@
 """The esdh command group."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import click
 
 from esdh_cli.commands.generate_snapshot import generate_snapshot
@@ -18,7 +22,39 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     context.exit()
 
 
+class _WrongUsage(click.ClickException):
+    """Wrong usage in one sentence; click's own form adds three lines of usage."""
+
+    exit_code = 2
+
+
+class _Group(click.Group):
+    """The group, whose usage errors are one sentence."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _one_sentence():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _one_sentence():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        see = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
+        raise _WrongUsage(error.format_message().rstrip(".") + see) from error
+
+
 @click.group(
+    cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Start with: esdh generate-snapshot",
 )

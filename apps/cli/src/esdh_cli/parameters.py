@@ -24,16 +24,14 @@ class IntegerText(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the integer; `int` alone would take `1_000`, spaces and other scripts' digits."""
         text = str(value)
+        digits = text.lstrip("0") or "0"
         # 20 digits are past every limit; int() of a very long text would raise on its own.
-        if (
-            _DIGITS.fullmatch(text) is None
-            or len(text.lstrip("0")) > 20
-            or not self._low <= int(text) <= self._high
-        ):
+        if _DIGITS.fullmatch(text) is None or len(digits) > 20 or not self._low <= int(digits) <= self._high:
+            quoted = text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
             self.fail(
-                f"{text!r} is not an integer from {self._low} to {self._shown}, in ASCII digits", param, ctx
+                f"{quoted!r} is not an integer from {self._low} to {self._shown}, in ASCII digits", param, ctx
             )
-        return int(text)
+        return int(digits)
 
 
 class OneOf(click.ParamType[tuple[str, ...]]):

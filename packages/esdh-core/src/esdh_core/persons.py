@@ -364,6 +364,7 @@ _LICENSE = np.dtype(
     "driver_license_number",
     "The state's two letters, then the keyed permutation of the index in eleven digits: unique within a seed, "
     "and in a form that none of the five states issues",
+    permutation=_LICENSE_STREAM,
     given=("person.state",),
 )
 def driver_license_number(block: Block) -> Column:

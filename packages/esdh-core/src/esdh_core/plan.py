@@ -61,6 +61,7 @@ class FieldPlan(msgspec.Struct, frozen=True):
     description: str
     rule: str
     streams: tuple[str, ...]
+    permutation: str | None
     given: tuple[str, ...]
     distribution: str | None
     source: str | None
@@ -131,6 +132,7 @@ def _field(rule: Rule, schema: dict[str, Any]) -> FieldPlan:
         description=schema.get("description", ""),
         rule=rule.text,
         streams=rule.streams,
+        permutation=rule.permutation or None,
         given=rule.given,
         distribution=rule.distribution or None,
         source=rule.source or None,

@@ -19,6 +19,8 @@ def _facts(field: FieldPlan) -> Iterator[tuple[str, str]]:
     yield "rule", field.rule
     if field.streams:
         yield "stream", ", ".join(field.streams)
+    if field.permutation:
+        yield "permutation", f"of the index, keyed by the stream {field.permutation}"
     if field.given:
         yield "given", ", ".join(field.given)
     if field.distribution:
@@ -78,7 +80,7 @@ def plan_markdown() -> str:
         ]
         for field in entity.fields:
             odds = "; ".join(filter(None, [field.distribution, field.source]))
-            streams = ", ".join(f"`{stream}`" for stream in field.streams)
+            streams = ", ".join(f"`{stream}`" for stream in (*field.streams, field.permutation) if stream)
             given = ", ".join(f"`{name}`" for name in field.given)
             cells = [f"`{field.name}`", _kind(field), field.rule, streams, given, odds]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

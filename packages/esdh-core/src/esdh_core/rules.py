@@ -69,7 +69,8 @@ def once(compute: Callable[[Block], T]) -> Callable[[Block], T]:
 class Rule:
     """How one field is made, for machines (`column`) and for people (the rest).
 
-    `streams` are the streams it draws from, none for a derived field; `tables` the lookup tables it uses;
+    `streams` are the streams it draws from, none for a derived field; `permutation` the stream whose
+    key word keys the permutation of the index that it holds; `tables` the lookup tables it uses;
     `given` the fields, as `entity.field`, that its odds or its value depend on; `distribution` the odds in
     words; `source` where they come from.
     """
@@ -79,6 +80,7 @@ class Rule:
     text: str
     column: Callable[[Block], Column]
     streams: tuple[str, ...] = ()
+    permutation: str = ""
     tables: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     distribution: str = ""

@@ -368,6 +368,7 @@ _VIN_15_17 = _Pieces((15, [f"{n:03}" for n in range(1000)]))
     "vin",
     "0 (a region assigned to nobody), make and model in positions 2 to 5, body style in 7, check digit in 9 and year "
     "code in 10 of 49 CFR 565.15; the keyed permutation of the index in the rest: unique within a seed",
+    permutation=_VIN_STREAM,
     tables=("vehicle_models",),
     given=("vehicle.model", "vehicle.model_year"),
 )

@@ -17,13 +17,13 @@ from esdh_core import (
     SYNTHETIC_SOURCE,
     check_records,
     check_seed,
+    entity_named,
     field_hashes,
     generate_columns,
     metadata_for,
     notes_for,
     plan_sha256,
 )
-from esdh_core.plan import entity_named
 from esdh_core.rules import Entity
 from esdh_core.stats import merge
 from esdh_manifest import (
@@ -219,6 +219,31 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def _claims(request: SnapshotRequest, content: dict[str, str], stats: Stats) -> Manifest:
+    """Return the manifest of a snapshot but for its checksums."""
+    return Manifest(
+        manifest_version=MANIFEST_VERSION,
+        dataset_version=DATASET_VERSION,
+        generated_at=GENERATED_AT,
+        seed=request.seed,
+        randomized=request.randomized,
+        records_requested=request.records,
+        synthetic_source=SYNTHETIC_SOURCE,
+        generator=Generator(GENERATOR_NAME, version("esdh-export")),
+        plan_sha256=plan_sha256(),
+        plan={
+            k: v for k, v in field_hashes().items() if k.partition(".")[0] in {e.name for e in request.chosen}
+        },
+        record_counts={entity.plural: request.records for entity in request.chosen},
+        files=request.files(),
+        checksums={},
+        content=content,
+        stats=stats,
+        gates=None,
+        notes=notes_for(request.seed),
+    )
+
+
 def _finish(request: SnapshotRequest, reports: list[ShardReport], staging: Path) -> Manifest:
     """Write what is made from all shards: the JSON document, README, SHA256SUMS and, last, the manifest."""
     tables = {path: listed for report in reports for path, listed in report.files.items()}
@@ -240,29 +265,8 @@ def _finish(request: SnapshotRequest, reports: list[ShardReport], staging: Path)
         metadata_bytes = json.metadata_document(metadata)
         _write(staging / _METADATA_NAME, metadata_bytes)
         checksums[_METADATA_NAME] = list_bytes(metadata_bytes)
-    content, stats = _merged(request, reports)
-    claims = Manifest(
-        manifest_version=MANIFEST_VERSION,
-        dataset_version=DATASET_VERSION,
-        generated_at=GENERATED_AT,
-        seed=request.seed,
-        randomized=request.randomized,
-        records_requested=request.records,
-        synthetic_source=SYNTHETIC_SOURCE,
-        generator=Generator(GENERATOR_NAME, version("esdh-export")),
-        plan_sha256=plan_sha256(),
-        plan={
-            k: v for k, v in field_hashes().items() if k.partition(".")[0] in {e.name for e in request.chosen}
-        },
-        record_counts={entity.plural: request.records for entity in request.chosen},
-        files=request.files(),
-        checksums={},
-        content=content,
-        stats=stats,
-        gates=None,
-        notes=notes_for(request.seed),
-    )
-    readme = render_readme(claims)
+    claims = _claims(request, *_merged(request, reports))
+    readme = render_readme(msgspec.structs.replace(claims, checksums=checksums))
     _write(staging / _README_NAME, readme)
     checksums[_README_NAME] = list_bytes(readme)
     manifest = msgspec.structs.replace(claims, checksums=checksums)
@@ -278,15 +282,13 @@ def _holds(manifest: Manifest, request: SnapshotRequest) -> bool:
         path for shard in request.shards() for e in request.chosen for path in _tables(request, e, shard)
     }
     return (
-        manifest.seed == request.seed
-        and manifest.randomized == request.randomized
-        and manifest.records_requested == request.records
-        and manifest.record_counts == {entity.plural: request.records for entity in request.chosen}
-        and manifest.files == request.files()
-        and manifest.plan_sha256 == plan_sha256()
-        and manifest.generator == Generator(GENERATOR_NAME, version("esdh-export"))
-        and tables <= set(manifest.checksums)
+        msgspec.structs.replace(manifest, checksums={}) == _claims(request, manifest.content, manifest.stats)
         and {path for path, listed in manifest.checksums.items() if listed.rows is not None} == tables
+        and all(
+            listed.rows == request.shard_rows
+            for path, listed in manifest.checksums.items()
+            if "/part-00000." in path
+        )
     )
 
 
@@ -309,15 +311,23 @@ def write_snapshot(
     the disk fails. In each case the folder is as it was.
     """
     target = Target(folder)
-    target.manifest()  # refuses a file or somebody's folder before anything is made beside it
-    with target.claimed():
+
+    def standing() -> tuple[Manifest | None, list[str]]:
         earlier = target.manifest()
+        return earlier, target.problems(earlier) if earlier is not None else []
+
+    earlier, problems = (
+        standing()
+    )  # also refuses a file or somebody's folder before anything is made beside it
+    if earlier is not None and not problems and not target.interrupted and _holds(earlier, request):
+        return WrittenSnapshot(target.shown, earlier, written=False)
+    with target.claimed():
+        earlier, problems = standing()  # another run, or the repair of one, may have changed it
         if earlier is not None:
-            problems = target.problems(earlier)
             if not problems and _holds(earlier, request):
                 return WrittenSnapshot(target.shown, earlier, written=False)
             if not overwrite:
-                damage = f", damaged ({problems[0]})" if problems else ""
+                damage = f", damaged: {problems[0]}" if problems else ""
                 raise TargetError(
                     f"output folder {str(folder)!r} holds another snapshot (seed {earlier.seed}, "
                     f"{earlier.records_requested} records of {', '.join(earlier.record_counts)}{damage}); "

@@ -6,19 +6,24 @@ that was killed leaves them behind; the next command that looks at `D` makes it 
 is put back if its successor had not taken its place, and removed if it had.
 """
 
+import errno
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from esdh_core import DATASET_SLUG
 from esdh_manifest import (
     MANIFEST_NAME_PATTERN,
     SUMS_NAME,
     Manifest,
     ManifestError,
     decode_manifest,
+    encode_manifest,
     file_problems,
     files_below,
+    list_bytes,
+    sha256sums,
 )
 from filelock import FileLock, Timeout
 
@@ -36,6 +41,14 @@ _LITTER = frozenset(
 def _is_litter(path: str) -> bool:
     name = path.rpartition("/")[2]
     return name in _LITTER or name.startswith("._")
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file stands where a folder must be, so choose another --output-dir"
+    if error.errno == errno.ENAMETOOLONG:
+        return "its name is too long, since its staging folder needs sixteen bytes more"
+    return "choose another --output-dir or mend its permissions"
 
 
 class Target:
@@ -58,6 +71,11 @@ class Target:
         self._previous = self._beside / f".{self.folder.name}.esdh-previous"
         self._lock = self._beside / f".{self.folder.name}.esdh-lock"
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether a killed run left something beside the folder, to be repaired under the lock."""
+        return self.staging.exists() or self._previous.exists()
+
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Hold the folder against other runs, after repairing what a killed one left.
@@ -71,6 +89,7 @@ class Target:
             made.append(parent)
         try:
             self._beside.mkdir(parents=True, exist_ok=True)
+            sync_folder(self._beside)  # what the commit will need: better refused now than after it
             lock = FileLock(self._lock, timeout=0)
             lock.acquire()
         except Timeout:
@@ -79,15 +98,16 @@ class Target:
             ) from None
         except OSError as error:
             raise TargetError(
-                f"output folder {str(self.shown)!r} can't be written ({error.strerror or error}); "
-                "choose another --output-dir or mend its permissions"
+                f"output folder {str(self.shown)!r} can't be written ({error.strerror or error}); {_remedy(error)}"
             ) from error
         try:
             self._repair()
             yield
         finally:
             shutil.rmtree(self.staging, ignore_errors=True)
-            lock.release()  # which removes the lock's file, safely against a run that is just opening it
+            with suppress(OSError):  # Windows removes the file of a held lock only when it is released
+                self._lock.unlink()
+            lock.release()  # a run that had opened the removed file sees that it has no name, and tries again
             if not self.folder.exists():
                 for parent in made:  # folders that only this run made, and that hold nothing
                     try:
@@ -100,11 +120,13 @@ class Target:
         shutil.rmtree(self.staging, ignore_errors=True)
         if not self._previous.exists():
             return
-        if self.folder.exists():
+        if self.manifest() is not None:  # the successor stands
             shutil.rmtree(self._previous)
-        else:
-            self._previous.rename(self.folder)
-            sync_folder(self._beside)
+            return
+        if self.folder.exists():  # empty, or with litter only: made since by somebody else
+            shutil.rmtree(self.folder)
+        self._previous.rename(self.folder)
+        sync_folder(self._beside)
 
     def manifest(self) -> Manifest | None:
         """Return the manifest of the snapshot that the folder holds, None when there is nothing in it.
@@ -118,7 +140,9 @@ class Target:
         found = {path for path in files_below(self.folder) if not _is_litter(path)}
         if not found:
             return None
-        manifests = sorted(path.name for path in self.folder.glob(MANIFEST_NAME_PATTERN))
+        # This version's own name first: a copy under another name is the user's.
+        named = {path.name for path in self.folder.glob(MANIFEST_NAME_PATTERN)}
+        manifests = sorted(named, key=lambda name: (name != f"snapshot_manifest_{DATASET_SLUG}.json", name))
         if not manifests:
             raise TargetError(
                 f"output folder {str(self.shown)!r} holds {min(found)!r}, which isn't a snapshot's, and is left as it is; "
@@ -141,8 +165,15 @@ class Target:
 
     def problems(self, manifest: Manifest) -> list[str]:
         """Return what is wrong with the files of the snapshot in the folder."""
-        if not (self.folder / SUMS_NAME).is_file():
+        name = next(path.name for path in self.folder.glob(MANIFEST_NAME_PATTERN))
+        written = (self.folder / name).read_bytes()
+        sums = self.folder / SUMS_NAME
+        if not sums.is_file():
             return [f"{SUMS_NAME} is missing"]
+        if written != encode_manifest(manifest):
+            return [f"{name} isn't in the form that it was written in"]
+        if sums.read_bytes() != sha256sums({**manifest.checksums, name: list_bytes(written)}):
+            return [f"{SUMS_NAME} doesn't list what {name} does"]
         return list(file_problems(self.folder, manifest))
 
     def take(self) -> None:
@@ -155,6 +186,7 @@ class Target:
         sync_folder(self.staging)
         try:
             if self.folder.exists():
+                shutil.copymode(self.folder, self.staging)
                 self.folder.rename(self._previous)
             try:
                 self.staging.rename(self.folder)

@@ -23,11 +23,11 @@ def sha256sums(checksums: Mapping[str, ListedFile]) -> bytes:
 
 
 def files_below(folder: Path) -> set[str]:
-    """Return every file (and symbolic link) below a folder, as relative POSIX paths."""
+    """Return every file, symbolic link and empty folder below a folder, as relative POSIX paths."""
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
+        if path.is_symlink() or not path.is_dir() or not any(path.iterdir())
     }
 
 

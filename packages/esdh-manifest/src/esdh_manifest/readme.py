@@ -14,9 +14,11 @@ def _command(manifest: Manifest) -> str:
         label.rpartition("_")[2] for label in manifest.files if not label.startswith("metadata")
     )
     formats.pop("readme", None)
+    sharded = [listed.rows for path, listed in manifest.checksums.items() if "/part-00000." in path]
+    shard_rows = f" --shard-rows {sharded[0]}" if sharded else ""
     return (
         f"esdh generate-snapshot --records {manifest.records_requested} --seed {manifest.seed} "
-        f"--entity-filter {' '.join(manifest.record_counts)} --output-format {' '.join(formats)}"
+        f"--entity-filter {' '.join(manifest.record_counts)} --output-format {' '.join(formats)}{shard_rows}"
     )
 
 
@@ -26,7 +28,7 @@ def _table(header: tuple[str, ...], rows: Mapping[str, object]) -> list[str]:
 
 
 def render_readme(manifest: Manifest) -> bytes:
-    """Return the README of a snapshot; it uses nothing of the manifest's `checksums`, which list it."""
+    """Return the README of a snapshot; of its own entry in `checksums` it uses nothing."""
     fields: dict[str, list[str]] = {}
     for name in manifest.plan:
         entity, _, field = name.partition(".")
@@ -68,7 +70,7 @@ def render_readme(manifest: Manifest) -> bytes:
         "",
         *(f"- {entity}: {', '.join(f'`{field}`' for field in names)}" for entity, names in fields.items()),
         "",
-        "## To check, and to make again",
+        f"## To check, and to make {'the same data' if manifest.randomized else 'the same snapshot'} again",
         "",
         "```",
         f"sha256sum -c {SUMS_NAME}",

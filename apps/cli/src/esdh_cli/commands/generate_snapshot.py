@@ -1,5 +1,6 @@
 """esdh generate-snapshot: write a checksummed snapshot into a folder."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ Examples:
 )
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_OUTPUT,
     show_default=True,
     metavar="D",
@@ -117,28 +118,26 @@ def generate_snapshot(
             import secrets
 
             seed = secrets.randbelow(MAX_SEED + 1)
-        if shard_rows % 65_536:
-            nearest = max(1, round(shard_rows / 65_536)) * 65_536
-            raise click.BadParameter(
-                f"{shard_rows} is not a multiple of 65536; the nearest is {nearest}",
-                param_hint="'--shard-rows'",
+        try:
+            request = SnapshotRequest(
+                records=records,
+                seed=DEFAULT_SEED if seed is None else seed,
+                randomized=randomize,
+                entities=tuple(name for names in entity_filter for name in names) or tuple(ENTITIES),
+                formats=tuple(name for names in output_format for name in names) or ("csv", "json"),
+                shard_rows=shard_rows,
             )
-        request = SnapshotRequest(
-            records=records,
-            seed=DEFAULT_SEED if seed is None else seed,
-            randomized=randomize,
-            entities=tuple(name for names in entity_filter for name in names) or tuple(ENTITIES),
-            formats=tuple(name for names in output_format for name in names) or ("csv", "json"),
-            shard_rows=shard_rows,
-        )
+        except ValueError as error:  # what an option's type can't tell: wrong usage all the same
+            raise click.UsageError(str(error)) from error
         with recorded(records, hidden=quiet or as_json) as progress:
             snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress)
-    if as_json:
-        _print_json(snapshot)
-    elif quiet:
-        click.echo(f"seed {snapshot.manifest.seed}")
-    else:
-        _print_summary(snapshot)
+    with sentences(after="the snapshot was written, but not this report of it"):
+        if as_json:
+            _print_json(snapshot)
+        elif quiet:
+            click.echo(f"seed {snapshot.manifest.seed}")
+        else:
+            _print_summary(snapshot)
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
@@ -147,7 +146,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
     manifest = snapshot.manifest
     document = {
         "status": "written" if snapshot.written else "unchanged",
-        "output_dir": str(snapshot.folder),
+        "output_dir": os.fsencode(snapshot.folder).decode("utf-8", "replace"),
         "seed": manifest.seed,
         "randomized": manifest.randomized,
         "records_requested": manifest.records_requested,
