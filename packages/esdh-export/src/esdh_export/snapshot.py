@@ -43,7 +43,7 @@ from esdh_export.arrow import BlockArrays
 from esdh_export.digest import block_digest, entity_digest
 from esdh_export.errors import ExportError, TargetError
 from esdh_export.files import HashedFile
-from esdh_export.formats import FORMATS, json
+from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.target import Target
 
 __all__ = [
@@ -183,19 +183,34 @@ def write_shard(
         ]
         for start in range(shard.start, shard.start + shard.count, BLOCK_RECORDS):
             count = min(BLOCK_RECORDS, shard.start + shard.count - start)
-            block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
-            for writer in writers:
-                writer.write(block)
+            # In a function of its own, so that a block is gone before the next one is made.
+            digests, counts = _write_block(request, start, count, writers)
             for entity in request.chosen:
-                blocks[entity.plural].append(block_digest(block.digests(entity)))
-                columns, kept = block.columns[entity.plural], stats[entity.plural]
-                for each in entity.statistics:
-                    kept[each.name] = merge([kept[each.name], each.count(columns[each.field])])
+                blocks[entity.plural].append(digests[entity.plural])
+                kept, more = stats[entity.plural], counts[entity.plural]
+                stats[entity.plural] = {name: merge([kept[name], more[name]]) for name in kept}
             if progress is not None:
                 progress(count)
         for writer in writers:
             writer.close()
     return ShardReport({path: sink.listed(shard.count) for path, sink in sinks.items()}, blocks, stats)
+
+
+def _write_block(
+    request: SnapshotRequest, start: int, count: int, writers: list[Writer]
+) -> tuple[dict[str, bytes], Stats]:
+    """Write one block to every writer; return its digest and its statistics, an entity each."""
+    block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
+    for writer in writers:
+        writer.write(block)
+    digests = {entity.plural: block_digest(block.digests(entity)) for entity in request.chosen}
+    counts = {
+        entity.plural: {
+            each.name: each.count(block.columns[entity.plural][each.field]) for each in entity.statistics
+        }
+        for entity in request.chosen
+    }
+    return digests, counts
 
 
 def _merged(request: SnapshotRequest, reports: list[ShardReport]) -> tuple[dict[str, str], Stats]:
