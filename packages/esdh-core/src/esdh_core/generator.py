@@ -1,7 +1,7 @@
 """Generates records: Structs for people and services, columns for exporters."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from esdh_core.columns import Column
 from esdh_core.constants import DATASET_VERSION, DEFAULT_RECORDS, DEFAULT_SEED, GENERATED_AT
@@ -15,6 +15,9 @@ from esdh_core.rules import Block, Entity
 from esdh_core.vehicles import VEHICLE
 
 __all__ = ["Record", "generate_bundle", "generate_columns", "metadata_for", "notes_for", "reproduce_record"]
+
+
+S = TypeVar("S", Person, Vehicle, Profile)
 
 
 class Record(NamedTuple):
@@ -70,16 +73,18 @@ def generate_bundle(records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, st
     check_window(start, records)
     block = Block(seed=seed, start=start, count=records)
 
-    def rows(entity: Entity) -> Iterable[tuple[object, ...]]:
-        return zip(*(column.tolist() for column in entity.columns(block).values()), strict=True)
-
-    # mypy can't follow a row of objects into a Struct's fields; a test validates the rows against it.
     return Bundle(
         metadata=metadata_for(records, seed),
-        persons=[Person(*row) for row in rows(PERSON)],  # type: ignore[arg-type]
-        vehicles=[Vehicle(*row) for row in rows(VEHICLE)],  # type: ignore[arg-type]
-        profiles=[Profile(*row) for row in rows(PROFILE)],  # type: ignore[arg-type]
+        persons=_structs(Person, PERSON, block),
+        vehicles=_structs(Vehicle, VEHICLE, block),
+        profiles=_structs(Profile, PROFILE, block),
     )
+
+
+def _structs(record: type[S], entity: Entity, block: Block) -> list[S]:
+    """Return an entity's rows as its Struct; the columns come in the Struct's order."""
+    columns = entity.columns(block).values()
+    return [record(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def reproduce_record(text: str) -> Record:

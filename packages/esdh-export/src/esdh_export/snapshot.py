@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 from esdh_core import (
     BLOCK_RECORDS,
     DATASET_SLUG,
@@ -185,6 +186,8 @@ def write_shard(
             count = min(BLOCK_RECORDS, shard.start + shard.count - start)
             # In a function of its own, so that a block is gone before the next one is made.
             digests, counts = _write_block(request, start, count, writers)
+            # Arrow keeps what it frees; over hundreds of blocks of other lengths that would grow.
+            pa.default_memory_pool().release_unused()
             for entity in request.chosen:
                 blocks[entity.plural].append(digests[entity.plural])
                 kept, more = stats[entity.plural], counts[entity.plural]
