@@ -8,7 +8,7 @@ import click
 
 __all__ = ["sentences"]
 
-_OURS = ("esdh_core", "esdh_manifest", "esdh_export")
+_OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_proof")
 
 
 @contextmanager

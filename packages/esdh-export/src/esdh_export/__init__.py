@@ -2,7 +2,7 @@
 
 from esdh_export.arrow import BlockArrays, array, schema
 from esdh_export.digest import block_digest, column_digest, entity_digest
-from esdh_export.errors import ExportError, TargetError
+from esdh_export.errors import ExportError, GateError, TargetError
 from esdh_export.formats import FORMATS
 from esdh_export.snapshot import (
     DEFAULT_FORMATS,
@@ -18,6 +18,7 @@ __all__ = [
     "FORMATS",
     "BlockArrays",
     "ExportError",
+    "GateError",
     "SnapshotRequest",
     "TargetError",
     "WrittenSnapshot",

@@ -1,10 +1,14 @@
 """The errors of esdh-export."""
 
-__all__ = ["ExportError", "TargetError"]
+__all__ = ["ExportError", "GateError", "TargetError"]
 
 
 class ExportError(ValueError):
     """A snapshot that was asked for in a way it can't be written."""
+
+
+class GateError(ExportError):
+    """A snapshot whose statistics aren't those that its plan declares; nothing of it was kept."""
 
 
 class TargetError(ExportError):

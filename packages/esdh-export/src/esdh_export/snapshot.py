@@ -30,6 +30,7 @@ from esdh_core.stats import merge
 from esdh_manifest import (
     MANIFEST_VERSION,
     SUMS_NAME,
+    Gates,
     Generator,
     ListedFile,
     Manifest,
@@ -42,7 +43,7 @@ from esdh_manifest import (
 
 from esdh_export.arrow import BlockArrays
 from esdh_export.digest import block_digest, entity_digest
-from esdh_export.errors import ExportError, TargetError
+from esdh_export.errors import ExportError, GateError, TargetError
 from esdh_export.files import HashedFile
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.target import Target
@@ -68,6 +69,7 @@ _METADATA_NAME = f"metadata_{DATASET_SLUG}.json"
 _SECTIONS = ".sections"  # within the staging folder, gone before the commit
 
 Progress = Callable[[int], None]
+Gate = Callable[[Stats], Gates]
 
 
 class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +239,7 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _claims(request: SnapshotRequest, content: dict[str, str], stats: Stats) -> Manifest:
+def _claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
     """Return the manifest of a snapshot but for its checksums."""
     return Manifest(
         manifest_version=MANIFEST_VERSION,
@@ -257,13 +259,33 @@ def _claims(request: SnapshotRequest, content: dict[str, str], stats: Stats) -> 
         checksums={},
         content=content,
         stats=stats,
-        gates=None,
+        gates=gates,
         notes=notes_for(request.seed),
     )
 
 
-def _finish(request: SnapshotRequest, reports: list[ShardReport], staging: Path) -> Manifest:
-    """Write what is made from all shards: the JSON document, README, SHA256SUMS and, last, the manifest."""
+def _judged(stats: Stats, gate: Gate | None) -> Gates | None:
+    """Return what the gate says of the statistics; raise GateError when it says no."""
+    gates = None if gate is None else gate(stats)
+    if gates is None or gates.verdict != "failed":
+        return gates
+    failed = next(check for check in gates.checks if not check.passed)
+    raise GateError(
+        f"{failed.entity} {failed.statistic} don't follow the plan: {failed.worst!r} was counted {failed.observed} "
+        f"times in {failed.records}, where {failed.expected:.1f} are expected ({failed.method} distance "
+        f"{failed.distance:.6g}, bound {failed.bound:.6g}); nothing was written"
+    )
+
+
+def _finish(
+    request: SnapshotRequest, reports: list[ShardReport], staging: Path, gate: Gate | None
+) -> Manifest:
+    """Write what is made from all shards: the JSON document, README, SHA256SUMS and, last, the manifest.
+
+    Raises GateError when the gate refuses the statistics.
+    """
+    content, stats = _merged(request, reports)
+    gates = _judged(stats, gate)
     tables = {path: listed for report in reports for path, listed in report.files.items()}
     checksums = {path: listed for path, listed in tables.items() if not path.startswith(_SECTIONS)}
     if json.EXTENSION in request.formats:
@@ -283,7 +305,7 @@ def _finish(request: SnapshotRequest, reports: list[ShardReport], staging: Path)
         metadata_bytes = json.metadata_document(metadata)
         _write(staging / _METADATA_NAME, metadata_bytes)
         checksums[_METADATA_NAME] = list_bytes(metadata_bytes)
-    claims = _claims(request, *_merged(request, reports))
+    claims = _claims(request, content, stats, gates)
     readme = render_readme(msgspec.structs.replace(claims, checksums=checksums))
     _write(staging / _README_NAME, readme)
     checksums[_README_NAME] = list_bytes(readme)
@@ -294,13 +316,14 @@ def _finish(request: SnapshotRequest, reports: list[ShardReport], staging: Path)
     return manifest
 
 
-def _holds(manifest: Manifest, request: SnapshotRequest) -> bool:
+def _holds(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> bool:
     """Whether a manifest is that of exactly this request, made by this program."""
     tables = {
         path for shard in request.shards() for e in request.chosen for path in _tables(request, e, shard)
     }
     return (
-        msgspec.structs.replace(manifest, checksums={}) == _claims(request, manifest.content, manifest.stats)
+        msgspec.structs.replace(manifest, checksums={})
+        == _claims(request, manifest.content, manifest.stats, gate(manifest.stats) if gate else None)
         and {path for path, listed in manifest.checksums.items() if listed.rows is not None} == tables
         and all(
             listed.rows == request.shard_rows
@@ -316,15 +339,20 @@ def _tables(request: SnapshotRequest, entity: Entity, shard: Shard) -> list[str]
 
 
 def write_snapshot(
-    folder: Path, request: SnapshotRequest, *, overwrite: bool = False, progress: Progress | None = None
+    folder: Path,
+    request: SnapshotRequest,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    gate: Gate | None = None,
 ) -> WrittenSnapshot:
     """Write a snapshot into a folder, whole or not at all.
 
     It is built beside the folder, synced, and takes the folder's name in one rename. A folder that holds
     exactly this snapshot, whole, is left untouched. `progress` is called with the number of records of
-    each finished block.
+    each finished block. `gate` is asked for its verdict on the statistics before anything is committed.
 
-    Raises TargetError when the folder holds another snapshot and `overwrite` is not set, holds anything
+    Raises GateError when the gate refuses; TargetError when the folder holds another snapshot and `overwrite` is not set, holds anything
     that isn't a snapshot's, is a file, can't be written, or is being written by another run; OSError when
     the disk fails. In each case the folder is as it was.
     """
@@ -337,12 +365,12 @@ def write_snapshot(
     earlier, problems = (
         standing()
     )  # also refuses a file or somebody's folder before anything is made beside it
-    if earlier is not None and not problems and not target.interrupted and _holds(earlier, request):
+    if earlier is not None and not problems and not target.interrupted and _holds(earlier, request, gate):
         return WrittenSnapshot(target.shown, earlier, written=False)
     with target.claimed():
         earlier, problems = standing()  # another run, or the repair of one, may have changed it
         if earlier is not None:
-            if not problems and _holds(earlier, request):
+            if not problems and _holds(earlier, request, gate):
                 return WrittenSnapshot(target.shown, earlier, written=False)
             if not overwrite:
                 damage = f", damaged: {problems[0]}" if problems else ""
@@ -353,6 +381,6 @@ def write_snapshot(
                 )
         target.staging.mkdir()
         reports = [write_shard(request, shard, target.staging, progress) for shard in request.shards()]
-        manifest = _finish(request, reports, target.staging)
+        manifest = _finish(request, reports, target.staging, gate)
         target.take()
     return WrittenSnapshot(target.shown, manifest, written=True)

@@ -11,6 +11,8 @@ from esdh_manifest.checksums import (
 from esdh_manifest.errors import ManifestError
 from esdh_manifest.model import (
     MANIFEST_VERSION,
+    GateCheck,
+    Gates,
     Generator,
     ListedFile,
     Manifest,
@@ -24,6 +26,8 @@ __all__ = [
     "MANIFEST_NAME_PATTERN",
     "MANIFEST_VERSION",
     "SUMS_NAME",
+    "GateCheck",
+    "Gates",
     "Generator",
     "ListedFile",
     "Manifest",

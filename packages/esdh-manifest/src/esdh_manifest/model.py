@@ -1,6 +1,7 @@
 """The manifest: what a snapshot claims of itself, as Structs."""
 
 from pathlib import PurePosixPath
+from typing import Literal
 
 import msgspec
 
@@ -8,6 +9,8 @@ from esdh_manifest.errors import ManifestError
 
 __all__ = [
     "MANIFEST_VERSION",
+    "GateCheck",
+    "Gates",
     "Generator",
     "ListedFile",
     "Manifest",
@@ -27,6 +30,36 @@ class Generator(msgspec.Struct, frozen=True):
 
     name: str
     version: str
+
+
+class GateCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """One distribution, held against the one that the plan declares.
+
+    `method` names the bound, `distance` what it bounds and `bound` the value that a sound generator stays
+    within; `worst` is the label that is furthest off, `observed` its count and `expected` what the plan
+    declares of it, both cumulative where the method compares distribution functions. `reported` holds
+    statistics that people expect and that decide nothing.
+    """
+
+    entity: str
+    statistic: str
+    records: int
+    method: str
+    distance: float
+    bound: float
+    passed: bool
+    worst: str
+    observed: int
+    expected: float
+    reported: dict[str, float]
+
+
+class Gates(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates said of a snapshot before it was written; `level` is the chance that sound data fails."""
+
+    verdict: Literal["passed", "failed", "skipped"]
+    level: float
+    checks: list[GateCheck]
 
 
 class ListedFile(msgspec.Struct, frozen=True):
@@ -55,7 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     checksums: dict[str, ListedFile]
     content: dict[str, str]
     stats: Stats
-    gates: dict[str, object] | None
+    gates: Gates | None
     notes: str
 
 

@@ -1,0 +1,1 @@
+"""The demo flow: the whole product, driven over its public interfaces."""

@@ -1,0 +1,1 @@
+"""Can a snapshot be believed: verification, gates, drift and the audit trail."""
