@@ -6,18 +6,27 @@ from esdh_export.digest import block_digest, column_digest, entity_digest
 from esdh_export.errors import ExportError, GateError, TargetError
 from esdh_export.formats import FORMATS
 from esdh_export.snapshot import (
+    DATASET_NAME,
     DEFAULT_FORMATS,
     DEFAULT_SHARD_ROWS,
+    MANIFEST_NAME,
+    METADATA_NAME,
+    README_NAME,
     SnapshotRequest,
     WrittenSnapshot,
+    claims,
     write_snapshot,
 )
 
 __all__ = [
+    "DATASET_NAME",
     "DEFAULT_FORMATS",
     "DEFAULT_SHARD_ROWS",
     "DESCRIPTORS",
     "FORMATS",
+    "MANIFEST_NAME",
+    "METADATA_NAME",
+    "README_NAME",
     "BlockArrays",
     "ExportError",
     "GateError",
@@ -26,6 +35,7 @@ __all__ = [
     "WrittenSnapshot",
     "array",
     "block_digest",
+    "claims",
     "column_digest",
     "entity_digest",
     "render_descriptors",
