@@ -351,7 +351,9 @@ def _finish(
         _write(staging / METADATA_NAME, metadata_bytes)
         checksums[METADATA_NAME] = list_bytes(metadata_bytes)
     unlisted = claims(request, content, stats, gates)
-    for name, descriptor in render_descriptors(msgspec.structs.replace(unlisted, checksums=checksums)).items():
+    for name, descriptor in render_descriptors(
+        msgspec.structs.replace(unlisted, checksums=checksums)
+    ).items():
         _write(staging / name, descriptor)
         checksums[name] = list_bytes(descriptor)
     readme = render_readme(msgspec.structs.replace(unlisted, checksums=checksums))
