@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from esdh_core import ENTITIES, REFERENCE_DATE, entity_named
-from esdh_export import schema
+from esdh_export import render_descriptors, schema
 from esdh_manifest import (
     SUMS_NAME,
     Manifest,
@@ -114,6 +114,9 @@ def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = 
             rows = len(read(folder, entity_named(plural), name))
         listed[path] = list_bytes(data, rows)
     manifest = msgspec.structs.replace(manifest, checksums=listed)
+    for path, descriptor in render_descriptors(manifest).items():
+        (folder / path).write_bytes(descriptor)
+        manifest.checksums[path] = list_bytes(descriptor)
     readme = render_readme(manifest)
     (folder / README).write_bytes(readme)
     manifest.checksums[README] = list_bytes(readme)

@@ -354,6 +354,7 @@ def _parse_json(entity: Entity, data: bytes) -> _Parsed | None:
                 explicit_schema=pa.schema(fields), unexpected_field_behavior="error"
             ),
         )
+        table.validate(full=True)  # the parser takes bytes that are no UTF-8
     except pa.ArrowInvalid:
         return None
     return {name: table.column(name).combine_chunks() for name in entity.fields}
