@@ -1,7 +1,16 @@
 """Can a snapshot be believed: verification, gates, drift and the audit trail."""
 
+from esdh_proof.diff import Drift, diff_snapshots
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure
 from esdh_proof.verify import Verification, verify_snapshot
 
-__all__ = ["Check", "Failure", "ProofError", "Verification", "verify_snapshot"]
+__all__ = [
+    "Check",
+    "Drift",
+    "Failure",
+    "ProofError",
+    "Verification",
+    "diff_snapshots",
+    "verify_snapshot",
+]

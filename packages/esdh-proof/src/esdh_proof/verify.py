@@ -33,7 +33,6 @@ from esdh_export import (
 from esdh_export.formats import Writer
 from esdh_export.formats.json import metadata_document
 from esdh_manifest import (
-    MANIFEST_NAME_PATTERN,
     SUMS_NAME,
     Manifest,
     ManifestError,
@@ -50,7 +49,7 @@ from esdh_manifest import (
 from esdh_proof import checks
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, first_true, shown
-from esdh_proof.reading import Rows, read_blocks, regular
+from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
 from esdh_proof.spelling import Memory, columns_of, text_of
 
 __all__ = ["Verification", "verify_snapshot"]
@@ -122,13 +121,13 @@ def verify_snapshot(
 
 def _manifest(folder: Path, findings: Findings) -> Manifest | None:
     """Return the manifest, None when it can't be read or isn't in the form that it is written in."""
-    names = sorted(path.name for path in folder.glob(MANIFEST_NAME_PATTERN))
+    names = manifest_names(folder)
     if len(names) != 1:
         found = ", ".join(names) or None
         findings.fail("manifest", Failure(file=MANIFEST_NAME, found=found, expected="one manifest"))
     if not names:
         return None
-    name = MANIFEST_NAME if MANIFEST_NAME in names else names[0]
+    name = names[0]
     if not regular(folder, name):
         findings.fail("manifest", Failure(file=name, found="no regular file", expected="a file"))
         return None
@@ -167,7 +166,7 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> None:
     """Check every file against the manifest, and what the manifest renders to against its file."""
     for problem in file_problems(folder, manifest):
         findings.fail("files", Failure(file=problem.path, found=problem.found, expected=problem.expected))
-    name = next(path.name for path in sorted(folder.glob(MANIFEST_NAME_PATTERN)))
+    name = manifest_names(folder)[0]
     for extra in sorted(files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}):
         findings.fail(
             "files", Failure(file=extra, found="a file", expected="nothing: the manifest doesn't list it")
