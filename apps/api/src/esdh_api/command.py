@@ -29,9 +29,8 @@ class _Command(click.Command):
         try:
             return super().make_context(info_name, args, *rest, **extra)
         except click.UsageError as error:
-            error.ctx = None
-            error.message = f"{error.format_message().rstrip('.')} (see {info_name} --help)"
-            raise
+            sentence = error.format_message().rstrip(".")
+            raise click.UsageError(f"{sentence} (see {info_name} --help)") from error
 
 
 @click.command(

@@ -10,20 +10,20 @@ from structlog.typing import FilteringBoundLogger
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 __all__ = [
-    "CODES",
     "ApiError",
     "ErrorAnswer",
     "ErrorDetail",
-    "InvalidRequest",
-    "NotAcceptable",
-    "NotFound",
-    "Unauthorized",
-    "UnsupportedMediaType",
+    "InvalidRequestError",
+    "NotAcceptableError",
+    "NotFoundError",
+    "UnauthorizedError",
+    "UnsupportedMediaTypeError",
+    "code_of",
     "envelope",
     "register_errors",
 ]
 
-CODES: dict[int, str] = {
+_CODES: dict[int, str] = {
     400: "invalid_request",
     401: "unauthorized",
     404: "not_found",
@@ -55,41 +55,45 @@ class ApiError(Exception):
     headers: Mapping[str, str] = {}
 
 
-class InvalidRequest(ApiError):
+class InvalidRequestError(ApiError):
     """A request body, or a value in it, that can't be."""
 
     status = 400
 
 
-class Unauthorized(ApiError):
+class UnauthorizedError(ApiError):
     """A call that needs the key came without it, or with another."""
 
     status = 401
     headers: Mapping[str, str] = {"WWW-Authenticate": 'ApiKey header="X-API-Key"'}
 
 
-class NotFound(ApiError):
+class NotFoundError(ApiError):
     """An id that is not ours."""
 
     status = 404
 
 
-class NotAcceptable(ApiError):
+class NotAcceptableError(ApiError):
     """None of the media types that the client accepts can be given."""
 
     status = 406
 
 
-class UnsupportedMediaType(ApiError):
+class UnsupportedMediaTypeError(ApiError):
     """A body that is not declared as JSON."""
 
     status = 415
 
 
+def code_of(status: int) -> str:
+    """Return an error's code."""
+    return _CODES.get(status) or HTTPStatus(status).name.lower()
+
+
 def envelope(status: int, message: str) -> bytes:
     """Return the body of an error."""
-    code = CODES.get(status) or HTTPStatus(status).name.lower()
-    return msgspec.json.encode(ErrorAnswer(ErrorDetail(code, message)))
+    return msgspec.json.encode(ErrorAnswer(ErrorDetail(code_of(status), message)))
 
 
 def _answer(status: int, message: str, headers: Mapping[str, str]) -> Response:

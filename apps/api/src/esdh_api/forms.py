@@ -10,7 +10,7 @@ from esdh_core.rules import Entity
 from msgspec import Struct
 from werkzeug.datastructures import MIMEAccept
 
-from esdh_api.errors import NotAcceptable
+from esdh_api.errors import NotAcceptableError
 
 __all__ = ["JSON", "ROW_FORMS", "RowForm", "choose"]
 
@@ -46,14 +46,16 @@ ROW_FORMS: dict[str, RowForm] = {
 def choose(accept: MIMEAccept, *offered: str) -> str:
     """Return the media type that a client likes best of those offered; the first, where it has no wish.
 
-    Raises NotAcceptable where it accepts none of them.
+    Raises NotAcceptableError where it accepts none of them.
     """
     if not accept:
         return offered[0]
     # Werkzeug matches parameters literally, and clients write `application/json; charset=utf-8`.
-    spellings = {spelling: each for each in offered for spelling in (each, f"{each};charset=utf-8")}
+    wishes = MIMEAccept([(wish.partition(";")[0].strip(), quality) for wish, quality in accept])
     # `quality` is that of the most specific match: `best_match` alone would pass over a `q=0`.
-    best = accept.best_match([spelling for spelling in spellings if accept.quality(spelling) > 0])
+    best = wishes.best_match([each for each in offered if wishes.quality(each) > 0])
     if best is None:
-        raise NotAcceptable(f"this path gives {' or '.join(offered)}, none of which your Accept header takes")
-    return spellings[best]
+        raise NotAcceptableError(
+            f"this path gives {' or '.join(offered)}, none of which your Accept header takes"
+        )
+    return best

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from flask import Flask, Response, g, request
 from structlog.typing import FilteringBoundLogger
 
-from esdh_api.errors import Unauthorized
+from esdh_api.errors import UnauthorizedError
 from esdh_api.settings import Settings
 
 __all__ = ["SECURITY_HEADERS", "register_guards"]
@@ -23,7 +23,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_PROTECTED = ("/generate/", "/records/")
+_GENERATED = ("/generate/", "/records/")  # paths of generated data
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -36,7 +36,7 @@ def register_guards(app: Flask, settings: Settings, log: FilteringBoundLogger) -
         asked = request.headers.get("X-Request-ID", "")
         g.request_id = asked if _REQUEST_ID.fullmatch(asked) else str(uuid.uuid4())
         # By path and not by route: a path below these that leads nowhere tells nothing without the key.
-        if settings.api_key is not None and request.path.startswith(_PROTECTED):
+        if settings.api_key is not None and request.path.startswith(_GENERATED):
             _check_key(settings.api_key, request.environ.get("HTTP_X_API_KEY"))
 
     @app.after_request
@@ -44,6 +44,8 @@ def register_guards(app: Flask, settings: Settings, log: FilteringBoundLogger) -
         response.headers.extend(SECURITY_HEADERS)
         response.headers["X-Request-ID"] = g.request_id
         response.headers.setdefault("Cache-Control", "no-store")
+        if request.path.startswith(_GENERATED):
+            response.vary.add("Accept")
         if "seed" in g:
             response.headers["X-ESDH-Seed"] = str(g.seed)
         log.info(
@@ -60,13 +62,13 @@ def register_guards(app: Flask, settings: Settings, log: FilteringBoundLogger) -
 
 
 def _check_key(expected: str, given: str | None) -> None:
-    """Raise Unauthorized unless a client gave the key, compared in constant time as UTF-8 bytes.
+    """Raise UnauthorizedError unless a client gave the key, compared in constant time as UTF-8 bytes.
 
     WSGI hands a header's bytes over as Latin-1 text. A client that sends the key in Latin-1, as browsers
     and Python's own client do with what fits, means the same key.
     """
     if given is None:
-        raise Unauthorized("this call needs the key; send it in the header X-API-Key")
+        raise UnauthorizedError("this call needs the key; send it in the header X-API-Key")
     key = expected.encode("utf-8", "surrogateescape")
     as_text = given.encode("utf-8", "surrogateescape")
     try:
@@ -74,4 +76,4 @@ def _check_key(expected: str, given: str | None) -> None:
     except UnicodeEncodeError:  # an in-process client that doesn't follow WSGI
         as_sent = as_text
     if not hmac.compare_digest(key, as_sent) | hmac.compare_digest(key, as_text):
-        raise Unauthorized("the key in X-API-Key is not the one this server was started with")
+        raise UnauthorizedError("the key in X-API-Key is not the one this server was started with")

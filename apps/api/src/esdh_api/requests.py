@@ -3,14 +3,22 @@
 import json
 import re
 import secrets
+from collections import Counter
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 from esdh_core import DEFAULT_SEED, MAX_RECORDS, MAX_SEED
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from esdh_api.errors import InvalidRequest, UnsupportedMediaType
+from esdh_api.errors import InvalidRequestError, UnsupportedMediaTypeError
 
-__all__ = ["DEFAULT_PREVIEW_RECORDS", "MAX_BODY_BYTES", "GenerateRequest", "Window", "parse_window"]
+__all__ = [
+    "DEFAULT_PREVIEW_RECORDS",
+    "MAX_BODY_BYTES",
+    "GenerateRequest",
+    "Window",
+    "default_records",
+    "parse_window",
+]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 DEFAULT_PREVIEW_RECORDS: Final = 5
@@ -65,33 +73,38 @@ class Window(NamedTuple):
     seed: int
 
 
+def default_records(max_records: int) -> int:
+    """Return how many records a request gets that doesn't say, where `max_records` is the most."""
+    return min(DEFAULT_PREVIEW_RECORDS, max_records)
+
+
 def parse_window(body: bytes, media_type: str, *, max_records: int) -> Window:
     """Return the window that a body asks for; an empty body asks for the defaults.
 
-    `media_type` is the body's, without parameters. Raises UnsupportedMediaType for a body that isn't
-    declared as JSON, and InvalidRequest, `records` first, for one that can't be answered.
+    `media_type` is the body's, without parameters. Raises UnsupportedMediaTypeError for a body that isn't
+    declared as JSON, and InvalidRequestError, `records` first, for one that can't be answered.
     """
     fields: dict[str, Any] = {}
     if body:
         if media_type != "application/json":
             sent = f"as {_quoted(media_type)}" if media_type else "without a Content-Type"
-            raise UnsupportedMediaType(f"the body was sent {sent}; send it as application/json")
+            raise UnsupportedMediaTypeError(f"the body was sent {sent}; send it as application/json")
         fields = _json_object(body)
     records = _records(fields, max_records)
     for name in fields:
         if name not in GenerateRequest.__struct_fields__:
             known = ", ".join(GenerateRequest.__struct_fields__)
-            raise InvalidRequest(f"{_quoted(name)} is no field of a request; known are {known}")
+            raise InvalidRequestError(f"{_quoted(name)} is no field of a request; known are {known}")
     seed = _seed(fields)
     return Window(records, _start(fields, records), seed)
 
 
 def _records(fields: dict[str, Any], max_records: int) -> int:
-    records = fields.get("records", min(DEFAULT_PREVIEW_RECORDS, max_records))
+    records = fields.get("records", default_records(max_records))
     if not _is_integer(records) or records < 1:
-        raise InvalidRequest("'records' must be a positive integer")
+        raise InvalidRequestError("'records' must be a positive integer")
     if records > max_records:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"'records' must be at most {max_records} a request, not {_quoted(records)}; "
             "ask for further windows with 'start', or take a snapshot"
         )
@@ -108,25 +121,25 @@ def _seed(fields: dict[str, Any]) -> int:
     elif isinstance(given, str) and _DIGITS.fullmatch(given):
         seed = int(given)
     elif given is not UNSET:
-        raise InvalidRequest(_SEED_MESSAGE)
+        raise InvalidRequestError(_SEED_MESSAGE)
     if not 0 <= seed <= MAX_SEED:
-        raise InvalidRequest(f"'seed' must be from 0 to {MAX_SEED} (2^53 - 1), not {_quoted(given)}")
+        raise InvalidRequestError(f"'seed' must be from 0 to {MAX_SEED} (2^53 - 1), not {_quoted(given)}")
     randomize = fields.get("randomize", False)
     if not isinstance(randomize, bool):
-        raise InvalidRequest(f"'randomize' must be true or false, not {_quoted(randomize)}")
+        raise InvalidRequestError(f"'randomize' must be true or false, not {_quoted(randomize)}")
     if not randomize:
         return seed
     if given is not UNSET:
-        raise InvalidRequest("'seed' and 'randomize' exclude each other; give one of them")
+        raise InvalidRequestError("'seed' and 'randomize' exclude each other; give one of them")
     return secrets.randbelow(MAX_SEED + 1)
 
 
 def _start(fields: dict[str, Any], records: int) -> int:
     start = fields.get("start", 0)
     if not _is_integer(start) or start < 0:
-        raise InvalidRequest(f"'start' must be a non-negative integer, not {_quoted(start)}")
+        raise InvalidRequestError(f"'start' must be a non-negative integer, not {_quoted(start)}")
     if start + records > MAX_RECORDS:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"'start' + 'records' must be at most {MAX_RECORDS} (2^33); "
             f"{_quoted(start)} + {records} is past the last record"
         )
@@ -144,31 +157,30 @@ def _json_object(body: bytes) -> dict[str, Any]:
             body.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
         )
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the body is not UTF-8 (byte {error.start})") from error
+        raise InvalidRequestError(f"the body is not UTF-8 (byte {error.start})") from error
     except RecursionError as error:
-        raise InvalidRequest("the body is nested too deeply; send one flat JSON object") from error
+        raise InvalidRequestError("the body is nested too deeply; send one flat JSON object") from error
     except json.JSONDecodeError as error:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
         ) from error
     except ValueError as error:  # Python's limit on the digits of an integer
-        raise InvalidRequest("the body holds an integer of thousands of digits") from error
+        raise InvalidRequestError("the body holds an integer of thousands of digits") from error
     if not isinstance(value, dict):
-        raise InvalidRequest('the body must be one JSON object, such as {"records": 3}')
+        raise InvalidRequestError('the body must be one JSON object, such as {"records": 3}')
     return value
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
-        raise InvalidRequest(f"{_quoted(twice)} is given twice; give it once")
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise InvalidRequestError(f"{_quoted(twice)} is given twice; give it once")
     return fields
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise InvalidRequest(f"the body is not JSON: {name} is no JSON number")
+    raise InvalidRequestError(f"the body is not JSON: {name} is no JSON number")
 
 
 def _quoted(value: object) -> str:

@@ -2,28 +2,15 @@
 
 import hashlib
 from functools import cache, partial
-from importlib.metadata import version
 from importlib.resources import files
 
 import msgspec
-from esdh_core import (
-    DATASET_VERSION,
-    DEFAULT_RECORDS,
-    DEFAULT_SEED,
-    ENTITIES,
-    IdError,
-    generate_bundle,
-    generate_records,
-    metadata_for,
-    plan,
-    plan_json,
-    reproduce_record,
-)
+from esdh_core import DEFAULT_SEED, ENTITIES, IdError, plan_json
 from esdh_core.rules import Entity
 from flask import Flask, Response, g, request
 
-from esdh_api.answers import ENTITY_ANSWERS, BundleAnswer, HealthAnswer, PlanSteps, RecordAnswer
-from esdh_api.errors import InvalidRequest, NotFound
+from esdh_api.answers import bundle_answer, entity_answer, entity_rows, health_answer, record_answer
+from esdh_api.errors import InvalidRequestError, NotFoundError
 from esdh_api.forms import JSON, ROW_FORMS, choose
 from esdh_api.openapi import openapi_json
 from esdh_api.requests import Window, parse_window
@@ -71,21 +58,7 @@ def _tagged(body: bytes, content_type: str, cache_control: str) -> Response:
 
 def _health(settings: Settings) -> Response:
     g.seed = DEFAULT_SEED
-    return _json(
-        HealthAnswer(
-            status="ok",
-            dataset_version=DATASET_VERSION,
-            version=version("esdh-api"),
-            default_seed=DEFAULT_SEED,
-            seed=DEFAULT_SEED,
-            target_records=DEFAULT_RECORDS,
-            plan=PlanSteps(
-                [f"{entity.name}.{field.name}" for entity in plan().entities for field in entity.fields]
-            ),
-            api_key_required=settings.api_key is not None,
-            max_records=settings.max_records,
-        )
-    )
+    return _json(health_answer(settings))
 
 
 def _plan() -> Response:
@@ -99,7 +72,7 @@ def _openapi(settings: Settings) -> Response:
 def _window(settings: Settings) -> Window:
     """Return the window that the request asks for, and note it for the log and the seed's header."""
     if request.args:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             "the query string is not read; put 'records', 'start' and 'seed' into a JSON body"
         )
     window = parse_window(request.get_data(), request.mimetype, max_records=settings.max_records)
@@ -110,44 +83,26 @@ def _window(settings: Settings) -> Window:
 def _generate_entity(entity: Entity, settings: Settings) -> Response:
     media_type = choose(request.accept_mimetypes, JSON, *ROW_FORMS)
     window = _window(settings)
-    rows = generate_records(entity.name, window.records, window.seed, window.start)
     if media_type in ROW_FORMS:
         form = ROW_FORMS[media_type]
-        response = Response(form.render(entity, rows), content_type=form.content_type)
-    else:
-        metadata = metadata_for(window.records, window.seed)
-        answer = ENTITY_ANSWERS[entity.name](metadata, rows, len(rows), window.seed, window.records)
-        response = _json(answer)
-    response.vary.add("Accept")
-    return response
+        return Response(form.render(entity, entity_rows(entity, window)), content_type=form.content_type)
+    return _json(entity_answer(entity, window))
 
 
 def _generate_bundle(settings: Settings) -> Response:
     choose(request.accept_mimetypes, JSON)
-    window = _window(settings)
-    bundle = generate_bundle(window.records, window.seed, window.start)
-    return _json(BundleAnswer(*msgspec.structs.astuple(bundle), window.seed, window.records))
+    return _json(bundle_answer(_window(settings)))
 
 
 def _record(id: str) -> Response:  # noqa: A002 - the name in the path
     choose(request.accept_mimetypes, JSON)
     if len(id) > 2 * _ID_LENGTH:  # a message would quote all of it
-        raise NotFound(f"an ESDH id has {_ID_LENGTH} characters, not {len(id)}")
+        raise NotFoundError(f"an ESDH id has {_ID_LENGTH} characters, not {len(id)}")
     try:
-        record = reproduce_record(id)
+        answer = record_answer(id)
     except IdError as error:
-        raise NotFound(str(error)) from error
-    g.seed, g.records = record.id.seed, 1
-    answer = RecordAnswer(
-        id=id.lower(),
-        seed=record.id.seed,
-        dataset_version=record.id.dataset_version,
-        entity=record.id.entity,
-        index=record.id.index,
-        person=record.person,
-        vehicle=record.vehicle,
-        profile=record.profile,
-    )
+        raise NotFoundError(str(error)) from error
+    g.seed, g.records = answer.seed, 1
     return _tagged(msgspec.json.encode(answer), JSON, "no-store")
 
 
