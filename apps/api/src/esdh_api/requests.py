@@ -13,14 +13,12 @@ from esdh_api.errors import InvalidRequestError, UnsupportedMediaTypeError
 
 __all__ = [
     "DEFAULT_PREVIEW_RECORDS",
-    "MAX_BODY_BYTES",
     "GenerateRequest",
     "Window",
     "default_records",
     "parse_window",
 ]
 
-MAX_BODY_BYTES: Final = 64 * 1024
 DEFAULT_PREVIEW_RECORDS: Final = 5
 
 _DIGITS = re.compile(r"0*([0-9]{1,16})", re.ASCII)

@@ -8,9 +8,10 @@ import click
 import msgspec
 from esdh_core import MAX_RECORDS
 
-__all__ = ["DEFAULT_MAX_RECORDS", "Settings", "SettingsError"]
+__all__ = ["DEFAULT_MAX_RECORDS", "MAX_BODY_BYTES", "Settings", "SettingsError"]
 
 DEFAULT_MAX_RECORDS = 1_000
+MAX_BODY_BYTES = 64 * 1024
 _KEY = "ESDH_API_KEY"
 _LIMIT = "ESDH_MAX_RECORDS"
 _INTEGER = re.compile(r"[0-9]{1,10}", re.ASCII)
