@@ -109,7 +109,7 @@ def test_failure_shows_its_id_and_nothing_else(capsys: pytest.CaptureFixture[str
     app = create_app(Settings())
     app.testing = testing
 
-    def fail() -> None:
+    def fail() -> str:
         raise RuntimeError("internals")
 
     app.add_url_rule("/failure", view_func=fail)

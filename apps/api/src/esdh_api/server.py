@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -79,9 +80,17 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: Flask, listener: socket.socket, *, threads: int, log: FilteringBoundLogger) -> None:
+def serve(
+    app: Flask,
+    listener: socket.socket,
+    *,
+    threads: int,
+    log: FilteringBoundLogger,
+    ready: Callable[[], None],
+) -> None:
     """Serve an app on a bound socket until SIGINT or SIGTERM; requests under way finish first.
 
+    `ready` is called once a signal would stop the server cleanly.
     From the signal on new connections are refused. A second signal, or 30 seconds, cuts off what is left.
     """
     _log_as_json()
@@ -108,6 +117,7 @@ def serve(app: Flask, listener: socket.socket, *, threads: int, log: FilteringBo
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        ready()
         while not server.stopping:
             wasyncore.loop(timeout=1, use_poll=_POLL, map=channels, count=1)
         _drain(server, channels)
@@ -178,7 +188,6 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         ]
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(body)
         self.channel.server.log.info(
             "request",
             method=None,
@@ -189,6 +198,7 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
             seed=None,
             request_id=request_id,
         )
+        self.write(body)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types

@@ -17,12 +17,13 @@ _LIMIT = "ESDH_MAX_RECORDS"
 _INTEGER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
-class SettingsError(click.UsageError):
+class SettingsError(click.ClickException):
     """A setting that the app can't start with.
 
-    One of click's errors, so that `python -m esdh_api` and `flask run` both print its sentence and exit
-    with status 2.
+    One of click's errors, so that `python -m esdh_api` and `flask run` both print its sentence alone.
     """
+
+    exit_code = 2
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
