@@ -118,8 +118,9 @@ def register_errors(app: Flask, log: FilteringBoundLogger) -> None:
                 message = "nothing is at this path; /openapi.json lists every call and /demo is the page"
             case 405:
                 allowed = sorted((isinstance(error, MethodNotAllowed) and error.valid_methods) or ())
+                useful = [each for each in allowed if each not in ("HEAD", "OPTIONS")]
                 headers["Allow"] = ", ".join(allowed)
-                message = f"{request.method[:20]} is not possible at this path; use {' or '.join(allowed)}"
+                message = f"{request.method[:20]} is not possible at this path; use {' or '.join(useful)}"
             case 413:
                 message = (
                     f"the body is larger than {MAX_BODY_BYTES} bytes; a request is one small JSON object"

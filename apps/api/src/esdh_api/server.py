@@ -130,7 +130,9 @@ def serve(
 
 def _drain(server: Any, channels: dict[int, Any]) -> None:
     """Refuse new connections, and let the requests that have begun to arrive finish."""
-    while select.select([server.socket], [], [], 0)[0]:  # connected before the signal, but not accepted yet
+    for _ in range(server.adj.backlog):  # connected before the signal, but not accepted yet
+        if not select.select([server.socket], [], [], 0)[0]:
+            break
         server.handle_accept()
     wasyncore.dispatcher.close(server)  # the server's own `close` would close its trigger too
     deadline = time.monotonic() + _GRACE
