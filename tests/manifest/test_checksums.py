@@ -30,15 +30,15 @@ def test_each_problem_is_named(tmp_path: Path, listed: Manifest) -> None:
     """A flipped bit, another size, a missing file and a symbolic link are each told with the path."""
     file = tmp_path / "a.csv"
     file.write_bytes(b"onf\n")
-    assert [text[:17] for text in file_problems(tmp_path, listed)] == ["a.csv has SHA-256"]
+    assert [str(each)[:20] for each in file_problems(tmp_path, listed)] == ["a.csv is of SHA-256 "]
     file.write_bytes(b"one")
-    assert list(file_problems(tmp_path, listed)) == ["a.csv has 3 bytes; the manifest lists 4"]
+    assert list(file_problems(tmp_path, listed)) == [("a.csv", "3 bytes long", "4 bytes")]
     file.unlink()
-    assert list(file_problems(tmp_path, listed)) == ["a.csv is missing"]
+    assert list(file_problems(tmp_path, listed)) == [("a.csv", "missing", "a file")]
     outside = tmp_path.parent / f"{tmp_path.name}-outside"
     outside.write_bytes(b"one\n")
     file.symlink_to(outside)
-    assert list(file_problems(tmp_path, listed)) == ["a.csv is a symbolic link"]
+    assert list(file_problems(tmp_path, listed)) == [("a.csv", "a symbolic link", "a file")]
 
 
 def test_sums_are_sorted_by_path(listed: Manifest) -> None:

@@ -3,9 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-__all__ = ["recorded"]
+__all__ = ["counted", "recorded"]
 
 _WORTH_SHOWING = 1_000_000  # records; less is over in a second or two
 _LINE_EVERY = 10.0  # seconds, where there is no terminal
@@ -21,6 +21,23 @@ def recorded(total: int, *, hidden: bool) -> Iterator[Callable[[int], None] | No
             yield advance
     else:
         yield _lines(total)
+
+
+@contextmanager
+def counted(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that takes a number of finished records and the number of all, told by the work itself."""
+    with ExitStack() as stack:
+        advance: Callable[[int], None] | None = None
+        began = False
+
+        def count(done: int, total: int) -> None:
+            nonlocal advance, began
+            if not began:
+                began, advance = True, stack.enter_context(recorded(total, hidden=hidden))
+            if advance is not None:
+                advance(done)
+
+        yield count
 
 
 @contextmanager

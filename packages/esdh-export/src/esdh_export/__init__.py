@@ -5,17 +5,26 @@ from esdh_export.digest import block_digest, column_digest, entity_digest
 from esdh_export.errors import ExportError, GateError, TargetError
 from esdh_export.formats import FORMATS
 from esdh_export.snapshot import (
+    DATASET_NAME,
     DEFAULT_FORMATS,
     DEFAULT_SHARD_ROWS,
+    MANIFEST_NAME,
+    METADATA_NAME,
+    README_NAME,
     SnapshotRequest,
     WrittenSnapshot,
+    claims,
     write_snapshot,
 )
 
 __all__ = [
+    "DATASET_NAME",
     "DEFAULT_FORMATS",
     "DEFAULT_SHARD_ROWS",
     "FORMATS",
+    "MANIFEST_NAME",
+    "METADATA_NAME",
+    "README_NAME",
     "BlockArrays",
     "ExportError",
     "GateError",
@@ -24,6 +33,7 @@ __all__ = [
     "WrittenSnapshot",
     "array",
     "block_digest",
+    "claims",
     "column_digest",
     "entity_digest",
     "schema",

@@ -49,12 +49,17 @@ from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.target import Target
 
 __all__ = [
+    "DATASET_NAME",
     "DEFAULT_FORMATS",
     "DEFAULT_SHARD_ROWS",
+    "MANIFEST_NAME",
+    "METADATA_NAME",
+    "README_NAME",
     "Shard",
     "ShardReport",
     "SnapshotRequest",
     "WrittenSnapshot",
+    "claims",
     "write_shard",
     "write_snapshot",
 ]
@@ -62,10 +67,10 @@ __all__ = [
 DEFAULT_FORMATS = ("csv", "json")
 DEFAULT_SHARD_ROWS = 1_048_576
 GENERATOR_NAME = "enterprise-synthetic-data-hub"
-_MANIFEST_NAME = f"snapshot_manifest_{DATASET_SLUG}.json"
-_README_NAME = f"README_SNAPSHOT_{DATASET_SLUG.upper()}.md"
-_DATASET_NAME = f"dataset_{DATASET_SLUG}.json"
-_METADATA_NAME = f"metadata_{DATASET_SLUG}.json"
+MANIFEST_NAME = f"snapshot_manifest_{DATASET_SLUG}.json"
+README_NAME = f"README_SNAPSHOT_{DATASET_SLUG.upper()}.md"
+DATASET_NAME = f"dataset_{DATASET_SLUG}.json"
+METADATA_NAME = f"metadata_{DATASET_SLUG}.json"
 _SECTIONS = ".sections"  # within the staging folder, gone before the commit
 
 Progress = Callable[[int], None]
@@ -106,6 +111,33 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         force(self, "entities", tuple(entity.plural for entity in ENTITIES if entity.plural in wanted))
         force(self, "formats", tuple(name for name in FORMATS if name in self.formats))
 
+    @classmethod
+    def of(cls, manifest: Manifest) -> "SnapshotRequest":
+        """Return the request that a manifest answers, from its own claims.
+
+        Raises RequestError or ExportError when they are of no request.
+        """
+        return cls(
+            records=manifest.records_requested,
+            seed=manifest.seed,
+            randomized=manifest.randomized,
+            entities=tuple(manifest.record_counts),
+            formats=tuple(
+                name
+                for name in FORMATS
+                for label in manifest.files
+                if label.endswith(f"_{name}") and not label.startswith("metadata")
+            ),
+            shard_rows=next(
+                (
+                    listed.rows
+                    for path, listed in manifest.checksums.items()
+                    if "/part-00000." in path and listed.rows
+                ),
+                max(DEFAULT_SHARD_ROWS, -(-manifest.records_requested // BLOCK_RECORDS) * BLOCK_RECORDS),
+            ),
+        )
+
     @property
     def chosen(self) -> tuple[Entity, ...]:
         """The entities that were asked for."""
@@ -128,6 +160,16 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             return f"{_SECTIONS}/{entity.plural}-{number:05}.json"
         return f"{whole}/part-{number:05}.{name}" if self.sharded else whole
 
+    def tables(self) -> dict[str, int]:
+        """Return the relative path of every table, or part of one, to its rows."""
+        return {
+            self.path(entity, name, shard.number): shard.count
+            for name in self.formats
+            if name != json.EXTENSION
+            for entity in self.chosen
+            for shard in self.shards()
+        }
+
     def files(self) -> dict[str, str]:
         """Return label to name of the files (or folders of parts) that people look for."""
         tables = [name for name in self.formats if name != json.EXTENSION]
@@ -135,8 +177,8 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             f"{e.plural}_{name}": f"{e.plural}_{DATASET_SLUG}.{name}" for name in tables for e in self.chosen
         }
         if json.EXTENSION in self.formats:
-            files |= {"dataset_json": _DATASET_NAME, "metadata_json": _METADATA_NAME}
-        return files | {"readme": _README_NAME}
+            files |= {"dataset_json": DATASET_NAME, "metadata_json": METADATA_NAME}
+        return files | {"readme": README_NAME}
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -239,7 +281,7 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
+def claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
     """Return the manifest of a snapshot but for its checksums."""
     return Manifest(
         manifest_version=MANIFEST_VERSION,
@@ -296,46 +338,35 @@ def _finish(
             ]
             for entity in request.chosen
         }
-        with HashedFile(staging / _DATASET_NAME) as document:
+        with HashedFile(staging / DATASET_NAME) as document:
             json.assemble(document, metadata, sections)
-        checksums[_DATASET_NAME] = document.listed(None)
+        checksums[DATASET_NAME] = document.listed(None)
         for section in (path for shards in sections.values() for path in shards):
             section.unlink()
         (staging / _SECTIONS).rmdir()
         metadata_bytes = json.metadata_document(metadata)
-        _write(staging / _METADATA_NAME, metadata_bytes)
-        checksums[_METADATA_NAME] = list_bytes(metadata_bytes)
-    claims = _claims(request, content, stats, gates)
-    readme = render_readme(msgspec.structs.replace(claims, checksums=checksums))
-    _write(staging / _README_NAME, readme)
-    checksums[_README_NAME] = list_bytes(readme)
-    manifest = msgspec.structs.replace(claims, checksums=checksums)
+        _write(staging / METADATA_NAME, metadata_bytes)
+        checksums[METADATA_NAME] = list_bytes(metadata_bytes)
+    unlisted = claims(request, content, stats, gates)
+    readme = render_readme(msgspec.structs.replace(unlisted, checksums=checksums))
+    _write(staging / README_NAME, readme)
+    checksums[README_NAME] = list_bytes(readme)
+    manifest = msgspec.structs.replace(unlisted, checksums=checksums)
     encoded = encode_manifest(manifest)
-    _write(staging / SUMS_NAME, sha256sums({**checksums, _MANIFEST_NAME: list_bytes(encoded)}))
-    _write(staging / _MANIFEST_NAME, encoded)
+    _write(staging / SUMS_NAME, sha256sums({**checksums, MANIFEST_NAME: list_bytes(encoded)}))
+    _write(staging / MANIFEST_NAME, encoded)
     return manifest
 
 
 def _holds(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> bool:
     """Whether a manifest is that of exactly this request, made by this program."""
-    tables = {
-        path for shard in request.shards() for e in request.chosen for path in _tables(request, e, shard)
-    }
+    gates = gate(manifest.stats) if gate else None
     return (
         msgspec.structs.replace(manifest, checksums={})
-        == _claims(request, manifest.content, manifest.stats, gate(manifest.stats) if gate else None)
-        and {path for path, listed in manifest.checksums.items() if listed.rows is not None} == tables
-        and all(
-            listed.rows == request.shard_rows
-            for path, listed in manifest.checksums.items()
-            if "/part-00000." in path
-        )
+        == claims(request, manifest.content, manifest.stats, gates)
+        and {path: listed.rows for path, listed in manifest.checksums.items() if listed.rows is not None}
+        == request.tables()
     )
-
-
-def _tables(request: SnapshotRequest, entity: Entity, shard: Shard) -> list[str]:
-    names = [name for name in request.formats if name != json.EXTENSION]
-    return [request.path(entity, name, shard.number) for name in names]
 
 
 def write_snapshot(

@@ -174,7 +174,7 @@ class Target:
             return [f"{name} isn't in the form that it was written in"]
         if sums.read_bytes() != sha256sums({**manifest.checksums, name: list_bytes(written)}):
             return [f"{SUMS_NAME} doesn't list what {name} does"]
-        return list(file_problems(self.folder, manifest))
+        return [str(problem) for problem in file_problems(self.folder, manifest)]
 
     def take(self) -> None:
         """Give the staged snapshot the target's name; an earlier one goes once the new one stands.

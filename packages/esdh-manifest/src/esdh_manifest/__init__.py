@@ -3,6 +3,7 @@
 from esdh_manifest.checksums import (
     MANIFEST_NAME_PATTERN,
     SUMS_NAME,
+    FileProblem,
     file_problems,
     files_below,
     list_bytes,
@@ -26,6 +27,7 @@ __all__ = [
     "MANIFEST_NAME_PATTERN",
     "MANIFEST_VERSION",
     "SUMS_NAME",
+    "FileProblem",
     "GateCheck",
     "Gates",
     "Generator",

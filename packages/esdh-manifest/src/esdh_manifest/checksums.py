@@ -3,10 +3,19 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from esdh_manifest.model import ListedFile, Manifest
 
-__all__ = ["MANIFEST_NAME_PATTERN", "SUMS_NAME", "file_problems", "files_below", "list_bytes", "sha256sums"]
+__all__ = [
+    "MANIFEST_NAME_PATTERN",
+    "SUMS_NAME",
+    "FileProblem",
+    "file_problems",
+    "files_below",
+    "list_bytes",
+    "sha256sums",
+]
 
 SUMS_NAME = "SHA256SUMS"
 MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"
@@ -31,20 +40,31 @@ def files_below(folder: Path) -> set[str]:
     }
 
 
-def file_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """Yield a sentence for each listed file that is missing, a symbolic link, or not as listed."""
+class FileProblem(NamedTuple):
+    """A listed file that isn't as listed: what was found, and what is listed."""
+
+    path: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is {self.found}; the manifest lists {self.expected}"
+
+
+def file_problems(folder: Path, manifest: Manifest) -> Iterator[FileProblem]:
+    """Yield each listed file that is missing, a symbolic link, or not as listed; nothing is followed."""
     for path, listed in manifest.checksums.items():
         file = folder / path
         if any(
             part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents
         ):
-            yield f"{path} is a symbolic link"
+            yield FileProblem(path, "a symbolic link", "a file")
         elif not file.is_file():
-            yield f"{path} is missing"
+            yield FileProblem(path, "missing", "a file")
         elif (size := file.stat().st_size) != listed.bytes:
-            yield f"{path} has {size} bytes; the manifest lists {listed.bytes}"
+            yield FileProblem(path, f"{size} bytes long", f"{listed.bytes} bytes")
         else:
             with file.open("rb") as stream:
                 found = hashlib.file_digest(stream, "sha256").hexdigest()
             if found != listed.sha256:
-                yield f"{path} has SHA-256 {found}; the manifest lists {listed.sha256}"
+                yield FileProblem(path, f"of SHA-256 {found}", f"SHA-256 {listed.sha256}")
