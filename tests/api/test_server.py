@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from serving import PYTHON, Server, environment, serving
+from serving import PYTHON, STOPS_WITHIN, Server, environment, serving
 
 BODY = b'{"records": 2, "seed": 7}'
 HEAD = (
@@ -96,8 +97,21 @@ def test_request_under_way_finishes_first(number: signal.Signals) -> None:
         assert (200, "close") == (answer.status, answer.headers["Connection"])
         document = json.loads(answer.read())
         assert (7, 2) == (document["seed"], document["record_count"])
-        assert 0 == server.process.wait(25)
+        assert 0 == server.process.wait(STOPS_WITHIN)
         assert [200] == [line["status"] for line in server.log()]
+
+
+def test_request_that_was_sent_is_answered() -> None:
+    """A request that was sent before the signal is answered in full, though it takes a while."""
+    with serving(ESDH_MAX_RECORDS="20000") as server, server.connect() as connection:
+        body = b'{"records": 20000}'
+        head = b"POST /generate/bundle HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        server.process.send_signal(signal.SIGTERM)
+        answer = answer_on(connection)
+        assert 200 == answer.status
+        assert 20_000 == len(json.loads(answer.read())["profiles"])
+        assert 0 == server.process.wait(STOPS_WITHIN)
 
 
 def test_idle_connection_does_not_hold_up_the_stop() -> None:
@@ -116,6 +130,20 @@ def test_second_signal_stops_at_once() -> None:
         server.process.send_signal(signal.SIGTERM)
         until_refused(server)
         assert 128 + signal.SIGTERM == server.stop()
+
+
+def test_what_waitress_says_is_json_too() -> None:
+    """Waitress's own warnings (here, of its limit of open connections) are JSON lines, and it recovers."""
+    with serving() as server, ExitStack() as opened:
+        for _ in range(110):
+            opened.enter_context(server.connect())
+        while not (lines := server.log()):
+            assert server.process.poll() is None
+        assert "warning" == lines[0]["level"]
+        assert "connection limit" in lines[0]["event"]
+        opened.close()
+        assert "ok" == get(server, "/healthz")["status"]
+        assert 0 == server.stop()
 
 
 def test_busy_port(server: Server) -> None:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from esdh_api.settings import MAX_BODY_BYTES
 
 __all__ = [
+    "TOO_LARGE",
     "ApiError",
     "ErrorAnswer",
     "ErrorDetail",
@@ -25,6 +26,7 @@ __all__ = [
     "register_errors",
 ]
 
+TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes; a request is one small JSON object"
 _CODES: dict[int, str] = {
     400: "invalid_request",
     401: "unauthorized",
@@ -122,9 +124,7 @@ def register_errors(app: Flask, log: FilteringBoundLogger) -> None:
                 headers["Allow"] = ", ".join(allowed)
                 message = f"{request.method[:20]} is not possible at this path; use {' or '.join(useful)}"
             case 413:
-                message = (
-                    f"the body is larger than {MAX_BODY_BYTES} bytes; a request is one small JSON object"
-                )
+                message = TOO_LARGE
             case _:
                 message = error.description or HTTPStatus(status).phrase
         return _answer(status, message, headers)

@@ -20,7 +20,7 @@ from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
-from esdh_api.errors import envelope
+from esdh_api.errors import TOO_LARGE, envelope
 from esdh_api.guards import SECURITY_HEADERS
 from esdh_api.logs import JSON_LINE, PROCESSORS
 
@@ -180,7 +180,8 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         """Write the answer."""
         error = self.request.error
         request_id = str(uuid.uuid4())
-        body = envelope(error.code, f"the request can't be read: {error.body}")
+        message = TOO_LARGE if error.code == 413 else f"the request can't be read: {error.body}"
+        body = envelope(error.code, message)
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [
             *SECURITY_HEADERS.items(),
