@@ -303,7 +303,7 @@ class _Reading:
         digest = block_digest(_column_digests(rows))
         self._digests[name, entity.plural].append(digest)
         same = made is not None and digest == block_digest(made.digests(entity))
-        columns = made.columns[entity.plural] if made and same else columns_of(rows.arrays)
+        columns = made.columns[entity.plural] if made and same else columns_of(entity, rows.arrays)
         if made is not None:
             self._findings.cover("regenerated", len(rows))
             if not same:
