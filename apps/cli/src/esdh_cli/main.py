@@ -8,6 +8,7 @@ import click
 
 from esdh_cli.commands.generate_snapshot import generate_snapshot
 from esdh_cli.commands.reproduce import reproduce
+from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
 from esdh_cli.commands.verify_snapshot import verify_snapshot
 
@@ -68,5 +69,6 @@ def main() -> None:
 
 main.add_command(generate_snapshot)
 main.add_command(reproduce)
+main.add_command(serve)
 main.add_command(show_plan)
 main.add_command(verify_snapshot)

@@ -1,0 +1,28 @@
+"""The Flask app factory."""
+
+from flask import Flask
+
+from esdh_api.errors import register_errors
+from esdh_api.guards import register_guards
+from esdh_api.logs import make_logger
+from esdh_api.requests import MAX_BODY_BYTES
+from esdh_api.routes import register_routes
+from esdh_api.settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the app; its settings are the environment's unless given.
+
+    Raises SettingsError, in one sentence, for settings that it can't start with.
+    """
+    settings = settings or Settings.from_environment()
+    app = Flask("esdh_api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.url_map.merge_slashes = False  # a redirect would be an answer that the OpenAPI document doesn't know
+    log = make_logger()
+    register_guards(app, settings, log)
+    register_errors(app, log)
+    register_routes(app, settings)
+    return app

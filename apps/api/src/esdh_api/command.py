@@ -1,0 +1,80 @@
+"""The command that starts the server: `python -m esdh_api`, and `esdh serve` through it."""
+
+import os
+from typing import Any
+
+import click
+
+__all__ = ["main", "serve_command"]
+
+_PROGRAM = "ESDH_PROGRAM_NAME"  # what `esdh serve` calls itself in our help and messages
+
+_EXAMPLES = """\b
+Examples:
+  esdh serve
+  esdh serve --port 8080 --threads 8
+  ESDH_API_KEY=secret esdh serve --host 0.0.0.0
+
+\b
+Environment:
+  ESDH_API_KEY      the key that /generate and /records ask for in X-API-Key; none when unset
+  ESDH_MAX_RECORDS  the most records of one request; 1000 when unset
+"""
+
+
+class _Command(click.Command):
+    """A command whose usage errors are one sentence; click's own form adds three lines of usage."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(info_name, args, *rest, **extra)
+        except click.UsageError as error:
+            sentence = error.format_message().rstrip(".")
+            raise click.UsageError(f"{sentence} (see {info_name} --help)") from error
+
+
+@click.command(
+    cls=_Command,
+    epilog=_EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Host name or address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one and prints it.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="Requests that are answered at the same time.",
+)
+def serve_command(*, host: str, port: int, threads: int) -> None:
+    """Serve the preview API and the demo page until Ctrl-C or SIGTERM; a request under way finishes first."""
+    from esdh_api.app import create_app
+    from esdh_api.logs import make_logger
+    from esdh_api.server import ListenError, is_loopback, listen, serve, url_of
+    from esdh_api.settings import Settings
+
+    settings = Settings.from_environment()
+    app = create_app(settings)
+    try:
+        listener = listen(host, port)
+    except ListenError as error:
+        raise click.ClickException(str(error)) from error
+    url = url_of(listener)
+    log = make_logger()
+    if settings.api_key is None and not is_loopback(listener):
+        log.warning(f"anybody who reaches {url} can generate data; set ESDH_API_KEY to ask for a key")
+    click.echo(f"Listening on {url}\nDemo page at {url}/demo\nCtrl-C stops the server")
+    serve(app, listener, threads=threads, log=log)
+    click.echo("Stopped")
+
+
+def main() -> None:
+    """Run the command under the name that it was called by."""
+    serve_command.main(prog_name=os.environ.get(_PROGRAM, "python -m esdh_api"))

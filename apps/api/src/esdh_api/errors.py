@@ -1,0 +1,132 @@
+"""Errors as answers: one JSON envelope, whatever went wrong."""
+
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response, request
+from structlog.typing import FilteringBoundLogger
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+__all__ = [
+    "ApiError",
+    "ErrorAnswer",
+    "ErrorDetail",
+    "InvalidRequestError",
+    "NotAcceptableError",
+    "NotFoundError",
+    "UnauthorizedError",
+    "UnsupportedMediaTypeError",
+    "code_of",
+    "envelope",
+    "register_errors",
+]
+
+_CODES: dict[int, str] = {
+    400: "invalid_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    500: "internal_error",
+}
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What went wrong: a code for programs and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The body of every error."""
+
+    error: ErrorDetail
+
+
+class ApiError(Exception):
+    """Base of the errors that a call is answered with."""
+
+    status = 500
+    headers: Mapping[str, str] = {}
+
+
+class InvalidRequestError(ApiError):
+    """A request body, or a value in it, that can't be."""
+
+    status = 400
+
+
+class UnauthorizedError(ApiError):
+    """A call that needs the key came without it, or with another."""
+
+    status = 401
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'ApiKey header="X-API-Key"'}
+
+
+class NotFoundError(ApiError):
+    """An id that is not ours."""
+
+    status = 404
+
+
+class NotAcceptableError(ApiError):
+    """None of the media types that the client accepts can be given."""
+
+    status = 406
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """A body that is not declared as JSON."""
+
+    status = 415
+
+
+def code_of(status: int) -> str:
+    """Return an error's code."""
+    return _CODES.get(status) or HTTPStatus(status).name.lower()
+
+
+def envelope(status: int, message: str) -> bytes:
+    """Return the body of an error."""
+    return msgspec.json.encode(ErrorAnswer(ErrorDetail(code_of(status), message)))
+
+
+def _answer(status: int, message: str, headers: Mapping[str, str]) -> Response:
+    return Response(envelope(status, message), status, headers, content_type="application/json")
+
+
+def register_errors(app: Flask, log: FilteringBoundLogger) -> None:
+    """Answer every error of the app with the envelope, those of Flask and Werkzeug too."""
+
+    @app.errorhandler(ApiError)
+    def _ours(error: ApiError) -> Response:
+        return _answer(error.status, str(error), error.headers)
+
+    @app.errorhandler(HTTPException)
+    def _of_werkzeug(error: HTTPException) -> Response:
+        status = error.code or 500
+        headers: dict[str, str] = {}
+        match status:
+            case 404:
+                message = "nothing is at this path; /openapi.json lists every call and /demo is the page"
+            case 405:
+                allowed = sorted((isinstance(error, MethodNotAllowed) and error.valid_methods) or ())
+                headers["Allow"] = ", ".join(allowed)
+                message = f"{request.method[:20]} is not possible at this path; use {' or '.join(allowed)}"
+            case 413:
+                limit = app.config["MAX_CONTENT_LENGTH"]
+                message = f"the body is larger than {limit} bytes; a request is one small JSON object"
+            case _:
+                message = error.description or HTTPStatus(status).phrase
+        return _answer(status, message, headers)
+
+    @app.errorhandler(Exception)
+    def _unforeseen(error: Exception) -> Response:
+        number = uuid.uuid4().hex
+        log.error("failure", error_id=number, exc_info=error)
+        return _answer(500, f"the server failed; its log has the reason under error id {number}", {})

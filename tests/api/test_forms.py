@@ -1,0 +1,145 @@
+"""The forms of an answer hold what a snapshot's files hold, byte for byte."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from esdh_api import Settings, create_app
+from esdh_api.errors import NotAcceptableError
+from esdh_api.forms import choose
+from esdh_core import ENTITIES, generate_columns
+from esdh_core.rules import Entity
+from esdh_export import BlockArrays, SnapshotRequest, write_snapshot
+from esdh_export.formats import csv, ndjson
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+EVERY_ENTITY = pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default snapshot, in every text format."""
+    folder = tmp_path_factory.mktemp("snapshot") / "s"
+    write_snapshot(folder, SnapshotRequest(formats=("csv", "json", "ndjson")))
+    return folder
+
+
+def rows(client: FlaskClient, entity: Entity, media_type: str, **window: object) -> bytes:
+    """Return an entity's rows in a form."""
+    answer = client.post(f"/generate/{entity.name}", json=window, headers={"Accept": media_type})
+    assert 200 == answer.status_code, answer.text
+    return answer.data
+
+
+@EVERY_ENTITY
+@pytest.mark.parametrize("name", MEDIA_TYPES)
+def test_whole_file_is_the_snapshots(client: FlaskClient, snapshot: Path, entity: Entity, name: str) -> None:
+    """The default snapshot's records, asked for in a file's form, are that file."""
+    file = (snapshot / f"{entity.plural}_v0_1.{name}").read_bytes()
+    assert file == rows(client, entity, MEDIA_TYPES[name], records=200)
+
+
+@EVERY_ENTITY
+@pytest.mark.parametrize("name", MEDIA_TYPES)
+def test_window_is_a_part_of_the_file(client: FlaskClient, snapshot: Path, entity: Entity, name: str) -> None:
+    """A window's rows are those lines of the snapshot's file, under the header where there is one."""
+    lines = (snapshot / f"{entity.plural}_v0_1.{name}").read_bytes().splitlines(keepends=True)
+    header = lines[:1] if name == "csv" else []
+    expected = b"".join(header + lines[len(header) + 40 : len(header) + 57])
+    assert expected == rows(client, entity, MEDIA_TYPES[name], records=17, start=40)
+
+
+@EVERY_ENTITY
+def test_json_rows_are_the_documents(client: FlaskClient, snapshot: Path, entity: Entity) -> None:
+    """The rows of a JSON answer stand in the snapshot's document, byte for byte, alone and in a bundle."""
+    document = (snapshot / "dataset_v0_1.json").read_bytes()
+    listed = msgspec.json.decode(document, type=dict[str, msgspec.Raw])[entity.plural]
+    expected = b"[" + b",".join(
+        bytes(each) for each in msgspec.json.decode(listed, type=list[msgspec.Raw])[:3]
+    )
+    for name in (entity.name, "bundle"):
+        answer = client.post(f"/generate/{name}", json={"records": 3})
+        given = msgspec.json.decode(answer.data, type=dict[str, msgspec.Raw])[entity.plural]
+        assert expected + b"]" == bytes(given)
+
+
+class _Sink:
+    """Keeps what a format's writer writes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Keep bytes and return how many."""
+        self.data += data
+        return len(data)
+
+
+CLIENT = create_app(Settings()).test_client()
+
+
+@given(
+    seed=st.integers(0, 2**53 - 1),
+    start=st.integers(0, 2**33 - 60),
+    count=st.integers(1, 60),
+    entity=st.sampled_from(ENTITIES),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_window_is_what_the_exporter_writes(seed: int, start: int, count: int, entity: Entity) -> None:
+    """For any seed and window both forms are the bytes that the exporter's own writers write."""
+    block = BlockArrays(generate_columns(start, count, seed))
+    for name, writer in (("csv", csv.Writer), ("ndjson", ndjson.Writer)):
+        sink = _Sink()
+        writing = writer(sink, entity, seed=seed)
+        writing.write(block)
+        writing.close()
+        window = {"records": count, "start": start, "seed": seed}
+        assert bytes(sink.data) == rows(CLIENT, entity, MEDIA_TYPES[name], **window)
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("text/*", "text/csv"),
+        ("text/csv", "text/csv"),
+        ("TEXT/CSV; charset=UTF-8", "text/csv"),
+        ("application/json;charset=utf-8", "application/json"),
+        ("application/x-ndjson, application/json;q=0.5", "application/x-ndjson"),
+        ("text/csv;q=0.2, application/json;q=0.9", "application/json"),
+        ("text/csv, */*;q=0.1", "text/csv"),
+        ("text/csv, */*", "text/csv"),
+        ("application/json;q=0, */*", "application/x-ndjson"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
+    ],
+)
+def test_client_gets_what_it_likes_best(accept: str, expected: str) -> None:
+    """The form follows the Accept header's qualities; JSON where the client has no wish."""
+    wishes = parse_accept_header(accept, MIMEAccept)
+    assert expected == choose(wishes, "application/json", "application/x-ndjson", "text/csv")
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/*", "garbage", "application/json;q=0", "text/csv;q=0"]
+)
+def test_what_no_form_fits_is_refused(client: FlaskClient, accept: str) -> None:
+    """A client that takes none of the forms gets 406 and the list of them."""
+    with pytest.raises(NotAcceptableError, match="application/json or text/csv"):
+        choose(parse_accept_header(accept, MIMEAccept), "application/json", "text/csv")
+    for call in ("person", "vehicle", "profile", "bundle"):
+        answer = client.post(f"/generate/{call}", headers={"Accept": accept})
+        assert (406, "not_acceptable") == (answer.status_code, json.loads(answer.data)["error"]["code"])
+
+
+def test_bundle_is_json_only(client: FlaskClient) -> None:
+    """A bundle has three tables, so neither CSV nor NDJSON is one of its forms."""
+    for media_type in MEDIA_TYPES.values():
+        assert 406 == client.post("/generate/bundle", headers={"Accept": media_type}).status_code
