@@ -393,7 +393,7 @@ function showTabs(list, panels, tabs, wanted) {
 const PLURALS = { person: "persons", vehicle: "vehicles", profile: "profiles" };
 const LARGEST_SEED = BigInt(Number.MAX_SAFE_INTEGER); // 2^53 - 1, the contract's largest as well
 
-let shown = null; // the answer on the page: { entity, plurals, records, start, seed, answer, bytes, stem, drawn }
+let shown = null; // what is on the page: the request, its answer as bytes, text and JSON, and names for it
 
 /** Return the form as a request's body, or null after telling what is wrong, beside the field. */
 function readForm() {
@@ -647,7 +647,7 @@ function yearsBetween(born, reference) {
   return Number(reference.slice(0, 4)) - Number(born.slice(0, 4)) - (birthday ? 0 : 1);
 }
 
-/** Return the bars of a statistic: [{ label, count, declared }], `declared` the share by the rules or null. */
+/** Return a statistic's bars: [{ label, count, declared }]; `declared` is the rules' share, null for none. */
 function barsOf(picture, statistic, rows, generatedAt) {
   const { bin = String } = picture;
   const value = (row) =>

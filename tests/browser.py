@@ -1,0 +1,102 @@
+"""A server process of its own and a headless Chromium: what the tests and pictures of the demo page use."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = (
+    "--no-sandbox",  # Chromium refuses root without it, and CI runs as root
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+_VIOLATION = "Content-Security-Policy violated:"
+_REPORT_VIOLATIONS = f"""addEventListener("securitypolicyviolation", ({{ violatedDirective, blockedURI }}) =>
+    console.error("{_VIOLATION}", violatedDirective, blockedURI))"""
+_FAILED_ANSWER = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+
+
+def find_chromium() -> str | None:
+    """Return where Chromium or Chrome is, None without one."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a headless Chromium that calls home for nothing."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serving(**settings: str) -> Iterator[str]:
+    """Serve the API on a free port, in a process with these ESDH_ variables alone, and yield its address."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("ESDH_")}
+    command = [sys.executable, "-m", "esdh_api", "--port", "0"]
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            command, env=others | settings, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            address = re.search(r"http://\S+", process.stdout.readline())
+            if address is None:
+                process.wait()
+                log.seek(0)
+                raise RuntimeError(f"the server didn't start: {log.read()}")
+            yield address[0]
+        finally:
+            process.terminate()
+
+
+class Visit:
+    """A browser context on one server that notes all that a page of ours may not do.
+
+    `complaints` holds page errors, console errors, violations of the Content-Security-Policy and requests
+    to other hosts. Chromium logs each answer with an error status to the console: those in `expected` are
+    no complaint.
+    """
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.address = address
+        self.context = context
+        self.complaints: list[str] = []
+        self.expected: set[int] = set()
+        self.requested: list[str] = []
+        context.set_default_timeout(10_000)
+        context.add_init_script(_REPORT_VIOLATIONS)
+        context.on("console", self._hear)
+        context.on("request", self._watch)
+        context.on("weberror", lambda error: self.complaints.append(f"page error: {error.error}"))
+
+    def open(self, place: str = "") -> Page:
+        """Open the demo page, at a place such as `#plan`, and wait until it knows its server."""
+        page = self.context.new_page()
+        with page.expect_response("**/healthz"):
+            page.goto(f"{self.address}/demo{place}")
+        return page
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        status = _FAILED_ANSWER.match(message.text)
+        if message.type in ("error", "warning") and not (status and int(status[1]) in self.expected):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def _watch(self, request: Request) -> None:
+        self.requested.append(request.url)
+        if not request.url.startswith((f"{self.address}/", "data:", f"blob:{self.address}/")):
+            self.complaints.append(f"request to another host: {request.url}")
