@@ -22,7 +22,7 @@ test *args:
 
 # Run the benchmarks beside their peers
 bench *args:
-    uv run --group bench pytest tests/perf/test_bench.py --benchmark-columns=min,median,ops {{ args }}
+    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
 # Guard the speed budget with wide margins, as CI does
 guard *args:

@@ -34,7 +34,7 @@ def rows(client: FlaskClient, entity: Entity, media_type: str, **window: object)
     """Return an entity's rows in a form."""
     answer = client.post(f"/generate/{entity.name}", json=window, headers={"Accept": media_type})
     assert 200 == answer.status_code, answer.text
-    return answer.data
+    return answer.get_data()
 
 
 @EVERY_ENTITY

@@ -100,7 +100,9 @@ def test_seed_of_another_kind(value: str) -> None:
     assert SEED_MESSAGE == refusal(f'{{"seed": {value}}}'.encode())
 
 
-@pytest.mark.parametrize("value", ["-1", "9007199254740992", '"9007199254740992"', "9" * 4000])
+@pytest.mark.parametrize(
+    "value", ["-1", "9007199254740992", '"9007199254740992"', '"99999999999999999999"', "9" * 4000]
+)
 def test_seed_out_of_range(value: str) -> None:
     """A seed out of range is refused with the range, and quoted in part where it is long."""
     message = refusal(f'{{"seed": {value}}}'.encode())

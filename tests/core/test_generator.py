@@ -4,7 +4,14 @@ import subprocess
 import sys
 
 import pytest
-from esdh_core import IdError, RequestError, generate_bundle, generate_columns, reproduce_record
+from esdh_core import (
+    IdError,
+    RequestError,
+    generate_bundle,
+    generate_columns,
+    generate_records,
+    reproduce_record,
+)
 
 
 def test_bundle_is_reproduced_from_any_of_its_ids() -> None:
@@ -50,6 +57,18 @@ def test_entities_can_be_chosen() -> None:
     )
     with pytest.raises(RequestError, match="'vehicel' is no entity"):
         generate_columns(0, 1, entities=["vehicel"])
+
+
+@pytest.mark.parametrize("name", ["person", "vehicle", "profile"])
+def test_records_of_one_entity_are_the_bundles(name: str) -> None:
+    """One entity's records, by its singular or plural, equal those of the bundle; bad requests are refused."""
+    expected = getattr(generate_bundle(7, seed=3, start=11), f"{name}s")
+    assert expected == generate_records(name, 7, 3, 11) == generate_records(f"{name}s", 7, 3, 11)
+    for arguments, message in (((7, -1), "seed -1"), ((7, 0, 2**33), "window of"), ((-1,), "window of")):
+        with pytest.raises(RequestError, match=message):
+            generate_records(name, *arguments)
+    with pytest.raises(RequestError, match="is no entity"):
+        generate_records("cat")
 
 
 def test_bad_id_is_refused() -> None:

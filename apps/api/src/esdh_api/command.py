@@ -70,8 +70,11 @@ def serve_command(*, host: str, port: int, threads: int) -> None:
     log = make_logger()
     if settings.api_key is None and not is_loopback(listener):
         log.warning(f"anybody who reaches {url} can generate data; set ESDH_API_KEY to ask for a key")
-    click.echo(f"Listening on {url}\nDemo page at {url}/demo\nCtrl-C stops the server")
-    serve(app, listener, threads=threads, log=log)
+
+    def announce() -> None:
+        click.echo(f"Listening on {url}\nDemo page at {url}/demo\nCtrl-C stops the server")
+
+    serve(app, listener, threads=threads, log=log, ready=announce)
     click.echo("Stopped")
 
 

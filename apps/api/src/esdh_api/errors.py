@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from structlog.typing import FilteringBoundLogger
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from esdh_api.settings import MAX_BODY_BYTES
+
 __all__ = [
+    "TOO_LARGE",
     "ApiError",
     "ErrorAnswer",
     "ErrorDetail",
@@ -23,6 +26,7 @@ __all__ = [
     "register_errors",
 ]
 
+TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES} bytes; a request is one small JSON object"
 _CODES: dict[int, str] = {
     400: "invalid_request",
     401: "unauthorized",
@@ -116,11 +120,11 @@ def register_errors(app: Flask, log: FilteringBoundLogger) -> None:
                 message = "nothing is at this path; /openapi.json lists every call and /demo is the page"
             case 405:
                 allowed = sorted((isinstance(error, MethodNotAllowed) and error.valid_methods) or ())
+                useful = [each for each in allowed if each not in ("HEAD", "OPTIONS")]
                 headers["Allow"] = ", ".join(allowed)
-                message = f"{request.method[:20]} is not possible at this path; use {' or '.join(allowed)}"
+                message = f"{request.method[:20]} is not possible at this path; use {' or '.join(useful)}"
             case 413:
-                limit = app.config["MAX_CONTENT_LENGTH"]
-                message = f"the body is larger than {limit} bytes; a request is one small JSON object"
+                message = TOO_LARGE
             case _:
                 message = error.description or HTTPStatus(status).phrase
         return _answer(status, message, headers)
@@ -128,5 +132,5 @@ def register_errors(app: Flask, log: FilteringBoundLogger) -> None:
     @app.errorhandler(Exception)
     def _unforeseen(error: Exception) -> Response:
         number = uuid.uuid4().hex
-        log.error("failure", error_id=number, exc_info=error)
+        log.error("failure", error_id=number, request_id=g.get("request_id"), exc_info=error)
         return _answer(500, f"the server failed; its log has the reason under error id {number}", {})

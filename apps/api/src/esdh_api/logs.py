@@ -1,6 +1,8 @@
 """The log: one JSON object a line on stderr."""
 
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
@@ -15,10 +17,22 @@ PROCESSORS: list[Processor] = [
 JSON_LINE: Processor = structlog.processors.JSONRenderer()
 
 
+class _Stderr:
+    """Stderr, where a full disk or a closed pipe costs the line and not the answer that it tells of."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
 def make_logger() -> FilteringBoundLogger:
     """Return a logger that writes to stderr; structlog's global configuration is left as it is."""
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
+        structlog.WriteLogger(cast(TextIO, _Stderr())),
         processors=[*PROCESSORS, JSON_LINE],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
         cache_logger_on_first_use=True,

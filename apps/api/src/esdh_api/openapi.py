@@ -25,8 +25,8 @@ from esdh_api.answers import (
 )
 from esdh_api.errors import ErrorAnswer, ErrorDetail, code_of
 from esdh_api.forms import JSON, ROW_FORMS
-from esdh_api.requests import MAX_BODY_BYTES, GenerateRequest, Window, default_records
-from esdh_api.settings import Settings
+from esdh_api.requests import GenerateRequest, Window, default_records
+from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["openapi_json"]
 

@@ -12,18 +12,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from esdh_api.errors import InvalidRequestError, UnsupportedMediaTypeError
 
 __all__ = [
-    "DEFAULT_PREVIEW_RECORDS",
-    "MAX_BODY_BYTES",
     "GenerateRequest",
     "Window",
     "default_records",
     "parse_window",
 ]
 
-MAX_BODY_BYTES: Final = 64 * 1024
-DEFAULT_PREVIEW_RECORDS: Final = 5
+_DEFAULT_RECORDS: Final = 5
 
-_DIGITS = re.compile(r"0*([0-9]{1,16})", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,4000}", re.ASCII)  # int() takes 4,300 at the most
 _SEED_MESSAGE = "'seed' must be an integer, 'random', or omitted"
 _SHOWN = 40  # characters of a value that a message quotes
 
@@ -40,11 +37,12 @@ def _up_to(limit: int) -> str:
 
 
 class GenerateRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to generate; an empty body is all defaults."""
+    """What to generate; an empty body is all defaults.
 
-    records: Annotated[int, Meta(ge=1, description="How many records", examples=[3])] = (
-        DEFAULT_PREVIEW_RECORDS
-    )
+    The schema of a body and the names of its fields: `parse_window` reads one, in the contract's words.
+    """
+
+    records: Annotated[int, Meta(ge=1, description="How many records", examples=[3])] = _DEFAULT_RECORDS
     start: Annotated[
         int,
         Meta(
@@ -75,7 +73,7 @@ class Window(NamedTuple):
 
 def default_records(max_records: int) -> int:
     """Return how many records a request gets that doesn't say, where `max_records` is the most."""
-    return min(DEFAULT_PREVIEW_RECORDS, max_records)
+    return min(_DEFAULT_RECORDS, max_records)
 
 
 def parse_window(body: bytes, media_type: str, *, max_records: int) -> Window:

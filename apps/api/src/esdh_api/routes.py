@@ -8,13 +8,14 @@ import msgspec
 from esdh_core import DEFAULT_SEED, ENTITIES, IdError, plan_json
 from esdh_core.rules import Entity
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from esdh_api.answers import bundle_answer, entity_answer, entity_rows, health_answer, record_answer
 from esdh_api.errors import InvalidRequestError, NotFoundError
 from esdh_api.forms import JSON, ROW_FORMS, choose
 from esdh_api.openapi import openapi_json
 from esdh_api.requests import Window, parse_window
-from esdh_api.settings import Settings
+from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["register_routes"]
 
@@ -75,7 +76,10 @@ def _window(settings: Settings) -> Window:
         raise InvalidRequestError(
             "the query string is not read; put 'records', 'start' and 'seed' into a JSON body"
         )
-    window = parse_window(request.get_data(), request.mimetype, max_records=settings.max_records)
+    body = request.get_data()
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge
+    window = parse_window(body, request.mimetype, max_records=settings.max_records)
     g.seed, g.records = window.seed, window.records
     return window
 

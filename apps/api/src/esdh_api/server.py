@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from waitress import create_server, wasyncore
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
-from esdh_api.errors import envelope
+from esdh_api.errors import TOO_LARGE, envelope
 from esdh_api.guards import SECURITY_HEADERS
 from esdh_api.logs import JSON_LINE, PROCESSORS
 
@@ -79,9 +80,17 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: Flask, listener: socket.socket, *, threads: int, log: FilteringBoundLogger) -> None:
+def serve(
+    app: Flask,
+    listener: socket.socket,
+    *,
+    threads: int,
+    log: FilteringBoundLogger,
+    ready: Callable[[], None],
+) -> None:
     """Serve an app on a bound socket until SIGINT or SIGTERM; requests under way finish first.
 
+    `ready` is called once a signal would stop the server cleanly.
     From the signal on new connections are refused. A second signal, or 30 seconds, cuts off what is left.
     """
     _log_as_json()
@@ -108,6 +117,7 @@ def serve(app: Flask, listener: socket.socket, *, threads: int, log: FilteringBo
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        ready()
         while not server.stopping:
             wasyncore.loop(timeout=1, use_poll=_POLL, map=channels, count=1)
         _drain(server, channels)
@@ -120,7 +130,9 @@ def serve(app: Flask, listener: socket.socket, *, threads: int, log: FilteringBo
 
 def _drain(server: Any, channels: dict[int, Any]) -> None:
     """Refuse new connections, and let the requests that have begun to arrive finish."""
-    while select.select([server.socket], [], [], 0)[0]:  # connected before the signal, but not accepted yet
+    for _ in range(server.adj.backlog):  # connected before the signal, but not accepted yet
+        if not select.select([server.socket], [], [], 0)[0]:
+            break
         server.handle_accept()
     wasyncore.dispatcher.close(server)  # the server's own `close` would close its trigger too
     deadline = time.monotonic() + _GRACE
@@ -168,7 +180,8 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         """Write the answer."""
         error = self.request.error
         request_id = str(uuid.uuid4())
-        body = envelope(error.code, f"the request can't be read: {error.body}")
+        message = TOO_LARGE if error.code == 413 else f"the request can't be read: {error.body}"
+        body = envelope(error.code, message)
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [
             *SECURITY_HEADERS.items(),
@@ -178,7 +191,6 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         ]
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(body)
         self.channel.server.log.info(
             "request",
             method=None,
@@ -189,6 +201,7 @@ class _EnvelopeTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
             seed=None,
             request_id=request_id,
         )
+        self.write(body)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types

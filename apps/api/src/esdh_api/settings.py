@@ -8,20 +8,22 @@ import click
 import msgspec
 from esdh_core import MAX_RECORDS
 
-__all__ = ["DEFAULT_MAX_RECORDS", "Settings", "SettingsError"]
+__all__ = ["DEFAULT_MAX_RECORDS", "MAX_BODY_BYTES", "Settings", "SettingsError"]
 
 DEFAULT_MAX_RECORDS = 1_000
+MAX_BODY_BYTES = 64 * 1024
 _KEY = "ESDH_API_KEY"
 _LIMIT = "ESDH_MAX_RECORDS"
 _INTEGER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
-class SettingsError(click.UsageError):
+class SettingsError(click.ClickException):
     """A setting that the app can't start with.
 
-    One of click's errors, so that `python -m esdh_api` and `flask run` both print its sentence and exit
-    with status 2.
+    One of click's errors, so that `python -m esdh_api` and `flask run` both print its sentence alone.
     """
+
+    exit_code = 2
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,12 +40,11 @@ _EXPECTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
     """Rows of an entity as one file holds them: a plain Arrow array a field, and the very bytes of a text format.
 
-    `start` is the record that the first of them should be; `missing` tells that rows are lacking at the end
-    or couldn't be read.
+    `start` is the record that the first of them should be.
     """
 
     file: str
@@ -55,6 +54,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))
+
+    def release(self) -> None:
+        """Let go of the values: the reader that made them still holds this object while it waits."""
+        self.text = None
+        self.arrays.clear()
 
 
 def regular(folder: Path, path: str) -> bool:
@@ -159,11 +163,12 @@ def _text_blocks(
     """Yield the blocks of a text file as far as there are lines; too few or too many are a failure."""
     rows, wanted = 0, sum(count for _, count in blocks)
     for start, count in blocks:
-        data = lines.take(count)
-        if not data:
+        if not (data := lines.take(count)):
             break
-        yield (block := _from_text(parse, entity, file, start=start, data=data, findings=findings))
+        block = _from_text(parse, entity, file, start=start, data=data, findings=findings)
+        del data  # or it would live on here until the next block is asked for
         rows += len(block)
+        yield block
     rows += lines.rest()
     if rows != wanted:
         findings.fail(

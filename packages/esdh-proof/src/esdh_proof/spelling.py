@@ -26,17 +26,17 @@ class Memory:
     """A sink that keeps what is written until it is taken."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | memoryview] = []
 
     def write(self, data: bytes | memoryview) -> int:
         """Keep bytes and return how many."""
-        self._pieces.append(bytes(data))
-        return len(self._pieces[-1])
+        self._pieces.append(data)  # nobody writes into it: a text writer gives each block once
+        return len(data)
 
-    def take(self) -> bytes:
+    def take(self) -> memoryview:
         """Return what was written since the last time."""
         pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
+        return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
 
 def columns_of(arrays: Mapping[str, pa.Array]) -> dict[str, Column] | None:
@@ -78,7 +78,7 @@ def _coded(values: pa.Array) -> Coded:
     return Coded(encoded.indices.to_numpy(), Vocabulary(encoded.dictionary.to_pylist()))
 
 
-def text_of(name: str, entity: Entity, columns: dict[str, Column], seed: int) -> bytes:
+def text_of(name: str, entity: Entity, columns: dict[str, Column], seed: int) -> memoryview:
     """Return the rows that a text format writes for some columns, without its header."""
     sink = Memory()
     writer: Writer = FORMATS[name].Writer(sink, entity, seed=seed)

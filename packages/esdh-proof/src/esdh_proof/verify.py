@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from esdh_core import BLOCK_RECORDS, DATASET_VERSION, entity_named, generate_columns, metadata_for
+from esdh_core import BLOCK_RECORDS, DATASET_VERSION, generate_columns, metadata_for
 from esdh_core.columns import Column
 from esdh_core.rules import Entity
 from esdh_core.stats import merge
@@ -271,18 +271,20 @@ class _Reading:
         self._checked.clear()
         found = False
         for name in self._request.formats:
-            read = {entity.plural: next(tables[name, entity.plural]) for entity in self._request.chosen}
-            group = {plural: rows for plural, rows in read.items() if rows is not None}
-            if group:
-                found = True
-                self._format(name, group, made)
+            found |= self._format(name, tables, made)
         return found
 
-    def _format(self, name: str, tables: dict[str, Rows], made: BlockArrays | None) -> None:
-        """Check a block of one format; what it has in common with a format before is checked once."""
-        digests = {
-            plural: self._table(name, entity_named(plural), rows, made) for plural, rows in tables.items()
-        }
+    def _format(self, name: str, blocks: _Tables, made: BlockArrays | None) -> bool:
+        """Check the next block of one format; what it has in common with a format before is checked once."""
+        tables: dict[str, Rows] = {}
+        digests: dict[str, bytes] = {}
+        for entity in self._request.chosen:
+            rows = next(blocks[name, entity.plural])
+            if rows is not None:
+                digests[entity.plural] = self._table(name, entity, rows, made)
+                tables[entity.plural] = rows
+        if not tables:
+            return False
         for check in ("synthetic", "integrity", "rules"):
             self._findings.cover(check, sum(map(len, tables.values())))
         if self._new(tuple(digests.items())):
@@ -290,6 +292,9 @@ class _Reading:
             self._fail("synthetic", checks.synthetic(tables, seed))
             self._fail("integrity", checks.integrity(tables, seed))
             self._fail("rules", checks.rules(tables, seed))
+        for rows in tables.values():
+            rows.release()
+        return True
 
     def _table(self, name: str, entity: Entity, rows: Rows, made: BlockArrays | None) -> bytes:
         """Check a block of one entity in one format; return its digest."""
@@ -377,12 +382,15 @@ class _Reading:
         expected = (
             self._text(name, entity, made) if made else text_of(name, entity, columns, self._request.seed)
         )
+        found, ending = memoryview(rows.text), b""
         if name == "json":  # the section writes the separator before a row, the document has it after
             last = rows.start + len(rows) == self._request.records
-            expected = expected[2:] + (b"\n" if last else b",\n")
-        if rows.text == expected:
+            expected, ending = expected[2:], b"\n" if last else b",\n"
+        body = found[: len(found) - len(ending)]
+        if pa.py_buffer(body).equals(pa.py_buffer(expected)) and found[len(body) :] == ending:
+            rows.text = None  # the largest part of a block, and of no more use
             return
-        here, there = rows.text.split(b"\n"), expected.split(b"\n")
+        here, there = rows.text.split(b"\n"), (bytes(expected) + ending).split(b"\n")
         at = next((n for n, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), len(there) - 1)
         failure = Failure(
             file=rows.file,
@@ -392,7 +400,7 @@ class _Reading:
         )
         self._findings.fail("schema", failure)
 
-    def _text(self, name: str, entity: Entity, made: BlockArrays) -> bytes:
+    def _text(self, name: str, entity: Entity, made: BlockArrays) -> memoryview:
         """Return a block as its format's writer gives it; the writer is kept, and what it has rendered."""
         if (name, entity.plural) not in self._texts:
             sink = Memory()
