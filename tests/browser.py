@@ -1,11 +1,7 @@
-"""A server process of its own and a headless Chromium: what the tests and pictures of the demo page use."""
+"""A headless Chromium that visits the demo page, for its tests and its pictures."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,29 +35,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=_ARGUMENTS)
         yield browser
         browser.close()
-
-
-@contextmanager
-def serving(**settings: str) -> Iterator[str]:
-    """Serve the API on a free port, in a process with these ESDH_ variables alone, and yield its address."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("ESDH_")}
-    command = [sys.executable, "-m", "esdh_api", "--port", "0"]
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(
-            command, env=others | settings, stdout=subprocess.PIPE, stderr=log, text=True
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            address = re.search(r"http://\S+", process.stdout.readline())
-            if address is None:
-                process.wait()
-                log.seek(0)
-                raise RuntimeError(f"the server didn't start: {log.read()}")
-            yield address[0]
-        finally:
-            process.terminate()
 
 
 class Visit:

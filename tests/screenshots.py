@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from browser import Visit, chromium, serving
+from browser import Visit, chromium
+from serving import serving
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 SIZES = {"demo-desktop": (1024, 640), "demo-phone": (390, 844)}
@@ -11,10 +12,10 @@ SIZES = {"demo-desktop": (1024, 640), "demo-phone": (390, 844)}
 def main() -> None:
     """Generate the default records at each size, take a picture, and fail where the page complained."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with serving() as address, chromium() as browser:
+    with serving() as server, chromium() as browser:
         for name, (width, height) in SIZES.items():
             with browser.new_context(viewport={"width": width, "height": height}) as context:
-                visit = Visit(context, address)
+                visit = Visit(context, server.url)
                 page = visit.open()
                 page.get_by_role("button", name="Generate", exact=True).click()
                 page.locator("#pictures svg").first.wait_for()

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from browser import Visit, chromium, find_chromium, serving
+from browser import Visit, chromium, find_chromium
 from esdh_core import (
     DEFAULT_SEED,
     MAX_RECORDS,
@@ -24,6 +24,7 @@ from esdh_core import (
     reproduce_record,
 )
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+from serving import Server, serving
 
 pytestmark = pytest.mark.skipif(
     find_chromium() is None and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
@@ -46,47 +47,47 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def open_server() -> Iterator[str]:
-    """The address of a server without a key."""
-    with serving() as address:
-        yield address
+def open_server() -> Iterator[Server]:
+    """A server without a key."""
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def locked_server() -> Iterator[str]:
-    """The address of a server that asks for KEY."""
-    with serving(ESDH_API_KEY=KEY) as address:
-        yield address
+def locked_server() -> Iterator[Server]:
+    """A server that asks for KEY."""
+    with serving(ESDH_API_KEY=KEY) as server:
+        yield server
 
 
-def visiting(browser: Browser, address: str, **options: Any) -> Iterator[Visit]:
+def visiting(browser: Browser, server: Server, **options: Any) -> Iterator[Visit]:
     """Yield a visit, and hold at its end that the page did nothing that it may not do."""
     with browser.new_context(**options) as context:
-        visit = Visit(context, address)
+        visit = Visit(context, server.url)
         yield visit
         assert [] == visit.complaints
 
 
 @pytest.fixture
-def visit(browser: Browser, open_server: str) -> Iterator[Visit]:
+def visit(browser: Browser, open_server: Server) -> Iterator[Visit]:
     """A visit to the open server, allowed to use the clipboard."""
     yield from visiting(browser, open_server, permissions=["clipboard-read", "clipboard-write"])
 
 
 @pytest.fixture
-def locked_visit(browser: Browser, locked_server: str) -> Iterator[Visit]:
+def locked_visit(browser: Browser, locked_server: Server) -> Iterator[Visit]:
     """A visit to the server with a key."""
     yield from visiting(browser, locked_server)
 
 
 @pytest.fixture
-def phone_visit(browser: Browser, open_server: str) -> Iterator[Visit]:
+def phone_visit(browser: Browser, open_server: Server) -> Iterator[Visit]:
     """A visit to the open server on the narrowest phone."""
     yield from visiting(browser, open_server, viewport={"width": 360, "height": 740}, has_touch=True)
 
 
 @pytest.fixture(params=["light", "dark"])
-def coloured_visit(request: pytest.FixtureRequest, browser: Browser, open_server: str) -> Iterator[Visit]:
+def coloured_visit(request: pytest.FixtureRequest, browser: Browser, open_server: Server) -> Iterator[Visit]:
     """A visit to the open server by a reader who prefers light, then dark."""
     yield from visiting(browser, open_server, color_scheme=request.param)
 
@@ -218,6 +219,18 @@ def test_seed_is_copied(visit: Visit) -> None:
     page.get_by_role("button", name="Copy the seed").click()
     expect(page.locator("#said")).to_have_text("Copied")
     assert "77" == page.evaluate("navigator.clipboard.readText()")
+
+
+def test_copying_works_without_the_clipboard_api(visit: Visit) -> None:
+    """Where a page has no clipboard API, as on plain HTTP from another machine, copying works as well."""
+    visit.context.add_init_script("delete Navigator.prototype.clipboard")
+    page = visit.open()
+    generate(page, seed="78")
+    page.get_by_role("button", name="Copy the seed").click()
+    expect(page.get_by_role("button", name="Copy the seed")).to_be_focused()
+    page.locator("#records").fill("")
+    page.locator("#records").press("ControlOrMeta+v")
+    expect(page.locator("#records")).to_have_value("78")
 
 
 @pytest.mark.parametrize(
@@ -481,6 +494,7 @@ def test_text_that_is_no_id_is_not_asked(visit: Visit) -> None:
         page.get_by_role("button", name="Look up", exact=True).click()
         expect(alert(page, "lookup-error")).to_contain_text("36 characters")
     assert not [url for url in visit.requested if "/records/" in url]
+    assert page.url.endswith("#lookup")  # what was pasted here by mistake might be a key
 
 
 # The key
@@ -519,8 +533,8 @@ def test_key_guards_look_ups_and_downloads(locked_visit: Visit) -> None:
     assert RECORDS == len(download.value.path().read_bytes().splitlines())
 
 
-def test_key_is_kept_nowhere(locked_visit: Visit) -> None:
-    """The key is in no address, storage, cookie or command, and gone after a reload."""
+def test_key_is_kept_nowhere(locked_visit: Visit, locked_server: Server) -> None:
+    """The key is in no address, storage, cookie, command or log, and gone after a reload."""
     page = locked_visit.open()
     field = page.get_by_label("API key")
     assert ("password", "off") == (field.get_attribute("type"), field.get_attribute("autocomplete"))
@@ -533,6 +547,7 @@ def test_key_is_kept_nowhere(locked_visit: Visit) -> None:
     assert [0, 0, "", 0] == stored
     assert KEY not in page.content()
     assert not [url for url in locked_visit.requested if "key" in url.lower() or "%D0" in url]
+    assert KEY not in str(locked_server.log())
     page.reload()
     assert "" == field.input_value()
 
@@ -587,7 +602,7 @@ def test_plan_is_filtered_by_entity_and_text(visit: Visit) -> None:
 def test_keyboard_alone_reaches_everything(visit: Visit) -> None:
     """By Tab alone every control comes in order with a visible ring, and Enter in a field generates."""
     page = visit.open()
-    passed = []
+    passed: list[str] = []
     while not passed or passed[-1] != "generate":
         page.keyboard.press("Tab")
         name, ring = page.evaluate("""() => {
@@ -693,7 +708,7 @@ def test_text_is_legible_in_light_and_dark(coloured_visit: Visit) -> None:
     assert [] == [(text, ratio) for text, ratio in seen if ratio < 4.5]
 
 
-def test_dark_follows_the_reader(browser: Browser, open_server: str) -> None:
+def test_dark_follows_the_reader(browser: Browser, open_server: Server) -> None:
     """The page is light for a reader who prefers light, and dark for one who prefers dark."""
     grounds = []
     for scheme in ("light", "dark"):

@@ -31,6 +31,7 @@ function say(text) {
   byId("said").textContent = text;
 }
 
+const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
 const grouped = (number) => number.toLocaleString("en-US");
 const plural = (count, one, many = `${one}s`) => `${grouped(count)} ${count === 1 ? one : many}`;
 
@@ -97,7 +98,7 @@ function parsed(bytes) {
 }
 
 function sentence(text) {
-  const capital = /^[a-z]+[ ,]/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+  const capital = /^[a-z]+[ ,]/.test(text) ? capitalized(text) : text;
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
@@ -115,10 +116,13 @@ function latest(report) {
     try {
       const show = await task(mine.signal);
       if (running === mine) show();
-    } catch (problem) {
-      if (running !== mine || problem.name === "AbortError") return;
-      if (!(problem instanceof Problem)) throw problem;
-      report(problem);
+    } catch (error) {
+      if (running !== mine || error.name === "AbortError") return;
+      if (error instanceof Problem) report(error);
+      else {
+        report(new Problem(`This page failed: ${sentence(error.message)}`));
+        throw error; // for the console
+      }
     } finally {
       if (running === mine) trigger?.removeAttribute("aria-busy");
     }
@@ -452,10 +456,10 @@ const generating = latest(reportGenerate);
 
 function generate() {
   showError("generate-error");
-  const body = readForm();
-  if (!body) return;
   const entity = byId("generate-form").elements.entity.value;
   generating(byId("generate"), async (signal) => {
+    const body = readForm();
+    if (!body) return () => {}; // told beside the fields
     const answer = await ask(`generate/${entity}`, { body, signal, guarded: true });
     const bytes = await bytesOf(answer);
     const { text, json } = parsed(bytes);
@@ -483,12 +487,12 @@ const sameRequest = ({ body, answer }) => ({ records: body.records, start: body.
 
 function showResult(result) {
   const { entity, body, answer } = result;
-  const plurals = entity === "bundle" ? Object.values(PLURALS) : [PLURALS[entity]];
+  const entities = entity === "bundle" ? Object.keys(PLURALS) : [entity];
   const version = answer.metadata.dataset_version;
   const last = body.start + body.records - 1;
   const name = entity === "bundle" ? entity : PLURALS[entity];
   const stem = `${name}_${version.replaceAll(".", "_")}_seed${answer.seed}_${body.start}-${last}`;
-  shown = { ...result, plurals, stem };
+  shown = { ...result, entities, stem };
 
   byId("empty").hidden = true;
   byId("result").hidden = false;
@@ -512,9 +516,9 @@ function showResult(result) {
     byId("tabs"),
     byId("panels"),
     [
-      ...plurals.map((each) => ({
-        name: each[0].toUpperCase() + each.slice(1),
-        fill: () => rowsTable(`${each}, ${which}`, answer[each], body.start),
+      ...entities.map((each) => ({
+        name: capitalized(PLURALS[each]),
+        fill: () => rowsTable(`${PLURALS[each]}, ${which}`, answer[PLURALS[each]], body.start),
       })),
       { name: "JSON", fill: jsonPanel },
     ],
@@ -597,10 +601,10 @@ function download(form, trigger, downloading) {
 const MOST_IDS = 20; // a command line of 800 characters
 
 function showCommands() {
-  const { entity, plurals, body, answer, stem } = shown;
+  const { entity, entities, answer, stem } = shown;
   const { records, start, seed } = sameRequest(shown);
-  const [first] = plurals;
-  const ids = answer[first].slice(0, MOST_IDS).map((row) => row[`${first.slice(0, -1)}_id`]);
+  const [first] = entities;
+  const ids = answer[PLURALS[first]].slice(0, MOST_IDS).map((row) => row[`${first}_id`]);
   const snapshot = [
     "esdh generate-snapshot",
     `--records ${records} --seed ${seed}`,
@@ -770,7 +774,7 @@ function chart(picture, bars, total) {
   );
 }
 
-async function showPictures({ plurals, answer }) {
+async function showPictures({ entities, answer }) {
   showError("pictures-error");
   let plan;
   try {
@@ -781,9 +785,9 @@ async function showPictures({ plurals, answer }) {
     return;
   }
   if (shown.answer !== answer) return; // a newer answer draws its own
-  const entities = plan.entities.filter((entity) => plurals.includes(entity.plural));
+  const plans = plan.entities.filter((entity) => entities.includes(entity.name));
   const charts = PICTURES.flatMap((picture) => {
-    for (const entity of entities) {
+    for (const entity of plans) {
       const statistic = entity.statistics.find((each) => each.name === picture.name);
       const rows = answer[entity.plural];
       if (statistic)
@@ -809,24 +813,18 @@ function reportLookup(problem) {
 
 const lookingUp = latest(reportLookup);
 
+const LIKE_AN_ID = /^[0-9a-f-]{1,72}$/i;
+
 function lookUp() {
   const input = byId("record-id");
   const id = input.value.trim();
   showError("lookup-error", "", input);
-  if (!/^[0-9a-f-]{1,72}$/i.test(id)) {
-    byId("record").hidden = true;
-    showError(
-      "lookup-error",
-      id
-        ? "This is no id: an id has 36 characters, hexadecimal digits and four dashes."
-        : "Paste an id: 36 characters, hexadecimal digits and four dashes.",
-      input,
-    );
-    input.focus();
-    return;
-  }
   lookingUp(byId("lookup"), async (signal) => {
-    const answer = await ask(`records/${encodeURIComponent(id)}`, { signal, guarded: true });
+    if (!LIKE_AN_ID.test(id)) {
+      input.focus();
+      throw new Problem("An id has 36 characters: hexadecimal digits and four dashes.", 404);
+    }
+    const answer = await ask(`records/${id}`, { signal, guarded: true });
     const { text, json } = parsed(await bytesOf(answer));
     return () => showRecord(json, text);
   });
@@ -834,9 +832,12 @@ function lookUp() {
 
 byId("lookup-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const address = `#lookup/${encodeURIComponent(byId("record-id").value.trim())}`;
-  if (location.hash === address) lookUp();
-  else location.hash = address; // so that Back returns and the address can be passed on; it holds no secret
+  const id = byId("record-id").value.trim();
+  const address = `#lookup/${id}`;
+  // An id goes into the address, so that Back returns and it can be passed on. Another text doesn't: it
+  // might be a key that was pasted into the wrong field.
+  if (LIKE_AN_ID.test(id) && location.hash !== address) location.hash = address;
+  else lookUp();
 });
 
 byId("record-id").addEventListener("input", () => showError("lookup-error", "", byId("record-id")));
@@ -847,9 +848,8 @@ function fact(name, ...value) {
 }
 
 function showRecord(record, text) {
-  const article = { person: "Person", vehicle: "Vehicle", profile: "Profile" };
   byId("record").hidden = false;
-  const summary = `${article[record.entity]} ${grouped(record.index)} of seed ${record.seed}`;
+  const summary = `${capitalized(record.entity)} ${grouped(record.index)} of seed ${record.seed}`;
   byId("record-summary").textContent = summary;
   say(summary);
   byId("record-facts").replaceChildren(
@@ -872,7 +872,7 @@ function showRecord(record, text) {
       element(
         "section",
         { class: entity === record.entity ? "card asked" : "card", "aria-labelledby": `part-${entity}` },
-        element("h3", { id: `part-${entity}` }, article[entity]),
+        element("h3", { id: `part-${entity}` }, capitalized(entity)),
         element(
           "dl",
           { class: "fields" },
@@ -881,6 +881,7 @@ function showRecord(record, text) {
       ),
     ),
   );
+  byId("record-copy").onclick = (event) => copy(text, event.currentTarget);
   byId("record-window").onclick = () => {
     byId("start").value = record.index;
     byId("seed").value = record.seed;
@@ -989,7 +990,7 @@ async function showPlan() {
   }
   const choices = [
     ["all", "All"],
-    ...plan.entities.map(({ name, plural: many }) => [name, many[0].toUpperCase() + many.slice(1)]),
+    ...plan.entities.map(({ name, plural: many }) => [name, capitalized(many)]),
   ];
   byId("plan-entities").replaceChildren(
     ...choices.map(([value, label], place) =>
