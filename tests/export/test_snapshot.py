@@ -122,7 +122,13 @@ def test_filtered_snapshot_is_part_of_a_whole_one(tmp_path: Path, whole: tuple[P
         if path.startswith(("persons", "vehicles")):
             assert (whole[0] / path).read_bytes() == data
         else:
-            assert path in {"README_SNAPSHOT_V0_1.md", "SHA256SUMS", "snapshot_manifest_v0_1.json"}
+            assert path in {
+                "README_SNAPSHOT_V0_1.md",
+                "SHA256SUMS",
+                "croissant.json",
+                "datapackage.json",
+                "snapshot_manifest_v0_1.json",
+            }
     assert all(whole[1].content[name] == value for name, value in manifest.content.items())
     only = write_snapshot(
         tmp_path / "j", SnapshotRequest(records=3, entities=("profiles",), formats=("json",))

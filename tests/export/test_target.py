@@ -64,7 +64,7 @@ def test_damaged_snapshot_is_told(target: Path) -> None:
     """A snapshot with a changed byte isn't taken for whole."""
     file = target / "persons_v0_1.csv"
     file.write_bytes(file.read_bytes().replace(b"Louise", b"Louisa"))
-    with pytest.raises(TargetError, match=r"damaged: persons_v0_1.csv has SHA-256"):
+    with pytest.raises(TargetError, match=r"damaged: persons_v0_1.csv is of SHA-256"):
         write_snapshot(target, SMALL)
     assert write_snapshot(target, SMALL, overwrite=True).written
 

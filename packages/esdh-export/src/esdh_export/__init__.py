@@ -1,6 +1,7 @@
-"""Columns to files: Arrow, the four formats, the content digest, and the snapshot that commits once."""
+"""Columns to files: Arrow, the four formats, the content digest, descriptors for other tools, and the snapshot that commits once."""
 
 from esdh_export.arrow import BlockArrays, array, schema
+from esdh_export.descriptors import DESCRIPTORS, render_descriptors
 from esdh_export.digest import block_digest, column_digest, entity_digest
 from esdh_export.errors import ExportError, GateError, TargetError
 from esdh_export.formats import FORMATS
@@ -21,6 +22,7 @@ __all__ = [
     "DATASET_NAME",
     "DEFAULT_FORMATS",
     "DEFAULT_SHARD_ROWS",
+    "DESCRIPTORS",
     "FORMATS",
     "MANIFEST_NAME",
     "METADATA_NAME",
@@ -36,6 +38,7 @@ __all__ = [
     "claims",
     "column_digest",
     "entity_digest",
+    "render_descriptors",
     "schema",
     "write_snapshot",
 ]

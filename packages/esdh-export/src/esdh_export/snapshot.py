@@ -42,6 +42,7 @@ from esdh_manifest import (
 )
 
 from esdh_export.arrow import BlockArrays
+from esdh_export.descriptors import DESCRIPTORS, render_descriptors
 from esdh_export.digest import block_digest, entity_digest
 from esdh_export.errors import ExportError, GateError, TargetError
 from esdh_export.files import HashedFile
@@ -178,6 +179,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         }
         if json.EXTENSION in self.formats:
             files |= {"dataset_json": DATASET_NAME, "metadata_json": METADATA_NAME}
+        files |= {label: module.NAME for label, module in DESCRIPTORS.items()}
         return files | {"readme": README_NAME}
 
 
@@ -322,8 +324,9 @@ def _judged(stats: Stats, gate: Gate | None) -> Gates | None:
 def _finish(
     request: SnapshotRequest, reports: list[ShardReport], staging: Path, gate: Gate | None
 ) -> Manifest:
-    """Write what is made from all shards: the JSON document, README, SHA256SUMS and, last, the manifest.
+    """Write what is made from all shards: the JSON document, descriptors, README, SHA256SUMS and the manifest.
 
+    Each is rendered from what stands before it: data files, descriptors, README, and the manifest last.
     Raises GateError when the gate refuses the statistics.
     """
     content, stats = _merged(request, reports)
@@ -348,6 +351,11 @@ def _finish(
         _write(staging / METADATA_NAME, metadata_bytes)
         checksums[METADATA_NAME] = list_bytes(metadata_bytes)
     unlisted = claims(request, content, stats, gates)
+    for name, descriptor in render_descriptors(
+        msgspec.structs.replace(unlisted, checksums=checksums)
+    ).items():
+        _write(staging / name, descriptor)
+        checksums[name] = list_bytes(descriptor)
     readme = render_readme(msgspec.structs.replace(unlisted, checksums=checksums))
     _write(staging / README_NAME, readme)
     checksums[README_NAME] = list_bytes(readme)

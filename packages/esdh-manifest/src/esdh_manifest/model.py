@@ -103,8 +103,8 @@ def encode_manifest(manifest: Manifest) -> bytes:
 def decode_manifest(data: bytes) -> Manifest:
     """Return the manifest that a file holds.
 
-    Raises ManifestError when it isn't one, is of a later manifest version, or lists a path that leads out
-    of the snapshot's folder.
+    Raises ManifestError when it isn't one, is of a later manifest version, names entities that differ from
+    claim to claim, or lists a path that leads out of the snapshot's folder.
     """
     try:
         manifest = _decoder.decode(data)
@@ -113,6 +113,11 @@ def decode_manifest(data: bytes) -> Manifest:
     if manifest.manifest_version != MANIFEST_VERSION:
         raise ManifestError(
             f"manifest version {manifest.manifest_version}; this program reads {MANIFEST_VERSION}"
+        )
+    if set(manifest.content) != set(manifest.record_counts):
+        raise ManifestError(
+            f"the manifest counts {', '.join(manifest.record_counts) or 'nothing'} and gives content digests of "
+            f"{', '.join(manifest.content) or 'nothing'}; both must name the same entities"
         )
     for path in (*manifest.checksums, *manifest.files.values()):
         parts = PurePosixPath(path).parts

@@ -10,10 +10,7 @@ __all__ = ["render_readme"]
 
 def _command(manifest: Manifest) -> str:
     """Return the command that makes the same snapshot again."""
-    formats = dict.fromkeys(
-        label.rpartition("_")[2] for label in manifest.files if not label.startswith("metadata")
-    )
-    formats.pop("readme", None)
+    formats = dict.fromkeys(label.rpartition("_")[2] for label in manifest.files if "_" in label)
     sharded = [listed.rows for path, listed in manifest.checksums.items() if "/part-00000." in path]
     shard_rows = f" --shard-rows {sharded[0]}" if sharded else ""
     return (

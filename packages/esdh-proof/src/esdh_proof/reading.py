@@ -93,7 +93,8 @@ def read_blocks(
                 for rows in read(folder / file, file, blocks):
                     given += 1
                     yield rows
-            except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            # Arrow raises a KeyError for a footer that lacks a column that it was told of.
+            except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
                 findings.fail("schema", Failure(file=file, found=shown(error), expected=f"readable {name}"))
         yield from [None] * (len(blocks) - given)
 
@@ -353,6 +354,7 @@ def _parse_json(entity: Entity, data: bytes) -> _Parsed | None:
                 explicit_schema=pa.schema(fields), unexpected_field_behavior="error"
             ),
         )
+        table.validate(full=True)  # the parser takes bytes that are no UTF-8
     except pa.ArrowInvalid:
         return None
     return {name: table.column(name).combine_chunks() for name in entity.fields}
@@ -438,14 +440,16 @@ def _parquet_schema(found: pa.Schema, target: pa.Schema, file: str, findings: Fi
 def _plain(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """Return a column of a row group as one plain array.
 
-    Raises ValueError when a value is longer than any that a snapshot has.
+    Raises ValueError when a value is longer than any that a snapshot has, or is no UTF-8.
     """
     if pa.types.is_dictionary(column.type):
         for chunk in column.chunks:
             longest = pc.max(pc.binary_length(chunk.dictionary)).as_py()
             if longest is not None and longest > _LONGEST_VALUE:
                 raise ValueError(f"a value takes {longest} bytes, where {_LONGEST_VALUE} are the most")
-    return column.cast(kind).combine_chunks()
+    plain = column.cast(kind).combine_chunks()
+    plain.validate(full=True)
+    return plain
 
 
 _READERS: dict[str, Callable[[SnapshotRequest, Entity, Findings], _Read]] = {

@@ -28,6 +28,7 @@ from esdh_export import (
     claims,
     column_digest,
     entity_digest,
+    render_descriptors,
 )
 from esdh_export.formats import Writer
 from esdh_export.formats.json import metadata_document
@@ -437,10 +438,13 @@ class _Reading:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
         content = self._content()
         self._counted()
-        self._claimed(content)
+        listed_as_asked = self._claimed(content)
         metadata = metadata_for(self._request.records, self._request.seed, entities=self._request.chosen)
         if "json" in self._request.formats:
             _rendered(folder, METADATA_NAME, metadata_document(metadata), self._findings)
+        if listed_as_asked:  # else a manifest of a million made-up parts would be rendered at length
+            for path, rendered in render_descriptors(self._manifest).items():
+                _rendered(folder, path, rendered, self._findings)
         for path, rewritten in self._rewritten.items():
             rewritten.compare(folder, path, self._manifest, self._findings)
 
@@ -473,8 +477,11 @@ class _Reading:
                     field = f"stats.{plural}.{statistic}.{label}"
                     self._findings.expect("stats", MANIFEST_NAME, field, told.get(label), counts.get(label))
 
-    def _claimed(self, content: dict[str, str]) -> None:
-        """Hold every claim of the manifest that follows from the others against what it must be."""
+    def _claimed(self, content: dict[str, str]) -> bool:
+        """Hold every claim of the manifest that follows from the others against what it must be.
+
+        Return whether it lists the tables that the request asks for.
+        """
         manifest, request = self._manifest, self._request
         expected = claims(request, content, self._stats, manifest.gates)
         passed_over = {"checksums", "content", "stats", "gates"}  # other checks look at these
@@ -503,6 +510,7 @@ class _Reading:
             self._findings.expect(
                 "manifest", MANIFEST_NAME, f"checksums.{path}.rows", listed.get(path), tables.get(path)
             )
+        return listed == tables
 
 
 class _Rewritten:
@@ -528,9 +536,9 @@ class _Rewritten:
         if self._writer is None:
             return
         self._writer.close()
-        listed = manifest.checksums[path].sha256
+        listed = manifest.checksums[path].sha256 if path in manifest.checksums else None
         digest = self._sink.sha256.hexdigest()
-        if listed == digest:
+        if listed in (digest, None):  # a file that isn't listed has failed the check of files
             return
         by = pq.read_metadata(folder / path).created_by
         ours = f"parquet-cpp-arrow version {pa.__version__}"

@@ -1,0 +1,33 @@
+"""Small snapshots of every format that tests here read and never write to."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from esdh_export import SnapshotRequest, write_snapshot
+
+FORMATS = ("csv", "json", "ndjson", "parquet")
+RECORDS = 250
+PART_ROWS = 100
+
+
+def in_parts(request: SnapshotRequest) -> SnapshotRequest:
+    """Return a request for parts of 100 rows: a request checks that they are blocks of 65,536."""
+    msgspec.structs.force_setattr(request, "shard_rows", PART_ROWS)
+    return request
+
+
+@pytest.fixture(scope="session")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same 250 records twice: a file an entity and format (`whole`), and three parts each (`parts`)."""
+    folder = tmp_path_factory.mktemp("snapshots")
+    write_snapshot(folder / "whole", SnapshotRequest(records=RECORDS, formats=FORMATS))
+    write_snapshot(folder / "parts", in_parts(SnapshotRequest(records=RECORDS, formats=FORMATS)))
+    return {name: folder / name for name in ("whole", "parts")}
+
+
+@pytest.fixture(params=["whole", "parts"])
+def snapshot(request: pytest.FixtureRequest, snapshots: dict[str, Path]) -> Path:
+    """The folder of a snapshot of every format, in either layout."""
+    folder: Path = snapshots[request.param]
+    return folder

@@ -1,0 +1,125 @@
+"""Tampers with a snapshot's files, and signs the result again as a forger would."""
+
+import csv
+import datetime as dt
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from esdh_core import ENTITIES, REFERENCE_DATE, entity_named
+from esdh_export import render_descriptors, schema
+from esdh_manifest import (
+    SUMS_NAME,
+    Manifest,
+    decode_manifest,
+    encode_manifest,
+    list_bytes,
+    render_readme,
+    sha256sums,
+)
+from oracles import full_years
+from reading import digest, read
+
+MANIFEST = "snapshot_manifest_v0_1.json"
+README = "README_SNAPSHOT_V0_1.md"
+Row = dict[str, Any]
+Edit = Callable[[list[Row]], None]
+
+
+def manifest_of(folder: Path) -> Manifest:
+    """Return a snapshot's manifest."""
+    return decode_manifest((folder / MANIFEST).read_bytes())
+
+
+def edit_rows(folder: Path, plural: str, name: str, edit: Edit) -> None:
+    """Edit the rows of an entity in one format in place, in the spelling of the writers."""
+    rows = read(folder, entity_named(plural), name).to_pylist()
+    edit(rows)
+    write_rows(folder, plural, name, rows)
+
+
+def write_rows(folder: Path, plural: str, name: str, rows: list[Row]) -> None:
+    """Write rows of an entity in one format over its file, in the spelling of the writers."""
+    entity = entity_named(plural)
+    path = folder / f"{plural}_v0_1.{name}"
+    if name == "parquet":
+        target = schema(entity, seed=manifest_of(folder).seed)
+        pq.write_table(
+            pa.Table.from_pylist(rows, schema=target), path, compression="zstd", store_schema=False
+        )
+    elif name == "csv":
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(entity.fields)
+        writer.writerows([["" if value is None else value for value in row.values()] for row in rows])
+        path.write_text(text.getvalue(), "utf-8")
+    elif name == "ndjson":
+        path.write_text("".join(_json(row) + "\n" for row in rows), "utf-8")
+    else:
+        path = folder / "dataset_v0_1.json"
+        document = json.loads(path.read_text("utf-8"))
+        parts = [f'{{"metadata":{_json(document["metadata"])}']
+        for each in ENTITIES:
+            if each.plural in document:
+                kept = rows if each.plural == plural else document[each.plural]
+                parts.append(f'"{each.plural}":[\n' + ",\n".join(map(_json, kept)) + "\n]")
+        path.write_text(",".join(parts) + "}\n", "utf-8")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dt.date.isoformat)
+
+
+def count(rows: list[Row], plural: str) -> dict[str, dict[str, int]]:
+    """Return the statistics of rows, counted one by one."""
+    counts: dict[str, dict[str, int]] = {}
+    for statistic in entity_named(plural).statistics:
+        values = [row[statistic.field] for row in rows]
+        if statistic.name == "ages":
+            values = [full_years(born, REFERENCE_DATE) for born in values]
+        elif statistic.name == "vin_prefixes":
+            values = [vin[:3] for vin in values]
+        elif statistic.name == "model_year_bands":
+            values = [f"{year // 5 * 5}-{year // 5 * 5 + 4}" for year in values]
+        counts[statistic.name] = dict(sorted(Counter(map(str, values)).items()))
+    return counts
+
+
+def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = False) -> None:
+    """Make every checksum fit the files again, and with `recount` every digest, statistic and row count too.
+
+    `claims` are fields of the manifest to forge.
+    """
+    manifest = msgspec.structs.replace(manifest_of(folder), **(claims or {}))
+    tables = {label.rpartition("_")[2] for label in manifest.files} & {"csv", "ndjson", "parquet"}
+    source = min(tables, default="json")
+    if recount:
+        content, stats = dict(manifest.content), dict(manifest.stats)
+        for plural in manifest.record_counts:
+            table = read(folder, entity_named(plural), source)
+            content[plural], stats[plural] = digest(table), count(table.to_pylist(), plural)
+        manifest = msgspec.structs.replace(manifest, content=content, stats=stats)
+    listed = {}
+    for path, was in manifest.checksums.items():
+        data = (folder / path).read_bytes() if (folder / path).exists() else b""
+        rows = was.rows
+        if recount and rows is not None:
+            plural, _, name = path.partition("_v0_1.")
+            rows = len(read(folder, entity_named(plural), name))
+        listed[path] = list_bytes(data, rows)
+    manifest = msgspec.structs.replace(manifest, checksums=listed)
+    for path, descriptor in render_descriptors(manifest).items():
+        (folder / path).write_bytes(descriptor)
+        manifest.checksums[path] = list_bytes(descriptor)
+    readme = render_readme(manifest)
+    (folder / README).write_bytes(readme)
+    manifest.checksums[README] = list_bytes(readme)
+    encoded = encode_manifest(manifest)
+    (folder / MANIFEST).write_bytes(encoded)
+    (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: list_bytes(encoded)}))
