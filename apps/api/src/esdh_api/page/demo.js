@@ -598,7 +598,7 @@ function download(form, trigger, downloading) {
 
 // ------------------------------------------------------------------------------- the commands of a result
 
-const MOST_IDS = 20; // a command line of 800 characters
+const MOST_IDS = 10; // more is a long command; a row's own id leads to its record
 
 function showCommands() {
   const { entity, entities, answer, stem } = shown;
