@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS = (
@@ -17,6 +17,7 @@ _ARGUMENTS = (
     "--no-first-run",
     "--disable-quic",
 )
+_PATIENCE = 20_000  # milliseconds: for a slow machine; nobody waits so long unless something is wrong
 _VIOLATION = "Content-Security-Policy violated:"
 _REPORT_VIOLATIONS = f"""addEventListener("securitypolicyviolation", ({{ violatedDirective, blockedURI }}) =>
     console.error("{_VIOLATION}", violatedDirective, blockedURI))"""
@@ -31,6 +32,7 @@ def find_chromium() -> str | None:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Run a headless Chromium that calls home for nothing."""
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=_ARGUMENTS)
         yield browser
@@ -51,7 +53,7 @@ class Visit:
         self.complaints: list[str] = []
         self.expected: set[int] = set()
         self.requested: list[str] = []
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(_PATIENCE)
         context.add_init_script(_REPORT_VIOLATIONS)
         context.on("console", self._hear)
         context.on("request", self._watch)
@@ -60,8 +62,8 @@ class Visit:
     def open(self, place: str = "") -> Page:
         """Open the demo page, at a place such as `#plan`, and wait until it knows its server."""
         page = self.context.new_page()
-        with page.expect_response("**/healthz"):
-            page.goto(f"{self.address}/demo{place}")
+        page.goto(f"{self.address}/demo{place}")
+        page.locator("#versions", has_text="dataset version").wait_for()
         return page
 
     def _hear(self, message: ConsoleMessage) -> None:

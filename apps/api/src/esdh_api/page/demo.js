@@ -64,7 +64,6 @@ async function ask(path, { body, accept = "application/json", signal, guarded = 
     headers,
     body: body && JSON.stringify(body),
     cache: "no-cache",
-    credentials: "same-origin",
     signal,
   }).catch((error) => {
     if (error.name === "AbortError") throw error;
@@ -74,8 +73,8 @@ async function ask(path, { body, accept = "application/json", signal, guarded = 
     if (guarded && apiKey) showKeyState("The server accepted the key.");
     return answer;
   }
-  const { error } = await answer.json().catch(() => ({}));
-  const reason = error?.message ?? `the server answered ${answer.status} ${answer.statusText}`.trimEnd();
+  const envelope = await answer.json().catch(() => null); // null: not the API's, but a proxy's
+  const reason = envelope?.error?.message ?? `the server answered ${answer.status} ${answer.statusText}`.trimEnd();
   throw new Problem(sentence(reason), answer.status);
 }
 
