@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from esdh_cli.commands.diff_snapshots import diff_snapshots
 from esdh_cli.commands.generate_snapshot import generate_snapshot
 from esdh_cli.commands.reproduce import reproduce
 from esdh_cli.commands.serve import serve
@@ -67,6 +68,7 @@ def main() -> None:
     """Make synthetic persons, vehicles and profiles for insurance QA: the same on every machine, from a seed."""
 
 
+main.add_command(diff_snapshots)
 main.add_command(generate_snapshot)
 main.add_command(reproduce)
 main.add_command(serve)

@@ -1,7 +1,44 @@
-"""Can a snapshot be believed: verification, gates, drift and the audit trail."""
+"""Can a snapshot be believed: verification, gates, drift and the audit trail.
 
-from esdh_proof.errors import ProofError
-from esdh_proof.findings import Check, Failure
-from esdh_proof.verify import Verification, verify_snapshot
+Names are imported when they are first used: a command that only asks the gates doesn't pay for readers.
+"""
 
-__all__ = ["Check", "Failure", "ProofError", "Verification", "verify_snapshot"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from esdh_proof.diff import Drift, diff_snapshots
+    from esdh_proof.errors import ProofError
+    from esdh_proof.findings import Check, Failure
+    from esdh_proof.gates import judge, skip
+    from esdh_proof.verify import Verification, verify_snapshot
+
+__all__ = [
+    "Check",
+    "Drift",
+    "Failure",
+    "ProofError",
+    "Verification",
+    "diff_snapshots",
+    "judge",
+    "skip",
+    "verify_snapshot",
+]
+
+_MODULES = {
+    "Check": "findings",
+    "Drift": "diff",
+    "Failure": "findings",
+    "ProofError": "errors",
+    "Verification": "verify",
+    "diff_snapshots": "diff",
+    "judge": "gates",
+    "skip": "gates",
+    "verify_snapshot": "verify",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

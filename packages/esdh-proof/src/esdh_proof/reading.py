@@ -21,12 +21,13 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 from esdh_core import BLOCK_RECORDS, metadata_for
 from esdh_core.rules import Entity
-from esdh_export import DATASET_NAME, SnapshotRequest, schema
+from esdh_export import DATASET_NAME, MANIFEST_NAME, SnapshotRequest, schema
+from esdh_manifest import MANIFEST_NAME_PATTERN
 
 from esdh_proof.findings import Failure, Findings, first_true, shown
 from esdh_proof.pages import page_problem
 
-__all__ = ["Rows", "read_blocks", "regular"]
+__all__ = ["Rows", "manifest_names", "read_blocks", "regular"]
 
 _CHUNK = 1 << 22
 _LONGEST_LINE = 4_096  # bytes, on average over a block; a row of JSON has some 500
@@ -69,6 +70,12 @@ def regular(folder: Path, path: str) -> bool:
         if at.is_symlink():
             return False
     return at.is_file()
+
+
+def manifest_names(folder: Path) -> list[str]:
+    """Return the names of the manifests in a folder, that of this dataset version first."""
+    names = {path.name for path in folder.glob(MANIFEST_NAME_PATTERN)}
+    return sorted(names, key=lambda name: (name != MANIFEST_NAME, name))
 
 
 def read_blocks(

@@ -6,6 +6,7 @@ that generates nothing; and the rows are made again from the seed and held again
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +34,6 @@ from esdh_export import (
 from esdh_export.formats import Writer
 from esdh_export.formats.json import metadata_document
 from esdh_manifest import (
-    MANIFEST_NAME_PATTERN,
     SUMS_NAME,
     Manifest,
     ManifestError,
@@ -50,7 +50,8 @@ from esdh_manifest import (
 from esdh_proof import checks
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, first_true, shown
-from esdh_proof.reading import Rows, read_blocks, regular
+from esdh_proof.gates import judge
+from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
 from esdh_proof.spelling import Memory, columns_of, text_of
 
 __all__ = ["Verification", "verify_snapshot"]
@@ -122,13 +123,13 @@ def verify_snapshot(
 
 def _manifest(folder: Path, findings: Findings) -> Manifest | None:
     """Return the manifest, None when it can't be read or isn't in the form that it is written in."""
-    names = sorted(path.name for path in folder.glob(MANIFEST_NAME_PATTERN))
+    names = manifest_names(folder)
     if len(names) != 1:
         found = ", ".join(names) or None
         findings.fail("manifest", Failure(file=MANIFEST_NAME, found=found, expected="one manifest"))
     if not names:
         return None
-    name = MANIFEST_NAME if MANIFEST_NAME in names else names[0]
+    name = names[0]
     if not regular(folder, name):
         findings.fail("manifest", Failure(file=name, found="no regular file", expected="a file"))
         return None
@@ -167,7 +168,7 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> None:
     """Check every file against the manifest, and what the manifest renders to against its file."""
     for problem in file_problems(folder, manifest):
         findings.fail("files", Failure(file=problem.path, found=problem.found, expected=problem.expected))
-    name = next(path.name for path in sorted(folder.glob(MANIFEST_NAME_PATTERN)))
+    name = manifest_names(folder)[0]
     for extra in sorted(files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}):
         findings.fail(
             "files", Failure(file=extra, found="a file", expected="nothing: the manifest doesn't list it")
@@ -438,6 +439,7 @@ class _Reading:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
         content = self._content()
         self._counted()
+        self._judged()
         listed_as_asked = self._claimed(content)
         metadata = metadata_for(self._request.records, self._request.seed, entities=self._request.chosen)
         if "json" in self._request.formats:
@@ -476,6 +478,25 @@ class _Reading:
                 for label in sorted({*counts, *told}):
                     field = f"stats.{plural}.{statistic}.{label}"
                     self._findings.expect("stats", MANIFEST_NAME, field, told.get(label), counts.get(label))
+
+    def _judged(self) -> None:
+        """Hold the recounted statistics against the plan, and the gates that the manifest claims against that."""
+        claimed = self._manifest.gates
+        try:
+            gates = judge(self._stats)
+        except ProofError as error:
+            self._findings.expect("fidelity", MANIFEST_NAME, "stats", shown(error), "counts of every row")
+            return
+        for check in (each for each in gates.checks if not each.passed):
+            field = f"stats.{check.entity}.{check.statistic}.{check.worst}"
+            self._findings.expect("fidelity", MANIFEST_NAME, field, check.observed, f"about {check.expected}")
+        if claimed is None or claimed.verdict == "skipped":
+            self._findings.note("fidelity", "no gate was asked when the snapshot was written")
+            return
+        self._findings.expect("fidelity", MANIFEST_NAME, "gates.verdict", claimed.verdict, gates.verdict)
+        self._findings.expect("fidelity", MANIFEST_NAME, "gates.level", claimed.level, gates.level)
+        for at, (told, made) in enumerate(zip_longest(claimed.checks, gates.checks)):
+            self._findings.expect("fidelity", MANIFEST_NAME, f"gates.checks.{at}", told, made)
 
     def _claimed(self, content: dict[str, str]) -> bool:
         """Hold every claim of the manifest that follows from the others against what it must be.

@@ -88,6 +88,11 @@ Examples:
     help="Past so many records a file becomes a folder of parts; a multiple of 65536.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
+@click.option(
+    "--no-gate",
+    is_flag=True,
+    help="Don't hold the data against the plan's distributions; recorded in the manifest.",
+)
 @click.option("--quiet", is_flag=True, help="Print only the seed; no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def generate_snapshot(
@@ -100,6 +105,7 @@ def generate_snapshot(
     output_format: tuple[tuple[str, ...], ...],
     shard_rows: int,
     overwrite: bool,
+    no_gate: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -113,6 +119,7 @@ def generate_snapshot(
         raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
     with sentences():
         from esdh_export import SnapshotRequest, write_snapshot
+        from esdh_proof.gates import judge, skip
 
         if randomize:
             import secrets
@@ -130,7 +137,8 @@ def generate_snapshot(
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
             raise click.UsageError(str(error)) from error
         with recorded(records, hidden=quiet or as_json) as progress:
-            snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress)
+            gate = skip if no_gate else judge
+            snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress, gate=gate)
     with sentences(after="the snapshot was written, but not this report of it"):
         if as_json:
             _print_json(snapshot)
@@ -153,6 +161,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
         "record_counts": manifest.record_counts,
         "files": manifest.files,
         "content": manifest.content,
+        "gates": None if manifest.gates is None else manifest.gates.verdict,
         "plan_sha256": manifest.plan_sha256,
     }
     click.echo(msgspec.json.encode(document))
@@ -172,6 +181,10 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
     for plural, digest in manifest.content.items():
         click.echo(f"  content  {digest}  {plural}")
-    click.echo(f"To verify: cd {folder} && sha256sum -c SHA256SUMS")
+    if manifest.gates is not None:
+        passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
+        told = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
+        click.echo(f"  gates    {manifest.gates.verdict}{told}")
+    click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID.{again}")

@@ -1,0 +1,358 @@
+"""Says why two snapshots differ: the drift is attributed to a cause, and told with rows and statistics."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+from esdh_core import BLOCK_RECORDS, DATASET_VERSION
+from esdh_core.rules import Entity
+from esdh_export import DATASET_NAME, SnapshotRequest
+from esdh_manifest import FileProblem, Manifest, ManifestError, decode_manifest, file_problems
+
+from esdh_proof.checks import differing
+from esdh_proof.errors import ProofError
+from esdh_proof.findings import Findings, shown
+from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
+
+__all__ = ["Cause", "ChangedValue", "Drift", "MovedStatistic", "RowDrift", "diff_snapshots"]
+
+# From the cause that explains most to the one that explains least; the first that holds is the drift's cause.
+Cause = Literal[
+    "version", "plan", "seed", "size", "edited", "entities", "formats", "layout", "claims", "bytes", "none"
+]
+_MEANING: dict[Cause, str] = {
+    "version": "the snapshots are of other dataset versions",
+    "plan": "they were made by other rules",
+    "seed": "they were made from other seeds",
+    "size": "one holds more records than the other",
+    "edited": "rows differ that one request makes alike: somebody edited them",
+    "entities": "they hold other entities",
+    "formats": "they hold other formats",
+    "layout": "they split their tables into other parts",
+    "claims": "their manifests claim other things of the same data",
+    "bytes": "they hold the same data in other bytes",
+    "none": "they are the same, byte for byte",
+}
+_EXAMPLES = 10  # changed values that are told one by one
+_LABELS = 5  # labels of a moved statistic that are told
+
+
+class ChangedValue(msgspec.Struct, frozen=True):
+    """One value that differs: record (from 0), field, and what each snapshot has."""
+
+    row: int
+    field: str
+    a: str | None
+    b: str | None
+
+
+class RowDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of an entity that differ: how many of how many, in which fields, and the first values.
+
+    `a_format` and `b_format` are the formats that were compared. `unread` counts rows that one of the two
+    lacks or that can't be read.
+    """
+
+    entity: str
+    a_format: str
+    b_format: str
+    compared: int
+    differing: int
+    unread: int
+    fields: dict[str, int]
+    first: list[ChangedValue]
+
+
+class MovedLabel(msgspec.Struct, frozen=True):
+    """One label of a statistic: its count and its share of all in each snapshot."""
+
+    label: str
+    a: int
+    b: int
+    a_share: float
+    b_share: float
+
+
+class MovedStatistic(msgspec.Struct, frozen=True, kw_only=True):
+    """A statistic that moved; `distance` is the total variation distance of the shares, 0 to 1."""
+
+    entity: str
+    statistic: str
+    distance: float
+    labels: list[MovedLabel]
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """Why snapshot `b` differs from snapshot `a`: the cause, all causes that hold, and what was found.
+
+    `claims` gives what the manifests say differently, as (a, b); `prefix` says whether the smaller snapshot
+    is the beginning of the larger, None where that doesn't ask itself; `damaged` names files that aren't as
+    their own manifest lists them.
+    """
+
+    a: str
+    b: str
+    cause: Cause
+    meaning: str
+    causes: list[Cause]
+    claims: dict[str, tuple[str | None, str | None]]
+    prefix: bool | None
+    fields: list[str]
+    files: list[str]
+    rows: list[RowDrift]
+    statistics: list[MovedStatistic]
+    damaged: list[str]
+
+
+def diff_snapshots(a: Path, b: Path) -> Drift:
+    """Compare two snapshots, reading only, and attribute their difference.
+
+    Rows are read where the manifests can't explain the difference: of the formats whose files differ, or of
+    one format of each where they have none in common.
+
+    Raises ProofError when a folder holds no manifest that can be read.
+    """
+    one, other = _Side(a), _Side(b)
+    causes: list[Cause] = []
+    ours, theirs = one.manifest, other.manifest
+    fields = sorted(
+        field
+        for field in {*ours.plan, *theirs.plan}
+        if _both_hold(field, one, other) and ours.plan.get(field) != theirs.plan.get(field)
+    )
+    for cause, differs in (
+        ("version", ours.dataset_version != theirs.dataset_version),
+        ("plan", ours.plan_sha256 != theirs.plan_sha256 or bool(fields)),
+        ("seed", ours.seed != theirs.seed),
+        ("size", ours.records_requested != theirs.records_requested),
+        ("entities", set(ours.record_counts) != set(theirs.record_counts)),
+        ("formats", one.formats != other.formats),
+        ("layout", one.layout != other.layout),
+    ):
+        if differs:
+            causes.append(cause)  # type: ignore[arg-type] # the literals of the tuple above
+    files = _differing_files(one, other)
+    rows = [] if {"version", "seed"} & set(causes) else list(_rows(one, other))
+    changed = any(each.differing or each.unread for each in rows)
+    if changed and "plan" not in causes:
+        causes.append("edited")
+    claims = _claims(ours, theirs)
+    if set(claims) - {"seed", "records_requested", "dataset_version", "plan_sha256"}:
+        causes.append("claims")
+    if files:
+        causes.append("bytes")
+    causes.sort(key=list(_MEANING).index)
+    cause = causes[0] if causes else "none"
+    return Drift(
+        a=str(a),
+        b=str(b),
+        cause=cause,
+        meaning=_MEANING[cause],
+        causes=causes,
+        claims=claims,
+        prefix=not changed if "size" in causes and rows else None,
+        fields=fields,
+        files=files,
+        rows=[each for each in rows if each.differing or each.unread],
+        statistics=list(_moved(ours, theirs)),
+        damaged=[f"{side.folder}: {problem}" for side in (one, other) for problem in side.problems],
+    )
+
+
+class _Side:
+    """One of the two snapshots: its manifest, and what its files really are."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
+        names = manifest_names(folder)
+        if not names or not regular(folder, names[0]):
+            raise ProofError(f"{str(folder)!r} holds no snapshot manifest; name the folder of a snapshot")
+        try:
+            self.manifest = decode_manifest((folder / names[0]).read_bytes())
+        except (ManifestError, RecursionError) as error:
+            raise ProofError(f"{str(folder)!r} holds a manifest that can't be read: {error}") from error
+        self.folder = folder
+        self.problems: list[FileProblem] = list(file_problems(folder, self.manifest))
+        # What a file really is: its listed checksum, unless it isn't as listed.
+        self.files = {path: listed.sha256 for path, listed in self.manifest.checksums.items()}
+        self.files |= {problem.path: problem.found for problem in self.problems}
+
+    @property
+    def request(self) -> SnapshotRequest | None:
+        """The request that the manifest answers, None for one that this program doesn't know."""
+        try:
+            return (
+                SnapshotRequest.of(self.manifest)
+                if self.manifest.dataset_version == DATASET_VERSION
+                else None
+            )
+        except ValueError:
+            return None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats of the snapshot."""
+        return self.request.formats if self.request else ()
+
+    @property
+    def layout(self) -> int | None:
+        """The rows of a part, None for whole files."""
+        return self.request.shard_rows if self.request and self.request.sharded else None
+
+    def table(self, entity: Entity, name: str) -> dict[str, str]:
+        """Return path to checksum of the files that hold an entity in a format."""
+        start = DATASET_NAME if name == "json" else f"{entity.plural}_v0_1.{name}"
+        return {
+            path: sha256
+            for path, sha256 in self.files.items()
+            if path == start or path.startswith(f"{start}/")
+        }
+
+
+def _both_hold(field: str, one: _Side, other: _Side) -> bool:
+    """Return whether both snapshots hold the entity of a field: its absence is another cause."""
+    entity = field.partition(".")[0]
+    return all(any(name.partition(".")[0] == entity for name in side.manifest.plan) for side in (one, other))
+
+
+def _differing_files(one: _Side, other: _Side) -> list[str]:
+    return sorted(path for path in {*one.files, *other.files} if one.files.get(path) != other.files.get(path))
+
+
+def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str | None]]:
+    """Return the simple claims that differ; the others are told as rows, files and statistics."""
+    names = (
+        "dataset_version",
+        "seed",
+        "randomized",
+        "records_requested",
+        "generated_at",
+        "synthetic_source",
+        "generator",
+        "plan_sha256",
+    )
+    pairs = {name: (getattr(ours, name), getattr(theirs, name)) for name in names}
+    pairs["gates"] = (
+        None if ours.gates is None else ours.gates.verdict,
+        None if theirs.gates is None else theirs.gates.verdict,
+    )
+    return {name: (shown(a), shown(b)) for name, (a, b) in pairs.items() if a != b}
+
+
+# --- rows --------------------------------------------------------------------------------------------
+
+
+def _rows(one: _Side, other: _Side) -> Iterator[RowDrift]:
+    """Compare the rows of every entity that both hold, in each format whose files differ."""
+    if one.request is None or other.request is None:
+        return
+    for entity in one.request.chosen:
+        if entity not in other.request.chosen:
+            continue
+        common = [name for name in one.formats if name in other.formats]
+        pairs = [(name, name) for name in common] or [(one.formats[0], other.formats[0])]
+        for name, their_name in pairs:
+            if name != their_name or one.table(entity, name) != other.table(entity, name):
+                yield _compared(one, other, entity, name, their_name)
+
+
+def _compared(one: _Side, other: _Side, entity: Entity, name: str, their_name: str) -> RowDrift:
+    requests = one.request, other.request
+    if requests[0] is None or requests[1] is None:
+        raise TypeError("rows of a version that isn't known can't be compared")
+    records = min(requests[0].records, requests[1].records)
+    readers = [
+        read_blocks(side.folder, request, entity, at, Findings())
+        for side, request, at in zip((one, other), requests, (name, their_name), strict=True)
+        if request is not None
+    ]
+    fields: Counter[str] = Counter()
+    first: list[ChangedValue] = []
+    compared = changed = unread = 0
+    for start in range(0, records, BLOCK_RECORDS):
+        count = min(BLOCK_RECORDS, records - start)
+        a, b = next(readers[0]), next(readers[1])
+        if a is None and b is None:
+            unread += records - start
+            break
+        if a is None or b is None:
+            unread += count
+            continue
+        both = min(count, len(a), len(b))
+        unread += count - both
+        compared += both
+        changed += _block(a, b, both, fields, first)
+        a.release()
+        b.release()
+    return RowDrift(
+        entity=entity.plural,
+        a_format=name,
+        b_format=their_name,
+        compared=compared,
+        differing=changed,
+        unread=unread,
+        fields=dict(fields.most_common()),
+        first=first,
+    )
+
+
+def _block(a: Rows, b: Rows, count: int, fields: Counter[str], first: list[ChangedValue]) -> int:
+    """Compare a block; return how many rows differ, and add to the fields and to the first values."""
+    wrong = np.zeros(count, dtype=np.bool_)
+    values: list[ChangedValue] = []
+    for field, ours in a.arrays.items():
+        theirs = b.arrays[field]
+        mask = differing(ours.slice(0, count), theirs.slice(0, count))
+        if mask.any():
+            fields[field] += int(mask.sum())
+            wrong |= mask
+            values += [
+                ChangedValue(a.start + row, field, shown(ours[row].as_py()), shown(theirs[row].as_py()))
+                for row in np.flatnonzero(mask)[:_EXAMPLES].tolist()
+            ]
+    values.sort(key=lambda value: value.row)  # stable: within a row the fields keep their order
+    first += values[: _EXAMPLES - len(first)]
+    return int(wrong.sum())
+
+
+# --- statistics --------------------------------------------------------------------------------------
+
+
+def _moved(ours: Manifest, theirs: Manifest) -> Iterator[MovedStatistic]:
+    """Yield the statistics whose shares differ, of the entities that both hold, the furthest moved first."""
+    moved = [
+        _statistic(plural, name, counts, theirs.stats[plural].get(name, {}))
+        for plural, statistics in ours.stats.items()
+        if plural in theirs.stats
+        for name, counts in statistics.items()
+    ]
+    yield from sorted(
+        (each for each in moved if each.distance),
+        key=lambda each: (-each.distance, each.entity, each.statistic),
+    )
+
+
+def _statistic(plural: str, name: str, ours: dict[str, int], theirs: dict[str, int]) -> MovedStatistic:
+    totals = max(1, sum(ours.values())), max(1, sum(theirs.values()))
+    labels = [
+        MovedLabel(
+            label,
+            ours.get(label, 0),
+            theirs.get(label, 0),
+            round(ours.get(label, 0) / totals[0], 6),
+            round(theirs.get(label, 0) / totals[1], 6),
+        )
+        for label in sorted({*ours, *theirs})
+    ]
+    exact = sum(abs(each.a * totals[1] - each.b * totals[0]) for each in labels)
+    labels.sort(key=lambda each: -abs(each.a * totals[1] - each.b * totals[0]))
+    return MovedStatistic(
+        entity=plural,
+        statistic=name,
+        distance=round(exact / (2 * totals[0] * totals[1]), 6),
+        labels=[each for each in labels[:_LABELS] if each.a * totals[1] != each.b * totals[0]],
+    )

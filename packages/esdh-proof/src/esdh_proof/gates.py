@@ -1,0 +1,218 @@
+"""Gates: a snapshot's counts against the distributions that its plan declares, before it is written.
+
+A sound generator must pass at any size, always, so a verdict rests on bounds that are theorems at every
+number of records, not on what holds in the limit:
+
+- Ages: the Dvoretzky-Kiefer-Wolfowitz inequality with Massart's constant. For n draws from F the chance
+  that sup |F_n - F| exceeds d is at most 2 exp(-2 n d^2) (P. Massart, "The tight constant in the
+  Dvoretzky-Kiefer-Wolfowitz inequality", Annals of Probability 18, 1990).
+- Every other distribution, label by label: the Chernoff bound in Kullback-Leibler form. For n draws of
+  probability p the chance that the share q of hits lies as far on its side that n KL(q || p) reaches t is
+  at most exp(-t), so on either side at most 2 exp(-t) (H. Chernoff, Annals of Mathematical Statistics 23,
+  1952; W. Hoeffding, Journal of the American Statistical Association 58, 1963, theorem 1), with a union
+  bound over the labels.
+
+The level of 1e-6 is that of a whole run: it is shared out evenly over every distribution that there can
+be, whichever are in the snapshot. States and other copies are judged in each entity that holds them,
+which only makes the bound more cautious. A label that the plan never gives fails whatever its count.
+
+The manifest is the same bytes on every platform, so its numbers come from integers, from divisions and
+square roots that IEEE 754 rounds correctly, and from `decimal`, whose logarithm is exactly specified;
+the logarithm of a C library is not.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Context, Decimal
+from functools import cache
+from typing import NamedTuple
+
+from esdh_core import ENTITIES
+from esdh_core.stats import Statistic
+from esdh_manifest import GateCheck, Gates, Stats
+
+from esdh_proof.errors import ProofError
+
+__all__ = ["LEVEL", "judge", "skip"]
+
+LEVEL = 1e-6
+DKWM, KL, IMPOSSIBLE = "Dvoretzky-Kiefer-Wolfowitz-Massart", "Chernoff-Kullback-Leibler", "impossible value"
+_ORDERED = {"ages", "model_years"}  # numbers, whose distribution functions can be compared
+_DIGITS = Context(prec=24)
+
+
+class _Shares(NamedTuple):
+    """Declared shares: each label's is `parts[label] / whole`, exactly."""
+
+    parts: dict[str, int]
+    whole: int
+
+
+def judge(stats: Stats) -> Gates:
+    """Return the verdict on a snapshot's counts: entity (plural) to statistic to label to count.
+
+    Raises ProofError for a distribution without a count, or with a negative one.
+    """
+    checks = [
+        _check(entity.plural, statistic, stats[entity.plural].get(statistic.name, {}))
+        for entity in ENTITIES
+        if entity.plural in stats
+        for statistic in entity.statistics
+        if statistic.expected is not None
+    ]
+    passed = all(check.passed for check in checks)
+    return Gates(verdict="passed" if passed else "failed", level=LEVEL, checks=checks)
+
+
+def skip(stats: Stats) -> Gates:  # noqa: ARG001 - a gate like any other
+    """Return the verdict of a run that asked for no gate."""
+    return Gates(verdict="skipped", level=LEVEL, checks=[])
+
+
+@cache
+def _distributions() -> int:
+    """Return the number of distributions that a snapshot can be held against."""
+    return sum(each.expected is not None for entity in ENTITIES for each in entity.statistics)
+
+
+@cache
+def _shares(plural: str, name: str) -> _Shares:
+    """Return the declared shares of a statistic over one common denominator."""
+    entity = next(each for each in ENTITIES if each.plural == plural)
+    statistic = next(each for each in entity.statistics if each.name == name)
+    if statistic.expected is None:
+        raise TypeError(f"the plan declares no shares of {plural} {name}")
+    shares = statistic.expected()
+    whole = math.lcm(*(share.denominator for share in shares.values()))
+    return _Shares(
+        {label: share.numerator * (whole // share.denominator) for label, share in shares.items()}, whole
+    )
+
+
+def _check(plural: str, statistic: Statistic, counts: Mapping[str, int]) -> GateCheck:
+    records = sum(counts.values())
+    if records <= 0 or min(counts.values()) < 0:
+        raise ProofError(
+            f"{plural} {statistic.name} count {records} records in {len(counts)} labels; a gate needs counts "
+            "that aren't negative and at least one record"
+        )
+    shares = _shares(plural, statistic.name)
+    reported = _reported(shares, counts, records, ordered=statistic.name in _ORDERED)
+    impossible = [label for label, count in counts.items() if count and not shares.parts.get(label)]
+    if impossible:
+        worst, observed = impossible[0], counts[impossible[0]]
+        method, distance, bound, expected = IMPOSSIBLE, float(observed), 0.0, 0.0
+    elif statistic.name == "ages":
+        method = DKWM
+        distance, worst, observed, expected = _furthest_cumulative(shares, counts, records)
+        bound = float(_ln(2 / _level(1)) / (2 * records)) ** 0.5
+    else:
+        method = KL
+        distance, worst = _furthest_cell(shares, counts, records)
+        observed, expected = counts.get(worst, 0), records * shares.parts[worst] / shares.whole
+        bound = float(_ln(2 / _level(len(shares.parts))))
+    return GateCheck(
+        entity=plural,
+        statistic=statistic.name,
+        records=records,
+        method=method,
+        distance=_rounded(distance),
+        bound=_rounded(bound),
+        passed=distance <= bound,
+        worst=worst,
+        observed=observed,
+        expected=_rounded(expected),
+        reported={name: _rounded(value) for name, value in reported.items()},
+    )
+
+
+def _level(cells: int) -> Decimal:
+    """Return the level of one cell: its part of that of the run."""
+    return Decimal(repr(LEVEL)) / (_distributions() * cells)
+
+
+def _ln(value: Decimal) -> Decimal:
+    return _DIGITS.ln(value)
+
+
+def _rounded(value: float) -> float:
+    """Return a number as it is written: nine significant digits, so that a last bit can't tell two platforms apart."""
+    return float(f"{value:.9g}")
+
+
+def _cumulative(shares: _Shares, counts: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+    """Yield each label in ascending order, with the count and the parts up to and including it."""
+    count = parts = 0
+    for label in sorted(shares.parts, key=int):
+        count += counts.get(label, 0)
+        parts += shares.parts[label]
+        yield label, count, parts
+
+
+def _furthest_cumulative(
+    shares: _Shares, counts: Mapping[str, int], records: int
+) -> tuple[float, str, int, float]:
+    """Return sup |F_n - F|, the label where it is, and both cumulative counts there."""
+    furthest, worst, observed, expected = -1, "", 0, 0
+    for label, count, parts in _cumulative(shares, counts):
+        gap = abs(count * shares.whole - records * parts)
+        if gap > furthest:
+            furthest, worst, observed, expected = gap, label, count, parts
+    return furthest / (records * shares.whole), worst, observed, records * expected / shares.whole
+
+
+def _squared(part: int, whole: int, count: int, records: int) -> float:
+    """Return the square of a label's z statistic: (count - n p)^2 / (n p (1 - p)); 0 where p is 0 or 1."""
+    gap, spread = count * whole - records * part, records * part * (whole - part)
+    return gap * gap / spread if spread else 0.0
+
+
+def _furthest_cell(shares: _Shares, counts: Mapping[str, int], records: int) -> tuple[float, str]:
+    """Return the largest n KL(q || p) over the labels, and its label.
+
+    A logarithm costs more than all the rest, and n KL is never above z^2 (from ln x <= x - 1), so labels
+    are looked at from the largest z^2 down, and no further than one can still be the largest.
+    """
+    ranked = sorted(
+        (
+            (_squared(part, shares.whole, counts.get(label, 0), records), label)
+            for label, part in shares.parts.items()
+            if part
+        ),
+        key=lambda pair: (-pair[0], pair[1]),
+    )
+    furthest, worst = -1.0, ranked[0][1]
+    for squared, label in ranked:
+        if squared <= furthest:
+            break
+        divergence = _divergence(shares.parts[label], shares.whole, counts.get(label, 0), records)
+        if divergence > furthest:
+            furthest, worst = divergence, label
+    return furthest, worst
+
+
+def _divergence(part: int, whole: int, count: int, records: int) -> float:
+    """Return n KL(count / n || part / whole), in nats."""
+    total = Decimal(0)
+    for hits, share in ((count, part), (records - count, whole - part)):
+        if hits:  # and then the share isn't 0: a count that can't be has failed already
+            ratio = _DIGITS.divide(Decimal(hits * whole), Decimal(records * share))
+            total += _DIGITS.multiply(Decimal(hits), _ln(ratio))
+    return max(0.0, float(total))
+
+
+def _reported(shares: _Shares, counts: Mapping[str, int], records: int, *, ordered: bool) -> dict[str, float]:
+    """Return the statistics that people expect: Pearson's chi-square, the largest |z|, Kolmogorov-Smirnov's D."""
+    cells = [(part, counts.get(label, 0)) for label, part in shares.parts.items() if part]
+    terms = [
+        (count * shares.whole - records * part) ** 2 / (records * part * shares.whole)
+        for part, count in cells
+    ]
+    reported = {
+        "chi_square": math.fsum(terms),
+        "degrees_of_freedom": float(len(cells) - 1),
+        "largest_z": math.sqrt(max(_squared(part, shares.whole, count, records) for part, count in cells)),
+    }
+    if ordered:
+        reported["kolmogorov_smirnov"] = _furthest_cumulative(shares, counts, records)[0]
+    return reported
