@@ -178,10 +178,11 @@ class Archive:
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 process.terminate()
-                _, alive = psutil.wait_procs([process], timeout=2 * self._stop_seconds + 10)
-                for each in alive:
-                    each.kill()
-                    each.wait(self._stop_seconds)
+                try:
+                    with FileLock(self._lock_of(run_id), timeout=2 * self._stop_seconds + 10):
+                        pass
+                except Timeout:
+                    process.kill()
                 did.append(f"stopped run {run_id} (process {pid})")
         return did + [str(each) for each in self.sweep()]
 
@@ -232,6 +233,9 @@ class Archive:
         made = {_id_of(path): path for path in self._made() if _id_of(path) not in alive}
         state = {path.stem for path in self._state.glob("*.json")} - alive
         swept = []
+        for path in self._state.glob("*.lock"):
+            if path.stem not in {*alive, *state}:
+                path.unlink()
         for run_id in sorted({*processes, *made, *state}):
             left = processes.get(run_id, [])
             end(left, seconds=self._stop_seconds)

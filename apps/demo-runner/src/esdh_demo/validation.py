@@ -12,12 +12,13 @@ from esdh_core.plan import Plan
 from esdh_demo.answers import read_answer
 from esdh_demo.config import read_config
 from esdh_demo.errors import DemoError
+from esdh_demo.places import Places
 from esdh_demo.samples import check_samples
 from esdh_demo.server import serving
 from esdh_demo.smoke import run_tests
 from esdh_demo.steps import Run
 
-__all__ = ["validate"]
+__all__ = ["check_sums", "validate"]
 
 _ROWS = "validation"
 _SUMS = "SHA256SUMS"
@@ -45,7 +46,7 @@ def validate(run: Run) -> None:
             server.stop()
         step.found = f"{step.counts['files']} canned answers are the API's"
     with run.step("goldens", "make the pinned values again") as step:
-        files = _check_sums(run)
+        files = check_sums(run.places)
         step.counts = {"files": files} | run_tests(
             run, "goldens", str(run.places.goldens.relative_to(run.places.root))
         )
@@ -117,9 +118,12 @@ def _check_rows(run: Run) -> dict[str, int]:
     return counts
 
 
-def _check_sums(run: Run) -> int:
-    """Return how many golden files are as their digests say, which is all that are there."""
-    folder = run.places.goldens
+def check_sums(places: Places) -> int:
+    """Return how many golden files are as their digests say, which is all that are there.
+
+    Raises DemoError for one that is missing, was changed or isn't listed.
+    """
+    folder = places.goldens
     listed = {}
     for line in (folder / _SUMS).read_text(encoding="utf-8").splitlines():
         if match := _SUMS_LINE.fullmatch(line):
@@ -127,12 +131,12 @@ def _check_sums(run: Run) -> int:
     there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.json")}
     for name in sorted({*listed, *there}):
         if listed.get(name) != there.get(name):
-            shown = run.places.shown(folder / name)
+            shown = places.shown(folder / name)
             state = (
                 "is missing" if name not in there else "was changed" if name in listed else "is not listed"
             )
             raise DemoError(
-                f"{shown} {state} (its digests are in {run.places.shown(folder / _SUMS)})",
+                f"{shown} {state} (its digests are in {places.shown(folder / _SUMS)})",
                 remedy=f"the values of a dataset version are fixed; put it back (git checkout {shown})",
             )
     return len(there)
