@@ -54,8 +54,8 @@ def charts_of(stats: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[Char
         Chart(
             "Model years", "vehicles", True, _numbers(vehicles["model_years"], "vehicles", "model_years", str)
         ),
-        Chart("States", "persons", False, _words(persons["states"], "persons", "states")),
         Chart("Makes", "vehicles", False, _words(vehicles["makes"], "vehicles", "makes")),
+        Chart("States", "persons", False, _words(persons["states"], "persons", "states")),
         Chart(
             "Lines of business",
             "persons",

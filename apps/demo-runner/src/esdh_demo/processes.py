@@ -125,12 +125,13 @@ class Kept:
             return self.process.wait()
 
     def last_words(self) -> str:
-        """Return what the command wrote to stderr last, on one line."""
+        """Return what the command wrote to stderr last, on one line, without the server's line for each request."""
         try:
-            text = self._errors.read_text(encoding="utf-8", errors="replace")
+            lines = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return ""
-        return " ".join(text.split())[-_LAST_WORDS:]
+        said = " ".join(line for line in lines if '"event": "request"' not in line)
+        return " ".join(said.split())[-_LAST_WORDS:]
 
 
 @dataclass(frozen=True)
