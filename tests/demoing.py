@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from esdh_demo.config import Config, Profile, read_config
@@ -83,10 +83,7 @@ class Driven:
         return self.process.returncode, out
 
 
-Start = Callable[..., Driven]
-
-
-Start = Callable[..., Driven]
+Start: TypeAlias = Callable[..., Driven]
 
 
 def entries(places: Places) -> list[dict[str, Any]]:

@@ -104,24 +104,26 @@ def test_drawn_seed(places: Places) -> None:
 TAMPER = """
 import subprocess, sys
 from pathlib import Path
-subprocess.run([sys.executable, "-P", "-m", "esdh_cli", *sys.argv[1:]], check=sys.argv[1] != "verify-snapshot")
-if sys.argv[1] == "generate-snapshot":
+fake = sys.argv[1].split("|")
+if sys.argv[2] == "verify-snapshot":
+    sys.exit(subprocess.call([sys.executable, "-P", "-m", "esdh_cli", *sys.argv[2:]]))
+subprocess.run([*fake, *sys.argv[2:]], check=True)
+if sys.argv[2] == "generate-snapshot":
     path = Path("snapshot/persons_v0_1.csv")
     path.write_text(path.read_text().replace("Louise", "Louisa"))
 """
 
 
-def test_snapshot_that_was_tampered_with(places: Places) -> None:
+def test_snapshot_that_was_tampered_with(places: Places, fast: Commands) -> None:
     """A snapshot that somebody changes before it is verified stops the run there, with the check, file and value."""
     config = config_of(places)
-    profile = config.profile("drawn")
-    fixed = msgspec.structs.replace(profile, seed=20240601)
-    commands = Commands(esdh=(sys.executable, "-c", TAMPER))
+    profile = config.profile("baseline")
+    commands = Commands(esdh=(sys.executable, "-c", TAMPER, "|".join(fast.esdh)))
     with (
         pytest.raises(DemoError, match=re.escape("the check 'files' failed")),
-        run_of(places, config, "drawn", commands=commands, console=text_console(), profile=fixed) as run,
+        run_of(places, config, "baseline", commands=commands, console=text_console(), profile=profile) as run,
     ):
-        flow(run, fixed, port=0)
+        flow(run, profile, port=0)
     assert ["generate", "verify"] == [step.name for step in run.steps]
     assert run.kept is not None
     assert run.kept.name.endswith(".failed")

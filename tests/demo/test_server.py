@@ -12,7 +12,7 @@ from esdh_demo.errors import DemoError
 from esdh_demo.flow import flow
 from esdh_demo.places import Places
 from esdh_demo.processes import Commands, marked
-from esdh_demo.server import serving
+from esdh_demo.server import RunningServer, serving
 from esdh_demo.steps import Run, run_of
 
 
@@ -51,6 +51,13 @@ def test_server_that_never_gets_well(places: Places, mode: str, why: str) -> Non
     assert [] == marked(places.runs)
 
 
+def call(server: RunningServer) -> None:
+    """Ask for a person, once the server is well."""
+    server.health()
+    with server.answering():
+        server.client.post("/generate/person", {"records": 1})
+
+
 def test_server_that_dies_at_work(places: Places) -> None:
     """A server that dies under a call is told as that, with its last words."""
     with (
@@ -58,9 +65,7 @@ def test_server_that_dies_at_work(places: Places) -> None:
         running(places, "dies") as run,
         serving(run) as server,
     ):
-        server.health()
-        with server.answering():
-            server.client.post("/generate/person", {"records": 1})
+        call(server)
     assert [] == marked(places.runs)
 
 

@@ -320,7 +320,7 @@ class OpenRun:
         with self.archive._housekeeping():
             self.making.rename(self.final)
             self.close()
-            self.archive._lead(self.run_id)
+            self.archive._lead(self.archive.complete()[0].name)  # of runs that overlap, whichever began last
             return self.archive._prune()
 
     def fail(self, record: RunRecord) -> Path:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from esdh_demo.server import serving
 from esdh_demo.smoke import run_tests
 from esdh_demo.steps import Run
 
-__all__ = ["check_sums", "validate"]
+__all__ = ["check_rows", "check_sums", "validate"]
 
 _ROWS = "validation"
 _SUMS = "SHA256SUMS"
@@ -35,7 +36,9 @@ def validate(run: Run) -> None:
         step.counts = {"fields": _check_plan(run)}
         step.found = f"{step.counts['fields']} fields, plan {plan_sha256()[:12]}"
     with run.step("rows", "read every row of the default snapshot strictly") as step:
-        step.counts = _check_rows(run)
+        command = ("generate-snapshot", "--output-dir", _ROWS, "--output-format", "ndjson", "--json")
+        run.command("rows", (*run.commands.esdh, *command))
+        step.counts = check_rows(run.folder / _ROWS)
         total = sum(step.counts.values())
         step.found = f"{total:,} rows keep their schema, and each has the synthetic marker"
     with run.step("samples", "compare the canned answers with the API's") as step:
@@ -85,15 +88,17 @@ def _check_plan(run: Run) -> int:
     return fields
 
 
-def _check_rows(run: Run) -> dict[str, int]:
-    """Return how many rows of each entity the default snapshot has; every one is decoded by its Struct."""
-    command = ("generate-snapshot", "--output-dir", _ROWS, "--output-format", "ndjson", "--json")
-    run.command("rows", (*run.commands.esdh, *command))
+def check_rows(snapshot: Path) -> dict[str, int]:
+    """Return how many rows of each entity a snapshot's NDJSON has; every one is decoded by its Struct.
+
+    Raises DemoError at the first row that its Struct doesn't take, that has other fields or another order,
+    or lacks the marker.
+    """
     counts = {}
     for entity in ENTITIES:
         decoder = msgspec.json.Decoder(entity.record)
         names = list(entity.record.__struct_fields__)
-        lines = (run.folder / _ROWS / f"{entity.plural}_{DATASET_SLUG}.ndjson").read_bytes().splitlines()
+        lines = (snapshot / f"{entity.plural}_{DATASET_SLUG}.ndjson").read_bytes().splitlines()
         for number, line in enumerate(lines):
             try:
                 decoder.decode(line)
