@@ -1,7 +1,9 @@
 """The rules of a vehicle: how each field of `Vehicle` is made."""
 
+import math
 from fractions import Fraction
 from functools import cache
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,15 +56,15 @@ def _of_make(weights: list[int], make: str) -> list[int]:
 
 _MAKE = Choice([[sum(_of_make(weights, make)) for make in _MAKES] for weights in _WEIGHTS_BY_LOB])
 _MODEL = Choice([_of_make(weights, make) for weights in _WEIGHTS_BY_LOB for make in _MAKES])
-_YEAR = Choice(
+# One row of weights a model: a year in which it wasn't sold weighs nothing.
+_WEIGHTS_OF_YEARS = [
     [
-        [
-            weight if any(first <= year <= last for first, last in sold) else 0
-            for year, weight in zip(MODEL_YEARS, _YEARS.integers("weight"), strict=True)
-        ]
-        for sold in _MODEL_SOLD
+        weight if any(first <= year <= last for first, last in sold) else 0
+        for year, weight in zip(MODEL_YEARS, _YEARS.integers("weight"), strict=True)
     ]
-)
+    for sold in _MODEL_SOLD
+]
+_YEAR = Choice(_WEIGHTS_OF_YEARS)
 
 
 @once
@@ -117,21 +119,14 @@ def _model_shares_by_row() -> list[Fraction]:
 @cache
 def _year_shares_by_lob() -> list[list[Fraction]]:
     """Return the share of each model year within each line of business."""
-    sold_alike: dict[
-        tuple[Fraction, ...], list[int]
-    ] = {}  # rows by the odds of their years, few of them distinct
-    for row in range(len(_MODEL_NAMES)):
-        sold_alike.setdefault(tuple(_YEAR.shares(row)), []).append(row)
+    # Over one denominator: sums of fractions, reduced one by one, take ten times as long.
+    totals = [sum(years) for years in _WEIGHTS_OF_YEARS]
+    whole = math.lcm(*totals)
     result = []
     for weights in _WEIGHTS_BY_LOB:
-        parts = [
-            (odds, Fraction(sum(weights[row] for row in rows), sum(weights)))
-            for odds, rows in sold_alike.items()
-        ]
-        years = range(len(MODEL_YEARS))
-        result.append(
-            [sum((odds[at] * part for odds, part in parts if odds[at] and part), Fraction(0)) for at in years]
-        )
+        parts = [weight * (whole // total) for weight, total in zip(weights, totals, strict=True)]
+        of_years = [sum(map(mul, parts, of_models)) for of_models in zip(*_WEIGHTS_OF_YEARS, strict=True)]
+        result.append([Fraction(part, whole * sum(weights)) for part in of_years])
     return result
 
 
@@ -239,16 +234,21 @@ def risk_shares() -> dict[str, Fraction]:
     """Return the declared share of each risk rating."""
     totals = [Fraction(0)] * len(RISK_RATINGS)
     vehicle_ages = [REFERENCE_DATE.year - year for year in MODEL_YEARS]
+    by_band: dict[int, Fraction] = {}
     for lob, (lob_share, years) in enumerate(zip(_LOB_SHARES, _year_shares_by_lob(), strict=True)):
         # Given the line of business, the driver's age and the model year are independent.
         drivers: dict[tuple[int, ...], Fraction] = {}  # by the bands that their age has, few of them distinct
         for bands, share in zip(_RISK_BANDS[lob].tolist(), persons.age_shares(lob), strict=True):
             drivers[tuple(bands)] = drivers.get(tuple(bands), Fraction(0)) + share
         for bands, driver_share in drivers.items():
+            both = lob_share * driver_share
             for vehicle_age, year_share in zip(vehicle_ages, years, strict=True):
-                if share := lob_share * driver_share * year_share:
-                    for rating, within in enumerate(_RISK_RATING.shares(bands[vehicle_age])):
-                        totals[rating] += share * within
+                band = bands[vehicle_age]
+                by_band[band] = by_band.get(band, Fraction(0)) + both * year_share
+    for band, share in by_band.items():
+        if share:
+            for rating, within in enumerate(_RISK_RATING.shares(band)):
+                totals[rating] += share * within
     return dict(zip(RISK_RATINGS, totals, strict=True))
 
 
