@@ -112,4 +112,4 @@ def test_failed_gate_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     result = run("generate-snapshot", "--output-dir", tmp_path / "s")
     assert (1, []) == (result.exit_code, list(tmp_path.iterdir()))
     assert "persons lines_of_business don't follow the plan: at 'Commercial' 180 of 200" in result.stderr
-    assert "about 60.0 are expected" in result.stderr
+    assert "about 60 are expected" in result.stderr

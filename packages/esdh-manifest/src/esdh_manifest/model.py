@@ -36,9 +36,9 @@ class GateCheck(msgspec.Struct, frozen=True, kw_only=True):
     """One distribution, held against the one that the plan declares.
 
     `method` names the bound, `distance` what it bounds and `bound` the value that a sound generator stays
-    within; `worst` is the label that is furthest off, `observed` its count and `expected` what the plan
-    declares of it, both cumulative where the method compares distribution functions. `reported` holds
-    statistics that people expect and that decide nothing.
+    within; `worst` is the label that is furthest off, or the labels up to it (`16-45`) where the method
+    compares distribution functions, `observed` its count and `expected` what the plan declares of it.
+    `reported` holds statistics that people expect and that decide nothing.
     """
 
     entity: str
@@ -55,7 +55,7 @@ class GateCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gates said of a snapshot before it was written; `level` is the chance that sound data fails."""
+    """What the gates said of a snapshot before it was written; `level` is the most that sound data's chance to fail can be."""
 
     verdict: Literal["passed", "failed", "skipped"]
     level: float

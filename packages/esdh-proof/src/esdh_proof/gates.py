@@ -18,16 +18,16 @@ which only makes the bound more cautious. A label that the plan never gives fail
 
 The manifest is the same bytes on every platform, so its numbers come from integers, from divisions and
 square roots that IEEE 754 rounds correctly, and from `decimal`, whose logarithm is exactly specified;
-the logarithm of a C library is not.
+the logarithm and the power of a C library are not.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import cache
 from typing import NamedTuple
 
-from esdh_core import ENTITIES
+from esdh_core import ENTITIES, MAX_RECORDS
 from esdh_core.stats import Statistic
 from esdh_manifest import GateCheck, Gates, Stats
 
@@ -38,7 +38,7 @@ __all__ = ["LEVEL", "judge", "skip"]
 LEVEL = 1e-6
 DKWM, KL, IMPOSSIBLE = "Dvoretzky-Kiefer-Wolfowitz-Massart", "Chernoff-Kullback-Leibler", "impossible value"
 _ORDERED = {"ages", "model_years"}  # numbers, whose distribution functions can be compared
-_DIGITS = Context(prec=24)
+_DIGITS = Context(prec=24, rounding=ROUND_HALF_EVEN)  # whatever the caller's own context is
 
 
 class _Shares(NamedTuple):
@@ -51,15 +51,16 @@ class _Shares(NamedTuple):
 def judge(stats: Stats) -> Gates:
     """Return the verdict on a snapshot's counts: entity (plural) to statistic to label to count.
 
-    Raises ProofError for a distribution without a count, or with a negative one.
+    Raises ProofError for counts that no snapshot has: none, a negative one, or more than a snapshot's records.
     """
-    checks = [
-        _check(entity.plural, statistic, stats[entity.plural].get(statistic.name, {}))
-        for entity in ENTITIES
-        if entity.plural in stats
-        for statistic in entity.statistics
-        if statistic.expected is not None
-    ]
+    with localcontext(_DIGITS):
+        checks = [
+            _check(entity.plural, statistic, stats[entity.plural].get(statistic.name, {}))
+            for entity in ENTITIES
+            if entity.plural in stats
+            for statistic in entity.statistics
+            if statistic.expected is not None
+        ]
     passed = all(check.passed for check in checks)
     return Gates(verdict="passed" if passed else "failed", level=LEVEL, checks=checks)
 
@@ -91,10 +92,10 @@ def _shares(plural: str, name: str) -> _Shares:
 
 def _check(plural: str, statistic: Statistic, counts: Mapping[str, int]) -> GateCheck:
     records = sum(counts.values())
-    if records <= 0 or min(counts.values()) < 0:
+    if not 0 < records <= MAX_RECORDS or min(counts.values()) < 0:
         raise ProofError(
             f"{plural} {statistic.name} count {records} records in {len(counts)} labels; a gate needs counts "
-            "that aren't negative and at least one record"
+            f"that aren't negative, of at least one record and at most {MAX_RECORDS}"
         )
     shares = _shares(plural, statistic.name)
     reported = _reported(shares, counts, records, ordered=statistic.name in _ORDERED)
@@ -105,12 +106,12 @@ def _check(plural: str, statistic: Statistic, counts: Mapping[str, int]) -> Gate
     elif statistic.name == "ages":
         method = DKWM
         distance, worst, observed, expected = _furthest_cumulative(shares, counts, records)
-        bound = float(_ln(2 / _level(1)) / (2 * records)) ** 0.5
+        bound = float(((2 / _level(1)).ln() / (2 * records)).sqrt())
     else:
         method = KL
         distance, worst = _furthest_cell(shares, counts, records)
         observed, expected = counts.get(worst, 0), records * shares.parts[worst] / shares.whole
-        bound = float(_ln(2 / _level(len(shares.parts))))
+        bound = float((2 / _level(len(shares.parts))).ln())
     return GateCheck(
         entity=plural,
         statistic=statistic.name,
@@ -131,10 +132,6 @@ def _level(cells: int) -> Decimal:
     return Decimal(repr(LEVEL)) / (_distributions() * cells)
 
 
-def _ln(value: Decimal) -> Decimal:
-    return _DIGITS.ln(value)
-
-
 def _rounded(value: float) -> float:
     """Return a number as it is written: nine significant digits, so that a last bit can't tell two platforms apart."""
     return float(f"{value:.9g}")
@@ -152,12 +149,14 @@ def _cumulative(shares: _Shares, counts: Mapping[str, int]) -> Iterator[tuple[st
 def _furthest_cumulative(
     shares: _Shares, counts: Mapping[str, int], records: int
 ) -> tuple[float, str, int, float]:
-    """Return sup |F_n - F|, the label where it is, and both cumulative counts there."""
-    furthest, worst, observed, expected = -1, "", 0, 0
+    """Return sup |F_n - F|, the labels up to where it is (`16-45`), and both counts of these."""
+    furthest, first, worst, observed, expected = -1, "", "", 0, 0
     for label, count, parts in _cumulative(shares, counts):
+        first = first or label
         gap = abs(count * shares.whole - records * parts)
         if gap > furthest:
-            furthest, worst, observed, expected = gap, label, count, parts
+            worst = label if label == first else f"{first}-{label}"
+            furthest, observed, expected = gap, count, parts
     return furthest / (records * shares.whole), worst, observed, records * expected / shares.whole
 
 
@@ -196,8 +195,7 @@ def _divergence(part: int, whole: int, count: int, records: int) -> float:
     total = Decimal(0)
     for hits, share in ((count, part), (records - count, whole - part)):
         if hits:  # and then the share isn't 0: a count that can't be has failed already
-            ratio = _DIGITS.divide(Decimal(hits * whole), Decimal(records * share))
-            total += _DIGITS.multiply(Decimal(hits), _ln(ratio))
+            total += hits * (Decimal(hits * whole) / (records * share)).ln()
     return max(0.0, float(total))
 
 

@@ -50,7 +50,7 @@ from esdh_manifest import (
 from esdh_proof import checks
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, first_true, shown
-from esdh_proof.gates import judge
+from esdh_proof.gates import judge, skip
 from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
 from esdh_proof.spelling import Memory, columns_of, text_of
 
@@ -489,9 +489,12 @@ class _Reading:
             return
         for check in (each for each in gates.checks if not each.passed):
             field = f"stats.{check.entity}.{check.statistic}.{check.worst}"
-            self._findings.expect("fidelity", MANIFEST_NAME, field, check.observed, f"about {check.expected}")
+            expected = f"about {check.expected}" if check.expected else "none"
+            self._findings.expect("fidelity", MANIFEST_NAME, field, check.observed, expected)
         if claimed is None or claimed.verdict == "skipped":
             self._findings.note("fidelity", "no gate was asked when the snapshot was written")
+            gates = skip(self._stats)  # which claims nothing else
+        if claimed is None:
             return
         self._findings.expect("fidelity", MANIFEST_NAME, "gates.verdict", claimed.verdict, gates.verdict)
         self._findings.expect("fidelity", MANIFEST_NAME, "gates.level", claimed.level, gates.level)
