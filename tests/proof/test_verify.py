@@ -441,6 +441,32 @@ def test_data_that_do_not_follow_the_plan_fail_fidelity(snapshot: Path) -> None:
     )
 
 
+def test_ages_that_do_not_follow_the_plan_fail_fidelity(snapshot: Path) -> None:
+    """Ages are told as a range, with the count of that range."""
+
+    def edit(rows: list[Row]) -> None:
+        for row in rows:
+            row["date_of_birth"] = dt.date(1990, 1, 1)
+
+    for name in ALL:
+        edit_rows(snapshot, "persons", name, edit)
+    sign(snapshot, recount=True)
+    failure = found(verify_snapshot(snapshot, regenerate=False))["fidelity"].first
+    assert failure is not None
+    assert ("stats.persons.ages.16-34", "200") == (failure.field, failure.found)
+
+
+@pytest.mark.parametrize("forged", ["level", "checks"])
+def test_skipped_gates_claim_nothing_else(snapshot: Path, forged: str) -> None:
+    """A skipped gate with another level, or with checks that it never made, is found."""
+    gates = manifest_of(snapshot).gates
+    assert gates is not None
+    value = {"level": 0.5, "checks": gates.checks[:1]}[forged]
+    sign(snapshot, claims={"gates": msgspec.structs.replace(skip({}), **{forged: value})})
+    assert ["fidelity"] == list(found(verify_snapshot(snapshot)))
+    assert str(first(verify_snapshot(snapshot), "fidelity")[2]).startswith(f"gates.{forged}")
+
+
 @pytest.mark.parametrize("gates", [None, skip({})], ids=["none", "skipped"])
 def test_missing_gates_are_noted(snapshot: Path, gates: Gates | None) -> None:
     """A snapshot that was written without a gate is judged all the same, and that is noted."""
