@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import esdh_export.snapshot
+import esdh_export.staging
 import pytest
 from esdh_export import SnapshotRequest, TargetError, write_snapshot
 from esdh_manifest import files_below
@@ -146,17 +147,20 @@ def test_second_run_is_told(target: Path) -> None:
 
 
 def test_failed_run_leaves_the_earlier_snapshot(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure before the commit leaves the earlier snapshot and nothing else."""
+    """A failure before the commit leaves the earlier snapshot, and tells of the finished parts that it keeps."""
     before = state(target)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(esdh_export.snapshot, "_finish", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as failure:
         write_snapshot(target, OTHER, overwrite=True)
     assert before == state(target)
-    assert beside(target) == ["s"]
+    assert [".s.esdh-staging", "s"] == beside(target)
+    assert [f"1 of 1 parts are finished and stay in '{target.parent}/.s.esdh-staging', for --resume"] == (
+        failure.value.__notes__
+    )
 
 
 @pytest.mark.parametrize("new_stands", [False, True])
@@ -251,9 +255,9 @@ def test_remedy_fits_the_trouble(tmp_path: Path) -> None:
 
 
 def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first run that fails leaves no folder that it made."""
+    """A first run that fails with no part finished leaves no folder that it made."""
     monkeypatch.setattr(
-        esdh_export.snapshot, "_finish", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+        esdh_export.staging, "write_shard", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
     )
     with pytest.raises(OSError, match="full"):
         write_snapshot(tmp_path / "a" / "b" / "s", SMALL)

@@ -205,7 +205,8 @@ def _reported(shares: _Shares, counts: Mapping[str, int], records: int, *, order
     """Return the statistics that people expect: Pearson's chi-square, the largest |z|, Kolmogorov-Smirnov's D."""
     cells = [(part, counts.get(label, 0)) for label, part in shares.parts.items() if part]
     terms = [
-        (count * shares.whole - records * part) ** 2 / (records * part * shares.whole) for part, count in cells
+        (count * shares.whole - records * part) ** 2 / (records * part * shares.whole)
+        for part, count in cells
     ]
     reported = {
         "chi_square": math.fsum(terms),
