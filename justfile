@@ -32,6 +32,10 @@ guard *args:
 golden:
     uv run python tests/goldens.py
 
+# Take the pictures of the demo page in docs/images again
+screenshots:
+    uv run python tests/screenshots.py
+
 # Build the lookup tables again (fixed for v0.1; --check compares)
 lookups *args:
     uv run --no-project scripts/build_lookups.py {{ args }}

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from esdh_core import ENTITIES, generate_bundle, generate_columns, plan_json
 from esdh_export import BlockArrays, SnapshotRequest, block_digest, entity_digest, write_snapshot
+from esdh_proof import judge
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -35,7 +36,7 @@ def content() -> bytes:
 def manifest() -> bytes:
     """Return the manifest of the default snapshot."""
     with tempfile.TemporaryDirectory() as folder:
-        write_snapshot(Path(folder) / "snapshot", SnapshotRequest())
+        write_snapshot(Path(folder) / "snapshot", SnapshotRequest(), gate=judge)
         return (Path(folder) / "snapshot" / "snapshot_manifest_v0_1.json").read_bytes()
 
 

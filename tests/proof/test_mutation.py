@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_manifest import files_below
-from esdh_proof import Verification, verify_snapshot
+from esdh_proof import Verification, judge, verify_snapshot
 from tampering import MANIFEST, Row, edit_rows, sign
 
 ALL = ("csv", "json", "ndjson", "parquet")
@@ -22,7 +22,7 @@ RECORDS = 40
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole snapshot in every format."""
     folder = tmp_path_factory.mktemp("pristine") / "snapshot"
-    write_snapshot(folder, SnapshotRequest(records=RECORDS, formats=ALL))
+    write_snapshot(folder, SnapshotRequest(records=RECORDS, formats=ALL), gate=judge)
     return folder
 
 
@@ -92,7 +92,7 @@ def _other(value: Any, rng: random.Random) -> Any:
         at = rng.randrange(len(text))
         swapped = chr(ord(text[at]) ^ 1) if text[at].isalnum() else "x"
         return rng.choice([text[:at] + swapped + text[at + 1 :], text + "x", text[::-1] + "y"])
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return value + rng.choice([-1, 1])
     return value.replace(year=value.year - 1, day=min(value.day, 28))
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from esdh_core import encode_id, entity_named
 from esdh_export import SnapshotRequest, schema, write_snapshot
-from esdh_manifest import files_below
-from esdh_proof import Check, ProofError, Verification, verify_snapshot
-from tampering import MANIFEST, Row, edit_rows, sign
+from esdh_manifest import Gates, files_below
+from esdh_proof import Check, ProofError, Verification, judge, skip, verify_snapshot
+from tampering import MANIFEST, Row, edit_rows, manifest_of, sign
 
 ALL = ("csv", "json", "ndjson", "parquet")
 SEED = 20240601
@@ -25,7 +25,7 @@ SEED = 20240601
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole snapshot of 200 records in every format."""
     folder = tmp_path_factory.mktemp("pristine") / "snapshot"
-    write_snapshot(folder, SnapshotRequest(formats=ALL))
+    write_snapshot(folder, SnapshotRequest(formats=ALL), gate=judge)
     return folder
 
 
@@ -408,6 +408,44 @@ def test_parquet_bytes_that_this_pyarrow_would_not_write_are_found(snapshot: Pat
     pq.write_table(pq.read_table(path), path, compression="zstd", store_schema=False, write_statistics=False)
     sign(snapshot)
     assert {"regenerated"} == set(found(verify_snapshot(snapshot)))
+
+
+@pytest.mark.parametrize("forged", ["verdict", "level", "checks"])
+def test_forged_gates_are_found(snapshot: Path, forged: str) -> None:
+    """What the gates said is judged again; a forged verdict, level or check is found."""
+    gates = manifest_of(snapshot).gates
+    assert gates is not None
+    value = {"verdict": "failed", "level": 0.5, "checks": gates.checks[1:]}[forged]
+    sign(snapshot, claims={"gates": msgspec.structs.replace(gates, **{forged: value})})
+    failed = found(verify_snapshot(snapshot))
+    assert ["fidelity"] == list(failed)
+
+
+def test_data_that_do_not_follow_the_plan_fail_fidelity(snapshot: Path) -> None:
+    """Counts that the plan can't give fail, with the distribution, the count and what is expected."""
+
+    def edit(rows: list[Row]) -> None:
+        for row in rows:
+            row["lob_type"] = "Commercial"
+
+    for name in ALL:
+        edit_rows(snapshot, "persons", name, edit)
+    sign(snapshot, recount=True)
+    failure = found(verify_snapshot(snapshot, regenerate=False))["fidelity"].first
+    assert failure is not None
+    assert ("stats.persons.lines_of_business.Commercial", "200", "about 60.0") == (
+        failure.field,
+        failure.found,
+        failure.expected,
+    )
+
+
+@pytest.mark.parametrize("gates", [None, skip({})], ids=["none", "skipped"])
+def test_missing_gates_are_noted(snapshot: Path, gates: Gates | None) -> None:
+    """A snapshot that was written without a gate is judged all the same, and that is noted."""
+    sign(snapshot, claims={"gates": gates})
+    check = next(check for check in verify_snapshot(snapshot).checks if check.name == "fidelity")
+    assert ("passed", ["no gate was asked when the snapshot was written"]) == (check.status, check.notes)
 
 
 def test_later_dataset_version_is_unproven_not_wrong(snapshot: Path) -> None:

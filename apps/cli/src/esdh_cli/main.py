@@ -11,6 +11,7 @@ from esdh_cli.commands.generate_snapshot import generate_snapshot
 from esdh_cli.commands.reproduce import reproduce
 from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
+from esdh_cli.commands.verify_audit import verify_audit
 from esdh_cli.commands.verify_snapshot import verify_snapshot
 
 __all__ = ["main"]
@@ -73,4 +74,5 @@ main.add_command(generate_snapshot)
 main.add_command(reproduce)
 main.add_command(serve)
 main.add_command(show_plan)
+main.add_command(verify_audit)
 main.add_command(verify_snapshot)

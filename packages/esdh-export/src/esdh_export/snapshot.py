@@ -90,9 +90,9 @@ def _judged(stats: Stats, gate: Gate | None) -> Gates | None:
         return gates
     failed = next(check for check in gates.checks if not check.passed)
     raise GateError(
-        f"{failed.entity} {failed.statistic} don't follow the plan: {failed.worst!r} was counted {failed.observed} "
-        f"times in {failed.records}, where {failed.expected:.1f} are expected ({failed.method} distance "
-        f"{failed.distance:.6g}, bound {failed.bound:.6g}); nothing was written"
+        f"{failed.entity} {failed.statistic} don't follow the plan: at {failed.worst!r} {failed.observed} of "
+        f"{failed.records} were counted, where about {failed.expected:.1f} are expected (distance "
+        f"{failed.distance:.6g}, bound {failed.bound:.6g}, {failed.method}); nothing was written"
     )
 
 

@@ -1,16 +1,55 @@
-"""Can a snapshot be believed: verification, gates, drift and the audit trail."""
+"""Can a snapshot be believed: verification, gates, drift and the audit trail.
 
-from esdh_proof.diff import Drift, diff_snapshots
-from esdh_proof.errors import ProofError
-from esdh_proof.findings import Check, Failure
-from esdh_proof.verify import Verification, verify_snapshot
+Names are imported when they are first used: a command that only asks the gates doesn't pay for readers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from esdh_proof.audit import AuditReport, Trail, actor_of_environment, verify_audit
+    from esdh_proof.diff import Drift, diff_snapshots
+    from esdh_proof.errors import AuditError, ProofError
+    from esdh_proof.findings import Check, Failure
+    from esdh_proof.gates import judge, skip
+    from esdh_proof.verify import Verification, verify_snapshot
 
 __all__ = [
+    "AuditError",
+    "AuditReport",
     "Check",
     "Drift",
     "Failure",
     "ProofError",
+    "Trail",
     "Verification",
+    "actor_of_environment",
     "diff_snapshots",
+    "judge",
+    "skip",
+    "verify_audit",
     "verify_snapshot",
 ]
+
+_MODULES = {
+    "AuditError": "errors",
+    "AuditReport": "audit",
+    "Check": "findings",
+    "Drift": "diff",
+    "Failure": "findings",
+    "ProofError": "errors",
+    "Trail": "audit",
+    "Verification": "verify",
+    "actor_of_environment": "audit",
+    "diff_snapshots": "diff",
+    "judge": "gates",
+    "skip": "gates",
+    "verify_audit": "audit",
+    "verify_snapshot": "verify",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,24 +1,22 @@
 """Values that were read, as the columns that a format's writer takes, and the bytes it makes of them."""
 
+import datetime as dt
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from esdh_core import entity_named
 from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Vocabulary, day_number
-from esdh_core.constants import REFERENCE_DATE
-from esdh_core.rules import Entity
+from esdh_core.rules import Block, Entity
 from esdh_export import FORMATS, BlockArrays
 from esdh_export.formats import Writer
 
 __all__ = ["Memory", "columns_of", "text_of"]
 
-_YEARS = range(1800, REFERENCE_DATE.year + 1)
-_DAYS = (
-    day_number(REFERENCE_DATE.replace(year=_YEARS[0], month=1, day=1)),
-    day_number(REFERENCE_DATE.replace(month=12, day=31)),
-)
-_WIDE = 10  # characters: a text of one width from here on is an identifier, not a word
+_YEARS = range(1800, 2200)  # a column of integers or dates is as wide as its range, so that is bounded
+_DAYS = (day_number(dt.date(_YEARS[0], 1, 1)), day_number(dt.date(_YEARS[-1], 12, 31)))
 _IDENTIFIER = r"^[0-9A-Za-z-]+$"
 
 
@@ -39,33 +37,40 @@ class Memory:
         return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
 
-def columns_of(arrays: Mapping[str, pa.Array]) -> dict[str, Column] | None:
-    """Return arrays as columns, or None when a value is one that no column holds.
+def columns_of(entity: Entity, arrays: Mapping[str, pa.Array]) -> dict[str, Column] | None:
+    """Return an entity's arrays as columns of the kinds that its rules make, or None when a value fits none.
 
     That is a null that is no text, an integer that is no year and a date of other centuries.
     """
-    columns = {name: _column(values) for name, values in arrays.items()}
+    widths = _widths(entity.plural)
+    columns = {name: _column(values, widths.get(name)) for name, values in arrays.items()}
     kept = {name: column for name, column in columns.items() if column is not None}
     return kept if len(kept) == len(columns) else None
 
 
-def _column(values: pa.Array) -> Column | None:
+@cache
+def _widths(plural: str) -> dict[str, int]:
+    """Return the width of each field whose texts have one width, from the columns of no rows."""
+    columns = entity_named(plural).columns(Block(seed=0, start=0, count=0))
+    return {name: each.matrix.shape[1] for name, each in columns.items() if isinstance(each, FixedText)}
+
+
+def _column(values: pa.Array, width: int | None) -> Column | None:
     if pa.types.is_string(values.type):
-        return _fixed(values) or _coded(values)
+        return (_fixed(values, width) if width else None) or _coded(values)
     if values.null_count or not len(values):
         return None
     numbers = (values.view(pa.int32()) if pa.types.is_date32(values.type) else values).to_numpy()
     low, high = int(numbers.min()), int(numbers.max())
     if pa.types.is_date32(values.type):
         return Date(numbers, low, high) if _DAYS[0] <= low and high <= _DAYS[1] else None
-    return Integer(numbers, low, high) if low in _YEARS and high in range(_YEARS[0], 2200) else None
+    return Integer(numbers, low, high) if low in _YEARS and high in _YEARS else None
 
 
-def _fixed(values: pa.Array) -> FixedText | None:
-    """Return a column of identifiers of one width, None for anything else."""
+def _fixed(values: pa.Array, width: int) -> FixedText | None:
+    """Return texts of one width as such a column, None when one has another, or characters of no identifier."""
     lengths = pc.min_max(pc.binary_length(values)).as_py()
-    width = lengths["min"]
-    if values.null_count or width is None or width < _WIDE or lengths["max"] != width:
+    if values.null_count or (lengths["min"], lengths["max"]) != (width, width):
         return None
     if not pc.all(pc.match_substring_regex(values, _IDENTIFIER)).as_py():
         return None

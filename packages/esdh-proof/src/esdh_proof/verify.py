@@ -6,6 +6,7 @@ that generates nothing; and the rows are made again from the seed and held again
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,7 @@ from esdh_manifest import (
 from esdh_proof import checks
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, first_true, shown
+from esdh_proof.gates import judge
 from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
 from esdh_proof.spelling import Memory, columns_of, text_of
 
@@ -301,7 +303,7 @@ class _Reading:
         digest = block_digest(_column_digests(rows))
         self._digests[name, entity.plural].append(digest)
         same = made is not None and digest == block_digest(made.digests(entity))
-        columns = made.columns[entity.plural] if made and same else columns_of(rows.arrays)
+        columns = made.columns[entity.plural] if made and same else columns_of(entity, rows.arrays)
         if made is not None:
             self._findings.cover("regenerated", len(rows))
             if not same:
@@ -437,6 +439,7 @@ class _Reading:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
         content = self._content()
         self._counted()
+        self._judged()
         listed_as_asked = self._claimed(content)
         metadata = metadata_for(self._request.records, self._request.seed, entities=self._request.chosen)
         if "json" in self._request.formats:
@@ -475,6 +478,25 @@ class _Reading:
                 for label in sorted({*counts, *told}):
                     field = f"stats.{plural}.{statistic}.{label}"
                     self._findings.expect("stats", MANIFEST_NAME, field, told.get(label), counts.get(label))
+
+    def _judged(self) -> None:
+        """Hold the recounted statistics against the plan, and the gates that the manifest claims against that."""
+        claimed = self._manifest.gates
+        try:
+            gates = judge(self._stats)
+        except ProofError as error:
+            self._findings.expect("fidelity", MANIFEST_NAME, "stats", shown(error), "counts of every row")
+            return
+        for check in (each for each in gates.checks if not each.passed):
+            field = f"stats.{check.entity}.{check.statistic}.{check.worst}"
+            self._findings.expect("fidelity", MANIFEST_NAME, field, check.observed, f"about {check.expected}")
+        if claimed is None or claimed.verdict == "skipped":
+            self._findings.note("fidelity", "no gate was asked when the snapshot was written")
+            return
+        self._findings.expect("fidelity", MANIFEST_NAME, "gates.verdict", claimed.verdict, gates.verdict)
+        self._findings.expect("fidelity", MANIFEST_NAME, "gates.level", claimed.level, gates.level)
+        for at, (told, made) in enumerate(zip_longest(claimed.checks, gates.checks)):
+            self._findings.expect("fidelity", MANIFEST_NAME, f"gates.checks.{at}", told, made)
 
     def _claimed(self, content: dict[str, str]) -> bool:
         """Hold every claim of the manifest that follows from the others against what it must be.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from esdh_cli.audited import audit_options, audited
 from esdh_cli.errors import sentences
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ _SHOWN = 8  # lines of a kind in the text form; --json has them all
 @click.command("diff-snapshots", epilog=_EXAMPLES, short_help="Say why two snapshots differ.")
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@audit_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def diff_snapshots(*, a: Path, b: Path, as_json: bool) -> None:
+def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | None, as_json: bool) -> None:
     """Compare the snapshots in folders A and B and attribute what differs to its cause.
 
     Other dataset version, rules, seed, size, entities, formats or layout; edited rows; or the same data in
@@ -33,7 +35,9 @@ def diff_snapshots(*, a: Path, b: Path, as_json: bool) -> None:
     with sentences(after="nothing was compared"):
         import esdh_proof
 
-        drift = esdh_proof.diff_snapshots(a, b)
+        with audited(audit_log, actor, "diff-snapshots", a, b) as run:
+            drift = esdh_proof.diff_snapshots(a, b)
+            run.tell(drift.cause)
         if as_json:
             import msgspec
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from esdh_cli.audited import audit_options, audited
 from esdh_cli.errors import sentences
 from esdh_cli.parameters import IntegerText, ManyValuesCommand, OneOf
 from esdh_cli.progress import recorded
@@ -32,6 +33,7 @@ Examples:
   esdh generate-snapshot
   esdh generate-snapshot --output-dir out --records 5000 --output-format csv parquet
   esdh generate-snapshot --output-dir out --randomize --entity-filter persons vehicles
+  esdh generate-snapshot --output-dir out --overwrite --audit-log audit.jsonl --actor "night build"
   esdh generate-snapshot --output-dir big --records 10000000 --output-format parquet --shard-rows 1048576
 """
 
@@ -88,6 +90,12 @@ Examples:
     help="Past so many records a file becomes a folder of parts; a multiple of 65536.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
+@click.option(
+    "--no-gate",
+    is_flag=True,
+    help="Don't hold the data against the plan's distributions; recorded in the manifest.",
+)
+@audit_options
 @click.option("--quiet", is_flag=True, help="Print only the seed; no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def generate_snapshot(
@@ -100,6 +108,9 @@ def generate_snapshot(
     output_format: tuple[tuple[str, ...], ...],
     shard_rows: int,
     overwrite: bool,
+    no_gate: bool,
+    audit_log: Path | None,
+    actor: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -111,8 +122,10 @@ def generate_snapshot(
     """
     if seed is not None and randomize:
         raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
-    with sentences():
+    with sentences(), audited(audit_log, actor, "generate-snapshot", output_dir) as run:
+        from esdh_core import DATASET_VERSION
         from esdh_export import SnapshotRequest, write_snapshot
+        from esdh_proof.gates import judge, skip
 
         if randomize:
             import secrets
@@ -129,8 +142,11 @@ def generate_snapshot(
             )
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
             raise click.UsageError(str(error)) from error
+        run.identify({"dataset_version": DATASET_VERSION, "seed": request.seed, "records": request.records})
         with recorded(records, hidden=quiet or as_json) as progress:
-            snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress)
+            gate = skip if no_gate else judge
+            snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress, gate=gate)
+        run.tell("written" if snapshot.written else "unchanged", snapshot.manifest)
     with sentences(after="the snapshot was written, but not this report of it"):
         if as_json:
             _print_json(snapshot)
@@ -153,6 +169,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
         "record_counts": manifest.record_counts,
         "files": manifest.files,
         "content": manifest.content,
+        "gates": None if manifest.gates is None else manifest.gates.verdict,
         "plan_sha256": manifest.plan_sha256,
     }
     click.echo(msgspec.json.encode(document))
@@ -172,6 +189,10 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
     for plural, digest in manifest.content.items():
         click.echo(f"  content  {digest}  {plural}")
-    click.echo(f"To verify: cd {folder} && sha256sum -c SHA256SUMS")
+    if manifest.gates is not None:
+        passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
+        told = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
+        click.echo(f"  gates    {manifest.gates.verdict}{told}")
+    click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID.{again}")

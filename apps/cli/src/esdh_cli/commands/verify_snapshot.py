@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from esdh_cli.audited import audit_options, audited
 from esdh_cli.errors import sentences
 from esdh_cli.progress import counted
 
@@ -28,9 +29,18 @@ Examples:
 @click.option(
     "--no-regenerate", is_flag=True, help="Don't make the rows again from the seed; says what stays unproven."
 )
+@audit_options
 @click.option("--quiet", is_flag=True, help="Print only what failed; no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def verify_snapshot(*, folder: Path, no_regenerate: bool, quiet: bool, as_json: bool) -> None:
+def verify_snapshot(
+    *,
+    folder: Path,
+    no_regenerate: bool,
+    audit_log: Path | None,
+    actor: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Verify the snapshot in folder D from its files alone, without changing anything.
 
     Ten named checks read every row of every format. Each says what it claims, over how many rows, and of
@@ -40,8 +50,19 @@ def verify_snapshot(*, folder: Path, no_regenerate: bool, quiet: bool, as_json: 
     with sentences(after="nothing was verified"):
         import esdh_proof
 
-        with counted(hidden=quiet or as_json) as progress:
-            outcome = esdh_proof.verify_snapshot(folder, regenerate=not no_regenerate, progress=progress)
+        with audited(audit_log, actor, "verify-snapshot", folder) as run:
+            with counted(hidden=quiet or as_json) as progress:
+                outcome = esdh_proof.verify_snapshot(folder, regenerate=not no_regenerate, progress=progress)
+            failed = [check.name for check in outcome.checks if check.status == "failed"]
+            run.tell(f"{outcome.verdict}: {', '.join(failed)}" if failed else outcome.verdict)
+            run.identify(
+                {
+                    "dataset_version": outcome.dataset_version,
+                    "seed": outcome.seed,
+                    "records": outcome.records,
+                },
+                outcome.content,
+            )
         if as_json:
             import msgspec
 

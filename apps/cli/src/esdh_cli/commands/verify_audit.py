@@ -1,0 +1,46 @@
+"""esdh verify-audit: say whether an audit log is as it was written."""
+
+from pathlib import Path
+
+import click
+
+from esdh_cli.errors import sentences
+
+__all__ = ["verify_audit"]
+
+_EXAMPLES = """\b
+Examples:
+  esdh verify-audit audit.jsonl
+  esdh verify-audit audit.jsonl --last-hash 5f2b...
+"""
+
+
+@click.command("verify-audit", epilog=_EXAMPLES, short_help="Say whether an audit log is as it was written.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--last-hash", metavar="H", help="A last hash that was kept elsewhere: shows a cut-off end too."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def verify_audit(*, file: Path, last_hash: str | None, as_json: bool) -> None:
+    """Check the chain of an audit log line by line: an edited, removed, inserted or moved line breaks it.
+
+    Prints the last hash; keep it elsewhere, since a chain that was cut off at its end holds all the same.
+    Exit status 1 when the chain is broken.
+    """
+    with sentences(after="nothing was verified"):
+        import esdh_proof
+
+        report = esdh_proof.verify_audit(file, last_hash=last_hash)
+        if as_json:
+            import msgspec
+
+            click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+        else:
+            click.echo(f"verdict     {report.verdict}" + (f": {report.problem}" if report.problem else ""))
+            click.echo(f"lines       {report.lines:,}" + (" before it" if report.problem else ""))
+            click.echo(f"last hash   {report.last_hash}")
+            if report.added is not None:
+                click.echo(f"added       {report.added:,} since the kept hash")
+            click.echo(f"caution     {report.caution}")
+    if report.problem:
+        raise click.exceptions.Exit(1)
