@@ -158,9 +158,9 @@ def test_failed_run_leaves_the_earlier_snapshot(target: Path, monkeypatch: pytes
         write_snapshot(target, OTHER, overwrite=True)
     assert before == state(target)
     assert [".s.esdh-staging", "s"] == beside(target)
-    assert [f"1 of 1 parts are finished and stay in '{target.parent}/.s.esdh-staging', for --resume"] == (
-        failure.value.__notes__
-    )
+    assert [
+        f"1 of 1 parts are finished and stay in '{target.parent}/.s.esdh-staging', for --resume with --seed 5"
+    ] == (failure.value.__notes__)
 
 
 @pytest.mark.parametrize("new_stands", [False, True])
@@ -266,7 +266,7 @@ def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("limit", [1_000, 30_000, 200_000])
 def test_full_disk_is_a_sentence(tmp_path: Path, limit: int) -> None:
-    """Where the disk takes no more, the command says so with status 1 and leaves nothing half-written."""
+    """Where the disk takes no more, the command says so with status 1 and leaves nothing but finished parts."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -289,4 +289,6 @@ def test_full_disk_is_a_sentence(tmp_path: Path, limit: int) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "File too large" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    kept = limit == 200_000  # enough for the only part, and too little for the JSON document
+    assert kept == ("1 of 1 parts are finished and stay in" in done.stderr)
+    assert [".s.esdh-staging"] * kept == [path.name for path in tmp_path.iterdir()]

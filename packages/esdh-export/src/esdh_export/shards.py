@@ -1,7 +1,7 @@
 """A shard's work, wherever it is done: a range of whole blocks to files and a report; reports merged in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
@@ -113,7 +113,9 @@ def merged(request: SnapshotRequest, reports: Iterable[ShardReport]) -> ShardRep
     return ShardReport(records, files, sections, blocks, stats)
 
 
-def map_in_order(executor: "Executor | None", function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def map_in_order(
+    executor: "Executor | None", function: Callable[[T], R], items: Iterable[T]
+) -> Generator[R, None, None]:
     """Yield `function` of each item in order, with a bounded number under way; None means this process.
 
     When it ends early, what waits is called off and what runs is waited for, so that nothing goes on behind

@@ -31,9 +31,10 @@ _reports = msgspec.json.Decoder(ShardReport)
 
 def _decides(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
+    asked = msgspec.structs.replace(request, randomized=False)  # where a seed is from changes no row
     versions = {name: version(name) for name in ("esdh-core", "esdh-export")}
     versions |= {module.__name__: module.__version__ for module in (msgspec, np, pa)}
-    return msgspec.json.encode({"request": request, "plan_sha256": plan_sha256(), "versions": versions})
+    return msgspec.json.encode({"request": asked, "plan_sha256": plan_sha256(), "versions": versions})
 
 
 class Staging(msgspec.Struct, frozen=True):
@@ -63,7 +64,8 @@ class Staging(msgspec.Struct, frozen=True):
             if finished or not isinstance(error, Exception):
                 shards = sum(1 for _ in request.shards())
                 error.add_note(
-                    f"{finished} of {shards} parts are finished and stay in {str(self.folder)!r}, for --resume"
+                    f"{finished} of {shards} parts are finished and stay in {str(self.folder)!r}, for --resume "
+                    f"with --seed {request.seed}"
                 )
             else:
                 self.remove()

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from esdh_cli.audited import audit_options, audited
 from esdh_cli.errors import sentences
 from esdh_cli.parameters import IntegerText, ManyValuesCommand, OneOf
 from esdh_cli.progress import recorded
+from esdh_cli.stopping import stoppable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from esdh_export import WrittenSnapshot
 
 __all__ = ["generate_snapshot"]
@@ -23,6 +27,7 @@ DEFAULT_SEED = 20240601
 DEFAULT_RECORDS = 200
 MAX_SEED = 2**53 - 1
 MAX_RECORDS = 2**33
+MAX_WORKERS = 1024
 DEFAULT_OUTPUT = "data/snapshots/v0.1"
 DEFAULT_SHARD_ROWS = 1_048_576
 ENTITIES = {name: plural for plural in ("persons", "vehicles", "profiles") for name in (plural, plural[:-1])}
@@ -89,6 +94,13 @@ Examples:
     metavar="R",
     help="Past so many records a file becomes a folder of parts; a multiple of 65536.",
 )
+@click.option(
+    "--workers",
+    type=IntegerText(1, MAX_WORKERS, str(MAX_WORKERS)),
+    metavar="W",
+    help="Processes that write parts side by side; the bytes are the same.  [default: every core]",
+)
+@click.option("--resume", is_flag=True, help="Take over the finished parts of an earlier run that failed.")
 @click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
 @click.option(
     "--no-gate",
@@ -107,6 +119,8 @@ def generate_snapshot(
     entity_filter: tuple[tuple[str, ...], ...],
     output_format: tuple[tuple[str, ...], ...],
     shard_rows: int,
+    workers: int | None,
+    resume: bool,
     overwrite: bool,
     no_gate: bool,
     audit_log: Path | None,
@@ -122,7 +136,11 @@ def generate_snapshot(
     """
     if seed is not None and randomize:
         raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
-    with sentences(), audited(audit_log, actor, "generate-snapshot", output_dir) as run:
+    if resume and randomize:
+        raise click.UsageError(
+            "--resume needs the seed of the run that failed; give --seed instead of --randomize"
+        )
+    with sentences(), stoppable(), audited(audit_log, actor, "generate-snapshot", output_dir) as run:
         from esdh_core import DATASET_VERSION
         from esdh_export import SnapshotRequest, write_snapshot
         from esdh_proof.gates import judge, skip
@@ -143,9 +161,16 @@ def generate_snapshot(
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
             raise click.UsageError(str(error)) from error
         run.identify({"dataset_version": DATASET_VERSION, "seed": request.seed, "records": request.records})
-        with recorded(records, hidden=quiet or as_json) as progress:
-            gate = skip if no_gate else judge
-            snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress, gate=gate)
+        with ExitStack() as stack:
+            snapshot = write_snapshot(
+                output_dir,
+                request,
+                overwrite=overwrite,
+                resume=resume,
+                executor=_pool(stack, min(workers or _cores(), sum(1 for _ in request.shards()))),
+                progress=stack.enter_context(recorded(records, hidden=quiet or as_json)),
+                gate=skip if no_gate else judge,
+            )
         run.tell("written" if snapshot.written else "unchanged", snapshot.manifest)
     with sentences(after="the snapshot was written, but not this report of it"):
         if as_json:
@@ -154,6 +179,22 @@ def generate_snapshot(
             click.echo(f"seed {snapshot.manifest.seed}")
         else:
             _print_summary(snapshot)
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return int(os.process_cpu_count() or 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _pool(stack: ExitStack, workers: int) -> "Executor | None":
+    """Return a pool of workers, which one worker needn't pay for."""
+    if workers == 1:
+        return None
+    from esdh_export.workers import WorkerPool
+
+    return stack.enter_context(WorkerPool(workers))
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
@@ -171,6 +212,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
         "content": manifest.content,
         "gates": None if manifest.gates is None else manifest.gates.verdict,
         "plan_sha256": manifest.plan_sha256,
+        "resumed": snapshot.resumed,
     }
     click.echo(msgspec.json.encode(document))
 
@@ -184,6 +226,8 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     )
     verb = "Wrote" if snapshot.written else "Left untouched, since it holds exactly this snapshot, whole:"
     click.echo(f"{verb} {snapshot.folder}")
+    if snapshot.resumed:
+        click.echo(f"  resumed  {snapshot.resumed:,} parts of an earlier run")
     click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
     click.echo(f"  records  {counts}")
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
