@@ -54,10 +54,20 @@ class HashedFile:
 
     def close(self) -> None:
         """Close the file, which is synced to the disk first where it is on one."""
-        if not self._file.closed and not self._abandoned:
+        if self._file.closed or self._abandoned:
+            return
+        try:
             self._file.flush()
             if self._synced:
                 os.fsync(self._file.fileno())
+        except BaseException:
+            self._abandon()
+            raise
+        self._file.close()
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        with suppress(OSError):  # the disk that failed a write may fail the last flush too
             self._file.close()
 
     def listed(self, rows: int | None) -> ListedFile:
@@ -72,10 +82,8 @@ class HashedFile:
     ) -> None:
         if kind is None:
             self.close()
-            return
-        self._abandoned = True
-        with suppress(OSError):  # the disk that failed a write may fail the last flush too
-            self._file.close()
+        else:
+            self._abandon()
 
 
 def new_file(path: Path) -> HashedFile:

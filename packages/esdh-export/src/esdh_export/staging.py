@@ -31,7 +31,7 @@ _reports = msgspec.json.Decoder(ShardReport)
 
 def _decides(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
-    asked = msgspec.structs.replace(request, randomized=False)  # where a seed is from changes no row
+    asked = {**msgspec.structs.asdict(request), "randomized": False}  # where a seed is from changes no row
     versions = {name: version(name) for name in ("esdh-core", "esdh-export")}
     versions |= {module.__name__: module.__version__ for module in (msgspec, np, pa)}
     return msgspec.json.encode({"request": asked, "plan_sha256": plan_sha256(), "versions": versions})
