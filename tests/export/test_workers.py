@@ -20,7 +20,9 @@ REQUEST = SnapshotRequest(
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The snapshot as one process writes it."""
-    return Path(write_snapshot(tmp_path_factory.mktemp("alone") / "s", REQUEST).folder)
+    folder = tmp_path_factory.mktemp("alone") / "s"
+    write_snapshot(folder, REQUEST)
+    return folder
 
 
 @pytest.mark.parametrize(

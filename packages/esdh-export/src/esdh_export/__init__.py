@@ -5,6 +5,7 @@ from esdh_export.descriptors import DESCRIPTORS, render_descriptors
 from esdh_export.digest import block_digest, column_digest, entity_digest
 from esdh_export.errors import ExportError, GateError, TargetError, WorkerError
 from esdh_export.formats import FORMATS
+from esdh_export.remote import Prefix, located
 from esdh_export.request import (
     DATASET_NAME,
     DEFAULT_FORMATS,
@@ -28,6 +29,7 @@ __all__ = [
     "BlockArrays",
     "ExportError",
     "GateError",
+    "Prefix",
     "SnapshotRequest",
     "TargetError",
     "WorkerError",
@@ -37,6 +39,7 @@ __all__ = [
     "claims",
     "column_digest",
     "entity_digest",
+    "located",
     "render_descriptors",
     "schema",
     "write_snapshot",

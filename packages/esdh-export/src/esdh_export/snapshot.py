@@ -34,8 +34,9 @@ from esdh_export.descriptors import render_descriptors
 from esdh_export.digest import entity_digest
 from esdh_export.errors import GateError, TargetError
 from esdh_export.formats import json
+from esdh_export.remote import Prefix
 from esdh_export.request import DATASET_NAME, MANIFEST_NAME, METADATA_NAME, README_NAME, SnapshotRequest
-from esdh_export.shards import Progress, ShardReport, map_in_order, merged
+from esdh_export.shards import Progress, ShardReport, map_in_order, merged, write_shard
 from esdh_export.store import Store
 from esdh_export.target import Target
 
@@ -52,7 +53,7 @@ Gate = Callable[[Stats], Gates]
 class WrittenSnapshot(msgspec.Struct, frozen=True):
     """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed."""
 
-    folder: Path
+    folder: Path | Prefix
     manifest: Manifest
     written: bool
     resumed: int = 0
@@ -150,7 +151,7 @@ def _holds(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> b
 
 
 def write_snapshot(
-    folder: Path,
+    folder: Path | Prefix,
     request: SnapshotRequest,
     *,
     overwrite: bool = False,
@@ -159,7 +160,7 @@ def write_snapshot(
     progress: Progress | None = None,
     gate: Gate | None = None,
 ) -> WrittenSnapshot:
-    """Write a snapshot into a folder, whole or not at all.
+    """Write a snapshot into a folder, whole or not at all, or to an empty prefix of an object store.
 
     It is built beside the folder, synced, and takes the folder's name in one rename. A folder that holds
     exactly this snapshot, whole, is left untouched. With `resume` the finished shards that a run of the
@@ -175,7 +176,18 @@ def write_snapshot(
     written by another run, or was changed by somebody meanwhile; WorkerError when the executor loses a
     worker; OSError when the disk fails. In each case the folder is as it was, and a note on the error tells
     of finished shards that were kept for `resume`.
+
+    A prefix (as `located` returns for a URI) knows no rename, sync or lock. It must be empty, or hold exactly
+    this snapshot; the manifest is written last, and without one there is no snapshot. Nothing is replaced
+    or resumed there, and what a failed run wrote stays.
     """
+    if isinstance(folder, Prefix):
+        if resume:
+            raise TargetError(
+                f"nothing is kept of a run into {str(folder)!r} that --resume could take up; leave it out"
+            )
+        with folder.reached():
+            return _write_prefix(folder, request, executor=executor, progress=progress, gate=gate)
     target = Target(folder)
 
     def standing() -> tuple[Manifest | None, list[str]]:
@@ -194,11 +206,8 @@ def write_snapshot(
                 staging.remove()
                 return WrittenSnapshot(target.shown, earlier, written=False)
             if not overwrite:
-                damage = f", damaged: {problems[0]}" if problems else ""
                 raise TargetError(
-                    f"output folder {str(folder)!r} holds another snapshot (seed {earlier.seed}, "
-                    f"{earlier.records_requested} records of {', '.join(earlier.record_counts)}{damage}); "
-                    "give --overwrite to replace it, or another --output-dir"
+                    f"{_another(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
                 )
         with staging.begun(request, resume=resume) as resumed:
             make = partial(staging.make, request, resume=bool(resumed))
@@ -208,6 +217,36 @@ def write_snapshot(
             target.take(earlier)
         staging.remove()
     return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed)
+
+
+def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[str]) -> str:
+    damage = f", damaged: {problems[0]}" if problems else ""
+    return (
+        f"output folder {str(folder)!r} holds another snapshot (seed {earlier.seed}, "
+        f"{earlier.records_requested} records of {', '.join(earlier.record_counts)}{damage})"
+    )
+
+
+def _write_prefix(
+    prefix: Prefix,
+    request: SnapshotRequest,
+    *,
+    executor: "Executor | None",
+    progress: Progress | None,
+    gate: Gate | None,
+) -> WrittenSnapshot:
+    """Write a snapshot straight to an empty prefix of an object store, the manifest last."""
+    earlier = prefix.manifest()
+    if earlier is not None:
+        problems = prefix.problems(earlier)
+        if not problems and _holds(earlier, request, gate):
+            return WrittenSnapshot(prefix, earlier, written=False)
+        raise TargetError(
+            f"{_another(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
+        )
+    with prefix.objects() as store:
+        report = _written(request, partial(write_shard, request, store=store), executor, progress)
+        return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
 
 
 def _written(

@@ -51,11 +51,10 @@ Examples:
 )
 @click.option(
     "--output-dir",
-    type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_OUTPUT,
     show_default=True,
     metavar="D",
-    help="Folder that the snapshot takes.",
+    help="Folder that the snapshot takes, or the URI of an empty prefix (s3://bucket/prefix).",
 )
 @click.option(
     "--records",
@@ -112,7 +111,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def generate_snapshot(
     *,
-    output_dir: Path,
+    output_dir: str,
     records: int,
     seed: int | None,
     randomize: bool,
@@ -140,11 +139,13 @@ def generate_snapshot(
         raise click.UsageError(
             "--resume needs the seed of the run that failed; give --seed instead of --randomize"
         )
-    with sentences(), stoppable(), audited(audit_log, actor, "generate-snapshot", output_dir) as run:
+    with sentences(), stoppable(), ExitStack() as stack:
         from esdh_core import DATASET_VERSION
-        from esdh_export import SnapshotRequest, write_snapshot
+        from esdh_export import SnapshotRequest, located, write_snapshot
         from esdh_proof.gates import judge, skip
 
+        place = located(output_dir)
+        run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", str(place)))
         if randomize:
             import secrets
 
@@ -161,14 +162,14 @@ def generate_snapshot(
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
             raise click.UsageError(str(error)) from error
         run.identify({"dataset_version": DATASET_VERSION, "seed": request.seed, "records": request.records})
-        with ExitStack() as stack:
+        with ExitStack() as working:
             snapshot = write_snapshot(
-                output_dir,
+                place,
                 request,
                 overwrite=overwrite,
                 resume=resume,
-                executor=_pool(stack, min(workers or _cores(), sum(1 for _ in request.shards()))),
-                progress=stack.enter_context(recorded(records, hidden=quiet or as_json)),
+                executor=_pool(working, min(workers or _cores(), sum(1 for _ in request.shards()))),
+                progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
                 gate=skip if no_gate else judge,
             )
         run.tell("written" if snapshot.written else "unchanged", snapshot.manifest)
@@ -188,13 +189,13 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _pool(stack: ExitStack, workers: int) -> "Executor | None":
+def _pool(working: ExitStack, workers: int) -> "Executor | None":
     """Return a pool of workers, which one worker needn't pay for."""
     if workers == 1:
         return None
     from esdh_export.workers import WorkerPool
 
-    return stack.enter_context(WorkerPool(workers))
+    return working.enter_context(WorkerPool(workers))
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
@@ -203,7 +204,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
     manifest = snapshot.manifest
     document = {
         "status": "written" if snapshot.written else "unchanged",
-        "output_dir": os.fsencode(snapshot.folder).decode("utf-8", "replace"),
+        "output_dir": os.fsencode(str(snapshot.folder)).decode("utf-8", "replace"),
         "seed": manifest.seed,
         "randomized": manifest.randomized,
         "records_requested": manifest.records_requested,
@@ -237,6 +238,9 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
         passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
         told = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
         click.echo(f"  gates    {manifest.gates.verdict}{told}")
-    click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
+    if isinstance(snapshot.folder, Path):
+        click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
+    else:
+        click.echo("To verify: copy it to a folder, then esdh verify-snapshot")
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID.{again}")
