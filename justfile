@@ -55,3 +55,35 @@ lock:
 # Check requirements.txt against a fresh resolution
 check-lock:
     uv run --no-project scripts/lock.py --check
+
+# See the whole product at work in a minute: validate, smoke tests, then the flow, with a report to hand on
+demo-gate *args:
+    uv run esdh-demo gate {{ args }}
+
+# Run the demo's flow alone
+demo *args:
+    uv run esdh-demo run --skip-smoke {{ args }}
+
+# Run the tests that a demo rests on
+demo-smoke:
+    uv run esdh-demo smoke
+
+# Hold config, plan, rows, samples and goldens against what is promised
+demo-validate:
+    uv run esdh-demo validate
+
+# Stop every demo run, and end what killed ones have left
+demo-stop:
+    uv run esdh-demo stop
+
+# Remove the demo's runs and its log
+demo-clean *args:
+    uv run esdh-demo clean {{ args }}
+
+# Print the last demo run's events
+demo-log *args:
+    uv run esdh-demo log {{ args }}
+
+# Say what is wrong with this machine and how to mend it
+doctor:
+    uv run esdh-demo doctor

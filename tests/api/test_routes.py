@@ -66,6 +66,7 @@ def test_metadata_counts_the_window(client: FlaskClient, name: str) -> None:
     }
 
 
+@pytest.mark.demo
 def test_bundle_is_the_start_of_the_snapshot(client: FlaskClient) -> None:
     """A bundle of three is the first three records, every entity, as esdh_core gives them."""
     document = generate(client, "bundle", records=3)

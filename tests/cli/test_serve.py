@@ -9,6 +9,7 @@ from esdh_cli.main import main
 from serving import ESDH, environment, serving
 
 
+@pytest.mark.demo
 def test_signals_reach_the_server() -> None:
     """The command's process is the server: SIGTERM stops it with status 0, and its options are passed on."""
     with serving("--threads", "1", "--host", "127.0.0.1", command=ESDH) as server:

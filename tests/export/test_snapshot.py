@@ -222,3 +222,14 @@ def test_readme_names_the_digests(tmp_path: Path) -> None:
         hashlib.sha256(readme.encode()).hexdigest()
         == snapshot.manifest.checksums["README_SNAPSHOT_V0_1.md"].sha256
     )
+
+
+def test_writing_imports_no_pandas(tmp_path: Path) -> None:
+    """Writing a snapshot in every format doesn't import pandas, which would cost more than the snapshot."""
+    program = (
+        "import sys; from pathlib import Path; from esdh_export import SnapshotRequest, write_snapshot\n"
+        "write_snapshot(Path(sys.argv[1]), SnapshotRequest(formats=('csv', 'json', 'ndjson', 'parquet')))\n"
+        "print('pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "snapshot")]
+    assert "False\n" == subprocess.run(command, capture_output=True, text=True, check=True).stdout

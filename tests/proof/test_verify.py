@@ -95,6 +95,7 @@ def test_verification_changes_nothing(snapshot: Path) -> None:
     }
 
 
+@pytest.mark.demo
 def test_flipped_bit_is_found_in_its_file_row_and_field(snapshot: Path) -> None:
     """One flipped bit fails the checksum, and the row and field that it changed are told."""
     path = snapshot / "vehicles_v0_1.csv"

@@ -9,6 +9,7 @@ from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined
 from esdh_core.rules import Entity
 
 from esdh_export.digest import column_digest
+from esdh_export.plain import integer_array, text_array, text_scalar
 
 __all__ = ["BlockArrays", "array", "schema"]
 
@@ -54,16 +55,17 @@ def array(column: Column) -> pa.Array:
     """Return a column as an Arrow array of plain values."""
     match column:
         case Coded(codes, vocabulary):
-            return pa.array(vocabulary.values, pa.string()).take(pa.array(codes))
+            return text_array(vocabulary.values, pa.string()).take(integer_array(codes))
         case FixedText(matrix):
             return fixed_array(matrix, pa.string())
         case Integer(values):
-            return pa.array(values.astype(np.int64))
+            return integer_array(values.astype(np.int64))
         case Date(days):
             return pa.Array.from_buffers(pa.date32(), len(days), [None, pa.py_buffer(days)])
         case Joined(parts):
-            pieces = [pa.scalar(part) if isinstance(part, str) else _text(part) for part in parts]
-            return pc.binary_join_element_wise(*pieces, "")
+            kind = pa.string()
+            pieces = [text_scalar(part, kind) if isinstance(part, str) else _text(part) for part in parts]
+            return pc.binary_join_element_wise(*pieces, text_scalar("", kind))
 
 
 def fixed_array(matrix: np.ndarray[tuple[int, int], np.dtype[np.uint8]], kind: pa.DataType) -> pa.Array:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
+from esdh_export.plain import null_mask, numbers, text_array
+
 __all__ = ["block_digest", "column_digest", "entity_digest"]
 
 _NULL_LENGTH = np.uint32(0xFFFFFFFF)
@@ -23,12 +25,9 @@ def column_digest(array: pa.Array) -> bytes:
     if array.null_count:
         raise ValueError(f"a column of {array.type} holds {array.null_count} nulls; only strings may be null")
     if pa.types.is_integer(array.type):
-        return hashlib.sha256(
-            array.cast(pa.int64()).to_numpy(zero_copy_only=False).astype("<i8", copy=False)
-        ).digest()
+        return hashlib.sha256(numbers(array.cast(pa.int64())).astype("<i8", copy=False).data).digest()
     if pa.types.is_date32(array.type):
-        days = array.view(pa.int32()).to_numpy(zero_copy_only=False)
-        return hashlib.sha256(days.astype("<i4", copy=False)).digest()
+        return hashlib.sha256(numbers(array).astype("<i4", copy=False).data).digest()
     raise TypeError(f"no digest is defined for a column of {array.type}")
 
 
@@ -40,9 +39,9 @@ def _text_digest(array: pa.Array) -> bytes:
     offsets = np.frombuffer(offset_buffer, dtype=wide)[array.offset : array.offset + len(array) + 1]
     lengths = np.diff(offsets).astype("<u4")
     if array.null_count:
-        nulls = array.is_null().to_numpy(zero_copy_only=False)
+        nulls = null_mask(array)
         if lengths[nulls].any():  # Arrow lets a null cover bytes; hash only what is a value
-            return _text_digest(pa.array(array.to_pylist(), array.type))
+            return _text_digest(text_array(array.to_pylist(), array.type))
         lengths[nulls] = _NULL_LENGTH
     result = hashlib.sha256(lengths.tobytes())
     if data is not None:

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined, Vocabulary
 from numpy.typing import NDArray
 
-from esdh_export.arrow import array, fixed_array
+from esdh_export.arrow import fixed_array
+from esdh_export.plain import integer_array, text_array, text_scalar
 
 __all__ = ["Dialect", "RowRenderer"]
 
@@ -79,7 +80,7 @@ class RowRenderer:
             pieces += self._pieces(column)
         pieces.append(self._dialect.end())
         runs = [self._run(run, count) for run in _fuse(pieces)]
-        rows = pc.binary_join_element_wise(*runs, pa.scalar(b"", pa.binary()))
+        rows = pc.binary_join_element_wise(*runs, text_scalar(b"", pa.binary()))
         _, offsets, data = rows.buffers()
         return memoryview(data)[: int(np.frombuffer(offsets, dtype=np.int32)[count])]
 
@@ -131,14 +132,16 @@ class RowRenderer:
         return True
 
     def _whole(self, column: Joined) -> list[_Piece]:
-        encoded = array(column).dictionary_encode()
-        vocabulary = Vocabulary(encoded.dictionary.to_pylist())
-        return [_CodedPiece(encoded.indices.to_numpy(), vocabulary, self._dialect.text, self._dialect.null)]
+        values = column.tolist()  # each is rendered once: they hardly ever repeat
+        return [
+            _CodedPiece(np.arange(len(values)), Vocabulary(values), self._dialect.text, self._dialect.null)
+        ]
 
     def _run(self, run: list[_Piece], count: int) -> pa.Array | pa.Scalar:
         """Return one run of fused pieces as a binary array of `count` values (or a scalar, if literal)."""
         if all(isinstance(piece, bytes) for piece in run):
-            return pa.scalar(b"".join(piece for piece in run if isinstance(piece, bytes)), pa.binary())
+            literals = [piece for piece in run if isinstance(piece, bytes)]
+            return text_scalar(b"".join(literals), pa.binary())
         if any(isinstance(piece, np.ndarray) for piece in run):
             return fixed_array(_side_by_side(run, count), pa.binary())
         return self._coded_run(run, count)
@@ -147,9 +150,8 @@ class RowRenderer:
         groups = _code_groups(run)
         size = prod(length for _, length in groups.values())
         if count < size:  # fewer rows than combinations: render the rows themselves
-            return pa.array(
-                self._join(run, {key: codes.tolist() for key, (codes, _) in groups.items()}), pa.binary()
-            )
+            rows = self._join(run, {key: codes.tolist() for key, (codes, _) in groups.items()})
+            return text_array(rows, pa.binary())
         key = tuple(
             piece if isinstance(piece, bytes) else (piece.vocabulary, piece.render)
             for piece in run
@@ -162,11 +164,11 @@ class RowRenderer:
                 rest //= length
                 strides[group] = [code for code in range(length) for _ in range(rest)] * repeat
                 repeat *= length
-            self._tables[key] = pa.array(self._join(run, strides), pa.binary())
-        combined: NDArray[np.integer] | None = None
-        for codes, length in groups.values():
-            combined = codes if combined is None else combined * np.int32(length) + codes
-        return self._tables[key].take(pa.array(combined))
+            self._tables[key] = text_array(self._join(run, strides), pa.binary())
+        (combined, _), *others = groups.values()
+        for codes, length in others:
+            combined = combined * np.int32(length) + codes
+        return self._tables[key].take(integer_array(combined))
 
     def _join(self, run: list[_Piece], codes: dict[int, list[int]]) -> list[bytes]:
         """Return the joined text of a run for parallel lists of codes, one list a group."""

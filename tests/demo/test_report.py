@@ -1,0 +1,148 @@
+"""The report stands alone, tells what was made, and escapes everything."""
+
+import dataclasses
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from browser import chromium, find_chromium
+from demoing import Finished
+from esdh_core import plan
+from esdh_demo.answers import Manifest, Reproduced, Verification
+from esdh_demo.charts import charts_of
+from esdh_demo.report import render_report
+
+VOID = {"meta", "link", "br", "line", "rect", "circle", "path"}
+
+
+class Outline(HTMLParser):
+    """Collects what a page asks for, and checks that its tags nest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.add(tag)
+        self.addresses += [
+            value or "" for name, value in attributes if name in ("src", "href", "srcset", "data")
+        ]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note a tag that ends itself."""
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that the tag that ends is the one that is open."""
+        assert self.open.pop() == tag
+
+
+def outline(page: str) -> Outline:
+    """Return a page's outline."""
+    parsed = Outline()
+    parsed.feed(page)
+    assert [] == parsed.open
+    return parsed
+
+
+def rendered(finished: Finished, *, description: str = "d", found: str = "f", seed: int = 20240601) -> str:
+    """Return the report of the finished run with other texts in it."""
+    snapshot = finished.folder / "snapshot" / "snapshot_manifest_v0_1.json"
+    record = msgspec.json.decode((finished.folder / "api" / "record.json").read_bytes(), type=Reproduced)
+    step = msgspec.structs.replace(finished.run.steps[0], found=found)
+    return render_report(
+        dataclasses.replace(finished.run, steps=[step]),
+        msgspec.structs.replace(finished.profile, description=description),
+        manifest=msgspec.structs.replace(
+            msgspec.json.decode(snapshot.read_bytes(), type=Manifest), seed=seed
+        ),
+        verification=verification(finished),
+        reproduced=record,
+        compared={"persons": 60},
+    )
+
+
+def test_stands_alone(finished: Finished) -> None:
+    """The page asks for nothing outside itself, runs no script, and its tags nest."""
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    parsed = outline(page)
+    assert ["data:,"] == parsed.addresses
+    assert not {"script", "img", "iframe", "object"} & parsed.tags
+    assert not re.search(r"https?://|url\(|@import", page.replace("http://127.0.0.1", ""))
+
+
+def test_tells_what_was_made(finished: Finished) -> None:
+    """Seed, counts, every check, the digests and the commands that make it again stand in it."""
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    for text in (
+        "20 insurance records that belong to nobody",
+        "10 of 10 checks passed",
+        "180 rows from the API were compared",
+        "--records 20 --seed 20240601 --output-format csv json ndjson",
+        "uv run esdh verify-snapshot again",
+        finished.run.run_id,
+        *msgspec.json.decode((finished.folder / "api" / "generate.json").read_bytes())["content"].values(),
+        *(check.claim for check in verification(finished).checks),
+    ):
+        assert text in page
+
+
+def verification(finished: Finished) -> Verification:
+    """Return what verify-snapshot answered."""
+    return msgspec.json.decode((finished.folder / "api" / "verify.json").read_bytes(), type=Verification)
+
+
+def test_escapes_everything(finished: Finished) -> None:
+    """A text with markup in it is shown, and is no markup."""
+    page = rendered(finished, description="<script>alert(1)</script>", found='"><img src=x onerror=alert(1)>')
+    parsed = outline(page)
+    assert not {"script", "img"} & parsed.tags
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_pictures(finished: Finished) -> None:
+    """Every picture's shares sum to one, of what was made and of what is declared."""
+    snapshot = finished.folder / "snapshot" / "snapshot_manifest_v0_1.json"
+    charts = charts_of(msgspec.json.decode(snapshot.read_bytes(), type=Manifest).stats)
+    assert ["Ages", "Model years", "Makes", "States", "Lines of business", "Risk ratings"] == [
+        chart.title for chart in charts
+    ]
+    for chart in charts:
+        assert 20 == sum(bar.count for bar in chart.bars)
+        assert pytest.approx(1) == sum(bar.share for bar in chart.bars)
+        assert pytest.approx(1, abs=1e-6) == sum(bar.declared or 0 for bar in chart.bars)
+    years = next(each for each in plan().entities[1].statistics if each.name == "model_years").shares
+    assert years is not None
+    assert sorted(years) == [bar.label for bar in charts[1].bars]
+
+
+@pytest.mark.skipif(
+    find_chromium() is None and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
+    reason="no Chromium or Chrome on the PATH",
+)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser(finished: Finished, tmp_path: Path, scheme: str) -> None:
+    """From a file, in light and dark and on a phone, nothing is refused, requested or wider than the page."""
+    report = tmp_path / "report.html"
+    report.write_text(rendered(finished, seed=2**53 - 1), encoding="utf-8")
+    with chromium() as browser:
+        page = browser.new_context(color_scheme=scheme, viewport={"width": 360, "height": 800}).new_page()  # type: ignore[arg-type]
+        told: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message: told.append(message.text))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(report.as_uri())
+        assert [] == told
+        assert [report.as_uri()] == [url for url in asked if url != "data:,"]
+        assert 360 >= page.evaluate("document.documentElement.scrollWidth")
+        assert 6 == page.locator("figure svg[role=img]").count()

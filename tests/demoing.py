@@ -1,0 +1,91 @@
+"""What the tests of the demo share: a repository of its own, stand-ins for what a run drives, and processes."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+from esdh_demo.config import Config, Profile, read_config
+from esdh_demo.places import Places
+from esdh_demo.steps import Run
+from rich.console import Console
+
+HERE = Path(__file__).parent / "demo"
+PATIENCE = 60  # seconds; nobody waits so long unless something is wrong
+CONFIG = """
+server: {start_seconds: 20, stop_seconds: 2}
+runs: {keep: 5, step_seconds: 60}
+profiles:
+  baseline: {description: Few records, records: 20, seed: 20240601, formats: [csv, json, ndjson]}
+  drawn: {description: A seed for once, records: 3, seed: random, formats: [csv]}
+"""
+
+
+def fake_server(mode: str) -> tuple[str, ...]:
+    """Return the command of a server that misbehaves."""
+    return (sys.executable, str(HERE / "fake_server.py"), mode)
+
+
+def make_places(folder: Path, config: str = CONFIG) -> Places:
+    """Make a repository that has the demo's configuration and nothing else."""
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "demo.yaml").write_text(config)
+    return Places(folder)
+
+
+def text_console() -> Console:
+    """Return a console that keeps what is printed."""
+    return Console(file=io.StringIO(), soft_wrap=True, highlight=False)
+
+
+def printed(console: Console) -> str:
+    """Return what a console was told."""
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def config_of(places: Places, **server: float) -> Config:
+    """Return a repository's configuration, the server's seconds set to others."""
+    config = read_config(places.config, shown="config/demo.yaml")
+    return Config(msgspec.structs.replace(config.server, **server), config.runs, config.profiles)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A real run that has ended well."""
+
+    places: Places
+    run: Run
+    folder: Path
+    profile: Profile
+    told: str
+
+
+@dataclass
+class Driven:
+    """`esdh-demo` in a process of its own."""
+
+    process: "subprocess.Popen[str]"
+    ready: Path  # a named pipe
+
+    def wait_ready(self) -> None:
+        """Return when a stand-in says that it has started."""
+        assert "ready" == self.ready.read_text()
+
+    def end(self) -> tuple[int, str]:
+        """Return the exit status, and everything that was printed."""
+        out, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out
+
+
+Start: TypeAlias = Callable[..., Driven]
+
+
+def entries(places: Places) -> list[dict[str, Any]]:
+    """Return the log's lines; every one of them must be JSON."""
+    return [json.loads(line) for line in places.journal.read_text(encoding="utf-8").splitlines()]
