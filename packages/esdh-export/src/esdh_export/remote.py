@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import msgspec
@@ -87,6 +86,8 @@ class Prefix(msgspec.Struct, frozen=True):
     @contextmanager
     def objects(self) -> Iterator["Objects"]:
         """Hold a store that writes to the prefix; the sections of the JSON document go to a temporary folder."""
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory(prefix="esdh-") as sections:
             yield Objects(self, Path(sections))
 
