@@ -190,6 +190,13 @@ def test_empty_folder_made_after_a_crash_costs_nothing(target: Path) -> None:
     assert ["s"] == beside(target)
 
 
+def test_lock_of_a_killed_run_goes(target: Path) -> None:
+    """The file of a lock that nobody holds any more is removed by the next run, even one with nothing to do."""
+    (target.parent / ".s.esdh-lock").touch()
+    assert not write_snapshot(target, SMALL).written
+    assert ["s"] == beside(target)
+
+
 @pytest.mark.parametrize("name", ["snapshot_manifest_v0_1.json", "SHA256SUMS"])
 def test_altered_claims_are_told(target: Path, name: str) -> None:
     """A manifest or SHA256SUMS that was altered isn't taken for a whole snapshot's."""

@@ -68,8 +68,6 @@ def write_shard(
             count = min(BLOCK_RECORDS, shard.start + shard.count - start)
             # In a function of its own, so that a block is gone before the next one is made.
             reports.append(_write_block(request, start, count, writers))
-            # Arrow keeps what it frees; over hundreds of blocks of other lengths that would grow.
-            pa.default_memory_pool().release_unused()
             if progress is not None:
                 progress(count)
         for writer in writers:
@@ -86,6 +84,8 @@ def _write_block(request: SnapshotRequest, start: int, count: int, writers: list
     block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
     for writer in writers:
         writer.write(block)
+        # Arrow keeps what it frees, and each format and block needs other lengths.
+        pa.default_memory_pool().release_unused()
     digests = {entity.plural: [block_digest(block.digests(entity))] for entity in request.chosen}
     counts = {
         entity.plural: {

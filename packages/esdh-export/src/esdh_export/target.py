@@ -75,7 +75,7 @@ class Target:
     @property
     def interrupted(self) -> bool:
         """Whether a run that failed left something beside the folder, to be seen to under the lock."""
-        return self.staging.folder.exists() or self._previous.exists()
+        return any(path.exists() for path in (self.staging.folder, self._previous, self._lock))
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
