@@ -30,7 +30,12 @@ class WorkerPool(ProcessPoolExecutor):
         if forks:
             context.set_forkserver_preload(["esdh_export"])
         self._watched, self._lifeline = context.Pipe(duplex=False)
-        super().__init__(count, mp_context=context, initializer=_live_with_parent, initargs=(self._watched,))
+        super().__init__(
+            count,
+            mp_context=context,
+            initializer=_live_with_parent,
+            initargs=(self._watched, dict(os.environ)),
+        )
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Submit a call; a process that is started for it inherits that Ctrl-C is blocked."""
@@ -49,7 +54,11 @@ class WorkerPool(ProcessPoolExecutor):
             self._watched.close()
 
 
-def _live_with_parent(watched: Connection) -> None:
+def _live_with_parent(watched: Connection, environment: dict[str, str]) -> None:
+    # A fork server lives as long as its first user, with the environment of its start; where an object
+    # store is, and its credentials, are this pool's.
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(watched,), daemon=True).start()
 
