@@ -140,7 +140,8 @@ def test_unmarked():
 
 def run_smoke(places: Places, text: str) -> dict[str, int]:
     """Run the smoke tests of a repository with one file of tests, and return their counts."""
-    (places.root / "test_it.py").write_text(text)
+    (places.root / "tests").mkdir()
+    (places.root / "tests" / "test_it.py").write_text(text)
     (places.root / "pytest.ini").write_text("[pytest]\nmarkers =\n    demo: for the demo\n")
     with run_of(places, config_of(places), "smoke", commands=Commands(), console=text_console()) as run:
         smoke(run)
@@ -156,7 +157,8 @@ def test_smoke(places: Places) -> None:
     ("text", "why"),
     [
         (TESTS.format(outcome="False"), r"1 of 1 tests failed, the first is .*test_it.*::test_marked"),
-        ("", "no test ran"),
+        (TESTS.format(outcome="True").replace("def test_marked", "def unused"), "no test ran"),
+        ("", "no test is marked `demo`"),
     ],
 )
 def test_smoke_that_fails(places: Places, text: str, why: str) -> None:

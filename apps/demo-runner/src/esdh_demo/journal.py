@@ -19,6 +19,7 @@ __all__ = ["Journal", "read_journal"]
 
 _LOCK_SECONDS = 10  # a line takes well under a millisecond; a lock held longer is a dead network drive
 _TAIL = 64 * 1024  # bytes looked at for the last line end; a line of ours has less than 4 KiB
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would write another line end
 _REPAIRED = "log.repaired"
 
 Entry = dict[str, Any]
@@ -49,7 +50,7 @@ class Journal:
     def msg(self, line: str) -> None:
         """Append one line; raises OSError, and leaves the file as it was, when it can't be written."""
         with self._lock:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o644)
             try:
                 end, lost = _mend(descriptor)
                 told = b""
