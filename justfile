@@ -20,6 +20,10 @@ fix *args:
 test *args:
     uv run pytest {{ args }}
 
+# Kill a run at a hundred drawn moments, where `just test` kills it at ten
+torture *args:
+    ESDH_KILLS=100 uv run pytest tests/export/test_durability.py {{ args }}
+
 # Run the benchmarks beside their peers
 bench *args:
     uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}

@@ -5,9 +5,12 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import esdh_export.snapshot
+import esdh_export.staging
 import pytest
 from esdh_export import SnapshotRequest, TargetError, write_snapshot
 from esdh_manifest import files_below
@@ -146,17 +149,20 @@ def test_second_run_is_told(target: Path) -> None:
 
 
 def test_failed_run_leaves_the_earlier_snapshot(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure before the commit leaves the earlier snapshot and nothing else."""
+    """A failure before the commit leaves the earlier snapshot, and tells of the finished parts that it keeps."""
     before = state(target)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(esdh_export.snapshot, "_finish", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as failure:
         write_snapshot(target, OTHER, overwrite=True)
     assert before == state(target)
-    assert beside(target) == ["s"]
+    assert [".s.esdh-staging", "s"] == beside(target)
+    assert [
+        f"1 of 1 parts are finished and stay in '{target.parent}/.s.esdh-staging', for --resume with --seed 5"
+    ] == (failure.value.__notes__)
 
 
 @pytest.mark.parametrize("new_stands", [False, True])
@@ -173,39 +179,6 @@ def test_crash_between_the_renames_is_repaired(target: Path, new_stands: bool) -
     assert beside(target) == ["s"]
 
 
-KILLED = """
-import os, pathlib, shutil, signal, sys
-from esdh_export import SnapshotRequest, write_snapshot
-rename, left = pathlib.Path.rename, int(sys.argv[2])
-def killing(self, target):
-    global left
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= 1
-    return rename(self, target)
-pathlib.Path.rename = killing
-rmtree = shutil.rmtree
-def last(path, **options):
-    if path.name.endswith(".esdh-previous"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    rmtree(path, **options)
-shutil.rmtree = last
-write_snapshot(pathlib.Path(sys.argv[1]), SnapshotRequest(records=3, seed=5), overwrite=True)
-"""
-
-
-@pytest.mark.parametrize("renames", [0, 1, 2])
-def test_killed_run_is_repaired(target: Path, renames: int) -> None:
-    """A run killed before, between or after the two renames leaves the earlier snapshot or the new one, whole."""
-    before = state(target)
-    done = subprocess.run([sys.executable, "-c", KILLED, str(target), str(renames)], check=False)
-    assert -9 == done.returncode
-    standing = SMALL if renames < 2 else OTHER
-    assert not write_snapshot(target, standing).written
-    assert (before == state(target)) == (renames < 2)
-    assert ["s"] == beside(target)
-
-
 def test_empty_folder_made_after_a_crash_costs_nothing(target: Path) -> None:
     """After a crash between the renames an empty folder in the snapshot's place doesn't pass for its successor."""
     before = state(target)
@@ -214,6 +187,13 @@ def test_empty_folder_made_after_a_crash_costs_nothing(target: Path) -> None:
     with pytest.raises(TargetError, match="--overwrite"):
         write_snapshot(target, OTHER)
     assert before == state(target)
+    assert ["s"] == beside(target)
+
+
+def test_lock_of_a_killed_run_goes(target: Path) -> None:
+    """The file of a lock that nobody holds any more is removed by the next run, even one with nothing to do."""
+    (target.parent / ".s.esdh-lock").touch()
+    assert not write_snapshot(target, SMALL).written
     assert ["s"] == beside(target)
 
 
@@ -251,18 +231,107 @@ def test_remedy_fits_the_trouble(tmp_path: Path) -> None:
 
 
 def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A first run that fails leaves no folder that it made."""
+    """A first run that fails with no part finished leaves no folder that it made."""
     monkeypatch.setattr(
-        esdh_export.snapshot, "_finish", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+        esdh_export.staging, "write_shard", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
     )
     with pytest.raises(OSError, match="full"):
         write_snapshot(tmp_path / "a" / "b" / "s", SMALL)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folder_that_goes_meanwhile_is_made(target: Path) -> None:
+    """A folder that is removed while a run lasts is there again afterwards."""
+    write_snapshot(target, OTHER, overwrite=True, progress=lambda _: shutil.rmtree(target))
+    assert ["s"] == beside(target)
+    assert not write_snapshot(target, OTHER).written
+
+
+def replaced_by_a_link(target: Path) -> None:
+    """Move the folder away and put a link to it in its place."""
+    target.rename(target.with_name("moved"))
+    target.symlink_to("moved")
+
+
+def given_a_file(target: Path) -> None:
+    """Put a user's file into the folder."""
+    (target / "notes.txt").write_text("mine")
+
+
+def replaced_by_a_file(target: Path) -> None:
+    """Put a file in the folder's place."""
+    shutil.rmtree(target)
+    target.write_text("mine")
+
+
+def replaced_by_another(target: Path) -> None:
+    """Put another snapshot in the folder's place."""
+    shutil.rmtree(target)
+    write_snapshot(target.with_name("t"), SnapshotRequest(records=9))
+    target.with_name("t").rename(target)
+
+
+@pytest.mark.parametrize(
+    "happens", [replaced_by_a_link, given_a_file, replaced_by_a_file, replaced_by_another]
+)
+def test_folder_that_changes_meanwhile_is_left(target: Path, happens: Callable[[Path], None]) -> None:
+    """What somebody puts in the folder's place while a run lasts stays, and the parts wait for --resume."""
+    with pytest.raises(TargetError, match=r"was changed|'notes\.txt'|is a file") as failure:
+        write_snapshot(target, OTHER, overwrite=True, progress=lambda _: happens(target))
+    assert target.is_symlink() == (happens is replaced_by_a_link)
+    assert target.is_file() == (happens is replaced_by_a_file)
+    assert "1 of 1 parts are finished" in failure.value.__notes__[0]
+    assert 1 == write_snapshot(target.with_name("u"), OTHER).manifest.manifest_version
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from esdh_export import SnapshotRequest, write_snapshot
+folder = Path(sys.argv[1])
+write_snapshot(folder, SnapshotRequest(records=3))
+if os.getuid() == 0:  # whom no mode stops
+    for path in (folder.parent, folder, *folder.iterdir()):
+        os.chown(path, 65534, 65534)
+    os.setuid(65534)
+def happens(_):
+    os.chmod(folder.parent, 0o555)
+try:
+    write_snapshot(folder, SnapshotRequest(records=3, seed=5), overwrite=True, progress=happens)
+finally:
+    os.chmod(folder.parent, 0o755)
+"""
+
+
+def test_folder_made_read_only_meanwhile_is_told() -> None:
+    """When the folder above is made read-only while a run lasts, the earlier snapshot stays in its place."""
+    with tempfile.TemporaryDirectory() as place:  # pytest's own are closed to other users
+        folder = Path(place) / "s"
+        done = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, folder], capture_output=True, text=True, check=False, cwd=place
+        )
+        assert "TargetError" in done.stderr
+        assert "(Permission denied); it may be" in done.stderr
+        assert not write_snapshot(folder, SMALL).written
+
+
+def test_second_of_two_runs_is_told(target: Path) -> None:
+    """Of two runs into one folder at once the first wins and the second is told."""
+    told: list[str] = []
+
+    def second(_: int) -> None:
+        with pytest.raises(TargetError, match="another run is writing") as refused:
+            write_snapshot(target, SnapshotRequest(records=4), overwrite=True)
+        told.append(str(refused.value))
+
+    assert write_snapshot(target, OTHER, overwrite=True, progress=second).written
+    assert 1 == len(told)
+    assert ["s"] == beside(target)
+
+
 @pytest.mark.parametrize("limit", [1_000, 30_000, 200_000])
 def test_full_disk_is_a_sentence(tmp_path: Path, limit: int) -> None:
-    """Where the disk takes no more, the command says so with status 1 and leaves nothing half-written."""
+    """Where the disk takes no more, the command says so with status 1 and leaves nothing but finished parts."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -285,4 +354,6 @@ def test_full_disk_is_a_sentence(tmp_path: Path, limit: int) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "File too large" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    kept = limit == 200_000  # enough for the only part, and too little for the JSON document
+    assert kept == ("1 of 1 parts are finished and stay in" in done.stderr)
+    assert [".s.esdh-staging"] * kept == [path.name for path in tmp_path.iterdir()]

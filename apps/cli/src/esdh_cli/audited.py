@@ -61,7 +61,7 @@ class Audited:
 
 
 @contextmanager
-def audited(log: Path | None, actor: str | None, action: str, *folders: Path) -> Iterator[Audited]:
+def audited(log: Path | None, actor: str | None, action: str, *folders: Path | str) -> Iterator[Audited]:
     """Log a run: the log is tried before the work, so that nothing happens unlogged, and written after it.
 
     A run that fails is logged with its error, one that is interrupted as that.

@@ -1,21 +1,42 @@
-"""A user's mistake, and a failure of the disk, as one sentence on stderr."""
+"""A user's mistake, a failure of the disk and an interrupt, as one sentence on stderr."""
 
 import errno
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+
+from esdh_cli.stopping import Terminated
 
 __all__ = ["sentences"]
 
 _OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_proof")
 
 
+class _Interrupted(click.ClickException):
+    """Work that Ctrl-C stopped, with the exit status that shells give such a process."""
+
+    exit_code = 128 + signal.SIGINT
+
+
+class _Terminated(_Interrupted):
+    """Work that SIGTERM stopped."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
+def _noted(error: BaseException, sentence: str) -> str:
+    """Return a sentence with what the libraries have noted on the error."""
+    return "; ".join([sentence, *getattr(error, "__notes__", [])])
+
+
 @contextmanager
 def sentences(*, after: str = "nothing was changed") -> Iterator[None]:
     """Turn our libraries' errors and the operating system's into a sentence and exit status 1.
 
-    `after` says how things stand after an error of the operating system.
+    An interrupt is a sentence too, with exit status 130 (Ctrl-C) or 143 (SIGTERM). `after` says how things
+    stand after an interrupt or an error of the operating system.
 
     An error of any other origin is a bug and keeps its traceback.
     """
@@ -27,9 +48,12 @@ def sentences(*, after: str = "nothing was changed") -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         full = error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
         remedy = "; free some space or choose another --output-dir" if full else ""
-        raise click.ClickException(f"{error.strerror}{where}; {after}{remedy}") from error
+        raise click.ClickException(_noted(error, f"{error.strerror}{where}; {after}{remedy}")) from error
     except ValueError as error:
         # By module name, so that printing help imports none of the libraries.
         if type(error).__module__.partition(".")[0] not in _OURS:
             raise
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(_noted(error, str(error))) from error
+    except KeyboardInterrupt as error:
+        stopped = _Terminated if isinstance(error, Terminated) else _Interrupted
+        raise stopped(_noted(error, f"interrupted; {after}")) from error

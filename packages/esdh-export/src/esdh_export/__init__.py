@@ -3,9 +3,10 @@
 from esdh_export.arrow import BlockArrays, array, schema
 from esdh_export.descriptors import DESCRIPTORS, render_descriptors
 from esdh_export.digest import block_digest, column_digest, entity_digest
-from esdh_export.errors import ExportError, GateError, TargetError
+from esdh_export.errors import ExportError, GateError, TargetError, WorkerError
 from esdh_export.formats import FORMATS
-from esdh_export.snapshot import (
+from esdh_export.remote import Prefix, located
+from esdh_export.request import (
     DATASET_NAME,
     DEFAULT_FORMATS,
     DEFAULT_SHARD_ROWS,
@@ -13,10 +14,8 @@ from esdh_export.snapshot import (
     METADATA_NAME,
     README_NAME,
     SnapshotRequest,
-    WrittenSnapshot,
-    claims,
-    write_snapshot,
 )
+from esdh_export.snapshot import WrittenSnapshot, claims, write_snapshot
 
 __all__ = [
     "DATASET_NAME",
@@ -30,14 +29,17 @@ __all__ = [
     "BlockArrays",
     "ExportError",
     "GateError",
+    "Prefix",
     "SnapshotRequest",
     "TargetError",
+    "WorkerError",
     "WrittenSnapshot",
     "array",
     "block_digest",
     "claims",
     "column_digest",
     "entity_digest",
+    "located",
     "render_descriptors",
     "schema",
     "write_snapshot",

@@ -1,6 +1,6 @@
 """The errors of esdh-export."""
 
-__all__ = ["ExportError", "GateError", "TargetError"]
+__all__ = ["ExportError", "GateError", "TargetError", "WorkerError"]
 
 
 class ExportError(ValueError):
@@ -13,3 +13,7 @@ class GateError(ExportError):
 
 class TargetError(ExportError):
     """An output folder that can't be taken: it is a file, holds what isn't ours, or another run has it."""
+
+
+class WorkerError(ExportError):
+    """A worker process that ended before its work was done."""

@@ -5,11 +5,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import IO, Protocol
 
 from esdh_manifest import ListedFile
 
-__all__ = ["HashedFile", "Sink", "sync_folder"]
+__all__ = ["HashedFile", "Sink", "new_file", "sync_folder"]
 
 
 class Sink(Protocol):
@@ -20,11 +20,11 @@ class Sink(Protocol):
 
 
 class HashedFile:
-    """A new file whose SHA-256 and size are known when it closes; closing syncs it to the disk."""
+    """A new file whose SHA-256 and size are known when it closes; with `synced`, it is on the disk then."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("xb", buffering=1 << 20)
+    def __init__(self, file: IO[bytes], *, synced: bool) -> None:
+        self._file = file
+        self._synced = synced
         self._sha256 = hashlib.sha256()
         self.size = 0
         self._abandoned = False
@@ -53,10 +53,21 @@ class HashedFile:
         self._file.flush()
 
     def close(self) -> None:
-        """Sync the file to the disk and close it."""
-        if not self._file.closed and not self._abandoned:
+        """Close the file, which is synced to the disk first where it is on one."""
+        if self._file.closed or self._abandoned:
+            return
+        try:
             self._file.flush()
-            os.fsync(self._file.fileno())
+            if self._synced:
+                os.fsync(self._file.fileno())
+        except BaseException:
+            self._abandon()
+            raise
+        self._file.close()
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        with suppress(OSError):  # the disk that failed a write may fail the last flush too
             self._file.close()
 
     def listed(self, rows: int | None) -> ListedFile:
@@ -71,10 +82,14 @@ class HashedFile:
     ) -> None:
         if kind is None:
             self.close()
-            return
-        self._abandoned = True
-        with suppress(OSError):  # the disk that failed a write may fail the last flush too
-            self._file.close()
+        else:
+            self._abandon()
+
+
+def new_file(path: Path) -> HashedFile:
+    """Open a file that doesn't exist yet, and the folders above it; it is synced as it closes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return HashedFile(path.open("xb", buffering=1 << 20), synced=True)
 
 
 def sync_folder(folder: Path) -> None:

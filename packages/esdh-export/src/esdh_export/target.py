@@ -2,8 +2,8 @@
 
 Beside the target `D` stand, while a run lasts, `.D.esdh-staging` (the snapshot in the making), `.D.esdh-lock`
 and, for the moment between two renames, `.D.esdh-previous` (the snapshot that is being replaced). A run
-that was killed leaves them behind; the next command that looks at `D` makes it so: an earlier snapshot
-is put back if its successor had not taken its place, and removed if it had.
+that was killed leaves them behind; the next run into `D` puts an earlier snapshot back if its successor
+had not taken its place, and removes it if it had. What was staged is the next run's to take over or remove.
 """
 
 import errno
@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 
 from esdh_export.errors import TargetError
 from esdh_export.files import sync_folder
+from esdh_export.staging import Staging
 
 __all__ = ["Target"]
 
@@ -67,14 +68,14 @@ class Target:
                 "place whole; name a folder inside it, such as 'snapshot'"
             )
         self._beside = self.folder.parent
-        self.staging = self._beside / f".{self.folder.name}.esdh-staging"
+        self.staging = Staging(self._beside / f".{self.folder.name}.esdh-staging")
         self._previous = self._beside / f".{self.folder.name}.esdh-previous"
         self._lock = self._beside / f".{self.folder.name}.esdh-lock"
 
     @property
     def interrupted(self) -> bool:
-        """Whether a killed run left something beside the folder, to be repaired under the lock."""
-        return self.staging.exists() or self._previous.exists()
+        """Whether a run that failed left something beside the folder, to be seen to under the lock."""
+        return any(path.exists() for path in (self.staging.folder, self._previous, self._lock))
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -104,7 +105,6 @@ class Target:
             self._repair()
             yield
         finally:
-            shutil.rmtree(self.staging, ignore_errors=True)
             with suppress(OSError):  # Windows removes the file of a held lock only when it is released
                 self._lock.unlink()
             lock.release()  # a run that had opened the removed file sees that it has no name, and tries again
@@ -117,7 +117,6 @@ class Target:
 
     def _repair(self) -> None:
         """Finish or undo what a killed run left: the earlier snapshot is whole, or the new one is."""
-        shutil.rmtree(self.staging, ignore_errors=True)
         if not self._previous.exists():
             return
         if self.manifest() is not None:  # the successor stands
@@ -176,28 +175,35 @@ class Target:
             return [f"{SUMS_NAME} doesn't list what {name} does"]
         return [str(problem) for problem in file_problems(self.folder, manifest)]
 
-    def take(self) -> None:
+    def take(self, earlier: Manifest | None) -> None:
         """Give the staged snapshot the target's name; an earlier one goes once the new one stands.
 
-        Raises TargetError when the folder can't be replaced; then the earlier snapshot is where it was.
+        Raises TargetError when the folder holds something else than the `earlier` snapshot that was there
+        when the run began, or can't be replaced; then what is there stays where it is.
         """
-        for folder in [path for path in self.staging.rglob("*") if path.is_dir()]:
+        staged = self.staging.store.files
+        for folder in [path for path in staged.rglob("*") if path.is_dir()]:
             sync_folder(folder)
-        sync_folder(self.staging)
+        sync_folder(staged)
+        if self.folder.is_symlink() or self.manifest() not in (None, earlier):
+            raise TargetError(
+                f"output folder {str(self.shown)!r} was changed while the snapshot was written, and is left as it is; "
+                "name another --output-dir, or run again"
+            )
         try:
             if self.folder.exists():
-                shutil.copymode(self.folder, self.staging)
+                shutil.copymode(self.folder, staged)
                 self.folder.rename(self._previous)
             try:
-                self.staging.rename(self.folder)
-            except OSError:
+                staged.rename(self.folder)
+            except BaseException:
                 if self._previous.exists():
                     self._previous.rename(self.folder)
                 raise
         except OSError as error:
             raise TargetError(
-                f"output folder {str(self.shown)!r} can't be replaced ({error.strerror or error}); "
-                "it may be a mount point or in use, so name a folder inside it"
+                f"output folder {str(self.shown)!r} can't be replaced ({error.strerror or error}); it may be a mount "
+                "point, in use, or in a folder that was made read-only; mend that or name another --output-dir"
             ) from error
         sync_folder(self._beside)
         shutil.rmtree(self._previous, ignore_errors=True)

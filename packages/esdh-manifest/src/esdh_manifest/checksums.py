@@ -11,6 +11,7 @@ __all__ = [
     "MANIFEST_NAME_PATTERN",
     "SUMS_NAME",
     "FileProblem",
+    "file_problem",
     "file_problems",
     "files_below",
     "list_bytes",
@@ -51,20 +52,25 @@ class FileProblem(NamedTuple):
         return f"{self.path} is {self.found}; the manifest lists {self.expected}"
 
 
+def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | None:
+    """Return what is wrong with a listed file: missing, a symbolic link, or not as listed; nothing is followed."""
+    file = folder / path
+    if any(part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents):
+        return FileProblem(path, "a symbolic link", "a file")
+    if not file.is_file():
+        return FileProblem(path, "missing", "a file")
+    if (size := file.stat().st_size) != listed.bytes:
+        return FileProblem(path, f"{size} bytes long", f"{listed.bytes} bytes")
+    with file.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != listed.sha256:
+        return FileProblem(path, f"of SHA-256 {found}", f"SHA-256 {listed.sha256}")
+    return None
+
+
 def file_problems(folder: Path, manifest: Manifest) -> Iterator[FileProblem]:
-    """Yield each listed file that is missing, a symbolic link, or not as listed; nothing is followed."""
+    """Yield what is wrong with each listed file that isn't as listed."""
     for path, listed in manifest.checksums.items():
-        file = folder / path
-        if any(
-            part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents
-        ):
-            yield FileProblem(path, "a symbolic link", "a file")
-        elif not file.is_file():
-            yield FileProblem(path, "missing", "a file")
-        elif (size := file.stat().st_size) != listed.bytes:
-            yield FileProblem(path, f"{size} bytes long", f"{listed.bytes} bytes")
-        else:
-            with file.open("rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-            if found != listed.sha256:
-                yield FileProblem(path, f"of SHA-256 {found}", f"SHA-256 {listed.sha256}")
+        problem = file_problem(folder, path, listed)
+        if problem is not None:
+            yield problem

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from esdh_cli.audited import audit_options, audited
 from esdh_cli.errors import sentences
 from esdh_cli.parameters import IntegerText, ManyValuesCommand, OneOf
 from esdh_cli.progress import recorded
+from esdh_cli.stopping import stoppable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from esdh_export import WrittenSnapshot
 
 __all__ = ["generate_snapshot"]
@@ -23,6 +27,7 @@ DEFAULT_SEED = 20240601
 DEFAULT_RECORDS = 200
 MAX_SEED = 2**53 - 1
 MAX_RECORDS = 2**33
+MAX_WORKERS = 1024
 DEFAULT_OUTPUT = "data/snapshots/v0.1"
 DEFAULT_SHARD_ROWS = 1_048_576
 ENTITIES = {name: plural for plural in ("persons", "vehicles", "profiles") for name in (plural, plural[:-1])}
@@ -46,11 +51,10 @@ Examples:
 )
 @click.option(
     "--output-dir",
-    type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_OUTPUT,
     show_default=True,
     metavar="D",
-    help="Folder that the snapshot takes.",
+    help="Folder that the snapshot takes, or the URI of an empty prefix (s3://bucket/prefix).",
 )
 @click.option(
     "--records",
@@ -89,6 +93,13 @@ Examples:
     metavar="R",
     help="Past so many records a file becomes a folder of parts; a multiple of 65536.",
 )
+@click.option(
+    "--workers",
+    type=IntegerText(1, MAX_WORKERS, str(MAX_WORKERS)),
+    metavar="W",
+    help="Processes that write parts side by side; the bytes are the same.  [default: every core]",
+)
+@click.option("--resume", is_flag=True, help="Take over the finished parts of an earlier run that failed.")
 @click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
 @click.option(
     "--no-gate",
@@ -100,13 +111,15 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def generate_snapshot(
     *,
-    output_dir: Path,
+    output_dir: str,
     records: int,
     seed: int | None,
     randomize: bool,
     entity_filter: tuple[tuple[str, ...], ...],
     output_format: tuple[tuple[str, ...], ...],
     shard_rows: int,
+    workers: int | None,
+    resume: bool,
     overwrite: bool,
     no_gate: bool,
     audit_log: Path | None,
@@ -122,11 +135,17 @@ def generate_snapshot(
     """
     if seed is not None and randomize:
         raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
-    with sentences(), audited(audit_log, actor, "generate-snapshot", output_dir) as run:
+    if resume and randomize:
+        raise click.UsageError(
+            "--resume needs the seed of the run that failed; give --seed instead of --randomize"
+        )
+    with sentences(), stoppable(), ExitStack() as stack:
         from esdh_core import DATASET_VERSION
-        from esdh_export import SnapshotRequest, write_snapshot
+        from esdh_export import SnapshotRequest, located, write_snapshot
         from esdh_proof.gates import judge, skip
 
+        place = located(output_dir)
+        run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", str(place)))
         if randomize:
             import secrets
 
@@ -143,9 +162,16 @@ def generate_snapshot(
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
             raise click.UsageError(str(error)) from error
         run.identify({"dataset_version": DATASET_VERSION, "seed": request.seed, "records": request.records})
-        with recorded(records, hidden=quiet or as_json) as progress:
-            gate = skip if no_gate else judge
-            snapshot = write_snapshot(output_dir, request, overwrite=overwrite, progress=progress, gate=gate)
+        with ExitStack() as working:
+            snapshot = write_snapshot(
+                place,
+                request,
+                overwrite=overwrite,
+                resume=resume,
+                executor=_pool(working, min(workers or _cores(), sum(1 for _ in request.shards()))),
+                progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
+                gate=skip if no_gate else judge,
+            )
         run.tell("written" if snapshot.written else "unchanged", snapshot.manifest)
     with sentences(after="the snapshot was written, but not this report of it"):
         if as_json:
@@ -156,13 +182,29 @@ def generate_snapshot(
             _print_summary(snapshot)
 
 
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        return int(os.process_cpu_count() or 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _pool(working: ExitStack, workers: int) -> "Executor | None":
+    """Return a pool of workers, which one worker needn't pay for."""
+    if workers == 1:
+        return None
+    from esdh_export.workers import WorkerPool
+
+    return working.enter_context(WorkerPool(workers))
+
+
 def _print_json(snapshot: "WrittenSnapshot") -> None:
     import msgspec
 
     manifest = snapshot.manifest
     document = {
         "status": "written" if snapshot.written else "unchanged",
-        "output_dir": os.fsencode(snapshot.folder).decode("utf-8", "replace"),
+        "output_dir": os.fsencode(str(snapshot.folder)).decode("utf-8", "replace"),
         "seed": manifest.seed,
         "randomized": manifest.randomized,
         "records_requested": manifest.records_requested,
@@ -171,6 +213,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
         "content": manifest.content,
         "gates": None if manifest.gates is None else manifest.gates.verdict,
         "plan_sha256": manifest.plan_sha256,
+        "resumed": snapshot.resumed,
     }
     click.echo(msgspec.json.encode(document))
 
@@ -184,6 +227,8 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     )
     verb = "Wrote" if snapshot.written else "Left untouched, since it holds exactly this snapshot, whole:"
     click.echo(f"{verb} {snapshot.folder}")
+    if snapshot.resumed:
+        click.echo(f"  resumed  {snapshot.resumed:,} parts of an earlier run")
     click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
     click.echo(f"  records  {counts}")
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
@@ -193,6 +238,9 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
         passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
         told = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
         click.echo(f"  gates    {manifest.gates.verdict}{told}")
-    click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
+    if isinstance(snapshot.folder, Path):
+        click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
+    else:
+        click.echo("To verify: copy it to a folder, then esdh verify-snapshot")
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID.{again}")

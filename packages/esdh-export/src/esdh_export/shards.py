@@ -1,0 +1,153 @@
+"""A shard's work, wherever it is done: a range of whole blocks to files and a report; reports merged in order."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import pyarrow as pa
+from esdh_core import BLOCK_RECORDS, generate_columns
+from esdh_core.stats import merge
+from esdh_manifest import ListedFile, Stats
+
+from esdh_export.arrow import BlockArrays
+from esdh_export.digest import block_digest
+from esdh_export.errors import WorkerError
+from esdh_export.files import new_file
+from esdh_export.formats import FORMATS, Writer, json
+from esdh_export.request import Shard, SnapshotRequest
+from esdh_export.store import Store
+
+if TYPE_CHECKING:  # its import costs a small snapshot more than the snapshot
+    from concurrent.futures import Executor, Future
+
+__all__ = ["Progress", "ShardReport", "map_in_order", "merged", "write_shard"]
+
+Progress = Callable[[int], None]
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Shards handed to an executor and not merged yet: enough to keep any pool busy, and few enough that their
+# reports (some 50 KB each) are small and that there is little to call off.
+_IN_FLIGHT = 256
+
+
+class ShardReport(msgspec.Struct, frozen=True):
+    """What came of a shard, or of several; reports merge in the order of their shards.
+
+    `records` counts the records; `files` are by their relative path, `sections` (of the JSON document) by name; `blocks` are raw block
+    digests by plural entity name.
+    """
+
+    records: int
+    files: dict[str, ListedFile]
+    sections: dict[str, ListedFile]
+    blocks: dict[str, list[bytes]]
+    stats: Stats
+
+
+def write_shard(
+    request: SnapshotRequest, shard: Shard, store: Store, progress: Progress | None = None
+) -> ShardReport:
+    """Write the files of one shard to a store; one block is in memory at a time.
+
+    A pure function of request and shard, so that shards may be written anywhere and in any order.
+    `progress` is called with the number of records of each finished block.
+    """
+    reports = []
+    with ExitStack() as stack:
+        files, sections, writers = {}, {}, []
+        for path, (name, entity) in request.parts(shard).items():
+            files[path] = stack.enter_context(store.create(path))
+            writers.append(FORMATS[name].Writer(files[path], entity, seed=request.seed))
+        for name, entity in request.sections(shard).items():
+            sections[name] = stack.enter_context(new_file(store.sections / name))
+            writers.append(json.Writer(sections[name], entity, seed=request.seed))
+        for start in range(shard.start, shard.start + shard.count, BLOCK_RECORDS):
+            count = min(BLOCK_RECORDS, shard.start + shard.count - start)
+            # In a function of its own, so that a block is gone before the next one is made.
+            reports.append(_write_block(request, start, count, writers))
+            if progress is not None:
+                progress(count)
+        for writer in writers:
+            writer.close()
+    return msgspec.structs.replace(
+        merged(request, reports),
+        files={path: file.listed(shard.count) for path, file in files.items()},
+        sections={name: file.listed(shard.count) for name, file in sections.items()},
+    )
+
+
+def _write_block(request: SnapshotRequest, start: int, count: int, writers: list[Writer]) -> ShardReport:
+    """Write one block to every writer; return its digests and its statistics."""
+    block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
+    for writer in writers:
+        writer.write(block)
+        # Arrow keeps what it frees, and each format and block needs other lengths.
+        pa.default_memory_pool().release_unused()
+    digests = {entity.plural: [block_digest(block.digests(entity))] for entity in request.chosen}
+    counts = {
+        entity.plural: {
+            each.name: each.count(block.columns[entity.plural][each.field]) for each in entity.statistics
+        }
+        for entity in request.chosen
+    }
+    return ShardReport(count, {}, {}, digests, counts)
+
+
+def merged(request: SnapshotRequest, reports: Iterable[ShardReport]) -> ShardReport:
+    """Return what reports say together; they come in the order of their shards and are not all held at once."""
+    records = 0
+    files: dict[str, ListedFile] = {}
+    sections: dict[str, ListedFile] = {}
+    blocks: dict[str, list[bytes]] = {entity.plural: [] for entity in request.chosen}
+    stats: Stats = {entity.plural: {each.name: {} for each in entity.statistics} for entity in request.chosen}
+    for report in reports:
+        records += report.records
+        files.update(report.files)
+        sections.update(report.sections)
+        for plural, more in report.stats.items():
+            blocks[plural].extend(report.blocks[plural])
+            stats[plural] = {name: merge([counts, more[name]]) for name, counts in stats[plural].items()}
+    return ShardReport(records, files, sections, blocks, stats)
+
+
+def map_in_order(
+    executor: "Executor | None", function: Callable[[T], R], items: Iterable[T]
+) -> Generator[R, None, None]:
+    """Yield `function` of each item in order, with a bounded number under way; None means this process.
+
+    When it ends early, what waits is called off and what runs is waited for, so that nothing goes on behind
+    the caller's back; an interrupt kills the workers of an executor that has `kill_workers`, as those of
+    Python 3.14 and WorkerPool have. Raises WorkerError when the executor has lost a worker.
+    """
+    if executor is None:
+        yield from map(function, items)
+        return
+    from concurrent.futures import BrokenExecutor, wait
+
+    pending: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            pending.append(executor.submit(function, item))
+            if len(pending) == _IN_FLIGHT:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenExecutor as error:
+        wait(pending)
+        raise WorkerError(
+            "a worker process ended before its part was written (killed, perhaps for want of memory); "
+            "run again with fewer --workers, or with more memory"
+        ) from error
+    except Exception:
+        wait([future for future in pending if not future.cancel()])
+        raise
+    except BaseException:
+        if hasattr(executor, "kill_workers"):
+            executor.kill_workers()  # its futures end by that; cancelled ones would upset the pool's own thread
+            wait(pending)
+        else:
+            wait([future for future in pending if not future.cancel()])
+        raise

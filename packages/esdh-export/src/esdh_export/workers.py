@@ -1,0 +1,82 @@
+"""Worker processes for shards: deaf to Ctrl-C, which is their parent's business, and gone when it is."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+__all__ = ["WorkerPool"]
+
+T = TypeVar("T")
+
+
+class WorkerPool(ProcessPoolExecutor):
+    """A process pool for `write_snapshot`, started as work comes.
+
+    Workers are forked from a fresh server that has imported what they need (never from this process, whose
+    Arrow may have threads) or, where there is no such server, spawned. Each watches the far end of a pipe
+    that only this process holds: when it closes, because this process was killed or asks for it, they end
+    at once, whatever they do.
+    """
+
+    def __init__(self, count: int) -> None:
+        forks = "forkserver" in multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if forks else "spawn")
+        if forks:
+            context.set_forkserver_preload(["esdh_export"])
+        self._watched, self._lifeline = context.Pipe(duplex=False)
+        super().__init__(
+            count,
+            mp_context=context,
+            initializer=_live_with_parent,
+            initargs=(self._watched, dict(os.environ)),
+        )
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Submit a call; a process that is started for it inherits that Ctrl-C is blocked."""
+        with _interrupt_blocked():
+            return super().submit(fn, *args, **kwargs)
+
+    def kill_workers(self) -> None:
+        """End every worker at once; calls that were submitted fail, and so do later ones."""
+        self._lifeline.close()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers once their calls are done."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if wait:
+            self._lifeline.close()
+            self._watched.close()
+
+
+def _live_with_parent(watched: Connection, environment: dict[str, str]) -> None:
+    # A fork server lives as long as its first user, with the environment of its start; where an object
+    # store is, and its credentials, are this pool's.
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(watched,), daemon=True).start()
+
+
+def _watch(watched: Connection) -> None:
+    try:
+        watched.recv_bytes()  # nothing is ever sent
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+@contextmanager
+def _interrupt_blocked() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,175 @@
+"""Snapshots on an object store, against a real S3 protocol server on loopback."""
+
+import logging
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from esdh_export import Prefix, SnapshotRequest, TargetError, located, write_snapshot
+from esdh_export.workers import WorkerPool
+from esdh_manifest import files_below
+from moto.server import ThreadedMotoServer
+from pyarrow import fs
+
+ALL = ("csv", "json", "ndjson", "parquet")
+SMALL = SnapshotRequest(records=20, formats=ALL)
+SECRET = "hush-hush"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The address of the server."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def prefix(endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """The URI of an empty prefix, whose server and credentials the environment tells."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"b{abs(hash(request.node.name)):x}"
+    made = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")
+    urllib.request.urlopen(made).close()
+    return f"s3://{bucket}/some/prefix"
+
+
+def contents(uri: str) -> dict[str, bytes]:
+    """Return every object below a prefix, as Arrow reads it back."""
+    system, path = fs.FileSystem.from_uri(uri)
+    found = system.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
+    return {
+        each.path.removeprefix(f"{path}/"): system.open_input_stream(each.path).read()
+        for each in found
+        if each.type == fs.FileType.File
+    }
+
+
+def local(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder."""
+    return {path: (folder / path).read_bytes() for path in files_below(folder)}
+
+
+def put(uri: str, name: str, data: bytes) -> None:
+    """Put an object below a prefix."""
+    system, path = fs.FileSystem.from_uri(uri)
+    with system.open_output_stream(f"{path}/{name}") as stream:
+        stream.write(data)
+
+
+def test_objects_are_the_files_of_a_local_snapshot(prefix: str, tmp_path: Path) -> None:
+    """A snapshot on the store has the bytes of one in a folder, and left untouched is told from written."""
+    write_snapshot(tmp_path / "s", SMALL)
+    assert write_snapshot(located(prefix), SMALL).written
+    assert local(tmp_path / "s") == contents(prefix)
+    assert not write_snapshot(located(prefix), SMALL).written
+    assert not write_snapshot(located(f"{prefix}/"), SMALL).written
+
+
+def test_workers_write_straight_to_the_store(prefix: str, tmp_path: Path) -> None:
+    """Several processes write the parts, with the bytes of one."""
+    request = SnapshotRequest(
+        records=65_536 + 10, formats=("csv", "json", "parquet"), entities=("vehicle",), shard_rows=65_536
+    )
+    write_snapshot(tmp_path / "s", request)
+    with WorkerPool(2) as pool:
+        write_snapshot(located(prefix), request, executor=pool)
+    assert local(tmp_path / "s") == contents(prefix)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_prefix_that_is_not_empty_is_refused(prefix: str, overwrite: bool) -> None:
+    """Another snapshot, a damaged one, an unfinished one and somebody's object are refused, and stay."""
+    write_snapshot(located(prefix), SMALL)
+    before = contents(prefix)
+    with pytest.raises(TargetError, match=r"holds another snapshot .* name an empty prefix"):
+        write_snapshot(located(prefix), SnapshotRequest(records=21), overwrite=overwrite)
+    assert before == contents(prefix)
+    put(prefix, "persons_v0_1.csv", before["persons_v0_1.csv"].replace(b"Personal", b"personal"))
+    with pytest.raises(TargetError, match=r"damaged: persons_v0_1\.csv is of SHA-256"):
+        write_snapshot(located(prefix), SMALL, overwrite=overwrite)
+    put(prefix, "notes.txt", b"mine")
+    with pytest.raises(TargetError, match=r"holds 'notes\.txt' beside a snapshot"):
+        write_snapshot(located(prefix), SMALL, overwrite=overwrite)
+    with pytest.raises(TargetError, match=r"no snapshot_manifest_v0_1\.json, so it is no snapshot"):
+        write_snapshot(located(prefix.removesuffix("/prefix")), SMALL, overwrite=overwrite)
+
+
+def test_run_that_fails_leaves_no_snapshot(prefix: str) -> None:
+    """The manifest comes last, so that a run that fails before has written no snapshot."""
+
+    def gate(_: object) -> None:
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        write_snapshot(located(prefix), SMALL, gate=gate)  # type: ignore[arg-type] # it never returns
+    assert "snapshot_manifest_v0_1.json" not in contents(prefix)
+    with pytest.raises(TargetError, match="or one that was never finished; remove what is there"):
+        write_snapshot(located(prefix), SMALL)
+
+
+def test_resume_needs_a_folder(prefix: str) -> None:
+    """--resume into a prefix is refused in words."""
+    with pytest.raises(TargetError, match="--resume"):
+        write_snapshot(located(prefix), SMALL, resume=True)
+
+
+@pytest.mark.parametrize("user", [f"id:{SECRET}@", "id@"])
+def test_credentials_in_the_uri_are_refused_unsaid(user: str) -> None:
+    """A URI with credentials is refused, and the message doesn't repeat them."""
+    with pytest.raises(TargetError, match="environment") as refused:
+        located(f"s3://{user}bucket/prefix")
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("uri", ["http://host/x", "s3://bucket/x?password=hush-hush", "nosuch://x"])
+def test_unknown_place_is_refused(uri: str) -> None:
+    """A URI that Arrow's file systems don't know is refused without its query."""
+    with pytest.raises(TargetError, match="Arrow's file systems know") as refused:
+        located(uri)
+    assert SECRET not in str(refused.value)
+
+
+def test_file_uri_is_a_folder(tmp_path: Path) -> None:
+    """A file URI is the local folder, with all its guarantees; so is what has no scheme."""
+    assert tmp_path / "a b" == located(f"file://{tmp_path}/a%20b")
+    assert Path("some/folder") == located("some/folder")
+    assert isinstance(located("s3://bucket/prefix?region=eu-west-1"), Prefix)
+
+
+@pytest.mark.usefixtures("prefix")
+def test_missing_bucket_is_a_sentence() -> None:
+    """What the server refuses is told in one sentence, with exit status 1 and nothing secret."""
+    done = subprocess.run(
+        [sys.executable, "-m", "esdh_cli", "generate-snapshot", "--output-dir", "s3://no-such-bucket/x"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    assert "'s3://no-such-bucket/x' can't be read or written" in done.stderr
+    assert SECRET not in done.stderr
+
+
+def test_command_writes_to_a_prefix(prefix: str) -> None:
+    """The command writes to a URI and names it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "esdh_cli", "generate-snapshot", "--output-dir", prefix],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"Wrote {prefix}\n" in done.stdout
+    assert "snapshot_manifest_v0_1.json" in contents(prefix)
