@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,8 +12,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
+import psutil
 from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.places import Places
+from esdh_demo.processes import marked
 from esdh_demo.steps import Run
 from rich.console import Console
 
@@ -75,7 +79,13 @@ class Driven:
 
     def wait_ready(self) -> None:
         """Return when a stand-in says that it has started."""
-        assert "ready" == self.ready.read_text()
+        # Not blocked for ever when the run ends before it starts the stand-in.
+        pipe = os.open(self.ready, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            assert select.select([pipe], [], [], PATIENCE)[0], "the stand-in was never started"
+            assert b"ready" == os.read(pipe, 5)
+        finally:
+            os.close(pipe)
 
     def end(self) -> tuple[int, str]:
         """Return the exit status, and everything that was printed."""
@@ -84,6 +94,12 @@ class Driven:
 
 
 Start: TypeAlias = Callable[..., Driven]
+
+
+def gone(places: Places) -> bool:
+    """Return whether all processes of runs are gone, once those on their way have had time to go."""
+    processes = [each.process for each in marked(places.runs)]
+    return not psutil.wait_procs(processes, timeout=PATIENCE)[1]
 
 
 def entries(places: Places) -> list[dict[str, Any]]:

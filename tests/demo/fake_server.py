@@ -8,8 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from esdh_api.app import create_app
-
 _MODE = sys.argv[1]
 
 
@@ -27,6 +25,8 @@ class _Handler(BaseHTTPRequestHandler):
             sys.stderr.write("out of memory\n")
             sys.stderr.flush()
             os._exit(3)
+        from esdh_api.app import create_app  # late: most modes never answer, and Flask takes a while
+
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         answer = (
             create_app()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from demoing import Finished, config_of, fake_server, printed, text_console
+from demoing import Finished, config_of, fake_server, gone, printed, text_console
 from esdh_demo.errors import DemoError
 from esdh_demo.flow import flow
 from esdh_demo.places import Places
@@ -121,4 +121,4 @@ def test_process_that_a_command_leaves(places: Places) -> None:
     )
     with run_of(places, config_of(places), "validate", commands=Commands(), console=text_console()) as run:
         run.command("leaves", (sys.executable, "-c", script))
-        assert [] == marked(places.runs)
+        assert gone(places)

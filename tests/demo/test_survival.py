@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from demoing import PATIENCE, Start, config_of, entries, fake_server, text_console
+from demoing import Start, config_of, entries, fake_server, gone, text_console
 from esdh_demo.places import Places
 from esdh_demo.processes import Commands, marked
 from esdh_demo.runs import Archive
@@ -25,12 +25,6 @@ RUN = ("run", "--skip-smoke")
 def names(places: Places) -> list[str]:
     """Return the folders of runs, without their timestamps."""
     return sorted(path.name.partition("_")[2] for path in places.runs.glob("*Z_*"))
-
-
-def gone(places: Places) -> bool:
-    """Return whether all processes of runs are gone, once those on their way have had time to go."""
-    processes = [each.process for each in marked(places.runs)]
-    return not psutil.wait_procs(processes, timeout=PATIENCE)[1]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +48,8 @@ def test_interrupted_at_a_step(
         "serve": Commands(esdh=fast.esdh, serve=fake_server("mute")),
         "health": Commands(esdh=fast.esdh, serve=fake_server("deaf")),
     }[step]
+    (places.root / "tests").mkdir()
+    (places.root / "tests" / "test_it.py").write_text("# mark.demo")
     driven = start("run", *([] if step == "smoke" else ["--skip-smoke"]), commands=commands)
     driven.wait_ready()
     assert marked(places.runs)

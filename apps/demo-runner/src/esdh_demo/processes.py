@@ -212,9 +212,14 @@ class Processes:
             )
         return output
 
-    def end_leftovers(self) -> list[Marked]:
-        """End whatever of this run is still alive, and return what that was."""
-        left = marked(self.home, self.run_id)
+    def end_leftovers(self, *, wait: float = 0) -> list[Marked]:
+        """End what of this run is still alive after `wait` seconds, and return what that was.
+
+        What its keeper has just killed takes the system a moment to clear away.
+        """
+        there = marked(self.home, self.run_id)
+        _, alive = psutil.wait_procs([each.process for each in there], timeout=wait)
+        left = [each for each in there if each.process in alive]
         end(left, seconds=self.grace)
         return left
 

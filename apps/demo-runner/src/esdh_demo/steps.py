@@ -25,6 +25,7 @@ from esdh_demo.runs import Archive, Failure, OpenRun, RunRecord, StepRecord, Swe
 
 __all__ = ["InterruptedRun", "Run", "Step", "described", "run_of"]
 
+_MOMENT = 5  # seconds that a process which was killed may take to be gone, on a busy machine
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -218,7 +219,7 @@ def _tell_swept(run: Run, swept: Swept) -> None:
 def _close(run: Run) -> None:
     """End a run that has done all its steps."""
     with _signals_wait():
-        left = run.processes.end_leftovers()
+        left = run.processes.end_leftovers(wait=_MOMENT)
         if left:
             names = ", ".join(map(str, left))
             raise DemoError(
