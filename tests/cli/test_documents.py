@@ -38,3 +38,14 @@ def test_names_that_are_no_utf8_are_spelled_out(pristine: Path, tmp_path: Path) 
     assert "\\udcfe" == next(check for check in checks if check["name"] == "files")["first"]["file"]
     (tmp_path / "b\udcff.jsonl").touch()
     assert f"{tmp_path}/b\\udcff.jsonl" == answered("verify-audit", tmp_path / "b\udcff.jsonl")["file"]
+
+
+def test_arguments_that_are_no_utf8_are_spelled_out(tmp_path: Path) -> None:
+    """What a run wrote, and an id that is none, are answered in JSON whatever bytes they were named with."""
+    assert (
+        f"{tmp_path}/c\\udcff"
+        == answered("generate-snapshot", "--output-dir", tmp_path / "c\udcff")["output_dir"]
+    )
+    errors = answered("reproduce", "\udcff")["errors"]
+    assert isinstance(errors, list)
+    assert "\\udcff" == errors[0]["id"]

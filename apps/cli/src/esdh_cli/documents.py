@@ -1,24 +1,21 @@
 """The one JSON document that `--json` prints."""
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    import msgspec
 
 __all__ = ["print_document"]
 
 
-def print_document(document: "msgspec.Struct") -> None:
-    """Print a document as two-space JSON; names of files that are no UTF-8 are spelled out."""
+def print_document(document: object, *, indent: bool = True) -> None:
+    """Print Structs and built-in values as JSON, two-space or compact; texts that are no UTF-8 are spelled out."""
     import msgspec
 
     try:
         data = msgspec.json.encode(document)
-    except UnicodeEncodeError:  # a name reached Python with lone surrogates, which JSON can't hold
+    except (
+        UnicodeEncodeError
+    ):  # a file's name or an argument reached Python with lone surrogates, which JSON can't hold
         data = msgspec.json.encode(_spelled(msgspec.to_builtins(document)))
-    click.echo(msgspec.json.format(data, indent=2))
+    click.echo(msgspec.json.format(data, indent=2) if indent else data)
 
 
 def _spelled(value: object) -> object:
