@@ -427,6 +427,13 @@ def test_earlier_snapshot_with_impossible_counts_is_another(tmp_path: Path, coun
     assert manifest == write_snapshot(folder, request, gate=judge, overwrite=True).manifest
 
 
+@pytest.mark.parametrize("stats", [{}, {"policies": {"states": {"CA": 1}}}])
+def test_nothing_passes_unlooked_at(stats: Stats) -> None:
+    """Counts of no entity that the plan knows are an error, and not a verdict over no distribution."""
+    with pytest.raises(ProofError, match="can't be judged; a gate needs those of some of persons, vehicles"):
+        judge(stats)
+
+
 def test_other_entities_do_not_move_the_level() -> None:
     """A distribution is held to the same bound whichever entities are in the snapshot."""
     alone = {"vehicles": ideal(200)["vehicles"]}

@@ -62,6 +62,11 @@ def judge(stats: Stats) -> Gates:
             if statistic.expected is not None
         ]
     passed = all(check.passed for check in checks)
+    if not checks:  # nothing must pass because nothing was looked at
+        raise ProofError(
+            f"counts of {', '.join(stats) or 'no entity'} can't be judged; a gate needs those of some of "
+            f"{', '.join(entity.plural for entity in ENTITIES)}"
+        )
     return Gates(verdict="passed" if passed else "failed", level=LEVEL, checks=checks)
 
 

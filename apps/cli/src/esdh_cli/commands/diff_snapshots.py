@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from esdh_cli.audited import audit_options, audited
+from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
             drift = esdh_proof.diff_snapshots(a, b)
             run.tell(drift.cause)
         if as_json:
-            import msgspec
-
-            click.echo(msgspec.json.format(msgspec.json.encode(drift), indent=2))
+            print_document(drift)
         else:
             _print(drift)
     if drift.cause != "none":

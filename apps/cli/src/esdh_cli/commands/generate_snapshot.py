@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from esdh_cli.audited import audit_options, audited
+from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
 from esdh_cli.parameters import IntegerText, ManyValuesCommand, OneOf
 from esdh_cli.progress import recorded
@@ -199,12 +200,10 @@ def _pool(working: ExitStack, workers: int) -> "Executor | None":
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
-    import msgspec
-
     manifest = snapshot.manifest
     document = {
         "status": "written" if snapshot.written else "unchanged",
-        "output_dir": os.fsencode(str(snapshot.folder)).decode("utf-8", "replace"),
+        "output_dir": str(snapshot.folder),
         "seed": manifest.seed,
         "randomized": manifest.randomized,
         "records_requested": manifest.records_requested,
@@ -215,7 +214,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
         "plan_sha256": manifest.plan_sha256,
         "resumed": snapshot.resumed,
     }
-    click.echo(msgspec.json.encode(document))
+    print_document(document, indent=False)
 
 
 def _print_summary(snapshot: "WrittenSnapshot") -> None:

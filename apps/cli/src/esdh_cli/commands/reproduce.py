@@ -2,6 +2,7 @@
 
 import click
 
+from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
 
 __all__ = ["reproduce"]
@@ -22,8 +23,6 @@ def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
     An id holds the seed, the dataset version, the entity and the record's number; no other record is
     made. An id that isn't ours is refused with the reason, after the others were printed.
     """
-    import msgspec
-
     with sentences():
         from esdh_core import IdError, reproduce_record
 
@@ -47,7 +46,7 @@ def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
             }
             for text, record in found
         ]
-        click.echo(msgspec.json.encode({"records": records, "errors": refused}))
+        print_document({"records": records, "errors": refused}, indent=False)
     else:
         for number, (text, record) in enumerate(found):
             if number:

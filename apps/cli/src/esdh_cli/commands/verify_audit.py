@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
 
 __all__ = ["verify_audit"]
@@ -32,9 +33,7 @@ def verify_audit(*, file: Path, last_hash: str | None, as_json: bool) -> None:
 
         report = esdh_proof.verify_audit(file, last_hash=last_hash)
         if as_json:
-            import msgspec
-
-            click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2))
+            print_document(report)
         else:
             click.echo(f"verdict     {report.verdict}" + (f": {report.problem}" if report.problem else ""))
             click.echo(f"lines       {report.lines:,}" + (" before it" if report.problem else ""))

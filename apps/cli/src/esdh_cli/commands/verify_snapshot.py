@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from esdh_cli.audited import audit_options, audited
+from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
 from esdh_cli.progress import counted
 
@@ -64,9 +65,7 @@ def verify_snapshot(
                 outcome.content,
             )
         if as_json:
-            import msgspec
-
-            click.echo(msgspec.json.format(msgspec.json.encode(outcome), indent=2))
+            print_document(outcome)
         else:
             _print(outcome, quiet=quiet)
     if outcome.verdict == "failed":
