@@ -1,19 +1,30 @@
 """The audit trail on the command line: its options, and a run that is logged whatever comes of it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from esdh_cli.errors import is_ours
+from esdh_cli.stopping import unstoppable
+
 if TYPE_CHECKING:
-    from esdh_manifest import Manifest
+    from esdh_proof import SnapshotIdentity
+    from esdh_proof.audit import Outcome
 
 __all__ = ["Audited", "audit_options", "audited"]
 
 F = TypeVar("F", bound=Callable[..., object])
+_LONGEST_NAME = 200  # characters of an actor
+
+
+def _name(_context: click.Context, _parameter: click.Parameter, actor: str | None) -> str | None:
+    if actor is not None and not (actor.strip() and len(actor) <= _LONGEST_NAME):
+        raise click.BadParameter(f"a name has 1 to {_LONGEST_NAME} characters, not {len(actor.strip())}")
+    return actor
 
 
 def audit_options(command: F) -> F:
@@ -25,46 +36,51 @@ def audit_options(command: F) -> F:
         help="Append one line to this audit log, whatever comes of the run.",
     )
     actor = click.option(
-        "--actor", metavar="NAME", help="Who runs this, for the audit log.  [default: the user's name]"
+        "--actor",
+        callback=_name,
+        metavar="NAME",
+        help="Who runs this, for the audit log.  [default: the user's name]",
     )
     return log(actor(command))
 
 
 @dataclass
 class Audited:
-    """What a command has to tell the audit log: what it knows of the snapshot, and what came of the run."""
+    """What a command tells the audit log: which snapshots the run is about, and what came of it."""
 
-    outcome: str = ""
-    identity: dict[str, str | int | bool | None] = field(default_factory=dict)
-    content: dict[str, str] = field(default_factory=dict)
+    snapshots: "tuple[SnapshotIdentity, ...]" = ()
+    outcome: "Outcome" = "failed"
+    detail: str = "the run said nothing of its outcome"
 
-    def tell(self, outcome: str, manifest: "Manifest | None" = None) -> None:
-        """Say what came of the run, and of which snapshot."""
-        self.outcome = outcome
-        if manifest is not None:
-            self.identify(
-                {
-                    "dataset_version": manifest.dataset_version,
-                    "seed": manifest.seed,
-                    "records": manifest.records_requested,
-                    "plan_sha256": manifest.plan_sha256,
-                },
-                manifest.content,
-            )
+    def about(self, *snapshots: "SnapshotIdentity") -> None:
+        """Say which snapshots the run is about, as far as that is known."""
+        self.snapshots = snapshots
 
-    def identify(
-        self, identity: Mapping[str, str | int | bool | None], content: Mapping[str, str] | None = None
-    ) -> None:
-        """Say which snapshot the run is about."""
-        self.identity |= identity
-        self.content |= content or {}
+    def tell(self, outcome: "Outcome", *snapshots: "SnapshotIdentity", detail: str = "") -> None:
+        """Say what came of the run, and of which snapshots."""
+        self.about(*snapshots)
+        self.outcome, self.detail = outcome, detail
+
+    def break_off(self, error: BaseException) -> None:
+        """Say that the run ended with an error."""
+        from esdh_export import GateError, WorkerError
+
+        self.detail = str(error) or type(error).__name__
+        if isinstance(error, KeyboardInterrupt):
+            self.outcome = "interrupted"
+        elif isinstance(error, GateError | WorkerError):
+            self.outcome = "failed"
+        else:
+            self.outcome = "refused" if isinstance(error, click.UsageError) or is_ours(error) else "failed"
 
 
 @contextmanager
-def audited(log: Path | None, actor: str | None, action: str, *folders: Path | str) -> Iterator[Audited]:
-    """Log a run: the log is tried before the work, so that nothing happens unlogged, and written after it.
+def audited(log: Path | None, actor: str | None, action: str, *places: object) -> Iterator[Audited]:
+    """Log a run about some folders: the log is tried before the work, and one line is written after it.
 
-    A run that fails is logged with its error, one that is interrupted as that.
+    A run that fails is logged with its error, one that is interrupted as that. Raises AuditError before the
+    work when the log can't be written, or lies in one of the folders; and after it, saying what came of the
+    work, when the line could not be written.
     """
     run = Audited()
     if log is None:
@@ -73,30 +89,28 @@ def audited(log: Path | None, actor: str | None, action: str, *folders: Path | s
     from datetime import UTC, datetime
     from importlib.metadata import version
 
-    from esdh_proof.audit import Trail, actor_of_environment
-    from esdh_proof.errors import AuditError
+    from esdh_proof import AuditError, SnapshotIdentity, Trail, actor_of_environment
 
     trail = Trail(log)
-    trail.check()
+    trail.check(outside=[place for place in places if isinstance(place, Path)])
+    run.about(*(SnapshotIdentity(folder=str(place)) for place in places))
     try:
         yield run
     except BaseException as error:
-        told = str(error) or type(error).__name__
-        run.outcome = (
-            "interrupted" if isinstance(error, KeyboardInterrupt) else run.outcome or f"failed: {told}"
-        )
+        run.break_off(error)
         raise
     finally:
         try:
-            trail.append(
-                now=datetime.now(UTC),
-                actor=actor or actor_of_environment(),
-                action=action,
-                folders=[str(folder) for folder in folders],
-                outcome=run.outcome,
-                program=f"esdh {version('esdh-cli')}",
-                identity=run.identity,
-                content=run.content,
-            )
+            with unstoppable():
+                trail.append(
+                    now=datetime.now(UTC),
+                    actor=actor or actor_of_environment(),
+                    action=action,
+                    snapshots=run.snapshots,
+                    outcome=run.outcome,
+                    detail=run.detail,
+                    program=f"esdh {version('esdh-cli')}",
+                )
         except AuditError as error:
-            raise AuditError(f"the run ended ({run.outcome}) but is not logged: {error}") from error
+            detail = f": {run.detail}" if run.detail else ""
+            raise AuditError(f"the run ended ({run.outcome}{detail}) but is not logged: {error}") from error

@@ -9,7 +9,7 @@ import click
 
 from esdh_cli.stopping import Terminated
 
-__all__ = ["sentences"]
+__all__ = ["is_ours", "sentences"]
 
 _OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_proof")
 
@@ -24,6 +24,11 @@ class _Terminated(_Interrupted):
     """Work that SIGTERM stopped."""
 
     exit_code = 128 + signal.SIGTERM
+
+
+def is_ours(error: BaseException) -> bool:
+    """Return whether one of our libraries raised an error; by module name, so that help imports none of them."""
+    return isinstance(error, ValueError) and type(error).__module__.partition(".")[0] in _OURS
 
 
 def _noted(error: BaseException, sentence: str) -> str:
@@ -50,8 +55,7 @@ def sentences(*, after: str = "nothing was changed") -> Iterator[None]:
         remedy = "; free some space or choose another --output-dir" if full else ""
         raise click.ClickException(_noted(error, f"{error.strerror}{where}; {after}{remedy}")) from error
     except ValueError as error:
-        # By module name, so that printing help imports none of the libraries.
-        if type(error).__module__.partition(".")[0] not in _OURS:
+        if not is_ours(error):
             raise
         raise click.ClickException(_noted(error, str(error))) from error
     except KeyboardInterrupt as error:

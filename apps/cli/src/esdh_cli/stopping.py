@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Terminated", "stoppable"]
+__all__ = ["Terminated", "stoppable", "unstoppable"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,3 +36,17 @@ def stoppable() -> Iterator[None]:
     finally:
         for each in heard:
             signal.signal(each, before[each])
+
+
+@contextmanager
+def unstoppable() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM for the moment that it takes to tell what was done: they come too late to stop it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -7,20 +7,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from esdh_proof.audit import AuditReport, Trail, actor_of_environment, verify_audit
+    from esdh_proof.audit import (
+        AuditLine,
+        AuditProblem,
+        AuditReport,
+        Trail,
+        actor_of_environment,
+        verify_audit,
+    )
     from esdh_proof.diff import Drift, diff_snapshots
     from esdh_proof.errors import AuditError, ProofError
     from esdh_proof.findings import Check, Failure
     from esdh_proof.gates import judge, skip
+    from esdh_proof.identity import SnapshotIdentity
     from esdh_proof.verify import Verification, verify_snapshot
 
 __all__ = [
     "AuditError",
+    "AuditLine",
+    "AuditProblem",
     "AuditReport",
     "Check",
     "Drift",
     "Failure",
     "ProofError",
+    "SnapshotIdentity",
     "Trail",
     "Verification",
     "actor_of_environment",
@@ -33,11 +44,14 @@ __all__ = [
 
 _MODULES = {
     "AuditError": "errors",
+    "AuditLine": "audit",
+    "AuditProblem": "audit",
     "AuditReport": "audit",
     "Check": "findings",
     "Drift": "diff",
     "Failure": "findings",
     "ProofError": "errors",
+    "SnapshotIdentity": "identity",
     "Trail": "audit",
     "Verification": "verify",
     "actor_of_environment": "audit",

@@ -15,6 +15,7 @@ from esdh_manifest import FileProblem, Manifest, ManifestError, decode_manifest,
 from esdh_proof.checks import differing
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Findings, shown
+from esdh_proof.identity import SnapshotIdentity
 from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
 
 __all__ = ["Cause", "ChangedValue", "Drift", "MovedStatistic", "RowDrift", "diff_snapshots"]
@@ -88,13 +89,14 @@ class MovedStatistic(msgspec.Struct, frozen=True, kw_only=True):
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """Why snapshot `b` differs from snapshot `a`: the cause, all causes that hold, and what was found.
 
-    `claims` gives what the manifests say differently, as (a, b); `prefix` says whether the smaller snapshot
-    is the beginning of the larger, None where that doesn't ask itself; `damaged` names files that aren't as
-    their own manifest lists them.
+    `identities` is what the manifests say the two snapshots are; `claims` gives what they say differently, as
+    (a, b); `prefix` says whether the smaller snapshot is the beginning of the larger, None where that doesn't
+    ask itself; `damaged` names files that aren't as their own manifest lists them.
     """
 
     a: str
     b: str
+    identities: tuple[SnapshotIdentity, SnapshotIdentity]
     cause: Cause
     meaning: str
     causes: list[Cause]
@@ -149,6 +151,7 @@ def diff_snapshots(a: Path, b: Path) -> Drift:
     return Drift(
         a=str(a),
         b=str(b),
+        identities=(SnapshotIdentity.of(a, ours), SnapshotIdentity.of(b, theirs)),
         cause=cause,
         meaning=_MEANING[cause],
         causes=causes,

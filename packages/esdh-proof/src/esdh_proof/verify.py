@@ -74,6 +74,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     dataset_version: str | None
     seed: int | None
     records: int | None
+    plan_sha256: str | None
     content: dict[str, str]
     checks: list[Check]
     unproven: list[str]
@@ -109,6 +110,7 @@ def verify_snapshot(
         dataset_version=manifest.dataset_version if manifest else None,
         seed=manifest.seed if manifest else None,
         records=manifest.records_requested if manifest else None,
+        plan_sha256=manifest.plan_sha256 if manifest else None,
         content=manifest.content if manifest else {},
         checks=made,
         unproven=[

@@ -8,6 +8,7 @@ import click
 from esdh_cli.audited import audit_options, audited
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
+from esdh_cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from esdh_proof import Drift
@@ -33,17 +34,18 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
     Other dataset version, rules, seed, size, entities, formats or layout; edited rows; or the same data in
     other bytes. Tells the statistics that moved, and by how much. Exit status 1 when they differ.
     """
-    with sentences(after="nothing was compared"):
+    with sentences(after="nothing was compared"), stoppable():
         import esdh_proof
 
         with audited(audit_log, actor, "diff-snapshots", a, b) as run:
             drift = esdh_proof.diff_snapshots(a, b)
-            run.tell(drift.cause)
+            differ = drift.cause != "none"
+            run.tell("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
         if as_json:
             print_document(drift)
         else:
             _print(drift)
-    if drift.cause != "none":
+    if differ:
         raise click.exceptions.Exit(1)
 
 

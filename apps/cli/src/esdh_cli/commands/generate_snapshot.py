@@ -141,12 +141,13 @@ def generate_snapshot(
             "--resume needs the seed of the run that failed; give --seed instead of --randomize"
         )
     with sentences(), stoppable(), ExitStack() as stack:
-        from esdh_core import DATASET_VERSION
+        from esdh_core import DATASET_VERSION, plan_sha256
         from esdh_export import SnapshotRequest, located, write_snapshot
         from esdh_proof.gates import judge, skip
+        from esdh_proof.identity import SnapshotIdentity
 
         place = located(output_dir)
-        run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", str(place)))
+        run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
         if randomize:
             import secrets
 
@@ -162,7 +163,15 @@ def generate_snapshot(
             )
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
             raise click.UsageError(str(error)) from error
-        run.identify({"dataset_version": DATASET_VERSION, "seed": request.seed, "records": request.records})
+        run.about(
+            SnapshotIdentity(
+                folder=str(place),
+                dataset_version=DATASET_VERSION,
+                seed=request.seed,
+                records=request.records,
+                plan_sha256=plan_sha256(),
+            )
+        )
         with ExitStack() as working:
             snapshot = write_snapshot(
                 place,
@@ -173,7 +182,9 @@ def generate_snapshot(
                 progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
                 gate=skip if no_gate else judge,
             )
-        run.tell("written" if snapshot.written else "unchanged", snapshot.manifest)
+        run.tell(
+            "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
+        )
     with sentences(after="the snapshot was written, but not this report of it"):
         if as_json:
             _print_json(snapshot)

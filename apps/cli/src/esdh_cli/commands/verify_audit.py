@@ -1,5 +1,6 @@
 """esdh verify-audit: say whether an audit log is as it was written."""
 
+import re
 from pathlib import Path
 
 import click
@@ -12,21 +13,34 @@ __all__ = ["verify_audit"]
 _EXAMPLES = """\b
 Examples:
   esdh verify-audit audit.jsonl
-  esdh verify-audit audit.jsonl --last-hash 5f2b...
+  esdh verify-audit audit.jsonl --last-hash H
 """
+
+
+_HASH = re.compile(r"\s*[0-9a-fA-F]{64}\s*", re.ASCII)
+
+
+def _whole(_context: click.Context, _parameter: click.Parameter, kept: str | None) -> str | None:
+    if kept is not None and _HASH.fullmatch(kept) is None:
+        raise click.BadParameter(f"{kept[:80]!r} is not 64 hexadecimal digits; give the hash whole")
+    return kept
 
 
 @click.command("verify-audit", epilog=_EXAMPLES, short_help="Say whether an audit log is as it was written.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
-    "--last-hash", metavar="H", help="A last hash that was kept elsewhere: shows a cut-off end too."
+    "--last-hash",
+    callback=_whole,
+    metavar="H",
+    help="A last hash that was kept elsewhere: shows a cut-off end too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def verify_audit(*, file: Path, last_hash: str | None, as_json: bool) -> None:
     """Check the chain of an audit log line by line: an edited, removed, inserted or moved line breaks it.
 
     Prints the last hash; keep it elsewhere, since a chain that was cut off at its end holds all the same.
-    Exit status 1 when the chain is broken.
+    Exit status 1 when the chain is broken, or no line has the hash given with --last-hash; lines that were
+    added since are fine.
     """
     with sentences(after="nothing was verified"):
         import esdh_proof

@@ -9,6 +9,7 @@ from esdh_cli.audited import audit_options, audited
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
 from esdh_cli.progress import counted
+from esdh_cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from esdh_proof import Check, Verification
@@ -48,21 +49,24 @@ def verify_snapshot(
     what failed the first file, record, field, what was found and what was expected. Exit status 1 when a
     check fails.
     """
-    with sentences(after="nothing was verified"):
+    with sentences(after="nothing was verified"), stoppable():
         import esdh_proof
 
         with audited(audit_log, actor, "verify-snapshot", folder) as run:
             with counted(hidden=quiet or as_json) as progress:
                 outcome = esdh_proof.verify_snapshot(folder, regenerate=not no_regenerate, progress=progress)
             failed = [check.name for check in outcome.checks if check.status == "failed"]
-            run.tell(f"{outcome.verdict}: {', '.join(failed)}" if failed else outcome.verdict)
-            run.identify(
-                {
-                    "dataset_version": outcome.dataset_version,
-                    "seed": outcome.seed,
-                    "records": outcome.records,
-                },
-                outcome.content,
+            run.tell(
+                outcome.verdict,
+                esdh_proof.SnapshotIdentity(
+                    folder=str(folder),
+                    dataset_version=outcome.dataset_version,
+                    seed=outcome.seed,
+                    records=outcome.records,
+                    plan_sha256=outcome.plan_sha256,
+                    content=outcome.content,
+                ),
+                detail=f"checks that failed: {', '.join(failed)}" if failed else "",
             )
         if as_json:
             print_document(outcome)
