@@ -7,7 +7,17 @@ from math import lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined, Vocabulary, day_number
+from esdh_core.columns import (
+    FOUR_DIGITS,
+    Coded,
+    Column,
+    Date,
+    FixedText,
+    Integer,
+    Joined,
+    Vocabulary,
+    day_number,
+)
 from esdh_core.constants import REFERENCE_DATE, SYNTHETIC_SOURCE
 from esdh_core.entities import Person
 from esdh_core.ids import invert
@@ -347,14 +357,14 @@ def synthetic_source(block: Block) -> Column:
 # --- driver's license --------------------------------------------------------------------------------
 
 _LICENSE_STREAM = "person.driver_license_number"
-_DIGIT_PAIRS = np.frombuffer(b"".join(b"%02d" % n for n in range(100)), dtype="V2")
-_DIGIT_TRIPLES = np.frombuffer(b"".join(b"%03d" % n for n in range(1000)), dtype="V3")
-_STATE_LETTERS = np.frombuffer("".join(STATE_CODES).encode("ascii"), dtype="V2")
+# The first four characters, of which state and number each give two.
+_STATE_WORDS = np.frombuffer("".join(f"{code}\0\0" for code in STATE_CODES).encode("ascii"), dtype=np.uint32)
+_PAIR_WORDS = np.frombuffer(b"".join(b"\0\0%02d" % n for n in range(100)), dtype=np.uint32)
 _LICENSE = np.dtype(
     {
-        "names": ["state", "pair", "first", "second", "third"],
-        "formats": ["V2", "V2", "V3", "V3", "V3"],
-        "offsets": [0, 2, 4, 7, 10],
+        "names": ["first", "second", "third", "last"],
+        "formats": [np.uint32, np.uint32, np.uint32, np.uint8],
+        "offsets": [0, 4, 8, 12],
         "itemsize": 13,
     }
 )
@@ -369,14 +379,19 @@ _LICENSE = np.dtype(
 )
 def driver_license_number(block: Block) -> Column:
     digits = block.permuted(_LICENSE_STREAM)
-    upper, lower = digits // np.uint64(1_000_000), digits % np.uint64(1_000_000)
+    # A remainder as a difference: NumPy multiplies many at once, but divides for `%` one by one.
+    pair = digits // np.uint64(10**9)
+    rest = (digits - pair * np.uint64(10**9)).astype(np.uint32)
+    upper = rest // np.uint32(10**5)
+    rest -= upper * np.uint32(10**5)
+    lower = rest // np.uint32(10)
+    rest -= lower * np.uint32(10)
     text = np.empty((block.count, 13), dtype=np.uint8)
     parts = text.reshape(-1).view(_LICENSE)
-    parts["state"] = _STATE_LETTERS.take(_state_codes(block))
-    parts["pair"] = _DIGIT_PAIRS.take(upper // np.uint64(1000))
-    parts["first"] = _DIGIT_TRIPLES.take(upper % np.uint64(1000))
-    parts["second"] = _DIGIT_TRIPLES.take(lower // np.uint64(1000))
-    parts["third"] = _DIGIT_TRIPLES.take(lower % np.uint64(1000))
+    parts["first"] = _STATE_WORDS.take(_state_codes(block)) | _PAIR_WORDS.take(pair)
+    parts["second"] = FOUR_DIGITS.take(upper)
+    parts["third"] = FOUR_DIGITS.take(lower)
+    parts["last"] = rest + np.uint32(ord("0"))
     return FixedText(text)
 
 

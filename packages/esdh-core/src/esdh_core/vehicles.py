@@ -1,6 +1,7 @@
 """The rules of a vehicle: how each field of `Vehicle` is made."""
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from operator import mul
@@ -307,43 +308,51 @@ _VIN_VALUES = dict(
     zip(_VIN_CHARACTERS, [*range(10), *range(1, 9), 1, 2, 3, 4, 5, 7, 9, *range(2, 10)], strict=True)
 )
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
-_CHECK_DIGITS = np.frombuffer(b"0123456789X", dtype=np.uint8)
+_CHECK_DIGITS = b"0123456789X"
 _YEAR_CODES = dict(zip(range(2001, 2031), "123456789ABCDEFGHJKLMNPRSTVWXY", strict=True))
 _FIRST_LETTER_YEAR = 2010  # position 7 is a letter from this model year on, a digit before
 _BODY_LETTERS = {"Sedan": ("1", "A"), "SUV": ("2", "B"), "Truck": ("3", "C")}
 _DIGITS = 100_000  # positions 13 to 17 hold the remainder by this
 _BASE = 33
+# Characters are put together eight at a time, as words, and the check sum with them: its parts, each
+# below 11, add up in the byte where the check digit will stand.
+_WORD = np.dtype("<u8")
 _VIN_FIELDS = np.dtype(
     {
-        "names": ["prefix", "p6", "p7", "p8", "check", "year", "p11_12", "p13_14", "p15_17"],
-        "formats": ["V5", np.uint8, np.uint8, np.uint8, np.uint8, np.uint8, "V2", "V2", "V3"],
-        "offsets": [0, 5, 6, 7, 8, 9, 10, 12, 14],
+        "names": ["first", "second", "last"],
+        "formats": [_WORD, _WORD, np.uint8],
+        "offsets": [0, 8, 16],
         "itemsize": 17,
     }
 )
-
-
 _VALUE_OF_BYTE = np.zeros(128, dtype=np.int32)
 _VALUE_OF_BYTE[[ord(c) for c in _VIN_VALUES]] = list(_VIN_VALUES.values())
+_CHECK_POSITION = 9
 
 
-class _Pieces:
-    """Runs of characters for every value of a code: as bytes, and as their part of the check sum."""
+class _Characters:
+    """Some characters of a VIN for every value of a code: `first` holds positions 1 to 8, `second` 9 to 16.
 
-    def __init__(self, *runs: tuple[int, list[str]]) -> None:
+    The lowest byte of `second` holds their part of the check sum; all other positions are zero. `last` is
+    position 17.
+    """
+
+    def __init__(self, *runs: tuple[int, Sequence[str]]) -> None:
         """Take the position (1 to 17) of each run, and its characters for each value of the code."""
-        self.text: list[NDArray[np.void]] = []
-        self.sums = np.zeros(len(runs[0][1]), dtype=np.int32)
+        text = np.zeros((len(runs[0][1]), 17), dtype=np.uint8)
+        sums = np.zeros(len(text), dtype=np.int32)
         for position, texts in runs:
             matrix = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(len(texts), -1)
-            width = matrix.shape[1]
-            self.text.append(matrix.view(f"V{width}")[:, 0])
-            self.sums += _VALUE_OF_BYTE[matrix] @ np.array(
-                _VIN_WEIGHTS[position - 1 : position - 1 + width], dtype=np.int32
-            )
+            places = slice(position - 1, position - 1 + matrix.shape[1])
+            text[:, places] = matrix
+            sums += _VALUE_OF_BYTE[matrix] @ np.array(_VIN_WEIGHTS[places], dtype=np.int32)
+        text[:, _CHECK_POSITION - 1] = sums % len(_CHECK_DIGITS)
+        words = np.ascontiguousarray(text[:, :16]).view(_WORD)
+        self.first, self.second = np.ascontiguousarray(words.T)
+        self.last = text[:, 16].copy()
 
 
-_VIN_MODELS = _Pieces(
+_VIN_MODELS = _Characters(
     (
         1,
         [
@@ -358,10 +367,14 @@ _VIN_MODELS = _Pieces(
     (10, [_YEAR_CODES[year] for _ in _MODEL_BODIES for year in MODEL_YEARS]),
 )
 _PAIRS = [first + second for first in _VIN_CHARACTERS for second in _VIN_CHARACTERS]
-_VIN_11_12 = _Pieces((11, _PAIRS))
-_VIN_6_8 = _Pieces((6, [pair[0] for pair in _PAIRS]), (8, [pair[1] for pair in _PAIRS]))
-_VIN_13_14 = _Pieces((13, [f"{n:02}" for n in range(100)]))
-_VIN_15_17 = _Pieces((15, [f"{n:03}" for n in range(1000)]))
+_VIN_11_12 = _Characters((11, _PAIRS))
+_VIN_6_8 = _Characters((6, [pair[0] for pair in _PAIRS]), (8, [pair[1] for pair in _PAIRS]))
+_VIN_13_16 = _Characters((13, [f"{n:04}" for n in range(10_000)]))
+_VIN_17 = _Characters((17, "0123456789"))
+# By the sum of five parts: the check digit (49 CFR 565.15) in the byte that held the sum.
+_VIN_CHECKS = np.array(
+    [_CHECK_DIGITS[n % len(_CHECK_DIGITS)] for n in range(5 * len(_CHECK_DIGITS))], dtype=_WORD
+)
 
 
 @VEHICLE.rule(
@@ -374,25 +387,23 @@ _VIN_15_17 = _Pieces((15, [f"{n:03}" for n in range(1000)]))
 )
 def vin(block: Block) -> Column:
     permuted = block.permuted(_VIN_STREAM)
-    letters, digits = permuted // np.uint64(_DIGITS), permuted % np.uint64(_DIGITS)
+    # A remainder as a difference: NumPy multiplies many at once, but divides for `%` one by one.
+    letters = permuted // np.uint64(_DIGITS)
+    digits = permuted - letters * np.uint64(_DIGITS)
+    p6_8 = letters // np.uint64(_BASE * _BASE)
+    p11_12 = letters - p6_8 * np.uint64(_BASE * _BASE)
+    p13_16 = digits // np.uint64(10)
+    p17 = digits - p13_16 * np.uint64(10)
     vehicle = model_and_year_codes(block)
-    p6_8, p11_12 = letters // np.uint64(_BASE * _BASE), letters % np.uint64(_BASE * _BASE)
-    p13_14, p15_17 = digits // np.uint64(1000), digits % np.uint64(1000)
-    total = _VIN_MODELS.sums.take(vehicle)
-    for pieces, codes in ((_VIN_6_8, p6_8), (_VIN_11_12, p11_12), (_VIN_13_14, p13_14), (_VIN_15_17, p15_17)):
-        total += pieces.sums.take(codes)
+    second = _VIN_MODELS.second.take(vehicle)
+    for characters, codes in ((_VIN_6_8, p6_8), (_VIN_11_12, p11_12), (_VIN_13_16, p13_16), (_VIN_17, p17)):
+        second += characters.second.take(codes)
+    sums = second & np.uint64(0xFF)
     text = np.empty((block.count, 17), dtype=np.uint8)
     parts = text.reshape(-1).view(_VIN_FIELDS)
-    prefix, body, year = _VIN_MODELS.text
-    parts["prefix"] = prefix.take(vehicle)
-    parts["p7"] = body.view(np.uint8).take(vehicle)
-    parts["year"] = year.view(np.uint8).take(vehicle)
-    parts["p6"] = _VIN_6_8.text[0].view(np.uint8).take(p6_8)
-    parts["p8"] = _VIN_6_8.text[1].view(np.uint8).take(p6_8)
-    parts["p11_12"] = _VIN_11_12.text[0].take(p11_12)
-    parts["p13_14"] = _VIN_13_14.text[0].take(p13_14)
-    parts["p15_17"] = _VIN_15_17.text[0].take(p15_17)
-    parts["check"] = _CHECK_DIGITS.take(total % np.int32(11))
+    parts["first"] = _VIN_MODELS.first.take(vehicle) | _VIN_6_8.first.take(p6_8)
+    parts["second"] = second ^ sums | _VIN_CHECKS.take(sums)
+    parts["last"] = _VIN_17.last.take(p17)
     return FixedText(text)
 
 
