@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from esdh_core.rules import Entity
-from esdh_export import block_digest, column_digest, entity_digest, schema
+from esdh_export import array_digest, block_digest, entity_digest, schema
 
 BLOCK = 65_536
 
@@ -58,5 +58,5 @@ def digest(table: pa.Table) -> str:
     blocks = []
     for start in range(0, len(table), BLOCK):
         part = table.slice(start, BLOCK)
-        blocks.append(block_digest(column_digest(column.chunk(0)) for column in part.columns))
+        blocks.append(block_digest(array_digest(column.chunk(0)) for column in part.columns))
     return entity_digest(blocks)

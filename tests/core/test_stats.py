@@ -5,12 +5,21 @@ from collections import Counter
 
 import pytest
 from esdh_core import ENTITIES, generate_bundle, generate_columns
-from esdh_core.columns import Integer
+from esdh_core.columns import Column, Integer
 from esdh_core.rules import Entity
-from esdh_core.stats import count_ages, count_prefixes, count_values, merge
+from esdh_core.stats import AgeTally, Counts, PrefixTally, Statistic, Tally, ValueTally, merge
 from oracles import full_years
 
 COUNT = 200_000
+
+
+def counted(tally: Tally, *columns: Column) -> Counts:
+    """Return what a tally says of some columns."""
+    for column in columns:
+        tally.add(column)
+    return tally.counts()
+
+
 CASES = [(entity, each) for entity in ENTITIES for each in entity.statistics]
 
 
@@ -36,12 +45,20 @@ def test_counts_equal_counting_the_values() -> None:
     """Counts gathered from columns equal counts of the plain values."""
     bundle, columns = generate_bundle(3000), generate_columns(0, 3000)
     ages = Counter(str(full_years(p.date_of_birth, dt.date(2024, 6, 1))) for p in bundle.persons)
-    assert ages == count_ages(columns["persons"]["date_of_birth"])
-    assert Counter(p.city for p in bundle.persons) == count_values(columns["persons"]["city"])
-    assert Counter(v.vin[:3] for v in bundle.vehicles) == count_prefixes(columns["vehicles"]["vin"])
-    assert Counter(str(v.model_year) for v in bundle.vehicles) == count_values(
-        columns["vehicles"]["model_year"]
+    assert ages == counted(AgeTally(), columns["persons"]["date_of_birth"])
+    assert Counter(p.city for p in bundle.persons) == counted(ValueTally(), columns["persons"]["city"])
+    assert Counter(v.vin[:3] for v in bundle.vehicles) == counted(PrefixTally(), columns["vehicles"]["vin"])
+    assert Counter(str(v.model_year) for v in bundle.vehicles) == counted(
+        ValueTally(), columns["vehicles"]["model_year"]
     )
+
+
+@pytest.mark.parametrize(("entity", "statistic"), CASES, ids=lambda each: each.name)
+def test_blocks_add_up(entity: Entity, statistic: Statistic) -> None:
+    """The counts of two blocks gathered in one tally are the merged counts of each."""
+    first, second = (generate_columns(start, 500, 3)[entity.plural][statistic.field] for start in (0, 500))
+    expected = merge([statistic.count(first), statistic.count(second)])
+    assert expected == merge([counted(statistic.tally(), first, second)])
 
 
 def test_merge_adds_and_sorts() -> None:
@@ -54,8 +71,8 @@ def test_kind_of_column_is_checked() -> None:
     """Counting ages or prefixes of another kind of column is a TypeError."""
     years = generate_columns(0, 3)["vehicles"]["model_year"]
     assert isinstance(years, Integer)
-    for count in (count_ages, count_prefixes):
+    for tally in (AgeTally(), PrefixTally()):
         with pytest.raises(TypeError, match="Integer"):
-            count(years)
+            tally.add(years)
     with pytest.raises(TypeError, match="FixedText"):
-        count_values(generate_columns(0, 3)["vehicles"]["vin"])
+        ValueTally().add(generate_columns(0, 3)["vehicles"]["vin"])

@@ -10,8 +10,8 @@ import pytest
 from esdh_core import ENTITIES, generate_bundle, generate_columns
 from esdh_core.columns import Coded, Column, FixedText, Integer, Joined, Vocabulary
 from esdh_core.rules import Entity
-from esdh_export.formats.csv import Csv
-from esdh_export.formats.ndjson import JsonRows
+from esdh_export.formats.csv import CSV
+from esdh_export.formats.ndjson import NDJSON
 from esdh_export.rendering import Dialect, RowRenderer
 
 AWKWARD = ["plain", "comma,inside", 'quote"inside', "line\nbreak", "café \u2028", "back\\slash", "\x1f", None]
@@ -55,11 +55,11 @@ def test_awkward_values(count: int) -> None:
     values = [column.tolist() for column in columns.values()]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
     cases: list[tuple[Dialect, str]] = [
-        (Csv(), expected_csv(rows)),
-        (JsonRows(opening=b"", ending=b"\n"), expected_ndjson(rows)),
+        (CSV, expected_csv(rows)),
+        (NDJSON, expected_ndjson(rows)),
     ]
     for dialect, expected in cases:
-        rendered = bytes(RowRenderer(list(columns), dialect).render(columns)).decode()
+        rendered = b"".join(RowRenderer(list(columns), dialect).render(columns)).decode()
         first = next(
             (
                 pair
@@ -82,6 +82,6 @@ def test_rows_of_each_entity(entity: Entity, count: int) -> None:
         row = {name: getattr(record, name) for name in entity.fields}
         rows.append({k: v.isoformat() if k == "date_of_birth" else v for k, v in row.items()})
     columns = generate_columns(0, count, 5)[entity.plural]
-    assert expected_csv(rows).encode() == bytes(RowRenderer(entity.fields, Csv()).render(columns))
-    ndjson = RowRenderer(entity.fields, JsonRows(opening=b"", ending=b"\n"))
-    assert expected_ndjson(rows).encode() == bytes(ndjson.render(columns))
+    assert expected_csv(rows).encode() == b"".join(RowRenderer(entity.fields, CSV).render(columns))
+    ndjson = RowRenderer(entity.fields, NDJSON)
+    assert expected_ndjson(rows).encode() == b"".join(ndjson.render(columns))

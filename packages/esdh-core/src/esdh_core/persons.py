@@ -23,7 +23,7 @@ from esdh_core.entities import Person
 from esdh_core.ids import invert
 from esdh_core.lookups import load
 from esdh_core.rules import Block, Entity, once
-from esdh_core.stats import Statistic, count_ages, count_values
+from esdh_core.stats import AgeTally, Statistic, ValueTally
 from esdh_core.streams import Choice, high, low, uniform
 
 __all__ = ["PERSON", "ages", "license_index"]
@@ -401,8 +401,8 @@ def license_index(seed: int, number: str) -> int:
 
 
 PERSON.statistics = (
-    Statistic("ages", "date_of_birth", count_ages, _all_age_shares),
-    Statistic("lines_of_business", "lob_type", count_values, lob_shares),
-    Statistic("states", "state", count_values, state_shares),
-    Statistic("cities", "city", count_values, city_shares),
+    Statistic("ages", "date_of_birth", AgeTally, _all_age_shares),
+    Statistic("lines_of_business", "lob_type", ValueTally, lob_shares),
+    Statistic("states", "state", ValueTally, state_shares),
+    Statistic("cities", "city", ValueTally, city_shares),
 )

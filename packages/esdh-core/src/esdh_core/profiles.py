@@ -4,7 +4,7 @@ from esdh_core import persons, vehicles
 from esdh_core.columns import Coded, Column, FixedText, Joined
 from esdh_core.entities import Profile
 from esdh_core.rules import Block, Entity
-from esdh_core.stats import Statistic, count_values
+from esdh_core.stats import Statistic, ValueTally
 
 __all__ = ["PROFILE"]
 
@@ -54,8 +54,8 @@ def synthetic_source(block: Block) -> Column:
 
 
 PROFILE.statistics = (
-    Statistic("lines_of_business", "lob_type", count_values, persons.lob_shares),
-    Statistic("states", "residence_state", count_values, persons.state_shares),
-    Statistic("cities", "city", count_values, persons.city_shares),
-    Statistic("risk_ratings", "risk_rating", count_values, vehicles.risk_shares),
+    Statistic("lines_of_business", "lob_type", ValueTally, persons.lob_shares),
+    Statistic("states", "residence_state", ValueTally, persons.state_shares),
+    Statistic("cities", "city", ValueTally, persons.city_shares),
+    Statistic("risk_ratings", "risk_rating", ValueTally, vehicles.risk_shares),
 )

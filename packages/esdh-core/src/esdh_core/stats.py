@@ -5,38 +5,56 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from esdh_core.columns import Coded, Column, Date, FixedText, Integer
+from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Vocabulary
 from esdh_core.constants import REFERENCE_DATE
 
 __all__ = [
+    "AgeTally",
+    "BandTally",
     "Counts",
+    "PrefixTally",
     "Statistic",
-    "count_ages",
-    "count_bands",
-    "count_prefixes",
-    "count_values",
+    "Tally",
+    "ValueTally",
     "merge",
 ]
 
 Counts = dict[str, int]
 
 
+class Tally(Protocol):
+    """The counts of one statistic, gathered column by column."""
+
+    def add(self, column: Column) -> None:
+        """Count the rows of a column; TypeError for a kind of column that isn't counted so."""
+
+    def counts(self) -> Counts:
+        """Return label to count, zero counts left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """One count: of which field, how its values become labels, and the shares its rules declare.
 
-    `count` takes a column and returns label to count, zero counts left out. `expected`, where the rules
-    imply it, returns label to probability as exact fractions that sum to 1.
+    `tally` begins a count. `expected`, where the rules imply it, returns label to probability as exact
+    fractions that sum to 1.
     """
 
     name: str
     field: str
-    count: Callable[[Column], Counts]
+    tally: Callable[[], Tally]
     expected: Callable[[], Mapping[str, Fraction]] | None = None
+
+    def count(self, column: Column) -> Counts:
+        """Return the counts of one column: label to count, zero counts left out."""
+        tally = self.tally()
+        tally.add(column)
+        return tally.counts()
 
 
 def merge(counts: Iterable[Mapping[str, int]]) -> Counts:
@@ -47,18 +65,61 @@ def merge(counts: Iterable[Mapping[str, int]]) -> Counts:
     return dict(sorted(total.items()))
 
 
-def count_values(column: Column) -> Counts:
-    """Count the values of a coded or integer column by their text; nulls are left out."""
-    coded = column.text() if isinstance(column, Integer) else column
-    if not isinstance(coded, Coded):
-        raise TypeError(f"values of a {type(column).__name__} column can't be counted")
-    tally, labels = np.bincount(coded.codes), coded.vocabulary.values
-    counts: Counter[str] = Counter()
-    for code in np.flatnonzero(tally).tolist():
-        label = labels[code]
-        if label is not None:
-            counts[label] += int(tally[code])
-    return dict(counts)
+class ValueTally:
+    """Counts the values of coded or integer columns by their text; nulls are left out."""
+
+    def __init__(self) -> None:
+        # By code until the labels are asked for: a vocabulary is long, and a snapshot has many blocks.
+        self._by_code: dict[Vocabulary, NDArray[np.intp]] = {}
+
+    def add(self, column: Column) -> None:
+        """Count the rows of a column."""
+        coded = column.text() if isinstance(column, Integer) else column
+        if not isinstance(coded, Coded):
+            raise TypeError(f"values of a {type(column).__name__} column can't be counted")
+        counted = np.bincount(coded.codes, minlength=len(coded.vocabulary))
+        before = self._by_code.get(coded.vocabulary)
+        self._by_code[coded.vocabulary] = counted if before is None else before + counted
+
+    def counts(self) -> Counts:
+        """Return value to count."""
+        counts: Counter[str] = Counter()
+        for vocabulary, counted in self._by_code.items():
+            for code in np.flatnonzero(counted).tolist():
+                label = vocabulary.values[code]
+                if label is not None:
+                    counts[label] += int(counted[code])
+        return dict(counts)
+
+
+class BandTally(ValueTally):
+    """Counts model years in bands of five, such as `2010-2014`."""
+
+    def counts(self) -> Counts:
+        """Return band to count."""
+        counts: Counter[str] = Counter()
+        for year, count in super().counts().items():
+            first = int(year) // 5 * 5
+            counts[f"{first}-{first + 4}"] += count
+        return dict(counts)
+
+
+class AgeTally:
+    """Counts the ages in whole years on the reference date of columns of dates of birth."""
+
+    def __init__(self) -> None:
+        self._by_age: Counter[int] = Counter()
+
+    def add(self, column: Column) -> None:
+        """Count the rows of a column."""
+        if not isinstance(column, Date):
+            raise TypeError(f"a {type(column).__name__} column holds no dates of birth")
+        counted = np.bincount(_ages(column.low, column.high).take(column.days - column.low))
+        self._by_age.update({age: int(counted[age]) for age in np.flatnonzero(counted).tolist()})
+
+    def counts(self) -> Counts:
+        """Return age to count."""
+        return {str(age): count for age, count in sorted(self._by_age.items())}
 
 
 @lru_cache(maxsize=16)
@@ -74,30 +135,27 @@ def _ages(low: int, high: int) -> NDArray[np.int64]:
     return ages
 
 
-def count_ages(column: Column) -> Counts:
-    """Count the ages in whole years on the reference date of a column of dates of birth."""
-    if not isinstance(column, Date):
-        raise TypeError(f"a {type(column).__name__} column holds no dates of birth")
-    tally = np.bincount(_ages(column.low, column.high).take(column.days - column.low))
-    return {str(age): int(tally[age]) for age in np.flatnonzero(tally).tolist()}
+class PrefixTally:
+    """Counts the first three characters of columns of VINs: the world manufacturer identifier."""
 
+    def __init__(self) -> None:
+        self._by_code: Counter[int] = Counter()
 
-def count_prefixes(column: Column) -> Counts:
-    """Count the first three characters of a column of VINs: the world manufacturer identifier."""
-    if not isinstance(column, FixedText):
-        raise TypeError(f"a {type(column).__name__} column has no prefixes")
-    text = column.matrix.astype(np.int64)
-    tally = np.bincount(text[:, 0] << 14 | text[:, 1] << 7 | text[:, 2])
-    return {
-        chr(code >> 14) + chr(code >> 7 & 127) + chr(code & 127): int(tally[code])
-        for code in np.flatnonzero(tally).tolist()
-    }
+    def add(self, column: Column) -> None:
+        """Count the rows of a column."""
+        if not isinstance(column, FixedText):
+            raise TypeError(f"a {type(column).__name__} column has no prefixes")
+        if not len(column):
+            return
+        first, second, third = (column.matrix[:, at].astype(np.int32) for at in range(3))
+        codes = first << 14 | second << 7 | third
+        least = codes.min()  # most have the same first character, so that few codes are between
+        counted = np.bincount(codes - least)
+        self._by_code.update({int(code + least): int(counted[code]) for code in np.flatnonzero(counted)})
 
-
-def count_bands(column: Column) -> Counts:
-    """Count model years in bands of five, such as `2010-2014`."""
-    counts: Counter[str] = Counter()
-    for year, count in count_values(column).items():
-        first = int(year) // 5 * 5
-        counts[f"{first}-{first + 4}"] += count
-    return dict(counts)
+    def counts(self) -> Counts:
+        """Return prefix to count."""
+        return {
+            chr(code >> 14) + chr(code >> 7 & 127) + chr(code & 127): count
+            for code, count in sorted(self._by_code.items())
+        }

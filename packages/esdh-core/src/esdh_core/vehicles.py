@@ -16,7 +16,7 @@ from esdh_core.entities import Vehicle
 from esdh_core.ids import invert
 from esdh_core.lookups import load
 from esdh_core.rules import Block, Entity, once
-from esdh_core.stats import Statistic, count_bands, count_prefixes, count_values
+from esdh_core.stats import BandTally, PrefixTally, Statistic, ValueTally
 from esdh_core.streams import Choice, high
 
 __all__ = ["VEHICLE", "vin_index"]
@@ -421,12 +421,12 @@ def _prefix_shares() -> dict[str, Fraction]:
 
 
 VEHICLE.statistics = (
-    Statistic("makes", "make", count_values, _make_shares),
-    Statistic("models", "model", count_values, _model_shares),
-    Statistic("vin_prefixes", "vin", count_prefixes, _prefix_shares),
-    Statistic("model_years", "model_year", count_values, _year_shares),
-    Statistic("model_year_bands", "model_year", count_bands),
-    Statistic("risk_ratings", "risk_rating", count_values, risk_shares),
-    Statistic("lines_of_business", "lob_type", count_values, persons.lob_shares),
-    Statistic("states", "garaging_state", count_values, persons.state_shares),
+    Statistic("makes", "make", ValueTally, _make_shares),
+    Statistic("models", "model", ValueTally, _model_shares),
+    Statistic("vin_prefixes", "vin", PrefixTally, _prefix_shares),
+    Statistic("model_years", "model_year", ValueTally, _year_shares),
+    Statistic("model_year_bands", "model_year", BandTally),
+    Statistic("risk_ratings", "risk_rating", ValueTally, risk_shares),
+    Statistic("lines_of_business", "lob_type", ValueTally, persons.lob_shares),
+    Statistic("states", "garaging_state", ValueTally, persons.state_shares),
 )

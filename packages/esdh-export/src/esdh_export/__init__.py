@@ -1,6 +1,7 @@
 """Columns to files: Arrow, the four formats, the content digest, descriptors for other tools, and the snapshot that commits once."""
 
-from esdh_export.arrow import BlockArrays, array, schema
+from esdh_export.arrow import array, array_digest, schema
+from esdh_export.blocks import BlockArrays
 from esdh_export.descriptors import DESCRIPTORS, render_descriptors
 from esdh_export.digest import block_digest, column_digest, entity_digest
 from esdh_export.errors import ExportError, GateError, TargetError, WorkerError
@@ -35,6 +36,7 @@ __all__ = [
     "WorkerError",
     "WrittenSnapshot",
     "array",
+    "array_digest",
     "block_digest",
     "claims",
     "column_digest",

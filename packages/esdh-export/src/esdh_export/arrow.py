@@ -1,17 +1,21 @@
 """Columns as Arrow arrays, and the Arrow schema that follows from a Struct."""
 
+import hashlib
+from weakref import WeakKeyDictionary
+
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from esdh_core import DATASET_VERSION, SYNTHETIC_SOURCE
-from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined
+from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined, Vocabulary
 from esdh_core.rules import Entity
+from numpy.typing import NDArray
 
-from esdh_export.digest import column_digest
-from esdh_export.plain import integer_array, text_array, text_scalar
+from esdh_export.digest import NULL_LENGTH, lengths
+from esdh_export.plain import integer_array, null_mask, numbers, text_array
+from esdh_export.rendering import texts
 
-__all__ = ["BlockArrays", "array", "schema"]
+__all__ = ["array", "array_digest", "dictionary_array", "schema"]
 
 
 def schema(entity: Entity, *, seed: int | None = None) -> pa.Schema:
@@ -55,56 +59,95 @@ def array(column: Column) -> pa.Array:
     """Return a column as an Arrow array of plain values."""
     match column:
         case Coded(codes, vocabulary):
-            return text_array(vocabulary.values, pa.string()).take(integer_array(codes))
+            return _values(vocabulary).take(integer_array(codes))
         case FixedText(matrix):
-            return fixed_array(matrix, pa.string())
+            return _fixed_array(matrix)
         case Integer(values):
             return integer_array(values.astype(np.int64))
         case Date(days):
             return pa.Array.from_buffers(pa.date32(), len(days), [None, pa.py_buffer(days)])
-        case Joined(parts):
-            kind = pa.string()
-            pieces = [text_scalar(part, kind) if isinstance(part, str) else _text(part) for part in parts]
-            return pc.binary_join_element_wise(*pieces, text_scalar("", kind))
+        case Joined():
+            offsets = np.zeros(len(column) + 1, dtype=np.int32)
+            np.cumsum(lengths(column), out=offsets[1:])
+            data = b"".join(texts(column))
+            return pa.Array.from_buffers(
+                pa.string(), len(column), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+            )
 
 
-def fixed_array(matrix: np.ndarray[tuple[int, int], np.dtype[np.uint8]], kind: pa.DataType) -> pa.Array:
-    """Return a matrix of bytes, shape (n, width), as n values of `width` bytes each, without a copy."""
+def dictionary_array(column: Coded) -> pa.DictionaryArray:
+    """Return a coded column as indices into its distinct values; no text is made for the rows."""
+    if len(column) < len(column.vocabulary):  # only the values that occur
+        used, codes = np.unique(column.codes, return_inverse=True)
+        values = column.vocabulary.values
+        column = Coded(codes, Vocabulary([values[code] for code in used.tolist()]))
+    distinct, places = _distinct(column.vocabulary)
+    indices = places.take(column.codes)
+    validity = None
+    if None in column.vocabulary.values:
+        validity = pa.py_buffer(np.packbits(indices >= 0, bitorder="little"))
+        indices = np.maximum(indices, 0)
+    numbered = pa.Array.from_buffers(pa.int32(), len(indices), [validity, pa.py_buffer(indices)])
+    return pa.DictionaryArray.from_arrays(numbered, distinct)
+
+
+# What is known of a vocabulary for as long as it lives.
+_arrays: WeakKeyDictionary[Vocabulary, pa.Array] = WeakKeyDictionary()
+_places: WeakKeyDictionary[Vocabulary, tuple[pa.Array, NDArray[np.int32]]] = WeakKeyDictionary()
+
+
+def _values(vocabulary: Vocabulary) -> pa.Array:
+    """Return a vocabulary's values by their codes."""
+    if vocabulary not in _arrays:
+        _arrays[vocabulary] = text_array(vocabulary.values, pa.string())
+    return _arrays[vocabulary]
+
+
+def _distinct(vocabulary: Vocabulary) -> tuple[pa.Array, NDArray[np.int32]]:
+    """Return a vocabulary's distinct values, and the place of each code's value among them (-1 for a null)."""
+    if vocabulary not in _places:
+        places: dict[str, int] = {}
+        of_codes = [-1 if v is None else places.setdefault(v, len(places)) for v in vocabulary.values]
+        _places[vocabulary] = text_array(list(places), pa.string()), np.array(of_codes, dtype=np.int32)
+    return _places[vocabulary]
+
+
+def _fixed_array(matrix: NDArray[np.uint8]) -> pa.Array:
+    """Return a matrix of bytes, shape (n, width), as n texts of `width` bytes each, without a copy."""
     count, width = matrix.shape
     offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
-    return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(offsets), pa.py_buffer(matrix)])
+    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(matrix)])
 
 
-def _text(part: Coded | Integer) -> pa.Array:
-    return array(part.text() if isinstance(part, Integer) else part)
+def array_digest(array: pa.Array) -> bytes:
+    """Return the SHA-256 of an Arrow array of a block's values, raw: what `column_digest` gives for the column.
+
+    TypeError for a type that is no text, integer or date; ValueError for a null that is no text.
+    """
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return _text_digest(array)
+    if array.null_count:
+        raise ValueError(f"a column of {array.type} holds {array.null_count} nulls; only strings may be null")
+    if pa.types.is_integer(array.type):
+        return hashlib.sha256(numbers(array.cast(pa.int64())).astype("<i8", copy=False).data).digest()
+    if pa.types.is_date32(array.type):
+        return hashlib.sha256(numbers(array).astype("<i4", copy=False).data).digest()
+    raise TypeError(f"no digest is defined for a column of {array.type}")
 
 
-class BlockArrays:
-    """The Arrow arrays and column digests of one block, each made once however many fields share a column."""
-
-    def __init__(self, columns: dict[str, dict[str, Column]]) -> None:
-        """Take the columns of a block by plural entity name, as `generate_columns` returns them."""
-        self.columns = columns
-        self._arrays: dict[int, pa.Array] = {}
-        self._digests: dict[int, bytes] = {}
-
-    def array(self, column: Column) -> pa.Array:
-        """Return the column's Arrow array."""
-        if id(column) not in self._arrays:  # the columns live as long as this object, so ids stay theirs
-            self._arrays[id(column)] = array(column)
-        return self._arrays[id(column)]
-
-    def digest(self, column: Column) -> bytes:
-        """Return the column's digest."""
-        if id(column) not in self._digests:
-            self._digests[id(column)] = column_digest(self.array(column))
-        return self._digests[id(column)]
-
-    def batch(self, entity: Entity, target: pa.Schema) -> pa.RecordBatch:
-        """Return an entity's rows as a record batch of a schema."""
-        columns = self.columns[entity.plural].values()
-        return pa.RecordBatch.from_arrays([self.array(column) for column in columns], schema=target)
-
-    def digests(self, entity: Entity) -> list[bytes]:
-        """Return an entity's column digests, in field order."""
-        return [self.digest(column) for column in self.columns[entity.plural].values()]
+def _text_digest(array: pa.Array) -> bytes:
+    wide = np.dtype(np.int64) if pa.types.is_large_string(array.type) else np.dtype(np.int32)
+    _, offset_buffer, data = array.buffers()
+    if len(array) == 0:
+        return hashlib.sha256().digest()
+    offsets = np.frombuffer(offset_buffer, dtype=wide)[array.offset : array.offset + len(array) + 1]
+    lengths = np.diff(offsets).astype("<u4")
+    if array.null_count:
+        nulls = null_mask(array)
+        if lengths[nulls].any():  # Arrow lets a null cover bytes; hash only what is a value
+            return _text_digest(text_array(array.to_pylist(), array.type))
+        lengths[nulls] = NULL_LENGTH
+    result = hashlib.sha256(lengths.tobytes())
+    if data is not None:
+        result.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
+    return result.digest()

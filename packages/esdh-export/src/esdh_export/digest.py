@@ -2,51 +2,87 @@
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import pyarrow as pa
+from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined, Vocabulary
+from numpy.typing import NDArray
 
-from esdh_export.plain import null_mask, numbers, text_array
+from esdh_export.rendering import texts
 
-__all__ = ["block_digest", "column_digest", "entity_digest"]
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
-_NULL_LENGTH = np.uint32(0xFFFFFFFF)
+__all__ = ["NULL_LENGTH", "block_digest", "column_digest", "entity_digest", "lengths"]
+
+NULL_LENGTH = np.uint32(0xFFFFFFFF)
+_lengths: WeakKeyDictionary[Vocabulary, NDArray[np.uint32]] = WeakKeyDictionary()
 
 
-def column_digest(array: pa.Array) -> bytes:
+def column_digest(column: Column) -> bytes:
     """Return the SHA-256 of one column of a block, raw.
 
-    A string column hashes all byte lengths as little-endian uint32 (0xFFFFFFFF for a null), then all
-    UTF-8 bytes; an integer column little-endian int64; a date column days since 1970-01-01 as
-    little-endian int32. TypeError for any other type, ValueError for a null where there can be none.
+    A column of text hashes all byte lengths as little-endian uint32 (0xFFFFFFFF for a null), then all UTF-8
+    bytes; integers little-endian int64; dates days since 1970-01-01 as little-endian int32.
     """
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        return _text_digest(array)
-    if array.null_count:
-        raise ValueError(f"a column of {array.type} holds {array.null_count} nulls; only strings may be null")
-    if pa.types.is_integer(array.type):
-        return hashlib.sha256(numbers(array.cast(pa.int64())).astype("<i8", copy=False).data).digest()
-    if pa.types.is_date32(array.type):
-        return hashlib.sha256(numbers(array).astype("<i4", copy=False).data).digest()
-    raise TypeError(f"no digest is defined for a column of {array.type}")
+    match column:
+        case Integer(values):
+            return hashlib.sha256(values.astype("<i8").data).digest()
+        case Date(days):
+            return hashlib.sha256(days.astype("<i4").data).digest()
+        case Coded(_, vocabulary) if len(vocabulary) == 1:
+            return _constant(vocabulary, len(column))
+        case FixedText(matrix):
+            digest = _after_lengths(*matrix.shape).copy()
+        case _:
+            digest = hashlib.sha256(lengths(column).astype("<u4", copy=False).data)
+    for text in texts(column):
+        digest.update(text)
+    return digest.digest()
 
 
-def _text_digest(array: pa.Array) -> bytes:
-    wide = np.dtype(np.int64) if pa.types.is_large_string(array.type) else np.dtype(np.int32)
-    _, offset_buffer, data = array.buffers()
-    if len(array) == 0:
-        return hashlib.sha256().digest()
-    offsets = np.frombuffer(offset_buffer, dtype=wide)[array.offset : array.offset + len(array) + 1]
-    lengths = np.diff(offsets).astype("<u4")
-    if array.null_count:
-        nulls = null_mask(array)
-        if lengths[nulls].any():  # Arrow lets a null cover bytes; hash only what is a value
-            return _text_digest(text_array(array.to_pylist(), array.type))
-        lengths[nulls] = _NULL_LENGTH
-    result = hashlib.sha256(lengths.tobytes())
-    if data is not None:
-        result.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
-    return result.digest()
+@lru_cache(maxsize=16)
+def _constant(vocabulary: Vocabulary, count: int) -> bytes:
+    """Return the digest of a column that has one value only."""
+    (value,) = vocabulary.values
+    length = NULL_LENGTH if value is None else np.uint32(len(value.encode()))
+    digest = hashlib.sha256(np.full(count, length, dtype="<u4").data)
+    digest.update((value or "").encode() * count)
+    return digest.digest()
+
+
+@lru_cache(maxsize=16)
+def _after_lengths(count: int, width: int) -> "_Hash":
+    """Return the state of SHA-256 after the lengths of `count` texts of one width, to go on from a copy."""
+    return hashlib.sha256(np.full(count, width, dtype="<u4").data)
+
+
+def lengths(column: Coded | FixedText | Joined) -> NDArray[np.uint32]:
+    """Return the length in bytes of each text of a column, shape (n,), `NULL_LENGTH` for a null."""
+    match column:
+        case FixedText(matrix):
+            return np.full(len(matrix), matrix.shape[1], dtype=np.uint32)
+        case Coded(codes, vocabulary):
+            return _of_vocabulary(vocabulary).take(codes)
+        case Joined(parts):
+            total = np.zeros(len(column), dtype=np.uint32)
+            for part in parts:
+                if isinstance(part, str):
+                    total += np.uint32(len(part.encode()))
+                else:
+                    total += lengths(part.text() if isinstance(part, Integer) else part)
+            return total
+
+
+def _of_vocabulary(vocabulary: Vocabulary) -> NDArray[np.uint32]:
+    if vocabulary not in _lengths:
+        _lengths[vocabulary] = np.array(
+            [NULL_LENGTH if value is None else len(value.encode()) for value in vocabulary.values],
+            dtype=np.uint32,
+        )
+    return _lengths[vocabulary]
 
 
 def block_digest(columns: Iterable[bytes]) -> bytes:

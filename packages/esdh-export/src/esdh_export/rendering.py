@@ -1,35 +1,38 @@
-"""Rows of text from columns: escaped once per vocabulary entry, then taken and joined by Arrow.
+"""Rows of text from columns: written once per vocabulary entry, then taken by Arrow, row by row.
 
 A row is a run of pieces: literals (names, separators), text of one width, and codes into a vocabulary.
 Neighbours are fused before anything is done per row: pieces of one width become one wider piece, and
 coded pieces that share their codes, or whose combinations are few, become one vocabulary of their joined
-text. What is left is a handful of pieces a row for Arrow to take and join.
+text. What is left is a handful of pieces a row.
+
+All texts that a piece can be stand in one Arrow array, the table: vocabularies, then the texts of one width
+of the rows at hand. To take from it by the pieces' numbers, row after row, gives the rows: Arrow writes what
+it takes one after another, so that nothing has to be joined.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
-from typing import Protocol
+from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined, Vocabulary
 from numpy.typing import NDArray
 
-from esdh_export.arrow import fixed_array
-from esdh_export.plain import integer_array, text_array, text_scalar
-
-__all__ = ["Dialect", "RowRenderer"]
+__all__ = ["Dialect", "RowRenderer", "texts"]
 
 # Fuse coded pieces while their combinations stay below this: the joined text of 16,384 combinations
 # stays in the second-level cache or near it.
 _MOST_COMBINATIONS = 16_384
-_FEW = 4_096  # rows: fewer are joined as they are, without a look at the vocabularies of their parts
+_STRIP = 8_192  # rows rendered at a time: their text, too, stays in the cache until it is hashed and written
+_MOST_TABLES = 16  # that begin with one vocabulary: more than there are formats times entities
+_FEW = 4_096  # rows: fewer are put together as they are, without tables and without Arrow
 
 
 class Dialect(Protocol):
-    """How a text format writes values and what it puts around them."""
+    """How a text format writes values and what it puts around them; one object for each way to write."""
 
     null: bytes
 
@@ -59,191 +62,355 @@ class _CodedPiece:
 _Piece = bytes | NDArray[np.uint8] | _CodedPiece
 
 
+@dataclass(frozen=True, slots=True)
+class _FixedRun:
+    """Literals and texts of one width each, which make one text of one width."""
+
+    pieces: list[bytes | NDArray[np.uint8]]
+
+    @property
+    def widths(self) -> list[int]:
+        """The width of each piece."""
+        return [len(each) if isinstance(each, bytes) else each.shape[1] for each in self.pieces]
+
+
+@dataclass(frozen=True, slots=True)
+class _CodedRun:
+    """Literals and coded texts, which make one vocabulary of their combinations."""
+
+    pieces: list[bytes | _CodedPiece]
+
+    @property
+    def coded(self) -> list[_CodedPiece]:
+        """The pieces that aren't literals."""
+        return [piece for piece in self.pieces if isinstance(piece, _CodedPiece)]
+
+    @property
+    def groups(self) -> dict[int, tuple[NDArray[np.integer], int]]:
+        """Each distinct array of codes, by identity, with the length of its vocabularies."""
+        return {id(piece.codes): (piece.codes, len(piece.vocabulary)) for piece in self.coded}
+
+    @property
+    def size(self) -> int:
+        """The number of combinations."""
+        return prod(length for _, length in self.groups.values())
+
+    def combined(self) -> NDArray[np.integer]:
+        """Return the number of each row's combination, the last codes running fastest."""
+        (combined, _), *others = self.groups.values()
+        for codes, length in others:
+            combined = combined * np.int32(length) + codes
+        return combined
+
+    def combinations(self) -> list[bytes]:
+        """Return the text of each combination."""
+        codes: dict[int, list[int]] = {}
+        repeat, rest = 1, self.size
+        for group, (_, length) in self.groups.items():
+            rest //= length
+            codes[group] = [code for code in range(length) for _ in range(rest)] * repeat
+            repeat *= length
+        values: list[list[bytes]] = []
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                values.append([piece] * self.size)
+            else:
+                rendered = _rendering(piece, range(len(piece.vocabulary)))
+                values.append([rendered[code] for code in codes[id(piece.codes)]])
+        return list(map(b"".join, zip(*values, strict=True)))
+
+
+_Run = _FixedRun | _CodedRun
+
+
 class RowRenderer:
-    """Renders the rows of one entity in one dialect; it keeps the vocabularies it has rendered."""
+    """Renders the rows of one entity in one dialect; it keeps the tables it has made."""
 
     def __init__(self, fields: Sequence[str], dialect: Dialect) -> None:
         self._fields = tuple(fields)
         self._dialect = dialect
-        self._rendered: dict[tuple[Vocabulary, Callable[[str], bytes]], dict[int, bytes]] = {}
-        self._writable: set[Vocabulary] = set()  # those whose every value can be written as a part
-        self._tables: dict[tuple[object, ...], pa.Array] = {}
+        self._gatherer = _Gatherer()
 
-    def render(self, columns: dict[str, Column]) -> memoryview:
-        """Return the rows of a block, shape (bytes,): every field of every row, with what stands between."""
+    def render(self, columns: dict[str, Column]) -> Iterator[memoryview]:
+        """Yield the rows of a block, some thousand at a time: every field of every row, with what stands between."""
         count = len(next(iter(columns.values())))
-        if count == 0:
-            return memoryview(b"")
         pieces: list[_Piece] = []
         for position, (field, column) in enumerate(columns.items()):
             pieces.append(self._dialect.before(position, field))
-            pieces += self._pieces(column)
+            pieces += _pieces(column, self._dialect)
         pieces.append(self._dialect.end())
-        runs = [self._run(run, count) for run in _fuse(pieces)]
-        rows = pc.binary_join_element_wise(*runs, text_scalar(b"", pa.binary()))
-        _, offsets, data = rows.buffers()
-        return memoryview(data)[: int(np.frombuffer(offsets, dtype=np.int32)[count])]
-
-    def _pieces(self, column: Column) -> list[_Piece]:
-        dialect = self._dialect
-        match column:
-            case Coded(codes, vocabulary):
-                return [_CodedPiece(codes, vocabulary, dialect.text, dialect.null)]
-            case FixedText(matrix):
-                return [dialect.quote, matrix, dialect.quote]
-            case Date():
-                return [dialect.quote, column.text().matrix, dialect.quote]
-            case Integer():
-                text = column.text()
-                return [_CodedPiece(text.codes, text.vocabulary, str.encode, b"")]
-            case Joined(parts):
-                return self._joined(column, parts)
-
-    def _joined(self, column: Joined, parts: tuple[Coded | Integer | str, ...]) -> list[_Piece]:
-        """Return the parts between quotes or, where one can't be written as a part, whole values."""
-        if len(column) < _FEW:
-            return self._whole(column)
-        pieces: list[_Piece] = [self._dialect.quote]
-        for part in parts:
-            if isinstance(part, str):
-                literal = self._dialect.part(part)
-                if literal is None:
-                    return self._whole(column)
-                pieces.append(literal)
-                continue
-            text = part.text() if isinstance(part, Integer) else part
-            if not self._in_parts(text.vocabulary):
-                return self._whole(column)
-            pieces.append(_CodedPiece(text.codes, text.vocabulary, self._part, b""))
-        return [*pieces, self._dialect.quote]
-
-    def _part(self, value: str) -> bytes:
-        part = self._dialect.part(value)
-        if part is None:
-            raise ValueError(f"{value!r} can't be written in parts")
-        return part
-
-    def _in_parts(self, vocabulary: Vocabulary) -> bool:
-        """Return whether every value of a vocabulary can be written as a part of a text."""
-        if vocabulary not in self._writable:
-            if any(value is None or self._dialect.part(value) is None for value in vocabulary.values):
-                return False
-            self._writable.add(vocabulary)
-        return True
-
-    def _whole(self, column: Joined) -> list[_Piece]:
-        values = column.tolist()  # each is rendered once: they hardly ever repeat
-        return [
-            _CodedPiece(np.arange(len(values)), Vocabulary(values), self._dialect.text, self._dialect.null)
-        ]
-
-    def _run(self, run: list[_Piece], count: int) -> pa.Array | pa.Scalar:
-        """Return one run of fused pieces as a binary array of `count` values (or a scalar, if literal)."""
-        if all(isinstance(piece, bytes) for piece in run):
-            literals = [piece for piece in run if isinstance(piece, bytes)]
-            return text_scalar(b"".join(literals), pa.binary())
-        if any(isinstance(piece, np.ndarray) for piece in run):
-            return fixed_array(_side_by_side(run, count), pa.binary())
-        return self._coded_run(run, count)
-
-    def _coded_run(self, run: list[_Piece], count: int) -> pa.Array:
-        groups = _code_groups(run)
-        size = prod(length for _, length in groups.values())
-        if count < size:  # fewer rows than combinations: render the rows themselves
-            rows = self._join(run, {key: codes.tolist() for key, (codes, _) in groups.items()})
-            return text_array(rows, pa.binary())
-        key = tuple(
-            piece if isinstance(piece, bytes) else (piece.vocabulary, piece.render)
-            for piece in run
-            if not isinstance(piece, np.ndarray)
-        )
-        if key not in self._tables:
-            strides: dict[int, list[int]] = {}
-            repeat, rest = 1, size
-            for group, (_, length) in groups.items():
-                rest //= length
-                strides[group] = [code for code in range(length) for _ in range(rest)] * repeat
-                repeat *= length
-            self._tables[key] = text_array(self._join(run, strides), pa.binary())
-        (combined, _), *others = groups.values()
-        for codes, length in others:
-            combined = combined * np.int32(length) + codes
-        return self._tables[key].take(integer_array(combined))
-
-    def _join(self, run: list[_Piece], codes: dict[int, list[int]]) -> list[bytes]:
-        """Return the joined text of a run for parallel lists of codes, one list a group."""
-        count = len(next(iter(codes.values())))
-        texts: list[list[bytes]] = []
-        for piece in run:
-            if isinstance(piece, bytes):
-                texts.append([piece] * count)
-            elif isinstance(piece, _CodedPiece):
-                rendered = self._rendering(piece, codes[id(piece.codes)])
-                texts.append([rendered[code] for code in codes[id(piece.codes)]])
-        return list(map(b"".join, zip(*texts, strict=True)))
-
-    def _rendering(self, piece: _CodedPiece, codes: list[int]) -> Mapping[int, bytes]:
-        """Return the rendered values of the codes that occur."""
-        rendered: dict[int, bytes] = self._rendered.setdefault((piece.vocabulary, piece.render), {})
-        for code in set(codes).difference(rendered):
-            value = piece.vocabulary.values[code]
-            rendered[code] = piece.null if value is None else piece.render(value)
-        return rendered
+        return self._gatherer.gather(pieces, count)
 
 
-def _code_groups(run: Sequence[_Piece]) -> dict[int, tuple[NDArray[np.integer], int]]:
-    """Return each distinct array of codes in a run, by identity, with the length of its vocabularies."""
-    return {
-        id(piece.codes): (piece.codes, len(piece.vocabulary))
-        for piece in run
-        if isinstance(piece, _CodedPiece)
-    }
+class _Plain:
+    """The dialect of a value alone: its UTF-8 bytes, and none for a null."""
+
+    null = b""
+    quote = b""
+
+    def before(self, position: int, field: str) -> bytes:  # noqa: ARG002 - nothing is between the values
+        return b""
+
+    def end(self) -> bytes:
+        return b""
+
+    def text(self, value: str) -> bytes:
+        return value.encode()
+
+    def part(self, value: str) -> bytes:
+        return value.encode()
 
 
-def _fuse(pieces: list[_Piece]) -> list[list[_Piece]]:
-    """Group neighbours into runs that become one array each; a literal joins the run before it."""
-    runs: list[list[_Piece]] = [[]]
-    for piece in pieces:
-        run = runs[-1]
-        if isinstance(piece, bytes):
-            if piece:
-                run.append(piece)
-        elif isinstance(piece, np.ndarray):
-            if any(isinstance(each, _CodedPiece) for each in run):
-                runs.append(run := [])
-            run.append(piece)
-        else:
-            size = prod(length for _, length in _code_groups([*run, piece]).values())
-            if any(isinstance(each, np.ndarray) for each in run) or (
-                size > _MOST_COMBINATIONS and any(isinstance(each, _CodedPiece) for each in run)
-            ):
-                runs.append(run := [])
-            run.append(piece)
-    return [run for run in runs if run]
+_PLAIN = _Plain()
 
 
-def _side_by_side(run: list[_Piece], count: int) -> NDArray[np.uint8]:
-    """Return literals and matrices of one width each as one matrix, shape (count, total width)."""
-    widths = [
-        len(piece) if isinstance(piece, bytes) else piece.shape[1]
-        for piece in run
-        if not isinstance(piece, _CodedPiece)
+def texts(column: Coded | FixedText | Joined) -> Iterator[memoryview]:
+    """Yield the UTF-8 bytes of a column's texts, one after another, those of some thousand rows at a time."""
+    if isinstance(column, FixedText):
+        return iter([np.ascontiguousarray(column.matrix).data.cast("B")] if len(column) else [])
+    return _Gatherer().gather(_pieces(column, _PLAIN), len(column))
+
+
+def _pieces(column: Column, dialect: Dialect) -> list[_Piece]:
+    match column:
+        case Coded(codes, vocabulary):
+            return [_CodedPiece(codes, vocabulary, dialect.text, dialect.null)]
+        case FixedText(matrix):
+            return [dialect.quote, matrix, dialect.quote]
+        case Date():
+            return [dialect.quote, column.text().matrix, dialect.quote]
+        case Integer():
+            text = column.text()
+            return [_CodedPiece(text.codes, text.vocabulary, str.encode, b"")]
+        case Joined(parts):
+            return _joined(column, parts, dialect)
+
+
+def _joined(column: Joined, parts: tuple[Coded | Integer | str, ...], dialect: Dialect) -> list[_Piece]:
+    """Return the parts between quotes or, where one can't be written as a part, whole values."""
+    pieces: list[_Piece] = [dialect.quote]
+    for part in parts:
+        if isinstance(part, str):
+            literal = dialect.part(part)
+            if literal is None:
+                return _whole(column, dialect)
+            pieces.append(literal)
+            continue
+        text = part.text() if isinstance(part, Integer) else part
+        if len(column) < _FEW or not _in_parts(text.vocabulary, dialect):
+            return _whole(column, dialect)
+        pieces.append(_CodedPiece(text.codes, text.vocabulary, dialect.part, b""))  # type: ignore[arg-type] # none is None
+    return [*pieces, dialect.quote]
+
+
+def _whole(column: Joined, dialect: Dialect) -> list[_Piece]:
+    values = column.tolist()  # each is rendered once: they hardly ever repeat
+    return [
+        _CodedPiece(np.arange(len(values), dtype=np.int32), Vocabulary(values), dialect.text, dialect.null)
     ]
-    offsets = np.cumsum([0, *widths])
-    # One structured field a piece: NumPy then copies each value as a whole, not byte by byte.
-    names = [str(at) for at in range(len(run))]
-    kind = np.dtype(
+
+
+# What is known of a vocabulary for as long as it lives, so that no file has to find it out anew.
+_writable: WeakKeyDictionary[Vocabulary, dict[type, bool]] = WeakKeyDictionary()
+_rendered: WeakKeyDictionary[Vocabulary, dict[Callable[[str], bytes], dict[int, bytes]]] = WeakKeyDictionary()
+_tables: WeakKeyDictionary[Vocabulary, dict[object, "_Table"]] = WeakKeyDictionary()
+
+
+def _in_parts(vocabulary: Vocabulary, dialect: Dialect) -> bool:
+    """Return whether every value of a vocabulary can be written as a part of a text."""
+    known = _writable.setdefault(vocabulary, {})
+    if type(dialect) not in known:
+        known[type(dialect)] = all(v is not None and dialect.part(v) is not None for v in vocabulary.values)
+    return known[type(dialect)]
+
+
+def _rendering(piece: _CodedPiece, codes: Iterable[int]) -> Mapping[int, bytes]:
+    """Return the rendered values of the codes that occur."""
+    rendered = _rendered.setdefault(piece.vocabulary, {}).setdefault(piece.render, {})
+    for code in set(codes).difference(rendered):
+        value = piece.vocabulary.values[code]
+        rendered[code] = piece.null if value is None else piece.render(value)
+    return rendered
+
+
+def _fuse(pieces: Iterable[_Piece]) -> list[_Run]:
+    """Group neighbours into runs; a literal joins the run before it, the first ones that after them."""
+    runs: list[_Run] = []
+    literals: list[bytes] = []
+    for piece in pieces:
+        last = runs[-1] if runs else None
+        if isinstance(piece, bytes):
+            (last.pieces if last else literals).append(piece)
+        elif isinstance(piece, np.ndarray):
+            if isinstance(last, _FixedRun):
+                last.pieces.append(piece)
+            else:
+                runs.append(_FixedRun([*literals, piece]))
+                literals = []
+        elif isinstance(last, _CodedRun) and _CodedRun([*last.coded, piece]).size <= _MOST_COMBINATIONS:
+            last.pieces.append(piece)
+        else:
+            runs.append(_CodedRun([*literals, piece]))
+            literals = []
+    return runs
+
+
+def _few(pieces: list[_Piece], count: int) -> bytes:
+    """Return a few rows, put together in Python."""
+    values: list[Sequence[bytes]] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            values.append([piece] * count)
+        elif isinstance(piece, np.ndarray):
+            text, width = piece.tobytes(), piece.shape[1]
+            values.append([text[at : at + width] for at in range(0, len(text), width)])
+        else:
+            codes = piece.codes.tolist()
+            rendered = _rendering(piece, codes)
+            values.append([rendered[code] for code in codes])
+    return b"".join(chain.from_iterable(zip(*values, strict=True)))
+
+
+class _Table(NamedTuple):
+    """The texts of all coded runs of a row, one run after another."""
+
+    data: bytes
+    ends: NDArray[np.int64]  # of each text in the data
+    firsts: list[int]  # the number of each run's first text
+
+
+def _table(runs: list[_CodedRun]) -> _Table:
+    """Return the table of some coded runs, which is kept as long as their first vocabulary lives."""
+    if not runs:
+        return _Table(b"", np.empty(0, dtype=np.int64), [])
+    numbers: dict[int, int] = {}  # tell which pieces share their codes, whatever these are
+    key = tuple(
+        tuple(
+            piece
+            if isinstance(piece, bytes)
+            else (ref(piece.vocabulary), piece.render, numbers.setdefault(id(piece.codes), len(numbers)))
+            for piece in run.pieces
+        )
+        for run in runs
+    )
+    kept = _tables.setdefault(runs[0].coded[0].vocabulary, {})
+    if key not in kept:
+        if len(kept) == _MOST_TABLES:
+            kept.clear()
+        values: list[bytes] = []
+        firsts: list[int] = []
+        for run in runs:
+            firsts.append(len(values))
+            values += run.combinations()
+        kept[key] = _Table(b"".join(values), np.cumsum([len(value) for value in values]), firsts)
+    return kept[key]
+
+
+class _Gatherer:
+    """Rows out of pieces; it keeps the strip of the last ones, since blocks are alike."""
+
+    def __init__(self) -> None:
+        self._strip: _Strip | None = None
+
+    def gather(self, pieces: list[_Piece], count: int) -> Iterator[memoryview]:
+        """Yield the bytes of `count` rows, a strip of them at a time."""
+        if count == 0:
+            return
+        pieces = [piece for piece in pieces if not isinstance(piece, bytes) or piece]
+        if count < _FEW:
+            yield memoryview(_few(pieces, count))
+            return
+        runs = _fuse(pieces)
+        table = _table([run for run in runs if isinstance(run, _CodedRun)])
+        if self._strip is None or not self._strip.suits(table, runs):
+            self._strip = _Strip(table, runs)
+        rows = [run.combined() if isinstance(run, _CodedRun) else run for run in runs]
+        for start in range(0, count, _STRIP):
+            yield self._strip.take(rows, start, min(_STRIP, count - start))
+
+
+def _fixed(runs: Iterable[_Run]) -> list[list[bytes | int]]:
+    """Return the literals and the widths of each run of one width."""
+    return [
+        [piece if isinstance(piece, bytes) else piece.shape[1] for piece in run.pieces]
+        for run in runs
+        if isinstance(run, _FixedRun)
+    ]
+
+
+class _Strip:
+    """A table that ends in the texts of one width of a strip of rows, and what to take from it, row by row."""
+
+    def __init__(self, table: _Table, runs: list[_Run]) -> None:
+        import pyarrow as pa
+
+        self._table, self._fixed = table, _fixed(runs)
+        size = len(table.data) + _STRIP * sum(sum(run.widths) for run in runs if isinstance(run, _FixedRun))
+        data = np.empty(size, dtype=np.uint8)
+        data[: len(table.data)] = np.frombuffer(table.data, dtype=np.uint8)
+        ends = [table.ends]
+        self._numbers = np.empty((_STRIP, len(runs)), dtype=np.int32)
+        self._firsts: list[int] = []  # the number of the first text of each run
+        self._places: list[list[NDArray[np.void]]] = []  # where the pieces of each run of one width go
+        coded, at, number = iter(table.firsts), len(table.data), len(table.ends)
+        for position, run in enumerate(runs):
+            if isinstance(run, _CodedRun):
+                self._firsts.append(next(coded))
+                self._places.append([])
+                continue
+            self._firsts.append(number)
+            self._numbers[:, position] = np.arange(number, number + _STRIP)
+            width = sum(run.widths)
+            ends.append(np.arange(at + width, at + _STRIP * width + 1, width))
+            self._places.append(_places(data[at : at + _STRIP * width], run))
+            at, number = at + _STRIP * width, number + _STRIP
+        offsets = np.concatenate([[0], *ends]).astype(np.int32)
+        self._array = pa.Array.from_buffers(
+            pa.binary(), number, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+        )
+
+    def suits(self, table: _Table, runs: list[_Run]) -> bool:
+        """Return whether rows of these runs can be taken."""
+        return self._table is table and self._fixed == _fixed(runs)
+
+    def take(self, rows: "list[NDArray[np.integer] | _FixedRun]", start: int, count: int) -> memoryview:
+        """Return `count` rows from `start` on; each run gives its numbers in the table, or its texts."""
+        import pyarrow.compute as pc
+
+        from esdh_export.plain import integer_array
+
+        numbers = self._numbers[:count]
+        for position, (run, first) in enumerate(zip(rows, self._firsts, strict=True)):
+            if isinstance(run, _FixedRun):
+                matrices = (piece for piece in run.pieces if isinstance(piece, np.ndarray))
+                for place, matrix in zip(self._places[position], matrices, strict=True):
+                    part = np.ascontiguousarray(matrix[start : start + count])
+                    place[:count] = part.view(place.dtype)[:, 0]
+            else:
+                np.add(run[start : start + count], first, out=numbers[:, position], casting="same_kind")
+        taken = pc.take(self._array, integer_array(numbers.reshape(-1)), boundscheck=False)
+        _, offsets, data = taken.buffers()
+        return memoryview(data)[: int(np.frombuffer(offsets, dtype=np.int32)[len(taken)])]
+
+
+def _places(region: NDArray[np.uint8], run: _FixedRun) -> list[NDArray[np.void]]:
+    """Write a run's literals to every text of a region; return where its other pieces go, shape (texts,) each.
+
+    Each is a structured field, so that NumPy copies a text as a whole, not byte by byte.
+    """
+    widths = run.widths
+    texts = region.view(
         {
-            "names": names,
+            "names": [str(at) for at in range(len(widths))],
             "formats": [f"V{width}" for width in widths],
-            "offsets": offsets[:-1].tolist(),
-            "itemsize": int(offsets[-1]),
+            "offsets": [sum(widths[:at]) for at in range(len(widths))],
+            "itemsize": sum(widths),
         }
     )
-    rows = np.empty(count, dtype=kind)
-    for name, piece, width in zip(names, run, widths, strict=True):
+    places = []
+    for at, piece in enumerate(run.pieces):
         if isinstance(piece, bytes):
-            rows[name] = np.frombuffer(piece, dtype=f"V{width}")[0]
-        elif isinstance(piece, np.ndarray):
-            rows[name] = np.ascontiguousarray(piece).view(f"V{width}")[:, 0]
-    return rows.view(np.uint8).reshape(count, kind.itemsize)
+            texts[str(at)] = np.frombuffer(piece, dtype=f"V{len(piece)}")[0]
+        else:
+            places.append(texts[str(at)])
+    return places

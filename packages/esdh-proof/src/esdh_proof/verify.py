@@ -25,9 +25,9 @@ from esdh_export import (
     README_NAME,
     BlockArrays,
     SnapshotRequest,
+    array_digest,
     block_digest,
     claims,
-    column_digest,
     entity_digest,
     render_descriptors,
 )
@@ -608,6 +608,6 @@ def _column_digests(rows: Rows) -> Iterator[bytes]:
     """Yield the digest of each column; one that holds a null where there can be none has one of its own."""
     for values in rows.arrays.values():
         try:
-            yield column_digest(values)
+            yield array_digest(values)
         except ValueError:
             yield hashlib.sha256(repr(values.to_pylist()).encode()).digest()

@@ -3,7 +3,7 @@
 from types import ModuleType
 from typing import Protocol
 
-from esdh_export.arrow import BlockArrays
+from esdh_export.blocks import BlockArrays
 from esdh_export.formats import csv, json, ndjson, parquet
 
 __all__ = ["FORMATS", "Writer"]

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from esdh_core.rules import Entity
 
-from esdh_export.arrow import BlockArrays
+from esdh_export.blocks import BlockArrays
 from esdh_export.files import Sink
 from esdh_export.rendering import RowRenderer
 
-__all__ = ["EXTENSION", "Csv", "Writer"]
+__all__ = ["CSV", "EXTENSION", "Writer"]
 
 EXTENSION = "csv"
 _NEEDS_QUOTES = frozenset('",\r\n')
 
 
-class Csv:
+class _Csv:
     """The CSV dialect."""
 
     null = b""
@@ -39,23 +39,26 @@ class Csv:
         return value.encode() if _NEEDS_QUOTES.isdisjoint(value) else None
 
 
+CSV = _Csv()
+
+
 class Writer:
     """Writes one entity's blocks to one CSV file."""
 
     def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
         self._sink = sink
         self._entity = entity
-        self._renderer = RowRenderer(entity.fields, Csv())
+        self._renderer = RowRenderer(entity.fields, CSV)
         self._sink.write(_line(entity.fields))
 
     def write(self, block: BlockArrays) -> None:
         """Append the rows of a block."""
-        self._sink.write(self._renderer.render(block.columns[self._entity.plural]))
+        for rows in self._renderer.render(block.columns[self._entity.plural]):
+            self._sink.write(rows)
 
     def close(self) -> None:
         """Finish the file; CSV needs no ending."""
 
 
 def _line(values: Sequence[str]) -> bytes:
-    dialect = Csv()
-    return b",".join(map(dialect.text, values)) + b"\n"
+    return b",".join(map(CSV.text, values)) + b"\n"

@@ -13,7 +13,7 @@ import msgspec
 from esdh_core import DatasetMetadata
 from esdh_core.rules import Entity
 
-from esdh_export.arrow import BlockArrays
+from esdh_export.blocks import BlockArrays
 from esdh_export.files import HashedFile, Sink
 from esdh_export.formats.ndjson import JsonRows
 from esdh_export.rendering import RowRenderer
@@ -22,6 +22,7 @@ __all__ = ["EXTENSION", "Writer", "assemble", "metadata_document"]
 
 EXTENSION = "json"
 _SEPARATOR = b",\n"  # stands before every row, and is passed over before a section's first
+_SECTION = JsonRows(opening=_SEPARATOR, ending=b"")
 
 
 class Writer:
@@ -30,11 +31,12 @@ class Writer:
     def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
         self._sink = sink
         self._entity = entity
-        self._renderer = RowRenderer(entity.fields, JsonRows(opening=_SEPARATOR, ending=b""))
+        self._renderer = RowRenderer(entity.fields, _SECTION)
 
     def write(self, block: BlockArrays) -> None:
         """Append the rows of a block."""
-        self._sink.write(self._renderer.render(block.columns[self._entity.plural]))
+        for rows in self._renderer.render(block.columns[self._entity.plural]):
+            self._sink.write(rows)
 
     def close(self) -> None:
         """Finish the section; it needs no ending."""

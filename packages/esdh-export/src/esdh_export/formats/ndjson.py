@@ -3,11 +3,11 @@
 import msgspec
 from esdh_core.rules import Entity
 
-from esdh_export.arrow import BlockArrays
+from esdh_export.blocks import BlockArrays
 from esdh_export.files import Sink
 from esdh_export.rendering import RowRenderer
 
-__all__ = ["EXTENSION", "JsonRows", "Writer"]
+__all__ = ["EXTENSION", "NDJSON", "JsonRows", "Writer"]
 
 EXTENSION = "ndjson"
 
@@ -39,17 +39,21 @@ class JsonRows:
         return msgspec.json.encode(value)[1:-1]
 
 
+NDJSON = JsonRows(opening=b"", ending=b"\n")
+
+
 class Writer:
     """Writes one entity's blocks to one NDJSON file."""
 
     def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
         self._sink = sink
         self._entity = entity
-        self._renderer = RowRenderer(entity.fields, JsonRows(opening=b"", ending=b"\n"))
+        self._renderer = RowRenderer(entity.fields, NDJSON)
 
     def write(self, block: BlockArrays) -> None:
         """Append the rows of a block."""
-        self._sink.write(self._renderer.render(block.columns[self._entity.plural]))
+        for rows in self._renderer.render(block.columns[self._entity.plural]):
+            self._sink.write(rows)
 
     def close(self) -> None:
         """Finish the file; NDJSON needs no ending."""

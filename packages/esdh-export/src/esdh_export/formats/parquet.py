@@ -1,12 +1,10 @@
 """Parquet: date32, int64, zstd, a row group a block, the synthetic marker and the seed in the file's metadata."""
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from esdh_core import BLOCK_RECORDS
-from esdh_core.columns import FixedText, Joined
+from esdh_core.columns import Coded, FixedText, Joined
 from esdh_core.rules import Block, Entity
 
-from esdh_export.arrow import BlockArrays, schema
+from esdh_export.blocks import BlockArrays
 from esdh_export.files import HashedFile
 
 __all__ = ["EXTENSION", "Writer"]
@@ -15,23 +13,48 @@ EXTENSION = "parquet"
 
 
 class Writer:
-    """Writes one entity's blocks to one Parquet file, a row group a block."""
+    """Writes one entity's blocks to one Parquet file, a row group a block.
+
+    Coded columns are given to Arrow as indices into a dictionary, which it stores as they are; in the file
+    they are texts like any other.
+    """
 
     def __init__(self, sink: HashedFile, entity: Entity, *, seed: int) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from esdh_export.arrow import schema
+
         self._entity = entity
-        self._schema = schema(entity, seed=seed)
-        self._file = pa.PythonFile(sink, mode="w")
-        # A dictionary of values that are all different only costs: the writer builds it, then gives it up.
+        named = schema(entity, seed=seed)
         kinds = entity.columns(Block(seed=seed, start=0, count=0))
-        repeating = [name for name, column in kinds.items() if not isinstance(column, FixedText | Joined)]
-        self._writer = pq.ParquetWriter(
-            self._file, self._schema, compression="zstd", store_schema=False, use_dictionary=repeating
+        indexed = pa.dictionary(pa.int32(), pa.string())
+        self._schema = pa.schema(
+            [field.with_type(indexed) if isinstance(kinds[field.name], Coded) else field for field in named]
         )
-        self._writer.add_key_value_metadata(self._schema.metadata)
+        # Of values that are all different a dictionary only costs, since the writer builds it and then gives
+        # it up, and so do their least and greatest.
+        repeating = [name for name, column in kinds.items() if not isinstance(column, FixedText | Joined)]
+        self._file = pa.PythonFile(sink, mode="w")
+        self._writer = pq.ParquetWriter(
+            self._file,
+            self._schema,
+            compression="zstd",
+            store_schema=False,
+            use_dictionary=repeating,
+            write_statistics=repeating,
+        )
+        self._writer.add_key_value_metadata(named.metadata)
 
     def write(self, block: BlockArrays) -> None:
         """Append the rows of a block as a row group."""
-        self._writer.write_batch(block.batch(self._entity, self._schema), row_group_size=BLOCK_RECORDS)
+        import pyarrow as pa
+
+        columns = block.columns[self._entity.plural].values()
+        arrays = [block.stored(column) for column in columns]
+        self._writer.write_batch(
+            pa.RecordBatch.from_arrays(arrays, schema=self._schema), row_group_size=BLOCK_RECORDS
+        )
 
     def close(self) -> None:
         """Write the footer."""
