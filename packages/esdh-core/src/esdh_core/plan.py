@@ -141,6 +141,11 @@ def _field(rule: Rule, schema: dict[str, Any]) -> FieldPlan:
     )
 
 
+def _fields(entity: Entity) -> list[FieldPlan]:
+    schema = _schema(entity)
+    return [_field(rule, schema[rule.name]) for rule in entity.rules]
+
+
 @cache
 def plan() -> Plan:
     """Return the plan of the dataset version that this program generates."""
@@ -157,7 +162,7 @@ def plan() -> Plan:
                 name=entity.name,
                 plural=entity.plural,
                 description=(entity.record.__doc__ or "").strip(),
-                fields=[_field(rule, _schema(entity)[rule.name]) for rule in entity.rules],
+                fields=_fields(entity),
                 statistics=[
                     StatisticPlan(
                         name=statistic.name,

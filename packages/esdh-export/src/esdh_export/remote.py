@@ -25,19 +25,7 @@ from esdh_export.errors import TargetError
 from esdh_export.files import Behind, HashedFile
 from esdh_export.request import MANIFEST_NAME
 
-__all__ = ["Objects", "Prefix", "located"]
-
-
-def located(place: str) -> "Path | Prefix":
-    """Return the local folder that a path or a `file:` URI names, or the prefix that another URI does.
-
-    Raises TargetError for a URI that no file system of Arrow's knows, or that holds credentials.
-    """
-    if "://" not in place:
-        return Path(place)
-    prefix = Prefix(place)
-    system, path = prefix.opened()
-    return Path(path) if isinstance(system, fs.LocalFileSystem) else prefix
+__all__ = ["Objects", "Prefix"]
 
 
 @cache

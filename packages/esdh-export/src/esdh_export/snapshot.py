@@ -34,7 +34,6 @@ from esdh_export.descriptors import render_descriptors
 from esdh_export.digest import entity_digest
 from esdh_export.errors import GateError, TargetError
 from esdh_export.formats import json
-from esdh_export.remote import Prefix
 from esdh_export.request import DATASET_NAME, MANIFEST_NAME, METADATA_NAME, README_NAME, SnapshotRequest
 from esdh_export.shards import Progress, ShardReport, map_in_order, merged, write_shard
 from esdh_export.store import Store
@@ -42,6 +41,8 @@ from esdh_export.target import Target
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from esdh_export.remote import Prefix
 
 __all__ = ["WrittenSnapshot", "claims", "write_snapshot"]
 
@@ -53,7 +54,7 @@ Gate = Callable[[Stats], Gates]  # raises ValueError for counts that no snapshot
 class WrittenSnapshot(msgspec.Struct, frozen=True):
     """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed."""
 
-    folder: Path | Prefix
+    folder: "Path | Prefix"
     manifest: Manifest
     written: bool
     resumed: int = 0
@@ -156,7 +157,7 @@ def _holds(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> b
 
 
 def write_snapshot(
-    folder: Path | Prefix,
+    folder: "Path | Prefix",
     request: SnapshotRequest,
     *,
     overwrite: bool = False,
@@ -186,7 +187,7 @@ def write_snapshot(
     this snapshot; the manifest is written last, and without one there is no snapshot. Nothing is replaced
     or resumed there, and what a failed run wrote stays.
     """
-    if isinstance(folder, Prefix):
+    if not isinstance(folder, Path):
         if resume:
             raise TargetError(
                 f"nothing is kept of a run into {str(folder)!r} that --resume could take up; leave it out"
@@ -233,7 +234,7 @@ def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[str]) ->
 
 
 def _write_prefix(
-    prefix: Prefix,
+    prefix: "Prefix",
     request: SnapshotRequest,
     *,
     executor: "Executor | None",

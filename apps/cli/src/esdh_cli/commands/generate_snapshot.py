@@ -178,7 +178,9 @@ def generate_snapshot(
                 request,
                 overwrite=overwrite,
                 resume=resume,
-                executor=_pool(working, min(workers or _cores(), sum(1 for _ in request.shards()))),
+                executor=_pool(
+                    working, min(workers or _cores(), sum(1 for _ in request.shards())), request.formats
+                ),
                 progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
                 gate=skip if no_gate else judge,
             )
@@ -201,13 +203,13 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _pool(working: ExitStack, workers: int) -> "Executor | None":
+def _pool(working: ExitStack, workers: int, formats: tuple[str, ...]) -> "Executor | None":
     """Return a pool of workers, which one worker needn't pay for."""
     if workers == 1:
         return None
     from esdh_export.workers import WorkerPool
 
-    return working.enter_context(WorkerPool(workers))
+    return working.enter_context(WorkerPool(workers, formats=formats))
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
