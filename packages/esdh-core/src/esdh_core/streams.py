@@ -22,6 +22,7 @@ __all__ = ["Choice", "draws", "high", "key_word", "low", "uniform"]
 
 _WORDS_PER_COUNTER = 4
 _GUIDE_BITS = 16  # a guide of 65,536 entries stays in the second-level cache
+_BUCKET_BITS = 5
 
 
 @lru_cache(maxsize=256)
@@ -82,7 +83,9 @@ class Choice:
             raise ValueError("a choice needs at least one group, and no negative weight")
         self._weights = tuple(tuple(group) for group in weights)
         group_bits = (len(weights) - 1).bit_length()
-        bits = max(4, _GUIDE_BITS - group_bits)
+        # Some buckets for each member: a shorter guide is made sooner and stays nearer, a longer one saves no step.
+        wanted = max(map(len, weights)).bit_length() + _BUCKET_BITS
+        bits = max(4, min(wanted, _GUIDE_BITS - group_bits))
         shift, buckets = 32 - bits, 1 << bits
         self._shift = np.uint32(shift)
         self._bits = np.uint32(bits)
