@@ -1,57 +1,293 @@
-"""What generation costs, beside Faker and Mimesis in the same run: `just bench`."""
+"""What generation and export cost, beside what a user would pick instead, in the same run: `just bench`."""
 
-import time
+import statistics
+import sys
 from collections.abc import Callable
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from esdh_core import generate_bundle, generate_columns
+import pytest
+from budgets import Row
+from esdh_core import (
+    BLOCK_RECORDS,
+    DEFAULT_SEED,
+    encode_id,
+    generate_bundle,
+    generate_columns,
+    reproduce_record,
+)
+from measuring import (
+    Command,
+    Peak,
+    disk_rate,
+    emptied,
+    in_turn,
+    median_ms,
+    median_ratio,
+    peak_memory,
+    pinned,
+    run,
+)
 from peers import faker_persons, mimesis_persons
 from pytest_benchmark.fixture import BenchmarkFixture
+from writers import (
+    ESDH,
+    IMPORTS,
+    TPCHGEN_ROWS,
+    Tables,
+    importing,
+    size_of,
+    snapshot,
+    sync,
+    tables_of,
+    tpchgen,
+)
 
-BLOCK = 65_536
-LEAST_OVER_MIMESIS = 25  # the budget: persons a second, as a multiple of Mimesis
-MOST_SECONDS_FOR_FIVE = 0.002
-
-
-def best(action: Callable[[], object], rounds: int) -> float:
-    """Return the least seconds of several rounds."""
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - began)
-    return min(times)
-
-
-def least(benchmark: BenchmarkFixture) -> float:
-    """Return the least seconds that a benchmark measured."""
-    assert benchmark.stats is not None, "run without --benchmark-disable"
-    return float(benchmark.stats["min"])
-
-
-def test_persons_in_columns(benchmark: BenchmarkFixture) -> None:
-    """A block of persons is made at 25 times Mimesis or better on one core."""
-    benchmark.group = "persons"
-    mimesis = best(lambda: mimesis_persons(500), 5) / 500
-    benchmark(lambda: generate_columns(0, BLOCK, entities=["person"]))
-    ratio = mimesis / (least(benchmark) / BLOCK)
-    benchmark.extra_info["times_mimesis"] = round(ratio, 1)
-    assert ratio >= LEAST_OVER_MIMESIS, f"{ratio:.1f} times Mimesis; the budget is {LEAST_OVER_MIMESIS}"
+RECORDS = 4_000_000  # four parts; two tables of them have about as many rows as tpchgen writes
+NDJSON_RECORDS = 2_000_000  # a row is more than twice as long
+MANY_RECORDS = 20_000_000
+FEW_RECORDS = 2_000_000
+PROBE = Path(__file__).with_name("compute_probe.py")
+PROBE_ROUNDS = 12_000
+ROUNDS = 3
+START_ROUNDS = 21
+BEST = f"best of {ROUNDS} rounds in turn"
+MEDIAN = "median of a second of rounds"
+MB = 1e6
 
 
-def test_persons_by_faker(benchmark: BenchmarkFixture) -> None:
-    """Faker's time for 100 persons, to stand beside ours."""
-    benchmark.group = "persons"
-    assert len(benchmark(lambda: faker_persons(100))) == 100
+@pytest.mark.parametrize(
+    ("name", "peer", "persons"), [("faker", faker_persons, 500), ("mimesis", mimesis_persons, 2_000)]
+)
+def test_persons_in_memory(
+    name: str, peer: Callable[[int], object], persons: int, row: Row, benchmark: BenchmarkFixture
+) -> None:
+    """A block of persons takes a small part of what a person-by-person generator takes."""
+    rounds = 15
+    with pinned():
+        ours, theirs = in_turn(
+            benchmark,
+            lambda: generate_columns(0, BLOCK_RECORDS, entities=["person"]),
+            lambda: peer(persons),
+            rounds=rounds,
+            warmups=2,
+        )
+    mine, other = min(ours) / BLOCK_RECORDS, min(theirs) / persons
+    row(
+        f"persons-{name}",
+        other / mine,
+        ours=f"{mine * 1e9:.0f} ns a person",
+        theirs=f"{other * 1e9:,.0f} ns a person",
+        how=f"best of {rounds} rounds in turn, blocks of {BLOCK_RECORDS:,} against {persons:,}",
+    )
 
 
-def test_persons_by_mimesis(benchmark: BenchmarkFixture) -> None:
-    """Mimesis's time for 100 persons, to stand beside ours."""
-    benchmark.group = "persons"
-    assert len(benchmark(lambda: mimesis_persons(100))) == 100
+def test_csv_on_one_core(row: Row, folder: Path, benchmark: BenchmarkFixture) -> None:
+    """A CSV snapshot is written at more megabytes a second than tpchgen writes."""
+    size = 0
+
+    def peer() -> None:
+        nonlocal size
+        run(tpchgen(folder, "csv"))
+        size = size_of(folder, "csv")
+
+    with pinned():
+        command = snapshot(folder, "csv", records=RECORDS, workers=1)
+        ours, theirs = in_turn(benchmark, lambda: run(command), peer, rounds=ROUNDS, before=emptied(folder))
+    mine, other = size_of(folder, "csv") / min(ours), size / min(theirs)
+    row(
+        "csv-one-core",
+        mine / other,
+        ours=f"{mine / MB:.0f} MB/s ({RECORDS:,} records in {min(ours):.2f} s)",
+        theirs=f"{other / MB:.0f} MB/s ({TPCHGEN_ROWS:,} rows in {min(theirs):.2f} s)",
+        how=BEST,
+    )
 
 
-def test_five_records(benchmark: BenchmarkFixture) -> None:
-    """Five records of every entity, as Structs, take less than two milliseconds."""
-    benchmark.group = "five records"
-    benchmark(lambda: generate_bundle(5))
-    assert least(benchmark) < MOST_SECONDS_FOR_FIVE
+def test_parquet_on_one_core(row: Row, folder: Path, benchmark: BenchmarkFixture) -> None:
+    """A Parquet snapshot is written at more rows a second than tpchgen writes."""
+    command = snapshot(folder, "parquet", records=RECORDS, workers=1)
+    peer = tpchgen(folder, "parquet", "--compression", "ZSTD(1)")
+    with pinned():
+        ours, theirs = in_turn(
+            benchmark, lambda: run(command), lambda: run(peer), rounds=ROUNDS, before=emptied(folder)
+        )
+    mine, other = 2 * RECORDS / min(ours), TPCHGEN_ROWS / min(theirs)
+    row(
+        "parquet-one-core",
+        mine / other,
+        ours=f"{mine:,.0f} rows/s ({RECORDS:,} records in {min(ours):.2f} s)",
+        theirs=f"{other:,.0f} rows/s ({TPCHGEN_ROWS:,} rows in {min(theirs):.2f} s)",
+        how=BEST,
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_second_worker(kind: str, row: Row, folder: Path, benchmark: BenchmarkFixture) -> None:
+    """A second worker speeds a snapshot up about as much as a second process speeds up pure arithmetic."""
+
+    def command(workers: int) -> Callable[[], None]:
+        return lambda: run(snapshot(folder, kind, records=MANY_RECORDS, workers=workers))
+
+    def probe(processes: int) -> Callable[[], None]:
+        share: Command = [sys.executable, PROBE, str(PROBE_ROUNDS // processes)]
+        return lambda: run(*[share] * processes)
+
+    emptied(folder)()
+    disk = disk_rate(folder)
+    rounds = 2
+    two, one, probe_two, probe_one = map(
+        min,
+        in_turn(benchmark, command(2), command(1), probe(2), probe(1), rounds=rounds, before=emptied(folder)),
+    )
+    rate = size_of(folder, kind) / two
+    row(
+        f"workers-{kind}",
+        (one / two) / (probe_one / probe_two),
+        ours=f"{one / two:.2f}x ({one:.1f} s, then {two:.1f} s at {rate / MB:.0f} MB/s)",
+        theirs=f"{probe_one / probe_two:.2f}x; the disk takes {disk / MB:.0f} MB/s",
+        how=f"best of {rounds} rounds in turn",
+    )
+
+
+@pytest.fixture(scope="module")
+def peaks() -> dict[int, Peak]:
+    """Peaks of memory of two workers, by the number of records."""
+    found = {}
+    for records in (FEW_RECORDS, MANY_RECORDS):
+        with TemporaryDirectory(prefix="esdh-bench-") as made:
+            found[records] = peak_memory(snapshot(Path(made), "csv", records=records, workers=2))
+    return found
+
+
+def test_memory_does_not_grow(row: Row, peaks: dict[int, Peak]) -> None:
+    """Ten times the records take no more memory."""
+    many, few = peaks[MANY_RECORDS].tree, peaks[FEW_RECORDS].tree
+    row(
+        "memory-growth",
+        many / few,
+        ours=f"{many / MB:.0f} MB",
+        theirs=f"{few / MB:.0f} MB",
+        how="one run each, Pss of all processes",
+    )
+
+
+def test_memory_of_a_process(row: Row, peaks: dict[int, Peak]) -> None:
+    """No process of a large run takes more than a fixed amount of memory."""
+    row("memory-process", peaks[MANY_RECORDS].process / MB, how="one run, resident high-water mark")
+
+
+def test_memory_of_all_formats(row: Row, folder: Path) -> None:
+    """No process takes more than a fixed amount of memory when it writes every format of every entity."""
+    peak = peak_memory(
+        snapshot(
+            folder,
+            *("csv", "json", "ndjson", "parquet"),
+            records=FEW_RECORDS,
+            entities=("persons", "vehicles", "profiles"),
+            workers=2,
+        )
+    )
+    row(
+        "memory-formats",
+        peak.process / MB,
+        ours=f"all processes together {peak.tree / MB:.0f} MB",
+        how="one run, resident high-water mark",
+    )
+
+
+def test_start_of_a_snapshot(row: Row, folder: Path, benchmark: BenchmarkFixture) -> None:
+    """The default snapshot takes little longer than the imports that no snapshot can do without."""
+    command = snapshot(folder, "csv", "json", records=200, entities=("persons", "vehicles", "profiles"))
+    with pinned():
+        ours, theirs = in_turn(
+            benchmark,
+            lambda: run(command),
+            lambda: run(importing(*IMPORTS)),
+            rounds=START_ROUNDS,
+            warmups=2,
+            before=emptied(folder),
+        )
+    row("start-snapshot", median_ratio(ours, theirs), **_start(ours, theirs))
+
+
+def test_start_of_help(row: Row, benchmark: BenchmarkFixture) -> None:
+    """The help takes little longer than to import click."""
+    with pinned():
+        ours, theirs = in_turn(
+            benchmark,
+            lambda: run([ESDH, "--help"]),
+            lambda: run(importing("click")),
+            rounds=START_ROUNDS,
+            warmups=2,
+        )
+    row("start-help", median_ratio(ours, theirs), **_start(ours, theirs))
+
+
+def _start(ours: list[float], theirs: list[float]) -> dict[str, str]:
+    return {
+        "ours": f"{statistics.median(ours) * 1e3:.0f} ms",
+        "theirs": f"{statistics.median(theirs) * 1e3:.0f} ms",
+        "how": f"median of the ratios of {START_ROUNDS} rounds in turn",
+    }
+
+
+def test_one_record_from_its_id(row: Row, benchmark: BenchmarkFixture) -> None:
+    """Any record is made again from its id alone in a moment."""
+    ids = cycle([encode_id(DEFAULT_SEED, "person", index * 999_983) for index in range(1_000)])
+    with pinned():
+        benchmark(lambda: reproduce_record(next(ids)))
+    row("reproduce", median_ms(benchmark), how=MEDIAN)
+
+
+def test_five_records(row: Row, benchmark: BenchmarkFixture) -> None:
+    """Five records of every entity, as Structs, don't pay for columns."""
+    with pinned():
+        benchmark(lambda: generate_bundle(5))
+    row("five-records", median_ms(benchmark), how=MEDIAN)
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    """Persons and vehicles in memory."""
+    with TemporaryDirectory(prefix="esdh-bench-") as made:
+        held = tables_of(Path(made), RECORDS)
+    return held
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_wall_time(
+    kind: str,
+    tables: Tables,
+    row: Row,
+    folder: Path,
+    benchmark: BenchmarkFixture,
+) -> None:
+    """A snapshot, made from nothing, takes about as long as a writer takes for the same tables in memory."""
+    records = NDJSON_RECORDS if kind == "ndjson" else RECORDS
+    write = tables.writer_of(kind, records)
+    size = 0
+
+    def peer() -> None:
+        write(folder)
+
+    def peer_synced() -> None:
+        nonlocal size
+        write(folder)
+        sync(folder)
+        size = size_of(folder, kind)
+
+    command = snapshot(folder, kind, records=records)
+    ours, theirs, synced = in_turn(
+        benchmark, lambda: run(command), peer, peer_synced, rounds=ROUNDS, before=emptied(folder)
+    )
+    written = size_of(folder, kind)
+    assert written == pytest.approx(size, rel=0.05), f"{written:,} bytes of ours are no {size:,} of theirs"
+    row(
+        f"{kind}-wall",
+        min(ours) / min(theirs),
+        ours=f"{min(ours):.2f} s ({records:,} records, {written / MB:,.0f} MB)",
+        theirs=f"{min(theirs):.2f} s; synced to the disk as ours {min(synced):.2f} s",
+        how=BEST,
+    )

@@ -10,11 +10,11 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from budgets import Row
 from serving import ESDH, Server, serving
 
 CLIENTS = 4
 REQUESTS = 1_000  # of each client, on one connection
-MOST_OVER_BARE = 10  # the budget: our time for a request, as a multiple of the bare route's
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Load:
     def text(self) -> str:
         """Return the figures."""
         cuts = statistics.quantiles(self.latencies, n=100)
-        return f"{self.a_second:6,.0f} requests/s, p50 {cuts[49] * 1e3:.2f} ms, p99 {cuts[98] * 1e3:.2f} ms"
+        return f"{self.a_second:,.0f} requests/s, p50 {cuts[49] * 1e3:.2f} ms, p99 {cuts[98] * 1e3:.2f} ms"
 
 
 def load(server: Server, path: str, body: bytes) -> Load:
@@ -59,9 +59,7 @@ def load(server: Server, path: str, body: bytes) -> Load:
 
 
 @pytest.mark.parametrize(("name", "records"), [("person", 5), ("bundle", 5), ("bundle", 100)])
-def test_load_beside_a_bare_route(
-    name: str, records: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_load_beside_a_bare_route(name: str, records: int, row: Row, tmp_path: Path) -> None:
     """Thousands of requests of several clients all succeed, within a budget over a bare Flask route."""
     path, body = f"/generate/{name}", b'{"records": %d}' % records
     with serving(command=ESDH) as server:
@@ -76,9 +74,10 @@ def test_load_beside_a_bare_route(
         bare = load(server, "/", body)
     assert {(tmp_path / "body").stat().st_size} == ours.sizes == bare.sizes
     ratio = bare.a_second / ours.a_second
-    with capsys.disabled():
-        print(f"\n{path} with {records} records, {CLIENTS} clients, {len(ours.latencies):,} requests")
-        print(
-            f"  esdh serve      {ours.text()}\n  bare Flask      {bare.text()}\n  ours over bare  {ratio:.2f}"
-        )
-    assert ratio < MOST_OVER_BARE, f"{ratio:.2f} times the bare route; the budget is {MOST_OVER_BARE}"
+    row(
+        f"load-{name}-{records}",
+        ratio,
+        ours=ours.text(),
+        theirs=bare.text(),
+        how=f"one run each, {CLIENTS} clients, {len(ours.latencies):,} requests",
+    )

@@ -1,0 +1,79 @@
+"""What each row is to reach and what it must not exceed: `budgets.toml`, read and held against what was measured."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+__all__ = ["Budget", "Kind", "Measured", "Row", "budgets"]
+
+Kind = Literal["bench", "guard"]
+FILE = Path(__file__).with_name("budgets.toml")
+
+
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row: what is measured against what, its target (None without one) and its budget.
+
+    A row beyond its budget fails the run; the target is what is aimed at. `bound` tells which side is good.
+    """
+
+    what: str
+    against: str
+    bound: Literal["at least", "at most"]
+    budget: float
+    target: float | None = None
+    unit: Literal["x", "ms", "MB"] = "x"
+
+    def figure(self, value: float) -> str:
+        """Return a value in the row's unit, with three digits or so."""
+        digits = 0 if value >= 100 else 1 if value >= 10 else 2
+        return f"{value:,.{digits}f}{self.unit if self.unit == 'x' else ' ' + self.unit}"
+
+    def met(self, value: float, bound: float) -> bool:
+        """Whether a value is on the good side of a bound."""
+        return value >= bound if self.bound == "at least" else value <= bound
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What a run measured for a row: the figure its bounds are of, the absolute figures, and how it was taken."""
+
+    budget: Budget
+    value: float
+    ours: str = ""
+    theirs: str = ""
+    how: str = ""
+
+    @property
+    def excess(self) -> str | None:
+        """Return the sentence that says how far the row is beyond its budget, or None when it isn't."""
+        row = self.budget
+        if row.met(self.value, row.budget):
+            return None
+        return (
+            f"{row.what}, against {row.against}: {row.figure(self.value)} was measured, the budget is "
+            f"{row.bound} {row.figure(row.budget)}, missed by {abs(self.value / row.budget - 1):.1%}"
+        )
+
+    @property
+    def verdict(self) -> str:
+        """Return how the row stands to its target and its budget."""
+        row = self.budget
+        if self.excess:
+            return "over budget"
+        if row.target is None:
+            return "within budget"
+        return "reached" if row.met(self.value, row.target) else "not reached"
+
+
+class Row(Protocol):
+    """Takes what was measured for a row; fails the test when it is beyond the row's budget."""
+
+    def __call__(self, name: str, value: float, *, ours: str = "", theirs: str = "", how: str = "") -> None:
+        """Record the row; `value` is what its bounds are of."""
+
+
+def budgets(kind: Kind) -> dict[str, Budget]:
+    """Return the rows of `just bench` or of `just guard`, by name, in the order of the file."""
+    with FILE.open("rb") as file:
+        return msgspec.convert(tomllib.load(file)[kind], dict[str, Budget])
