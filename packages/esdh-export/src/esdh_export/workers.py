@@ -38,6 +38,11 @@ class WorkerPool(ProcessPoolExecutor):
             initializer=_live_with_parent,
             initargs=(self._watched, dict(os.environ)),
         )
+        if forks:
+            from multiprocessing import forkserver
+
+            with _interrupt_blocked():
+                forkserver.ensure_running()  # which imports while the caller goes on
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Submit a call; a process that is started for it inherits that Ctrl-C is blocked."""
