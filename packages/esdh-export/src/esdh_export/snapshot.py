@@ -1,7 +1,7 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -96,8 +96,17 @@ def _judged(stats: Stats, gate: Gate | None) -> Gates | None:
     raise GateError(
         f"{failed.entity} {failed.statistic} don't follow the plan: at {failed.worst!r} {failed.observed} of "
         f"{failed.records} were counted, where {expected} expected (distance {failed.distance:.6g}, "
-        f"bound {failed.bound:.6g}, {failed.method}){others}; nothing was written"
+        f"bound {failed.bound:.6g}, {failed.method}){others}"
     )
+
+
+@contextmanager
+def _refused(outcome: str) -> Iterator[None]:
+    """Say, where the gate refuses, what has become of the snapshot."""
+    try:
+        yield
+    except GateError as error:
+        raise GateError(f"{error}; {outcome}") from None
 
 
 def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: Gate | None) -> Manifest:
@@ -218,7 +227,8 @@ def write_snapshot(
         with staging.begun(request, resume=resume) as resumed:
             make = partial(staging.make, request, resume=bool(resumed))
             report = _written(request, make, executor, progress)
-            manifest = _finish(request, report, staging.store, gate)
+            with _refused("nothing was written"):
+                manifest = _finish(request, report, staging.store, gate)
             staging.strip({*manifest.checksums, SUMS_NAME, MANIFEST_NAME})
             target.take(earlier)
         staging.remove()
@@ -252,7 +262,11 @@ def _write_prefix(
         )
     with prefix.objects() as store:
         report = _written(request, partial(write_shard, request, store=store), executor, progress)
-        return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
+        # A store knows no rename, so what is refused is there already.
+        with _refused(
+            f"its files stay in {str(prefix)!r} without a manifest, which makes them no snapshot; remove them"
+        ):
+            return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
 
 
 def _written(
