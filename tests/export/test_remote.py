@@ -136,7 +136,7 @@ def test_refusal_says_what_stays(prefix: str) -> None:
         reported={},
     )
     gates = Gates(verdict="failed", level=1e-6, checks=[check])
-    with pytest.raises(GateError, match="stay in .* without a manifest"):
+    with pytest.raises(GateError, match=r"stay in .* without a manifest"):
         write_snapshot(located(prefix), SMALL, gate=lambda _: gates)
     assert "snapshot_manifest_v0_1.json" not in contents(prefix)
     assert "persons_v0_1.csv" in contents(prefix)
