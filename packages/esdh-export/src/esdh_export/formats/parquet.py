@@ -10,6 +10,7 @@ from esdh_export.files import HashedFile
 __all__ = ["EXTENSION", "Writer"]
 
 EXTENSION = "parquet"
+_PAGE_BYTES = 16 << 20  # more than the texts of any column of a block take
 
 
 class Writer:
@@ -42,6 +43,9 @@ class Writer:
             self._schema,
             compression="zstd",
             store_schema=False,
+            data_page_size=_PAGE_BYTES,  # one page a column of a block: nothing is begun twice
+            max_rows_per_page=BLOCK_RECORDS,
+            write_batch_size=BLOCK_RECORDS,
             use_dictionary=[name for name in kinds if name not in different],
             column_encoding=dict.fromkeys(different, "DELTA_LENGTH_BYTE_ARRAY"),
             write_statistics=[name for name, column in kinds.items() if isinstance(column, Integer | Date)],
