@@ -24,7 +24,7 @@ test *args:
 torture *args:
     ESDH_KILLS=100 uv run pytest tests/export/test_durability.py {{ args }}
 
-# Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (eleven minutes)
+# Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (twelve minutes)
 bench *args:
     uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
