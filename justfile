@@ -28,6 +28,10 @@ torture *args:
 bench *args:
     uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
+# Print where the time of a row goes, for docs/PERFORMANCE.md
+costs:
+    uv run python tests/perf/costs.py
+
 # Guard the speed budget with wide margins, as CI does
 guard *args:
     uv run --group bench pytest tests/perf/test_guard.py tests/perf/test_budgets.py {{ args }}

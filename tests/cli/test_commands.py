@@ -229,10 +229,10 @@ def test_help_has_examples_and_is_light(args: list[str]) -> None:
 
 
 def test_small_snapshot_does_not_pay_for_workers(tmp_path: Path) -> None:
-    """A snapshot of one part imports nothing of process pools, stores or progress bars."""
+    """A snapshot of one block in text imports nothing of process pools, stores, progress bars or Arrow."""
     code = (
         "import sys\nfrom esdh_cli.main import main\nmain(sys.argv[1:], standalone_mode=False)\n"
-        "print({'multiprocessing', 'concurrent.futures', 'rich'} & set(sys.modules))"
+        "print({'multiprocessing', 'concurrent.futures', 'rich', 'pyarrow'} & set(sys.modules))"
     )
     command_line = [sys.executable, "-c", code, "generate-snapshot", "--output-dir", str(tmp_path / "s")]
     out = subprocess.run(command_line, capture_output=True, text=True, check=True).stdout

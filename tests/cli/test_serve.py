@@ -4,7 +4,6 @@ import subprocess
 
 import pytest
 from click.testing import CliRunner
-from esdh_cli.commands import serve as command
 from esdh_cli.main import main
 from serving import ESDH, environment, serving
 
@@ -37,7 +36,7 @@ def test_wrong_usage_and_settings_are_the_servers_own() -> None:
 
 def test_server_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the server isn't installed one sentence says what to install."""
-    monkeypatch.setattr(command, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     result = CliRunner().invoke(main, ["serve"])
     assert (1, 1) == (result.exit_code, len(result.stderr.splitlines()))
     assert "install esdh-api" in result.stderr

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 from esdh_core import ENTITIES, generate_bundle, generate_columns
 from esdh_export import BlockArrays, array_digest, block_digest, entity_digest
+from esdh_export.digest import column_digest
 from oracles import content_digest
 
 
@@ -20,6 +21,17 @@ def test_digest_equals_the_oracle() -> None:
         assert content_digest(columns) == entity_digest(
             block_digest(block.digests(entity)) for block in blocks
         )
+
+
+@pytest.mark.parametrize("count", [1, 300, 20_000])
+def test_digest_of_a_column_is_that_of_its_array(count: int) -> None:
+    """Every kind of column, in few rows and in many, has the digest of the Arrow array of its values."""
+    block = BlockArrays(generate_columns(7, count, 4))
+    for entity in ENTITIES:
+        for name, column in block.columns[entity.plural].items():
+            plain = pa.array(column.tolist(), block.array(column).type)
+            assert array_digest(plain) == column_digest(column), name
+            assert array_digest(block.array(column)) == column_digest(column), name
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from esdh_export import Prefix, SnapshotRequest, TargetError, located, write_snapshot
+from esdh_export import GateError, Prefix, SnapshotRequest, TargetError, located, write_snapshot
 from esdh_export.workers import WorkerPool
-from esdh_manifest import files_below
+from esdh_manifest import GateCheck, Gates, files_below
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
@@ -118,6 +118,28 @@ def test_run_that_fails_leaves_no_snapshot(prefix: str) -> None:
     assert "snapshot_manifest_v0_1.json" not in contents(prefix)
     with pytest.raises(TargetError, match="or one that was never finished; remove what is there"):
         write_snapshot(located(prefix), SMALL)
+
+
+def test_refusal_says_what_stays(prefix: str) -> None:
+    """A snapshot that the gate refuses leaves its files in the prefix without a manifest, and says so."""
+    check = GateCheck(
+        entity="persons",
+        statistic="ages",
+        records=1,
+        method="a test",
+        passed=False,
+        distance=1.0,
+        bound=0.5,
+        worst="16",
+        observed=1,
+        expected=0.0,
+        reported={},
+    )
+    gates = Gates(verdict="failed", level=1e-6, checks=[check])
+    with pytest.raises(GateError, match=r"stay in .* without a manifest"):
+        write_snapshot(located(prefix), SMALL, gate=lambda _: gates)
+    assert "snapshot_manifest_v0_1.json" not in contents(prefix)
+    assert "persons_v0_1.csv" in contents(prefix)
 
 
 def test_resume_needs_a_folder(prefix: str) -> None:

@@ -1,8 +1,10 @@
 """Rendered rows equal what Python's own csv and json modules write."""
 
 import csv
+import gc
 import io
 import json
+import weakref
 from typing import Any
 
 import numpy as np
@@ -85,3 +87,28 @@ def test_rows_of_each_entity(entity: Entity, count: int) -> None:
     assert expected_csv(rows).encode() == b"".join(RowRenderer(entity.fields, CSV).render(columns))
     ndjson = RowRenderer(entity.fields, NDJSON)
     assert expected_ndjson(rows).encode() == b"".join(ndjson.render(columns))
+
+
+def test_renderer_takes_blocks_of_any_kind() -> None:
+    """One renderer takes blocks one after another whose vocabularies, widths and sizes differ."""
+    renderer = RowRenderer(["a"], CSV)
+    for words in (["x", "yy"], ["zzz"], ["x", "yy"]):
+        for count in (5, 9_000, 8_192, 20_000, 0):
+            at = np.arange(count) % len(words)
+            columns: dict[str, Column] = {
+                "a": Coded(at, Vocabulary(words)),
+                "b": Coded(at, Vocabulary(words)),
+            }
+            expected = "".join(f"{words[n]},{words[n]}\n" for n in at.tolist())
+            assert expected == b"".join(renderer.render(columns)).decode()
+
+
+def test_vocabularies_are_not_kept_alive() -> None:
+    """What is remembered of a vocabulary goes with it."""
+    words = Vocabulary(["a", "b"])
+    codes = np.zeros(10_000, dtype=np.int32)
+    assert b"a\n" * 10_000 == b"".join(RowRenderer(["a"], CSV).render({"a": Coded(codes, words)}))
+    gone = weakref.ref(words)
+    del words
+    gc.collect()
+    assert gone() is None

@@ -1,6 +1,5 @@
 """Options that click lacks: integers as the contract writes them, and several values after one flag."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -51,6 +50,8 @@ class OneOf(click.ParamType[tuple[str, ...]]):
         words = str(value).split(",")
         for word in words:
             if word not in self._values:
+                import difflib
+
                 near = difflib.get_close_matches(word.lower(), self._values, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 self.fail(

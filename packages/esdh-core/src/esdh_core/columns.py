@@ -26,9 +26,11 @@ __all__ = [
     "day_number",
 ]
 
+_FEW = 4_096  # dates: fewer are written one by one, without a table of all that there can be
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
-FOUR_DIGITS = np.frombuffer(b"".join(b"%04d" % n for n in range(10_000)), dtype=np.uint32)
+_POWERS = np.array([1000, 100, 10, 1])
+FOUR_DIGITS = (np.arange(10_000)[:, None] // _POWERS % 10 + ord("0")).astype(np.uint8).view(np.uint32)[:, 0]
 """The text of 0 to 9999 in four digits each, as 32-bit words: NumPy copies a word faster than four characters."""
 
 
@@ -132,6 +134,8 @@ class Date:
 
     def text(self) -> FixedText:
         """Return the dates in ISO 8601 form, ten characters each."""
+        if len(self.days) < _FEW:
+            return FixedText(_iso(self.days))
         table = _date_texts(self.low, self.high)
         return FixedText(table.take(self.days - self.low).view(np.uint8).reshape(-1, 10))
 
@@ -162,5 +166,10 @@ def _integer_texts(low: int, high: int) -> Vocabulary:
 
 @lru_cache(maxsize=16)
 def _date_texts(low: int, high: int) -> NDArray[np.void]:
-    days = np.arange(low, high + 1).astype("datetime64[D]")
-    return np.datetime_as_string(days, unit="D").astype("S10").view("V10")
+    return _iso(np.arange(low, high + 1)).view("V10")[:, 0]
+
+
+def _iso(days: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Return days since 1970-01-01 in ISO 8601 form, shape (n, 10)."""
+    texts = np.datetime_as_string(days.astype("datetime64[D]"), unit="D").astype("S10")
+    return texts.view(np.uint8).reshape(-1, 10)

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ __all__ = ["Choice", "draws", "high", "key_word", "low", "uniform"]
 
 _WORDS_PER_COUNTER = 4
 _GUIDE_BITS = 16  # a guide of 65,536 entries stays in the second-level cache
+_BUCKET_BITS = 5
 
 
 @lru_cache(maxsize=256)
@@ -81,32 +83,33 @@ class Choice:
             raise ValueError("a choice needs at least one group, and no negative weight")
         self._weights = tuple(tuple(group) for group in weights)
         group_bits = (len(weights) - 1).bit_length()
-        bits = max(4, _GUIDE_BITS - group_bits)
-        self._shift = np.uint32(32 - bits)
+        # Some buckets for each member: a shorter guide is made sooner and stays nearer, a longer one saves no step.
+        wanted = max(map(len, weights)).bit_length() + _BUCKET_BITS
+        bits = max(4, min(wanted, _GUIDE_BITS - group_bits))
+        shift, buckets = 32 - bits, 1 << bits
+        self._shift = np.uint32(shift)
         self._bits = np.uint32(bits)
-        edges = np.arange(1 << bits, dtype=np.uint64) << np.uint64(32 - bits)
-        ends = edges + np.uint64((1 << (32 - bits)) - 1)
         guides, bounds, first, steps = [], [], 0, 0
         for group in self._weights:
             total = sum(group)
             if total >= 1 << 32:
                 raise ValueError(f"weights sum to {total}, which is not below 2^32")
-            running = np.cumsum(np.array(group, dtype=object))
             # An empty group is never drawn from; its thresholds only keep the numbering whole.
-            thresholds = np.array(
-                [(int(c) << 32) // total if total else 1 << 32 for c in running], dtype=np.uint64
-            )
-            at_edge = np.searchsorted(thresholds, edges, side="right")
+            thresholds = [(c << 32) // total if total else 1 << 32 for c in accumulate(group)]
+            # A threshold is passed at the lower edge of a bucket if it is not above it, and at the upper if it
+            # is below the next one's lower edge.
+            bound = np.array(thresholds, dtype=np.uint64).astype(np.int64)
+            at_edge = np.cumsum(np.bincount(-(-bound >> shift), minlength=buckets)[:buckets])
+            at_end = np.cumsum(np.bincount(bound >> shift, minlength=buckets)[:buckets])
             guides.append(at_edge + first)
-            steps = max(steps, int((np.searchsorted(thresholds, ends, side="right") - at_edge).max()))
-            bounds.append(thresholds)
+            steps = max(steps, int((at_end - at_edge).max()))
+            bounds.append(bound)
             first += len(group)
         self._steps = steps
         self._guide = np.concatenate(guides).astype(np.int32)
         # The last threshold of a group is 2^32, one past 32 bits: compare with "greater than bound - 1".
         # (A bound of zero belongs to a leading member of weight zero, which the guide has passed already.)
-        joined = np.concatenate(bounds)
-        self._last = (np.maximum(joined, np.uint64(1)) - np.uint64(1)).astype(np.uint32)
+        self._last = (np.maximum(np.concatenate(bounds), 1) - 1).astype(np.uint32)
 
     def codes(self, bits: NDArray[np.uint32], group: NDArray[np.integer] | None = None) -> NDArray[np.int32]:
         """Return the code chosen for each 32 bits, shape of `bits`; `group` names each row's group."""

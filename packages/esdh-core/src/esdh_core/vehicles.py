@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esdh_core import persons
-from esdh_core.columns import Coded, Column, FixedText, Integer, Vocabulary
+from esdh_core.columns import FOUR_DIGITS, Coded, Column, FixedText, Integer, Vocabulary
 from esdh_core.constants import REFERENCE_DATE
 from esdh_core.entities import Vehicle
 from esdh_core.ids import invert
@@ -330,6 +330,10 @@ _VALUE_OF_BYTE[[ord(c) for c in _VIN_VALUES]] = list(_VIN_VALUES.values())
 _CHECK_POSITION = 9
 
 
+def _ascii(texts: Sequence[str]) -> NDArray[np.uint8]:
+    return np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(len(texts), -1)
+
+
 class _Characters:
     """Some characters of a VIN for every value of a code: `first` holds positions 1 to 8, `second` 9 to 16.
 
@@ -337,12 +341,12 @@ class _Characters:
     position 17.
     """
 
-    def __init__(self, *runs: tuple[int, Sequence[str]]) -> None:
-        """Take the position (1 to 17) of each run, and its characters for each value of the code."""
+    def __init__(self, *runs: tuple[int, Sequence[str] | NDArray[np.uint8]]) -> None:
+        """Take the position (1 to 17) of each run, and its characters for each value of the code: texts, or ASCII."""
         text = np.zeros((len(runs[0][1]), 17), dtype=np.uint8)
         sums = np.zeros(len(text), dtype=np.int32)
         for position, texts in runs:
-            matrix = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(len(texts), -1)
+            matrix = texts if isinstance(texts, np.ndarray) else _ascii(texts)
             places = slice(position - 1, position - 1 + matrix.shape[1])
             text[:, places] = matrix
             sums += _VALUE_OF_BYTE[matrix] @ np.array(_VIN_WEIGHTS[places], dtype=np.int32)
@@ -369,7 +373,7 @@ _VIN_MODELS = _Characters(
 _PAIRS = [first + second for first in _VIN_CHARACTERS for second in _VIN_CHARACTERS]
 _VIN_11_12 = _Characters((11, _PAIRS))
 _VIN_6_8 = _Characters((6, [pair[0] for pair in _PAIRS]), (8, [pair[1] for pair in _PAIRS]))
-_VIN_13_16 = _Characters((13, [f"{n:04}" for n in range(10_000)]))
+_VIN_13_16 = _Characters((13, FOUR_DIGITS.view(np.uint8).reshape(-1, 4)))
 _VIN_17 = _Characters((17, "0123456789"))
 # By the sum of five parts: the check digit (49 CFR 565.15) in the byte that held the sum.
 _VIN_CHECKS = np.array(

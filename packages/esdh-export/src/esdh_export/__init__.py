@@ -1,22 +1,30 @@
-"""Columns to files: Arrow, the four formats, the content digest, descriptors for other tools, and the snapshot that commits once."""
+"""Columns to files: Arrow, the four formats, the content digest, descriptors for other tools, and the snapshot that commits once.
 
-from esdh_export.arrow import array, array_digest, schema
-from esdh_export.blocks import BlockArrays
-from esdh_export.descriptors import DESCRIPTORS, render_descriptors
-from esdh_export.digest import block_digest, column_digest, entity_digest
-from esdh_export.errors import ExportError, GateError, TargetError, WorkerError
-from esdh_export.formats import FORMATS
-from esdh_export.remote import Prefix, located
-from esdh_export.request import (
-    DATASET_NAME,
-    DEFAULT_FORMATS,
-    DEFAULT_SHARD_ROWS,
-    MANIFEST_NAME,
-    METADATA_NAME,
-    README_NAME,
-    SnapshotRequest,
-)
-from esdh_export.snapshot import WrittenSnapshot, claims, write_snapshot
+Names are imported when they are first used: a small snapshot of text formats never imports Arrow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from esdh_export.arrow import array, array_digest, schema
+    from esdh_export.blocks import BlockArrays
+    from esdh_export.descriptors import DESCRIPTORS, render_descriptors
+    from esdh_export.digest import block_digest, column_digest, entity_digest
+    from esdh_export.errors import ExportError, GateError, TargetError, WorkerError
+    from esdh_export.formats import FORMATS
+    from esdh_export.places import located
+    from esdh_export.remote import Prefix
+    from esdh_export.request import (
+        DATASET_NAME,
+        DEFAULT_FORMATS,
+        DEFAULT_SHARD_ROWS,
+        MANIFEST_NAME,
+        METADATA_NAME,
+        README_NAME,
+        SnapshotRequest,
+    )
+    from esdh_export.snapshot import WrittenSnapshot, claims, write_snapshot
 
 __all__ = [
     "DATASET_NAME",
@@ -46,3 +54,38 @@ __all__ = [
     "schema",
     "write_snapshot",
 ]
+
+_MODULES = {
+    "DATASET_NAME": "request",
+    "DEFAULT_FORMATS": "request",
+    "DEFAULT_SHARD_ROWS": "request",
+    "DESCRIPTORS": "descriptors",
+    "FORMATS": "formats",
+    "MANIFEST_NAME": "request",
+    "METADATA_NAME": "request",
+    "README_NAME": "request",
+    "BlockArrays": "blocks",
+    "ExportError": "errors",
+    "GateError": "errors",
+    "Prefix": "remote",
+    "SnapshotRequest": "request",
+    "TargetError": "errors",
+    "WorkerError": "errors",
+    "WrittenSnapshot": "snapshot",
+    "array": "arrow",
+    "array_digest": "arrow",
+    "block_digest": "digest",
+    "claims": "snapshot",
+    "column_digest": "digest",
+    "entity_digest": "digest",
+    "located": "places",
+    "render_descriptors": "descriptors",
+    "schema": "arrow",
+    "write_snapshot": "snapshot",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

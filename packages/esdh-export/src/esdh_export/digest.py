@@ -65,6 +65,9 @@ def lengths(column: Coded | FixedText | Joined) -> NDArray[np.uint32]:
         case FixedText(matrix):
             return np.full(len(matrix), matrix.shape[1], dtype=np.uint32)
         case Coded(codes, vocabulary):
+            if len(codes) < len(vocabulary):  # then the lengths of those that occur are fewer
+                values = vocabulary.values
+                return _of(values[code] for code in codes.tolist())
             return _of_vocabulary(vocabulary).take(codes)
         case Joined(parts):
             total = np.zeros(len(column), dtype=np.uint32)
@@ -78,11 +81,14 @@ def lengths(column: Coded | FixedText | Joined) -> NDArray[np.uint32]:
 
 def _of_vocabulary(vocabulary: Vocabulary) -> NDArray[np.uint32]:
     if vocabulary not in _lengths:
-        _lengths[vocabulary] = np.array(
-            [NULL_LENGTH if value is None else len(value.encode()) for value in vocabulary.values],
-            dtype=np.uint32,
-        )
+        _lengths[vocabulary] = _of(vocabulary.values)
     return _lengths[vocabulary]
+
+
+def _of(values: Iterable[str | None]) -> NDArray[np.uint32]:
+    return np.array(
+        [NULL_LENGTH if value is None else len(value.encode()) for value in values], dtype=np.uint32
+    )
 
 
 def block_digest(columns: Iterable[bytes]) -> bytes:

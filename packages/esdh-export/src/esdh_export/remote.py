@@ -22,22 +22,10 @@ from esdh_manifest import (
 from pyarrow import fs
 
 from esdh_export.errors import TargetError
-from esdh_export.files import HashedFile
+from esdh_export.files import Behind, HashedFile
 from esdh_export.request import MANIFEST_NAME
 
-__all__ = ["Objects", "Prefix", "located"]
-
-
-def located(place: str) -> "Path | Prefix":
-    """Return the local folder that a path or a `file:` URI names, or the prefix that another URI does.
-
-    Raises TargetError for a URI that no file system of Arrow's knows, or that holds credentials.
-    """
-    if "://" not in place:
-        return Path(place)
-    prefix = Prefix(place)
-    system, path = prefix.opened()
-    return Path(path) if isinstance(system, fs.LocalFileSystem) else prefix
+__all__ = ["Objects", "Prefix"]
 
 
 @cache
@@ -159,7 +147,8 @@ class Objects(msgspec.Struct, frozen=True):
     prefix: Prefix
     sections: Path
 
-    def create(self, path: str) -> HashedFile:
-        """Open a new object of the snapshot by its relative path."""
+    def create(self, path: str, *, large: bool = False) -> HashedFile:
+        """Open a new object of the snapshot by its relative path; a large one has a thread of its own."""
         system, prefix = self.prefix.opened()
-        return HashedFile(system.open_output_stream(f"{prefix}/{path}"), synced=False)
+        stream = system.open_output_stream(f"{prefix}/{path}")
+        return HashedFile(stream, synced=False, behind=Behind() if large else None)

@@ -294,7 +294,8 @@ def _table(runs: list[_CodedRun]) -> _Table:
         for run in runs
     )
     kept = _tables.setdefault(runs[0].coded[0].vocabulary, {})
-    if key not in kept:
+    table = kept.get(key)
+    if table is None:
         if len(kept) == _MOST_TABLES:
             kept.clear()
         values: list[bytes] = []
@@ -302,8 +303,9 @@ def _table(runs: list[_CodedRun]) -> _Table:
         for run in runs:
             firsts.append(len(values))
             values += run.combinations()
-        kept[key] = _Table(b"".join(values), np.cumsum([len(value) for value in values]), firsts)
-    return kept[key]
+        table = _Table(b"".join(values), np.cumsum([len(value) for value in values]), firsts)
+        kept[key] = table
+    return table
 
 
 class _Gatherer:

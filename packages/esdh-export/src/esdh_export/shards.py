@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -14,8 +14,8 @@ from esdh_manifest import ListedFile, Stats
 from esdh_export.blocks import BlockArrays
 from esdh_export.digest import block_digest
 from esdh_export.errors import WorkerError
-from esdh_export.files import new_file
-from esdh_export.formats import FORMATS, json
+from esdh_export.files import Behind, new_file
+from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.request import Shard, SnapshotRequest
 from esdh_export.store import Store
 
@@ -56,46 +56,93 @@ def write_shard(
     A pure function of request and shard, so that shards may be written anywhere and in any order.
     `progress` is called with the number of records of each finished block.
     """
-    _keep_freed_memory()
-    blocks: dict[str, list[bytes]] = {entity.plural: [] for entity in request.chosen}
-    tallies = {
-        entity.plural: [(each, each.tally()) for each in entity.statistics] for entity in request.chosen
-    }
-
-    def write(start: int, count: int) -> None:  # a function, so that a block is gone before the next is made
-        block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
-        for writer in writers:
-            writer.write(block)
-        for entity in request.chosen:
-            blocks[entity.plural].append(block_digest(block.digests(entity)))
-            for statistic, tally in tallies[entity.plural]:
-                tally.add(block.columns[entity.plural][statistic.field])
-
+    large = shard.count > BLOCK_RECORDS
+    if large:
+        _keep_freed_memory()
     with ExitStack() as stack:
-        files, sections, writers = {}, {}, []
-        for path, (name, entity) in request.parts(shard).items():
-            files[path] = stack.enter_context(store.create(path))
-            writers.append(FORMATS[name].Writer(files[path], entity, seed=request.seed))
-        for name, entity in request.sections(shard).items():
-            sections[name] = stack.enter_context(new_file(store.sections / name))
-            writers.append(json.Writer(sections[name], entity, seed=request.seed))
+        files = {path: stack.enter_context(store.create(path, large=large)) for path in request.parts(shard)}
+        sections = {
+            name: stack.enter_context(new_file(store.sections / name, behind=large))
+            for name in request.sections(shard)
+        }
+        writers: list[Writer] = [
+            FORMATS[name].Writer(files[path], entity, seed=request.seed)
+            for path, (name, entity) in request.parts(shard).items()
+        ] + [
+            json.Writer(sections[name], entity, seed=request.seed)
+            for name, entity in request.sections(shard).items()
+        ]
+        content = stack.enter_context(closing(_Content(request, behind=large)))
         for start in range(shard.start, shard.start + shard.count, BLOCK_RECORDS):
             count = min(BLOCK_RECORDS, shard.start + shard.count - start)
-            write(start, count)
+            # In a function of its own, so that a block is gone before the next one is made.
+            _write_block(request, start, count, writers, content)
             if progress is not None:
                 progress(count)
         for writer in writers:
             writer.close()
+        blocks, stats = content.told()
     return ShardReport(
         records=shard.count,
         files={path: file.listed(shard.count) for path, file in files.items()},
         sections={name: file.listed(shard.count) for name, file in sections.items()},
         blocks=blocks,
-        stats={
-            plural: {statistic.name: merge([tally.counts()]) for statistic, tally in tallied}
-            for plural, tallied in tallies.items()
-        },
+        stats=stats,
     )
+
+
+def _write_block(
+    request: SnapshotRequest, start: int, count: int, writers: list[Writer], content: "_Content"
+) -> None:
+    block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
+    content.add(block)
+    for writer in writers:
+        writer.write(block)
+
+
+class _Content:
+    """What is told of a shard's rows, whatever files hold them: digests of its blocks, and its statistics.
+
+    With `behind`, blocks are hashed in a thread of their own.
+    """
+
+    def __init__(self, request: SnapshotRequest, *, behind: bool) -> None:
+        self._entities = request.chosen
+        self._digests: dict[str, list[bytes]] = {entity.plural: [] for entity in self._entities}
+        self._tallies = {
+            entity.plural: {each.name: (each.field, each.tally()) for each in entity.statistics}
+            for entity in self._entities
+        }
+        self._behind = Behind() if behind else None
+
+    def add(self, block: BlockArrays) -> None:
+        """Add a block; they come in their order."""
+        if self._behind is None:
+            self._digest(block)
+        else:
+            self._behind.call(self._digest, block)
+        for plural, tallies in self._tallies.items():
+            for field, tally in tallies.values():
+                tally.add(block.columns[plural][field])
+
+    def _digest(self, block: BlockArrays) -> None:
+        for entity in self._entities:
+            self._digests[entity.plural].append(block_digest(block.digests(entity)))
+
+    def told(self) -> tuple[dict[str, list[bytes]], Stats]:
+        """Return the raw block digests and the statistics, by plural entity name."""
+        if self._behind is not None:
+            self._behind.wait()
+        stats: Stats = {
+            plural: {name: merge([tally.counts()]) for name, (_, tally) in tallies.items()}
+            for plural, tallies in self._tallies.items()
+        }
+        return self._digests, stats
+
+    def close(self) -> None:
+        """End the thread, if there is one."""
+        if self._behind is not None:
+            self._behind.close()
 
 
 def _keep_freed_memory() -> None:

@@ -1,7 +1,7 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -34,7 +34,6 @@ from esdh_export.descriptors import render_descriptors
 from esdh_export.digest import entity_digest
 from esdh_export.errors import GateError, TargetError
 from esdh_export.formats import json
-from esdh_export.remote import Prefix
 from esdh_export.request import DATASET_NAME, MANIFEST_NAME, METADATA_NAME, README_NAME, SnapshotRequest
 from esdh_export.shards import Progress, ShardReport, map_in_order, merged, write_shard
 from esdh_export.store import Store
@@ -42,6 +41,8 @@ from esdh_export.target import Target
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from esdh_export.remote import Prefix
 
 __all__ = ["WrittenSnapshot", "claims", "write_snapshot"]
 
@@ -53,7 +54,7 @@ Gate = Callable[[Stats], Gates]  # raises ValueError for counts that no snapshot
 class WrittenSnapshot(msgspec.Struct, frozen=True):
     """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed."""
 
-    folder: Path | Prefix
+    folder: "Path | Prefix"
     manifest: Manifest
     written: bool
     resumed: int = 0
@@ -95,8 +96,17 @@ def _judged(stats: Stats, gate: Gate | None) -> Gates | None:
     raise GateError(
         f"{failed.entity} {failed.statistic} don't follow the plan: at {failed.worst!r} {failed.observed} of "
         f"{failed.records} were counted, where {expected} expected (distance {failed.distance:.6g}, "
-        f"bound {failed.bound:.6g}, {failed.method}){others}; nothing was written"
+        f"bound {failed.bound:.6g}, {failed.method}){others}"
     )
+
+
+@contextmanager
+def _refused(outcome: str) -> Iterator[None]:
+    """Say, where the gate refuses, what has become of the snapshot."""
+    try:
+        yield
+    except GateError as error:
+        raise GateError(f"{error}; {outcome}") from None
 
 
 def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: Gate | None) -> Manifest:
@@ -156,7 +166,7 @@ def _holds(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> b
 
 
 def write_snapshot(
-    folder: Path | Prefix,
+    folder: "Path | Prefix",
     request: SnapshotRequest,
     *,
     overwrite: bool = False,
@@ -186,7 +196,7 @@ def write_snapshot(
     this snapshot; the manifest is written last, and without one there is no snapshot. Nothing is replaced
     or resumed there, and what a failed run wrote stays.
     """
-    if isinstance(folder, Prefix):
+    if not isinstance(folder, Path):
         if resume:
             raise TargetError(
                 f"nothing is kept of a run into {str(folder)!r} that --resume could take up; leave it out"
@@ -217,7 +227,8 @@ def write_snapshot(
         with staging.begun(request, resume=resume) as resumed:
             make = partial(staging.make, request, resume=bool(resumed))
             report = _written(request, make, executor, progress)
-            manifest = _finish(request, report, staging.store, gate)
+            with _refused("nothing was written"):
+                manifest = _finish(request, report, staging.store, gate)
             staging.strip({*manifest.checksums, SUMS_NAME, MANIFEST_NAME})
             target.take(earlier)
         staging.remove()
@@ -233,7 +244,7 @@ def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[str]) ->
 
 
 def _write_prefix(
-    prefix: Prefix,
+    prefix: "Prefix",
     request: SnapshotRequest,
     *,
     executor: "Executor | None",
@@ -251,7 +262,11 @@ def _write_prefix(
         )
     with prefix.objects() as store:
         report = _written(request, partial(write_shard, request, store=store), executor, progress)
-        return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
+        # A store knows no rename, so what is refused is there already.
+        with _refused(
+            f"its files stay in {str(prefix)!r} without a manifest, which makes them no snapshot; remove them"
+        ):
+            return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
 
 
 def _written(

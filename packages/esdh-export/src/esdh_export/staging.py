@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from esdh_core import plan_sha256
 from esdh_manifest import file_problem, files_below
 
@@ -32,8 +31,8 @@ _reports = msgspec.json.Decoder(ShardReport)
 def _decides(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
     asked = {**msgspec.structs.asdict(request), "randomized": False}  # where a seed is from changes no row
-    versions = {name: version(name) for name in ("esdh-core", "esdh-export")}
-    versions |= {module.__name__: module.__version__ for module in (msgspec, np, pa)}
+    versions = {name: version(name) for name in ("esdh-core", "esdh-export", "pyarrow")}
+    versions |= {module.__name__: module.__version__ for module in (msgspec, np)}
     return msgspec.json.encode({"request": asked, "plan_sha256": plan_sha256(), "versions": versions})
 
 

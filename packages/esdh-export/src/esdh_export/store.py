@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from esdh_export.files import HashedFile, new_file
+from esdh_export.files import HashedFile, new_file, new_large_file
 
 __all__ = ["Folders", "Store"]
 
@@ -17,8 +17,8 @@ class Store(Protocol):
     def sections(self) -> Path:
         """The local folder for the sections of the JSON document, which are no part of the snapshot."""
 
-    def create(self, path: str) -> HashedFile:
-        """Open a new file of the snapshot by its relative path."""
+    def create(self, path: str, *, large: bool = False) -> HashedFile:
+        """Open a new file of the snapshot by its relative path; `large` is one that is worth a thread."""
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -27,6 +27,6 @@ class Folders(msgspec.Struct, frozen=True):
     files: Path
     sections: Path
 
-    def create(self, path: str) -> HashedFile:
-        """Open a new file of the snapshot by its relative path."""
-        return new_file(self.files / path)
+    def create(self, path: str, *, large: bool = False) -> HashedFile:
+        """Open a new file of the snapshot by its relative path; a large one has a thread of its own."""
+        return new_large_file(self.files / path) if large else new_file(self.files / path)

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -24,11 +24,13 @@ class WorkerPool(ProcessPoolExecutor):
     at once, whatever they do.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, formats: Sequence[str] = ()) -> None:
+        """Begin a pool of `count` processes for snapshots in some formats."""
         forks = "forkserver" in multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if forks else "spawn")
         if forks:
-            context.set_forkserver_preload(["esdh_export"])
+            parquet = ["pyarrow.parquet", "esdh_export.arrow"] if "parquet" in formats else []
+            context.set_forkserver_preload(["esdh_export.staging", "pyarrow.compute", *parquet])
         self._watched, self._lifeline = context.Pipe(duplex=False)
         super().__init__(
             count,
@@ -36,6 +38,11 @@ class WorkerPool(ProcessPoolExecutor):
             initializer=_live_with_parent,
             initargs=(self._watched, dict(os.environ)),
         )
+        if forks:
+            from multiprocessing import forkserver
+
+            with _interrupt_blocked():
+                forkserver.ensure_running()  # which imports while the caller goes on
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Submit a call; a process that is started for it inherits that Ctrl-C is blocked."""

@@ -6,24 +6,26 @@ github.com/apache/parquet-format), so that nothing is unpacked that can't be row
 """
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import pyarrow.parquet as pq
 
-__all__ = ["page_problem"]
+__all__ = ["Pages", "measure_pages"]
 
 _LONGEST_VALUE = 256  # bytes; no value of a snapshot is near it
 _HEADER = 65_536  # bytes; a page header holds at most two values beside a few numbers
 _DATA, _DICTIONARY, _DATA_2 = 0, 2, 3
-# Encodings that can't make a value larger than its page: PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY.
-_ENCODINGS = {0, 2, 3, 8}
+# Encodings that can't make a value larger than its page: PLAIN, PLAIN_DICTIONARY, RLE, DELTA_LENGTH_BYTE_ARRAY,
+# RLE_DICTIONARY.
+_DELTA_LENGTH = 6
+_ENCODINGS = {0, 2, 3, _DELTA_LENGTH, 8}
 _DEPTH = 8
 
 _Fields = dict[int, object]
 
 
 class _MalformedError(ValueError):
-    """Bytes that are no page header."""
+    """Pages that no snapshot has."""
 
 
 class _Compact:
@@ -105,9 +107,17 @@ def _number(fields: object, key: int) -> int:
     return value
 
 
-def _page_sizes(headers: "list[_Fields]") -> tuple[int, int]:
-    """Return the unpacked bytes of some pages, and how many values their data pages hold."""
+class _Chunk(NamedTuple):
+    """What the pages of a column chunk say together."""
+
+    unpacked: int  # bytes
+    values: int  # in data pages
+    dictionary: bool  # whether there is one
+
+
+def _chunk(headers: "list[_Fields]") -> _Chunk:
     unpacked = values = 0
+    kinds, encodings = set(), set()
     for header in headers:
         kind = _number(header, 1)
         if kind not in (_DATA, _DICTIONARY, _DATA_2):
@@ -124,35 +134,58 @@ def _page_sizes(headers: "list[_Fields]") -> tuple[int, int]:
         values += 0 if kind == _DICTIONARY else count
         if kind == _DICTIONARY and count > size:
             raise _MalformedError("a dictionary claims more values than bytes")
-    return unpacked, values
+        kinds.add(kind)
+        encodings.add(_number(header.get(detail), encoding))
+    if _DICTIONARY in kinds and _DELTA_LENGTH in encodings:  # Arrow can't read these and keep the dictionary
+        raise _MalformedError("a dictionary stands before pages that use none, as in no snapshot")
+    return _Chunk(unpacked, values, _DICTIONARY in kinds)
 
 
-def page_problem(path: Path, metadata: pq.FileMetaData) -> str | None:
-    """Return why the pages of a Parquet file can't be unpacked safely, or None.
+class Pages(NamedTuple):
+    """Why the pages of a file can't be unpacked safely, or None; and the columns that have a dictionary."""
+
+    problem: str | None
+    dictionaries: frozenset[str]
+
+
+def measure_pages(path: Path, metadata: pq.FileMetaData) -> Pages:
+    """Walk the page headers of a Parquet file; nothing is unpacked.
 
     Every column chunk must hold as many values as its row group has rows, of no more than 256 bytes
     each, in encodings that can't make them larger.
     """
+    dictionaries: set[str] = set()
     size = path.stat().st_size
     with path.open("rb") as file:
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             for column in range(metadata.num_columns):
-                chunk = metadata.row_group(group).column(column)
-                begin = chunk.data_page_offset
-                if chunk.dictionary_page_offset is not None:  # it stands before the data pages
-                    begin = min(begin, chunk.dictionary_page_offset)
-                end = begin + chunk.total_compressed_size
-                where = f"column {chunk.path_in_schema!r} of row group {group}"
-                if not 0 < begin <= end <= size:
-                    return f"{where} lies outside the file"
+                stored = metadata.row_group(group).column(column)
                 try:
-                    unpacked, values = _page_sizes(_headers(file, begin, end))
+                    chunk = _measured(file, size, stored, rows)
                 except _MalformedError as error:
-                    return f"{where}: {error}"
-                most = (rows + 1) * (_LONGEST_VALUE + 4) * 2  # a dictionary and the values it failed to hold
-                if unpacked > most:
-                    return f"{where} unpacks to {unpacked} bytes, more than {rows} rows can need ({most})"
-                if values != rows:
-                    return f"{where} holds {values} values for {rows} rows"
-    return None
+                    return Pages(
+                        f"column {stored.path_in_schema!r} of row group {group}: {error}", frozenset()
+                    )
+                if chunk.dictionary:
+                    dictionaries.add(stored.path_in_schema)
+    return Pages(None, frozenset(dictionaries))
+
+
+def _measured(file: BinaryIO, size: int, stored: pq.ColumnChunkMetaData, rows: int) -> _Chunk:
+    """Return what the pages of a column chunk say; _MalformedError when they can't be those of `rows` rows."""
+    begin = stored.data_page_offset
+    if stored.dictionary_page_offset is not None:  # it stands before the data pages
+        begin = min(begin, stored.dictionary_page_offset)
+    end = begin + stored.total_compressed_size
+    if not 0 < begin <= end <= size:
+        raise _MalformedError("it lies outside the file")
+    chunk = _chunk(_headers(file, begin, end))
+    most = (rows + 1) * (_LONGEST_VALUE + 4) * 2  # a dictionary and the values it failed to hold
+    if chunk.unpacked > most:
+        raise _MalformedError(
+            f"it unpacks to {chunk.unpacked} bytes, more than {rows} rows can need ({most})"
+        )
+    if chunk.values != rows:
+        raise _MalformedError(f"it holds {chunk.values} values for {rows} rows")
+    return chunk

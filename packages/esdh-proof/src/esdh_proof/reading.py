@@ -25,7 +25,7 @@ from esdh_export import DATASET_NAME, MANIFEST_NAME, SnapshotRequest, schema
 from esdh_manifest import MANIFEST_NAME_PATTERN
 
 from esdh_proof.findings import Failure, Findings, first_true, shown
-from esdh_proof.pages import page_problem
+from esdh_proof.pages import measure_pages
 
 __all__ = ["Rows", "manifest_names", "read_blocks", "regular"]
 
@@ -403,13 +403,15 @@ def _parquet(request: SnapshotRequest, entity: Entity, findings: Findings) -> _R
     texts = [field.name for field in target if pa.types.is_string(field.type)]
 
     def read(path: Path, name: str, blocks: _Blocks) -> Iterator[Rows]:
+        metadata = pq.read_metadata(path)
+        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        pages = measure_pages(path, metadata)
         # Dictionaries are kept: a small page can name a long value many times.
-        with pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False) as file:
-            metadata = file.metadata
+        kept = [text for text in texts if text in pages.dictionaries]
+        with pq.ParquetFile(path, metadata=metadata, read_dictionary=kept, pre_buffer=False) as file:
             _parquet_schema(file.schema_arrow, target, name, findings)
             if file.schema_arrow.names != target.names:
                 return
-            sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
             wanted = [count for _, count in blocks]
             if sum(sizes) != sum(wanted):
                 failure = Failure(file=name, found=f"{sum(sizes)} rows", expected=f"{sum(wanted)} rows")
@@ -419,8 +421,8 @@ def _parquet(request: SnapshotRequest, entity: Entity, findings: Findings) -> _R
                 findings.fail("schema", Failure(file=name, found=f"{shown(sizes)} rows", expected=expected))
             if any(size > BLOCK_RECORDS for size in sizes):
                 return  # too large to be held in memory
-            if (problem := page_problem(path, metadata)) is not None:
-                failure = Failure(file=name, found=problem, expected="pages no larger than their rows")
+            if pages.problem is not None:
+                failure = Failure(file=name, found=pages.problem, expected="pages no larger than their rows")
                 findings.fail("schema", failure)
                 return
             for group, (start, _) in zip(range(len(sizes)), blocks, strict=False):

@@ -140,7 +140,11 @@ def generate_snapshot(
         raise click.UsageError(
             "--resume needs the seed of the run that failed; give --seed instead of --randomize"
         )
+    formats = tuple(name for names in output_format for name in names) or ("csv", "json")
     with sentences(), stoppable(), ExitStack() as stack:
+        # First of all: its processes import what they need while this one does.
+        parts = -(-records // max(1, shard_rows))
+        executor = _pool(stack, min(workers or _cores(), parts), formats)
         from esdh_core import DATASET_VERSION, plan_sha256
         from esdh_export import SnapshotRequest, located, write_snapshot
         from esdh_proof.gates import judge, skip
@@ -158,7 +162,7 @@ def generate_snapshot(
                 seed=DEFAULT_SEED if seed is None else seed,
                 randomized=randomize,
                 entities=tuple(name for names in entity_filter for name in names) or tuple(ENTITIES),
-                formats=tuple(name for names in output_format for name in names) or ("csv", "json"),
+                formats=formats,
                 shard_rows=shard_rows,
             )
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
@@ -178,7 +182,7 @@ def generate_snapshot(
                 request,
                 overwrite=overwrite,
                 resume=resume,
-                executor=_pool(working, min(workers or _cores(), sum(1 for _ in request.shards()))),
+                executor=executor,
                 progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
                 gate=skip if no_gate else judge,
             )
@@ -201,13 +205,13 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _pool(working: ExitStack, workers: int) -> "Executor | None":
+def _pool(stack: ExitStack, workers: int, formats: tuple[str, ...]) -> "Executor | None":
     """Return a pool of workers, which one worker needn't pay for."""
-    if workers == 1:
+    if workers <= 1:
         return None
     from esdh_export.workers import WorkerPool
 
-    return working.enter_context(WorkerPool(workers))
+    return stack.enter_context(WorkerPool(workers, formats=formats))
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:

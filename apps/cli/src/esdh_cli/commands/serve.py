@@ -1,10 +1,7 @@
 """esdh serve: start the preview API and its demo page."""
 
 import os
-import signal
-import subprocess
 import sys
-from importlib.util import find_spec
 
 import click
 
@@ -20,6 +17,8 @@ __all__ = ["serve"]
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def serve(args: tuple[str, ...]) -> None:
     """Become the server's own command, `python -m esdh_api`: apps never import each other."""
+    from importlib.util import find_spec
+
     if find_spec("esdh_api") is None:
         raise click.ClickException(
             "the server is not installed here; install esdh-api (apps/api) beside esdh-cli"
@@ -30,6 +29,9 @@ def serve(args: tuple[str, ...]) -> None:
     sys.stdout.flush()
     if os.name == "posix":  # the same process: signals reach the server, and nobody stands between
         os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter, no shell
+    import signal
+    import subprocess
+
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # the server gets Ctrl-C too, and decides when it has stopped

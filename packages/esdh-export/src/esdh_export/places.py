@@ -1,0 +1,25 @@
+"""Where a snapshot goes: a local folder, or the prefix of an object store, by what a user calls it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from esdh_export.remote import Prefix
+
+__all__ = ["located"]
+
+
+def located(place: str) -> "Path | Prefix":
+    """Return the local folder that a path or a `file:` URI names, or the prefix that another URI does.
+
+    Raises TargetError for a URI that no file system of Arrow's knows, or that holds credentials.
+    """
+    if "://" not in place:
+        return Path(place)
+    from pyarrow import fs  # which nothing else of a small snapshot needs
+
+    from esdh_export.remote import Prefix
+
+    prefix = Prefix(place)
+    system, path = prefix.opened()
+    return Path(path) if isinstance(system, fs.LocalFileSystem) else prefix

@@ -1,0 +1,117 @@
+"""Files that are hashed and written behind the caller, past the system's cache where that can be."""
+
+import errno
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from esdh_export import files
+from esdh_export.files import Behind, HashedFile, new_file, new_large_file
+
+SIZES = [0, 1, 4_095, 4_096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5_000_000]
+
+
+def pieces(size: int) -> list[bytes]:
+    """Return bytes of a pattern, in pieces whose sizes divide nothing."""
+    data = (bytes(range(256)) * (size // 256 + 1))[:size]
+    return [data[at : at + 777_777] for at in range(0, size, 777_777)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_large_file_holds_what_was_written(size: int, tmp_path: Path) -> None:
+    """A large file of any size, whole sectors or not, has the bytes, the size and the SHA-256 that were written."""
+    data = b"".join(pieces(size))
+    with new_large_file(tmp_path / "folder" / "file") as file:
+        for piece in pieces(size):
+            file.write(piece)
+    assert data == (tmp_path / "folder" / "file").read_bytes()
+    listed = file.listed(None)
+    assert (hashlib.sha256(data).hexdigest(), size) == (listed.sha256, listed.bytes)
+
+
+def test_large_file_where_the_cache_cant_be_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system refuses to write past the cache at all, or refuses a write, it goes through the cache."""
+    data = b"".join(pieces(3_000_000))
+    write = os.write
+    refused: list[int] = []
+
+    def refusing(descriptor: int, view: memoryview) -> int:
+        if not refused:
+            refused.append(len(view))
+            raise OSError(errno.EINVAL, "not a multiple of this sector")
+        return write(descriptor, view)
+
+    monkeypatch.setattr(os, "write", refusing)
+    with new_large_file(tmp_path / "refused") as file:
+        file.write(data)
+    monkeypatch.undo()
+    monkeypatch.setattr(files, "_cache", lambda _, *, on: False)  # noqa: ARG005 - as it is called
+    with new_large_file(tmp_path / "cached") as file:
+        file.write(data)
+    assert [data, data] == [(tmp_path / name).read_bytes() for name in ("refused", "cached")]
+
+
+def test_write_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write of which the system took an odd part is finished."""
+    data = b"".join(pieces(3_000_000))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, view: write(descriptor, view[:10_001]))
+    with new_large_file(tmp_path / "file") as file:
+        file.write(data)
+    monkeypatch.undo()
+    assert data == (tmp_path / "file").read_bytes()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_error_of_the_disk_reaches_the_caller(
+    large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of a write in the file's thread is raised by a later call at the latest as the file closes."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = new_large_file(tmp_path / "file") if large else new_file(tmp_path / "file", behind=True)
+    monkeypatch.setattr(file, "_put", full)
+    with pytest.raises(OSError, match="No space"), file:
+        file.write(b"x" * 2_000_000)
+    assert file.closed
+
+
+def test_abandoned_file_leaves_no_thread(tmp_path: Path) -> None:
+    """A file that is left by an exception ends its thread, and later writes go nowhere."""
+    threads = threading.active_count()
+    file = new_large_file(tmp_path / "file")
+
+    def interrupted() -> None:
+        with file:
+            file.write(b"x" * 3_000_000)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert threads == threading.active_count()
+    assert 5 == file.write(b"later")
+    assert (tmp_path / "file").stat().st_size <= 3_000_000
+
+
+def test_calls_are_made_in_order() -> None:
+    """Calls behind the caller are made one after another, in order, and all have been after `wait`."""
+    made: list[int] = []
+    behind = Behind()
+    for number in range(100):
+        behind.call(made.append, number)
+    behind.wait()
+    behind.close()
+    assert list(range(100)) == made
+
+
+def test_file_on_no_disk_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that says it isn't synced closes without a sync: an object store has none."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with HashedFile((tmp_path / "a").open("wb"), synced=False) as file:
+        file.write(b"x")
+    assert [] == synced
