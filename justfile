@@ -24,7 +24,7 @@ test *args:
 torture *args:
     ESDH_KILLS=100 uv run pytest tests/export/test_durability.py {{ args }}
 
-# Run the benchmarks beside their peers
+# Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (twelve minutes)
 bench *args:
     uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
@@ -34,7 +34,7 @@ costs:
 
 # Guard the speed budget with wide margins, as CI does
 guard *args:
-    uv run --group bench pytest tests/perf/test_guard.py {{ args }}
+    uv run --group bench pytest tests/perf/test_guard.py tests/perf/test_budgets.py {{ args }}
 
 # Write the goldens: for a new dataset version only, those of v0.1 are fixed
 golden:

@@ -26,8 +26,8 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: Literal["x", "ms", "MB"] = "x"
 
     def figure(self, value: float) -> str:
-        """Return a value in the row's unit, with three digits or so."""
-        digits = 0 if value >= 100 else 1 if value >= 10 else 2
+        """Return a value in the row's unit, exact enough to tell it from a bound that it just misses."""
+        digits = 0 if value >= 100 else 1 if value >= 10 else 3
         return f"{value:,.{digits}f}{self.unit if self.unit == 'x' else ' ' + self.unit}"
 
     def met(self, value: float, bound: float) -> bool:

@@ -51,6 +51,7 @@ FEW_RECORDS = 2_000_000
 PROBE = Path(__file__).with_name("compute_probe.py")
 PROBE_ROUNDS = 12_000
 ROUNDS = 3
+WALL_ROUNDS = 5  # cheap, and the disk is moody
 START_ROUNDS = 21
 BEST = f"best of {ROUNDS} rounds in turn"
 MEDIAN = "median of a second of rounds"
@@ -278,9 +279,10 @@ def test_wall_time(
         sync(folder)
         size = size_of(folder, kind)
 
+    # A disk may be slower after it took much at once: the run that leaves least to it stands before ours.
     command = snapshot(folder, kind, records=records)
-    ours, theirs, synced = in_turn(
-        benchmark, lambda: run(command), peer, peer_synced, rounds=ROUNDS, before=emptied(folder)
+    ours, synced, theirs = in_turn(
+        benchmark, lambda: run(command), peer_synced, peer, rounds=WALL_ROUNDS, before=emptied(folder)
     )
     written = size_of(folder, kind)
     assert written == pytest.approx(size, rel=0.05), f"{written:,} bytes of ours are no {size:,} of theirs"
@@ -289,5 +291,5 @@ def test_wall_time(
         min(ours) / min(theirs),
         ours=f"{min(ours):.2f} s ({records:,} records, {written / MB:,.0f} MB)",
         theirs=f"{min(theirs):.2f} s; synced to the disk as ours {min(synced):.2f} s",
-        how=BEST,
+        how=f"best of {WALL_ROUNDS} rounds in turn",
     )
