@@ -45,7 +45,6 @@ from writers import (
 )
 
 RECORDS = 4_000_000  # four parts; two tables of them have about as many rows as tpchgen writes
-NDJSON_RECORDS = 2_000_000  # a row is more than twice as long
 MANY_RECORDS = 20_000_000
 FEW_RECORDS = 2_000_000
 PROBE = Path(__file__).with_name("compute_probe.py")
@@ -266,8 +265,7 @@ def test_wall_time(
     benchmark: BenchmarkFixture,
 ) -> None:
     """A snapshot, made from nothing, takes about as long as a writer takes for the same tables in memory."""
-    records = NDJSON_RECORDS if kind == "ndjson" else RECORDS
-    write = tables.writer_of(kind, records)
+    write = tables.writer_of(kind, RECORDS)
     size = 0
 
     def peer() -> None:
@@ -280,7 +278,7 @@ def test_wall_time(
         size = size_of(folder, kind)
 
     # A disk may be slower after it took much at once: the run that leaves least to it stands before ours.
-    command = snapshot(folder, kind, records=records)
+    command = snapshot(folder, kind, records=RECORDS)
     ours, synced, theirs = in_turn(
         benchmark, lambda: run(command), peer_synced, peer, rounds=WALL_ROUNDS, before=emptied(folder)
     )
@@ -289,7 +287,7 @@ def test_wall_time(
     row(
         f"{kind}-wall",
         min(ours) / min(theirs),
-        ours=f"{min(ours):.2f} s ({records:,} records, {written / MB:,.0f} MB)",
+        ours=f"{min(ours):.2f} s ({RECORDS:,} records, {written / MB:,.0f} MB)",
         theirs=f"{min(theirs):.2f} s; synced to the disk as ours {min(synced):.2f} s",
         how=f"best of {WALL_ROUNDS} rounds in turn",
     )
