@@ -23,7 +23,7 @@ def pieces(size: int) -> list[bytes]:
 def test_large_file_holds_what_was_written(size: int, tmp_path: Path) -> None:
     """A large file of any size, whole sectors or not, has the bytes, the size and the SHA-256 that were written."""
     data = b"".join(pieces(size))
-    with new_large_file(tmp_path / "folder" / "file") as file:
+    with new_large_file(tmp_path / "folder" / "file", behind=Behind(2)) as file:
         for piece in pieces(size):
             file.write(piece)
     assert data == (tmp_path / "folder" / "file").read_bytes()
@@ -44,11 +44,11 @@ def test_large_file_where_the_cache_cant_be_passed(tmp_path: Path, monkeypatch: 
         return write(descriptor, view)
 
     monkeypatch.setattr(os, "write", refusing)
-    with new_large_file(tmp_path / "refused") as file:
+    with new_large_file(tmp_path / "refused", behind=Behind(2)) as file:
         file.write(data)
     monkeypatch.undo()
     monkeypatch.setattr(files, "_cache", lambda _, *, on: False)  # noqa: ARG005 - as it is called
-    with new_large_file(tmp_path / "cached") as file:
+    with new_large_file(tmp_path / "cached", behind=Behind(2)) as file:
         file.write(data)
     assert [data, data] == [(tmp_path / name).read_bytes() for name in ("refused", "cached")]
 
@@ -58,7 +58,7 @@ def test_write_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     data = b"".join(pieces(3_000_000))
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, view: write(descriptor, view[:10_001]))
-    with new_large_file(tmp_path / "file") as file:
+    with new_large_file(tmp_path / "file", behind=Behind(2)) as file:
         file.write(data)
     monkeypatch.undo()
     assert data == (tmp_path / "file").read_bytes()
@@ -73,7 +73,11 @@ def test_error_of_the_disk_reaches_the_caller(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    file = new_large_file(tmp_path / "file") if large else new_file(tmp_path / "file", behind=True)
+    file = (
+        new_large_file(tmp_path / "file", behind=Behind(2))
+        if large
+        else new_file(tmp_path / "file", behind=Behind(2))
+    )
     monkeypatch.setattr(file, "_put", full)
     with pytest.raises(OSError, match="No space"), file:
         file.write(b"x" * 2_000_000)
@@ -83,7 +87,7 @@ def test_error_of_the_disk_reaches_the_caller(
 def test_abandoned_file_leaves_no_thread(tmp_path: Path) -> None:
     """A file that is left by an exception ends its thread, and later writes go nowhere."""
     threads = threading.active_count()
-    file = new_large_file(tmp_path / "file")
+    file = new_large_file(tmp_path / "file", behind=Behind(2))
 
     def interrupted() -> None:
         with file:
@@ -100,7 +104,7 @@ def test_abandoned_file_leaves_no_thread(tmp_path: Path) -> None:
 def test_calls_are_made_in_order() -> None:
     """Calls behind the caller are made one after another, in order, and all have been after `wait`."""
     made: list[int] = []
-    behind = Behind()
+    behind = Behind(3)
     for number in range(100):
         behind.call(made.append, number)
     behind.wait()

@@ -21,7 +21,6 @@ if os.name != "nt":
 
 __all__ = ["Behind", "HashedFile", "Sink", "new_file", "new_large_file", "sync_folder"]
 
-_MOST_BEHIND = 8  # calls that wait for their thread: one to go on with, and little memory that they hold
 _GATHERED = 1 << 20  # bytes of a large file that are written at once: a multiple of any sector or page
 
 
@@ -50,15 +49,17 @@ class Behind:
     nothing else does, and overlap with waiting for the disk where there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """Begin a thread; at most so many calls wait, with what they hold in memory, before the caller does."""
         from concurrent.futures import ThreadPoolExecutor  # costs a small snapshot more than it would gain
 
+        self._most = most
         self._thread = ThreadPoolExecutor(1)
         self._pending: deque[Future[Any]] = deque()
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Have a call made, once there is room for it; raise what an earlier one raised."""
-        if len(self._pending) == _MOST_BEHIND:
+        if len(self._pending) == self._most:
             self._pending.popleft().result()
         self._pending.append(self._thread.submit(function, *arguments))
 
@@ -231,19 +232,16 @@ def _cache(descriptor: int, *, on: bool) -> bool:
     return True
 
 
-def new_file(path: Path, *, behind: bool = False) -> HashedFile:
-    """Open a file that doesn't exist yet, and the folders above it; it is synced as it closes.
-
-    With `behind` it is hashed and written in a thread of its own.
-    """
+def new_file(path: Path, *, behind: Behind | None = None) -> HashedFile:
+    """Open a file that doesn't exist yet, and the folders above it; it is synced as it closes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return HashedFile(path.open("xb", buffering=1 << 20), synced=True, behind=Behind() if behind else None)
+    return HashedFile(path.open("xb", buffering=1 << 20), synced=True, behind=behind)
 
 
-def new_large_file(path: Path) -> HashedFile:
+def new_large_file(path: Path, *, behind: Behind) -> HashedFile:
     """Open a file like `new_file`, to be hashed and written in a thread of its own, past the system's cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return HashedFile(_Uncached(path), synced=True, behind=Behind())
+    return HashedFile(_Uncached(path), synced=True, behind=behind)
 
 
 def sync_folder(folder: Path) -> None:

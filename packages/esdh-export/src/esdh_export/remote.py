@@ -147,8 +147,8 @@ class Objects(msgspec.Struct, frozen=True):
     prefix: Prefix
     sections: Path
 
-    def create(self, path: str, *, large: bool = False) -> HashedFile:
-        """Open a new object of the snapshot by its relative path; a large one has a thread of its own."""
+    def create(self, path: str, *, behind: Behind | None = None) -> HashedFile:
+        """Open a new object of the snapshot by its relative path; a large one is written behind the caller."""
         system, prefix = self.prefix.opened()
         stream = system.open_output_stream(f"{prefix}/{path}")
-        return HashedFile(stream, synced=False, behind=Behind() if large else None)
+        return HashedFile(stream, synced=False, behind=behind)

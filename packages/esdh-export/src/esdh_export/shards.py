@@ -31,6 +31,7 @@ R = TypeVar("R")
 # Shards handed to an executor and not merged yet: enough to keep any pool busy, and few enough that their
 # reports (some 50 KB each) are small and that there is little to call off.
 _IN_FLIGHT = 256
+_WAITING = 16  # strips of rows, of 1 to 4 MB, that wait for the threads of all files of a shard
 _LARGEST_BLOCK = 24 << 20  # bytes; glibc learns from blocks of up to 32 MB
 
 
@@ -60,9 +61,15 @@ def write_shard(
     if large:
         _keep_freed_memory()
     with ExitStack() as stack:
-        files = {path: stack.enter_context(store.create(path, large=large)) for path in request.parts(shard)}
+        # Few files may have a block's rows wait, many only what they are at: together, the same memory.
+        names = [*request.parts(shard), *request.sections(shard)]
+        behind = {name: Behind(max(2, _WAITING // len(names))) if large else None for name in names}
+        files = {
+            path: stack.enter_context(store.create(path, behind=behind[path]))
+            for path in request.parts(shard)
+        }
         sections = {
-            name: stack.enter_context(new_file(store.sections / name, behind=large))
+            name: stack.enter_context(new_file(store.sections / name, behind=behind[name]))
             for name in request.sections(shard)
         }
         writers: list[Writer] = [
@@ -113,7 +120,7 @@ class _Content:
             entity.plural: {each.name: (each.field, each.tally()) for each in entity.statistics}
             for entity in self._entities
         }
-        self._behind = Behind() if behind else None
+        self._behind = Behind(1) if behind else None
 
     def add(self, block: BlockArrays) -> None:
         """Add a block; they come in their order."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from esdh_export.files import HashedFile, new_file, new_large_file
+from esdh_export.files import Behind, HashedFile, new_file, new_large_file
 
 __all__ = ["Folders", "Store"]
 
@@ -17,8 +17,8 @@ class Store(Protocol):
     def sections(self) -> Path:
         """The local folder for the sections of the JSON document, which are no part of the snapshot."""
 
-    def create(self, path: str, *, large: bool = False) -> HashedFile:
-        """Open a new file of the snapshot by its relative path; `large` is one that is worth a thread."""
+    def create(self, path: str, *, behind: Behind | None = None) -> HashedFile:
+        """Open a new file of the snapshot by its relative path; a large one is written behind the caller."""
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -27,6 +27,8 @@ class Folders(msgspec.Struct, frozen=True):
     files: Path
     sections: Path
 
-    def create(self, path: str, *, large: bool = False) -> HashedFile:
-        """Open a new file of the snapshot by its relative path; a large one has a thread of its own."""
-        return new_large_file(self.files / path) if large else new_file(self.files / path)
+    def create(self, path: str, *, behind: Behind | None = None) -> HashedFile:
+        """Open a new file of the snapshot by its relative path; a large one is written behind the caller."""
+        if behind is None:
+            return new_file(self.files / path)
+        return new_large_file(self.files / path, behind=behind)

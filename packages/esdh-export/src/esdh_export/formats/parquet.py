@@ -10,6 +10,7 @@ from esdh_export.files import HashedFile
 __all__ = ["EXTENSION", "Writer"]
 
 EXTENSION = "parquet"
+_GATHERED_BYTES = 1 << 20  # pages are written one by one, and most are small
 _PAGE_BYTES = 16 << 20  # more than the texts of any column of a block take
 
 
@@ -33,11 +34,11 @@ class Writer:
         self._schema = pa.schema(
             [field.with_type(indexed) if isinstance(kinds[field.name], Coded) else field for field in named]
         )
-        # Values that are all different gain nothing by a dictionary, which the writer builds and then gives up;
-        # their lengths, stored apart, leave zstd more even bytes, in less time. A block of random rows holds
+        # Values that hardly repeat gain nothing by a dictionary, which the writer builds and then gives up; the
+        # lengths of texts, stored apart, leave zstd more even bytes, in less time. A block of random rows holds
         # nearly every text that there is, so that the least and the greatest would help no reader to skip it.
         different = [name for name, column in kinds.items() if isinstance(column, FixedText | Joined)]
-        self._file = pa.PythonFile(sink, mode="w")
+        self._file = pa.BufferedOutputStream(pa.PythonFile(sink, mode="w"), _GATHERED_BYTES)
         self._writer = pq.ParquetWriter(
             self._file,
             self._schema,
@@ -46,7 +47,7 @@ class Writer:
             data_page_size=_PAGE_BYTES,  # one page a column of a block: nothing is begun twice
             max_rows_per_page=BLOCK_RECORDS,
             write_batch_size=BLOCK_RECORDS,
-            use_dictionary=[name for name in kinds if name not in different],
+            use_dictionary=[name for name, column in kinds.items() if isinstance(column, Coded | Integer)],
             column_encoding=dict.fromkeys(different, "DELTA_LENGTH_BYTE_ARRAY"),
             write_statistics=[name for name, column in kinds.items() if isinstance(column, Integer | Date)],
         )
@@ -65,3 +66,4 @@ class Writer:
     def close(self) -> None:
         """Write the footer."""
         self._writer.close()
+        self._file.flush()
