@@ -1,5 +1,18 @@
-"""`python -m esdh_cli` is `esdh`."""
+"""The esdh command as a process of its own: `esdh`, or `python -m esdh_cli`."""
+
+import atexit
+import gc
 
 from esdh_cli.main import main
 
-main(prog_name="esdh")
+__all__ = ["run"]
+
+
+def run() -> None:
+    """Run the command."""
+    atexit.register(gc.freeze)  # or Python goes through all objects once more, to no end, before it exits
+    main()
+
+
+if __name__ == "__main__":
+    run()

@@ -15,7 +15,7 @@ from esdh_export.digest import NULL_LENGTH, lengths
 from esdh_export.plain import integer_array, null_mask, numbers, text_array
 from esdh_export.rendering import texts
 
-__all__ = ["array", "array_digest", "dictionary_array", "schema"]
+__all__ = ["array", "array_digest", "dictionary_array", "schema", "vocabulary_array"]
 
 
 def schema(entity: Entity, *, seed: int | None = None) -> pa.Schema:
@@ -59,7 +59,7 @@ def array(column: Column) -> pa.Array:
     """Return a column as an Arrow array of plain values."""
     match column:
         case Coded(codes, vocabulary):
-            return _values(vocabulary).take(integer_array(codes))
+            return vocabulary_array(vocabulary).take(integer_array(codes))
         case FixedText(matrix):
             return _fixed_array(matrix)
         case Integer(values):
@@ -88,7 +88,7 @@ def dictionary_array(column: Coded) -> pa.DictionaryArray:
         validity = pa.py_buffer(np.packbits(indices >= 0, bitorder="little"))
         indices = np.maximum(indices, 0)
     numbered = pa.Array.from_buffers(pa.int32(), len(indices), [validity, pa.py_buffer(indices)])
-    return pa.DictionaryArray.from_arrays(numbered, distinct)
+    return pa.DictionaryArray.from_arrays(numbered, distinct, safe=False)  # the indices are ours
 
 
 # What is known of a vocabulary for as long as it lives.
@@ -96,7 +96,7 @@ _arrays: WeakKeyDictionary[Vocabulary, pa.Array] = WeakKeyDictionary()
 _places: WeakKeyDictionary[Vocabulary, tuple[pa.Array, NDArray[np.int32]]] = WeakKeyDictionary()
 
 
-def _values(vocabulary: Vocabulary) -> pa.Array:
+def vocabulary_array(vocabulary: Vocabulary) -> pa.Array:
     """Return a vocabulary's values by their codes."""
     if vocabulary not in _arrays:
         _arrays[vocabulary] = text_array(vocabulary.values, pa.string())

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined, Vocabulary
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["Dialect", "RowRenderer", "texts"]
 
@@ -168,7 +171,25 @@ def texts(column: Coded | FixedText | Joined) -> Iterator[memoryview]:
     """Yield the UTF-8 bytes of a column's texts, one after another, those of some thousand rows at a time."""
     if isinstance(column, FixedText):
         return iter([np.ascontiguousarray(column.matrix).data.cast("B")] if len(column) else [])
+    if isinstance(column, Coded) and len(column) >= _FEW:
+        return iter([_taken(column)])
     return _Gatherer().gather(_pieces(column, _PLAIN), len(column))
+
+
+def _taken(column: Coded) -> memoryview:
+    import pyarrow.compute as pc
+
+    from esdh_export.arrow import vocabulary_array
+    from esdh_export.plain import integer_array
+
+    values = pc.take(vocabulary_array(column.vocabulary), integer_array(column.codes), boundscheck=False)
+    return _bytes_of(values)
+
+
+def _bytes_of(values: "pa.Array") -> memoryview:
+    """Return the bytes of an array of texts that begins at its buffers' beginning."""
+    _, offsets, data = values.buffers()
+    return memoryview(data or b"")[: int(np.frombuffer(offsets, dtype=np.int32)[len(values)])]
 
 
 def _pieces(column: Column, dialect: Dialect) -> list[_Piece]:
@@ -391,8 +412,7 @@ class _Strip:
             else:
                 np.add(run[start : start + count], first, out=numbers[:, position], casting="same_kind")
         taken = pc.take(self._array, integer_array(numbers.reshape(-1)), boundscheck=False)
-        _, offsets, data = taken.buffers()
-        return memoryview(data)[: int(np.frombuffer(offsets, dtype=np.int32)[len(taken)])]
+        return _bytes_of(taken)
 
 
 def _places(region: NDArray[np.uint8], run: _FixedRun) -> list[NDArray[np.void]]:

@@ -12,6 +12,7 @@ from esdh_core.stats import merge
 from esdh_manifest import ListedFile, Stats
 
 from esdh_export.blocks import BlockArrays
+from esdh_export.cores import usable_cores
 from esdh_export.digest import block_digest
 from esdh_export.errors import WorkerError
 from esdh_export.files import Behind, new_file
@@ -50,12 +51,18 @@ class ShardReport(msgspec.Struct, frozen=True):
 
 
 def write_shard(
-    request: SnapshotRequest, shard: Shard, store: Store, progress: Progress | None = None
+    request: SnapshotRequest,
+    shard: Shard,
+    store: Store,
+    *,
+    progress: Progress | None = None,
+    alone: bool = False,
 ) -> ShardReport:
     """Write the files of one shard to a store; one block is in memory at a time.
 
     A pure function of request and shard, so that shards may be written anywhere and in any order.
-    `progress` is called with the number of records of each finished block.
+    `progress` is called with the number of records of each finished block. `alone` says that no other shard
+    is being written, so that a core that is left may hash the content.
     """
     large = shard.count > BLOCK_RECORDS
     if large:
@@ -79,7 +86,9 @@ def write_shard(
             json.Writer(sections[name], entity, seed=request.seed)
             for name, entity in request.sections(shard).items()
         ]
-        content = stack.enter_context(closing(_Content(request, behind=large)))
+        content = stack.enter_context(
+            closing(_Content(request, behind=large and alone and usable_cores() > 1))
+        )
         for start in range(shard.start, shard.start + shard.count, BLOCK_RECORDS):
             count = min(BLOCK_RECORDS, shard.start + shard.count - start)
             # In a function of its own, so that a block is gone before the next one is made.

@@ -280,7 +280,7 @@ def _written(
     Progress is told block by block here, and shard by shard where others do the work.
     """
     if executor is None:
-        make = partial(make, progress=progress)
+        make = partial(make, progress=progress, alone=True)
     with closing(map_in_order(executor, make, request.shards())) as reports:
         return merged(request, _told(reports, None if executor is None else progress))
 

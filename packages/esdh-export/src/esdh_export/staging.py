@@ -116,12 +116,18 @@ class Staging(msgspec.Struct, frozen=True):
         return self.folder / "reports" / f"{shard.number:05}.json"
 
     def make(
-        self, request: SnapshotRequest, shard: Shard, *, resume: bool, progress: Progress | None = None
+        self,
+        request: SnapshotRequest,
+        shard: Shard,
+        *,
+        resume: bool,
+        progress: Progress | None = None,
+        alone: bool = False,
     ) -> ShardReport:
         """Write a shard and store its report or, to resume, return the stored one if it still holds."""
         report = self._finished(request, shard) if resume else None
         if report is None:
-            report = write_shard(request, shard, self.store, progress)
+            report = write_shard(request, shard, self.store, progress=progress, alone=alone)
             self._keep(shard, report)
         elif progress is not None:
             progress(shard.count)

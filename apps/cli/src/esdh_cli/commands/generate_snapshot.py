@@ -1,6 +1,5 @@
 """esdh generate-snapshot: write a checksummed snapshot into a folder."""
 
-import os
 import shlex
 from contextlib import ExitStack
 from pathlib import Path
@@ -144,7 +143,7 @@ def generate_snapshot(
     with sentences(), stoppable(), ExitStack() as stack:
         # First of all: its processes import what they need while this one does.
         parts = -(-records // max(1, shard_rows))
-        executor = _pool(stack, min(workers or _cores(), parts), formats)
+        executor = _pool(stack, workers, parts, formats)
         from esdh_core import DATASET_VERSION, plan_sha256
         from esdh_export import SnapshotRequest, located, write_snapshot
         from esdh_proof.gates import judge, skip
@@ -198,20 +197,16 @@ def generate_snapshot(
             _print_summary(snapshot)
 
 
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "process_cpu_count"):  # Python 3.13
-        return int(os.process_cpu_count() or 1)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str, ...]) -> "Executor | None":
+    """Return a pool of workers, as many as asked for or as there are cores, which one worker needn't pay for."""
+    from esdh_export.cores import usable_cores
 
-
-def _pool(stack: ExitStack, workers: int, formats: tuple[str, ...]) -> "Executor | None":
-    """Return a pool of workers, which one worker needn't pay for."""
-    if workers <= 1:
+    count = min(workers or usable_cores(), parts)
+    if count <= 1:
         return None
     from esdh_export.workers import WorkerPool
 
-    return stack.enter_context(WorkerPool(workers, formats=formats))
+    return stack.enter_context(WorkerPool(count, formats=formats))
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
