@@ -11,7 +11,7 @@ __all__ = ["run"]
 def run() -> None:
     """Run the command."""
     atexit.register(gc.freeze)  # or Python goes through all objects once more, to no end, before it exits
-    main()
+    main(prog_name="esdh")
 
 
 if __name__ == "__main__":
