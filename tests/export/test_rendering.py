@@ -61,7 +61,7 @@ def test_awkward_values(count: int) -> None:
         (NDJSON, expected_ndjson(rows)),
     ]
     for dialect, expected in cases:
-        rendered = b"".join(RowRenderer(list(columns), dialect).render(columns)).decode()
+        rendered = b"".join(RowRenderer(dialect).render(columns)).decode()
         first = next(
             (
                 pair
@@ -84,14 +84,14 @@ def test_rows_of_each_entity(entity: Entity, count: int) -> None:
         row = {name: getattr(record, name) for name in entity.fields}
         rows.append({k: v.isoformat() if k == "date_of_birth" else v for k, v in row.items()})
     columns = generate_columns(0, count, 5)[entity.plural]
-    assert expected_csv(rows).encode() == b"".join(RowRenderer(entity.fields, CSV).render(columns))
-    ndjson = RowRenderer(entity.fields, NDJSON)
+    assert expected_csv(rows).encode() == b"".join(RowRenderer(CSV).render(columns))
+    ndjson = RowRenderer(NDJSON)
     assert expected_ndjson(rows).encode() == b"".join(ndjson.render(columns))
 
 
 def test_renderer_takes_blocks_of_any_kind() -> None:
     """One renderer takes blocks one after another whose vocabularies, widths and sizes differ."""
-    renderer = RowRenderer(["a"], CSV)
+    renderer = RowRenderer(CSV)
     for words in (["x", "yy"], ["zzz"], ["x", "yy"]):
         for count in (5, 9_000, 8_192, 20_000, 0):
             at = np.arange(count) % len(words)
@@ -107,7 +107,7 @@ def test_vocabularies_are_not_kept_alive() -> None:
     """What is remembered of a vocabulary goes with it."""
     words = Vocabulary(["a", "b"])
     codes = np.zeros(10_000, dtype=np.int32)
-    assert b"a\n" * 10_000 == b"".join(RowRenderer(["a"], CSV).render({"a": Coded(codes, words)}))
+    assert b"a\n" * 10_000 == b"".join(RowRenderer(CSV).render({"a": Coded(codes, words)}))
     gone = weakref.ref(words)
     del words
     gc.collect()

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["integer_array", "null_mask", "numbers", "text_array", "text_scalar"]
+__all__ = ["integer_array", "null_mask", "numbers", "text_array"]
 
 
 def integer_array(values: NDArray[np.integer]) -> pa.Array:
@@ -33,11 +33,6 @@ def text_array(values: Sequence[str | bytes | None], kind: pa.DataType) -> pa.Ar
     return pa.Array.from_buffers(
         kind, len(encoded), [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     )
-
-
-def text_scalar(value: str | bytes, kind: pa.DataType) -> pa.Scalar:
-    """Return one text, or bytes, as an Arrow scalar."""
-    return text_array([value], kind)[0]
 
 
 def numbers(array: pa.Array) -> NDArray[np.integer]:

@@ -129,8 +129,7 @@ _Run = _FixedRun | _CodedRun
 class RowRenderer:
     """Renders the rows of one entity in one dialect; it keeps the tables it has made."""
 
-    def __init__(self, fields: Sequence[str], dialect: Dialect) -> None:
-        self._fields = tuple(fields)
+    def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._gatherer = _Gatherer()
 

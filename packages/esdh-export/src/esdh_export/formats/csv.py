@@ -48,7 +48,7 @@ class Writer:
     def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
         self._sink = sink
         self._entity = entity
-        self._renderer = RowRenderer(entity.fields, CSV)
+        self._renderer = RowRenderer(CSV)
         self._sink.write(_line(entity.fields))
 
     def write(self, block: BlockArrays) -> None:

@@ -31,7 +31,7 @@ class Writer:
     def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
         self._sink = sink
         self._entity = entity
-        self._renderer = RowRenderer(entity.fields, _SECTION)
+        self._renderer = RowRenderer(_SECTION)
 
     def write(self, block: BlockArrays) -> None:
         """Append the rows of a block."""

@@ -48,7 +48,7 @@ class Writer:
     def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
         self._sink = sink
         self._entity = entity
-        self._renderer = RowRenderer(entity.fields, NDJSON)
+        self._renderer = RowRenderer(NDJSON)
 
     def write(self, block: BlockArrays) -> None:
         """Append the rows of a block."""
