@@ -19,6 +19,7 @@ from esdh_core.columns import (
     day_number,
 )
 from esdh_core.constants import REFERENCE_DATE, SYNTHETIC_SOURCE
+from esdh_core.division import divided
 from esdh_core.entities import Person
 from esdh_core.ids import invert
 from esdh_core.lookups import load
@@ -125,7 +126,7 @@ def _birth_draws(block: Block) -> NDArray[np.uint64]:
 
 @once
 def _age_codes(block: Block) -> NDArray[np.int32]:
-    return _AGE.codes(high(_birth_draws(block)), lob_codes(block)) % np.int32(len(AGES))
+    return divided(_AGE.codes(high(_birth_draws(block)), lob_codes(block)), len(AGES))[1]
 
 
 @once
@@ -378,20 +379,15 @@ _LICENSE = np.dtype(
     given=("person.state",),
 )
 def driver_license_number(block: Block) -> Column:
-    digits = block.permuted(_LICENSE_STREAM)
-    # A remainder as a difference: NumPy multiplies many at once, but divides for `%` one by one.
-    pair = digits // np.uint64(10**9)
-    rest = (digits - pair * np.uint64(10**9)).astype(np.uint32)
-    upper = rest // np.uint32(10**5)
-    rest -= upper * np.uint32(10**5)
-    lower = rest // np.uint32(10)
-    rest -= lower * np.uint32(10)
+    pair, rest = divided(block.permuted(_LICENSE_STREAM), 10**9)
+    upper, rest32 = divided(rest.astype(np.uint32), 10**5)
+    lower, last = divided(rest32, 10)
     text = np.empty((block.count, 13), dtype=np.uint8)
     parts = text.reshape(-1).view(_LICENSE)
     parts["first"] = _STATE_WORDS.take(_state_codes(block)) | _PAIR_WORDS.take(pair)
     parts["second"] = FOUR_DIGITS.take(upper)
     parts["third"] = FOUR_DIGITS.take(lower)
-    parts["last"] = rest + np.uint32(ord("0"))
+    parts["last"] = last + np.uint32(ord("0"))
     return FixedText(text)
 
 

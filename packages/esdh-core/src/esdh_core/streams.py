@@ -89,27 +89,32 @@ class Choice:
         shift, buckets = 32 - bits, 1 << bits
         self._shift = np.uint32(shift)
         self._bits = np.uint32(bits)
-        guides, bounds, first, steps = [], [], 0, 0
+        guides: list[NDArray[np.int64]] = []
+        bounds: list[NDArray[np.int64]] = []
+        members: list[int] = []
+        first = steps = 0
         for group in self._weights:
             total = sum(group)
             if total >= 1 << 32:
                 raise ValueError(f"weights sum to {total}, which is not below 2^32")
-            # An empty group is never drawn from; its thresholds only keep the numbering whole.
-            thresholds = [(c << 32) // total if total else 1 << 32 for c in accumulate(group)]
+            # Only of members that can be chosen: to step over the others would take as many steps more.
+            chosen = [member for member, weight in enumerate(group) if weight]
+            thresholds = [(c << 32) // total for c in accumulate(group[member] for member in chosen)]
             # A threshold is passed at the lower edge of a bucket if it is not above it, and at the upper if it
             # is below the next one's lower edge.
             bound = np.array(thresholds, dtype=np.uint64).astype(np.int64)
             at_edge = np.cumsum(np.bincount(-(-bound >> shift), minlength=buckets)[:buckets])
             at_end = np.cumsum(np.bincount(bound >> shift, minlength=buckets)[:buckets])
-            guides.append(at_edge + first)
+            guides.append(at_edge + len(members))
             steps = max(steps, int((at_end - at_edge).max()))
             bounds.append(bound)
+            members += [first + member for member in chosen]
             first += len(group)
         self._steps = steps
         self._guide = np.concatenate(guides).astype(np.int32)
         # The last threshold of a group is 2^32, one past 32 bits: compare with "greater than bound - 1".
-        # (A bound of zero belongs to a leading member of weight zero, which the guide has passed already.)
-        self._last = (np.maximum(np.concatenate(bounds), 1) - 1).astype(np.uint32)
+        self._last = (np.concatenate(bounds) - 1).astype(np.uint32)
+        self._members = np.array(members, dtype=np.int32) if len(members) < first else None
 
     def codes(self, bits: NDArray[np.uint32], group: NDArray[np.integer] | None = None) -> NDArray[np.int32]:
         """Return the code chosen for each 32 bits, shape of `bits`; `group` names each row's group."""
@@ -119,7 +124,7 @@ class Choice:
         codes: NDArray[np.int32] = self._guide.take(bucket)
         for _ in range(self._steps):
             codes += bits > self._last.take(codes)
-        return codes
+        return codes if self._members is None else self._members.take(codes)
 
     def shares(self, group: int = 0) -> list[Fraction]:
         """Return the declared probability of each member of a group, as exact fractions."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from esdh_core import persons
 from esdh_core.columns import FOUR_DIGITS, Coded, Column, FixedText, Integer, Vocabulary
 from esdh_core.constants import REFERENCE_DATE
+from esdh_core.division import divided
 from esdh_core.entities import Vehicle
 from esdh_core.ids import invert
 from esdh_core.lookups import load
@@ -74,13 +75,19 @@ def _model_codes(block: Block) -> NDArray[np.int32]:
     lob = persons.lob_codes(block)
     # A make's code runs through both lines of business, and so numbers the groups of models.
     make = _MAKE.codes(high(block.draws("vehicle.make")), lob)
-    return _MODEL.codes(high(block.draws("vehicle.model")), make) % np.int32(len(_MODEL_NAMES))
+    return divided(_MODEL.codes(high(block.draws("vehicle.model")), make), len(_MODEL_NAMES))[1]
 
 
 @once
 def model_and_year_codes(block: Block) -> NDArray[np.int32]:
     """Return model row * number of model years + model year's number, shape (count,)."""
     return _YEAR.codes(high(block.draws("vehicle.model_year")), _model_codes(block))
+
+
+@once
+def _year_codes(block: Block) -> NDArray[np.int32]:
+    """Return the number of each vehicle's model year among `MODEL_YEARS`, shape (count,)."""
+    return divided(model_and_year_codes(block), len(MODEL_YEARS))[1]
 
 
 def _for_each_year(values: list[str]) -> Vocabulary:
@@ -190,9 +197,9 @@ def model(block: Block) -> Column:
     source=_YEARS.source,
 )
 def model_year(block: Block) -> Column:
-    codes = model_and_year_codes(block)
-    years = codes % np.int32(len(MODEL_YEARS)) + np.int32(MODEL_YEARS[0])
-    return Integer(years, MODEL_YEARS[0], MODEL_YEARS[-1], shared=Coded(codes, _YEAR_VOCABULARY))
+    years = _year_codes(block) + np.int32(MODEL_YEARS[0])
+    shared = Coded(model_and_year_codes(block), _YEAR_VOCABULARY)
+    return Integer(years, MODEL_YEARS[0], MODEL_YEARS[-1], shared=shared)
 
 
 @VEHICLE.rule(
@@ -263,15 +270,14 @@ def risk_shares() -> dict[str, Fraction]:
     source=_RISK.source,
 )
 def risk_rating(block: Block) -> Column:
-    year = model_and_year_codes(block) % np.int32(len(MODEL_YEARS))
-    vehicle_age = np.int32(_LARGEST_VEHICLE_AGE) - year
+    vehicle_age = np.int32(_LARGEST_VEHICLE_AGE) - _year_codes(block)
     age = persons.ages(block) - np.int32(persons.AGES[0])
     _, ages, vehicle_ages = _RISK_BANDS.shape
     band = _RISK_BANDS.take(
         (persons.lob_codes(block) * np.int32(ages) + age) * np.int32(vehicle_ages) + vehicle_age
     )
     codes = _RISK_RATING.codes(high(block.draws("vehicle.risk_rating")), band)
-    return Coded(codes % np.int32(len(RISK_RATINGS)), _RISK_VOCABULARY)
+    return Coded(divided(codes, len(RISK_RATINGS))[1], _RISK_VOCABULARY)
 
 
 # --- copies ------------------------------------------------------------------------------------------
@@ -390,14 +396,9 @@ _VIN_CHECKS = np.array(
     given=("vehicle.model", "vehicle.model_year"),
 )
 def vin(block: Block) -> Column:
-    permuted = block.permuted(_VIN_STREAM)
-    # A remainder as a difference: NumPy multiplies many at once, but divides for `%` one by one.
-    letters = permuted // np.uint64(_DIGITS)
-    digits = permuted - letters * np.uint64(_DIGITS)
-    p6_8 = letters // np.uint64(_BASE * _BASE)
-    p11_12 = letters - p6_8 * np.uint64(_BASE * _BASE)
-    p13_16 = digits // np.uint64(10)
-    p17 = digits - p13_16 * np.uint64(10)
+    letters, digits = divided(block.permuted(_VIN_STREAM), _DIGITS)
+    p6_8, p11_12 = divided(letters, _BASE * _BASE)
+    p13_16, p17 = divided(digits, 10)
     vehicle = model_and_year_codes(block)
     second = _VIN_MODELS.second.take(vehicle)
     for characters, codes in ((_VIN_6_8, p6_8), (_VIN_11_12, p11_12), (_VIN_13_16, p13_16), (_VIN_17, p17)):
