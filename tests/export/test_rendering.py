@@ -14,7 +14,7 @@ from esdh_core.columns import Coded, Column, FixedText, Integer, Joined, Vocabul
 from esdh_core.rules import Entity
 from esdh_export.formats.csv import CSV
 from esdh_export.formats.ndjson import NDJSON
-from esdh_export.rendering import Dialect, RowRenderer
+from esdh_export.rendering import Dialect, RowRenderer, texts
 
 AWKWARD = ["plain", "comma,inside", 'quote"inside', "line\nbreak", "café \u2028", "back\\slash", "\x1f", None]
 
@@ -101,6 +101,16 @@ def test_renderer_takes_blocks_of_any_kind() -> None:
             }
             expected = "".join(f"{words[n]},{words[n]}\n" for n in at.tolist())
             assert expected == b"".join(renderer.render(columns)).decode()
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 3, 8, 30, 90, 91])
+@pytest.mark.parametrize("count", [5_000, 5_003])
+def test_texts_of_few_distinct_values(distinct: int, count: int) -> None:
+    """However many rows are taken as one, the texts are those of the rows, in their order."""
+    vocabulary = Vocabulary([chr(ord("a") + code % 26) * (code % 7 + 1) for code in range(distinct)] * 2)
+    column = Coded(np.random.default_rng(1).integers(0, len(vocabulary), count), vocabulary)
+    expected = "".join(str(value) for value in column.tolist())
+    assert expected == b"".join(texts(column)).decode()
 
 
 def test_vocabularies_are_not_kept_alive() -> None:

@@ -15,7 +15,7 @@ from esdh_export.digest import NULL_LENGTH, lengths
 from esdh_export.plain import integer_array, null_mask, numbers, text_array
 from esdh_export.rendering import texts
 
-__all__ = ["array", "array_digest", "dictionary_array", "schema", "vocabulary_array"]
+__all__ = ["array", "array_digest", "dictionary_array", "distinct", "schema", "vocabulary_array"]
 
 
 def schema(entity: Entity, *, seed: int | None = None) -> pa.Schema:
@@ -79,16 +79,19 @@ def dictionary_array(column: Coded) -> pa.DictionaryArray:
     """Return a coded column as indices into its distinct values; no text is made for the rows."""
     if len(column) < len(column.vocabulary):  # only the values that occur
         used, codes = np.unique(column.codes, return_inverse=True)
-        values = column.vocabulary.values
-        column = Coded(codes, Vocabulary([values[code] for code in used.tolist()]))
-    distinct, places = _distinct(column.vocabulary)
-    indices = places.take(column.codes)
+        texts = column.vocabulary.values
+        column = Coded(codes, Vocabulary([texts[code] for code in used.tolist()]))
+    values, places = distinct(column.vocabulary)
+    if len(values) == len(column.vocabulary):  # then every code is its value's place
+        indices = np.ascontiguousarray(column.codes, dtype=np.int32)
+    else:
+        indices = places.take(column.codes)
     validity = None
     if None in column.vocabulary.values:
         validity = pa.py_buffer(np.packbits(indices >= 0, bitorder="little"))
         indices = np.maximum(indices, 0)
     numbered = pa.Array.from_buffers(pa.int32(), len(indices), [validity, pa.py_buffer(indices)])
-    return pa.DictionaryArray.from_arrays(numbered, distinct, safe=False)  # the indices are ours
+    return pa.DictionaryArray.from_arrays(numbered, values, safe=False)  # the indices are ours
 
 
 # What is known of a vocabulary for as long as it lives.
@@ -103,7 +106,7 @@ def vocabulary_array(vocabulary: Vocabulary) -> pa.Array:
     return _arrays[vocabulary]
 
 
-def _distinct(vocabulary: Vocabulary) -> tuple[pa.Array, NDArray[np.int32]]:
+def distinct(vocabulary: Vocabulary) -> tuple[pa.Array, NDArray[np.int32]]:
     """Return a vocabulary's distinct values, and the place of each code's value among them (-1 for a null)."""
     if vocabulary not in _places:
         places: dict[str, int] = {}

@@ -12,7 +12,7 @@ it takes one after another, so that nothing has to be joined.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from weakref import WeakKeyDictionary, ref
@@ -31,6 +31,7 @@ __all__ = ["Dialect", "RowRenderer", "texts"]
 _MOST_COMBINATIONS = 16_384
 _STRIP = 8_192  # rows rendered at a time: their text, too, stays in the cache until it is hashed and written
 _MOST_TABLES = 16  # that begin with one vocabulary: more than there are formats times entities
+_MOST_TOGETHER = 8  # rows of a column, taken as one
 _FEW = 4_096  # rows: fewer are put together as they are, without tables and without Arrow
 
 
@@ -171,18 +172,51 @@ def texts(column: Coded | FixedText | Joined) -> Iterator[memoryview]:
     if isinstance(column, FixedText):
         return iter([np.ascontiguousarray(column.matrix).data.cast("B")] if len(column) else [])
     if isinstance(column, Coded) and len(column) >= _FEW:
-        return iter([_taken(column)])
+        return _taken(column)
     return _Gatherer().gather(_pieces(column, _PLAIN), len(column))
 
 
-def _taken(column: Coded) -> memoryview:
+def _taken(column: Coded) -> Iterator[memoryview]:
+    """Yield the texts of many rows; where few values are distinct, those of several rows are taken as one."""
+    from esdh_export.arrow import distinct, vocabulary_array
+
+    rows, table = _of_several(column.vocabulary)
+    if rows == 1:
+        yield _take(vocabulary_array(column.vocabulary), column.codes)
+        return
+    values, places = distinct(column.vocabulary)
+    codes = places.take(column.codes)
+    whole = len(codes) // rows * rows
+    several, number = codes[:whole], np.int32(len(values))
+    while len(several) * rows > whole:
+        several = several[::2] * number + several[1::2]
+        number *= number
+    yield _take(table, several)
+    yield _take(values, codes[whole:])
+
+
+def _of_several(vocabulary: Vocabulary) -> tuple[int, "pa.Array"]:
+    """Return a number of rows, and the texts that so many rows can have together, the last row running fastest."""
+    from esdh_export.arrow import distinct
+    from esdh_export.plain import text_array
+
+    if vocabulary not in _several:
+        values = distinct(vocabulary)[0]
+        rows = 1
+        if None not in vocabulary.values:
+            while rows < _MOST_TOGETHER and len(values) ** (2 * rows) <= _MOST_COMBINATIONS // 2:
+                rows *= 2
+        texts = map("".join, product(values.to_pylist(), repeat=rows))
+        _several[vocabulary] = rows, text_array(list(texts), values.type)
+    return _several[vocabulary]
+
+
+def _take(values: "pa.Array", codes: NDArray[np.integer]) -> memoryview:
     import pyarrow.compute as pc
 
-    from esdh_export.arrow import vocabulary_array
     from esdh_export.plain import integer_array
 
-    values = pc.take(vocabulary_array(column.vocabulary), integer_array(column.codes), boundscheck=False)
-    return _bytes_of(values)
+    return _bytes_of(pc.take(values, integer_array(codes), boundscheck=False))
 
 
 def _bytes_of(values: "pa.Array") -> memoryview:
@@ -233,6 +267,7 @@ def _whole(column: Joined, dialect: Dialect) -> list[_Piece]:
 # What is known of a vocabulary for as long as it lives, so that no file has to find it out anew.
 _writable: WeakKeyDictionary[Vocabulary, dict[type, bool]] = WeakKeyDictionary()
 _rendered: WeakKeyDictionary[Vocabulary, dict[Callable[[str], bytes], dict[int, bytes]]] = WeakKeyDictionary()
+_several: WeakKeyDictionary[Vocabulary, tuple[int, "pa.Array"]] = WeakKeyDictionary()
 _tables: WeakKeyDictionary[Vocabulary, dict[object, "_Table"]] = WeakKeyDictionary()
 
 
