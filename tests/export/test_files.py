@@ -19,11 +19,12 @@ def pieces(size: int) -> list[bytes]:
     return [data[at : at + 777_777] for at in range(0, size, 777_777)]
 
 
+@pytest.mark.parametrize("hashed_behind", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_large_file_holds_what_was_written(size: int, tmp_path: Path) -> None:
+def test_large_file_holds_what_was_written(size: int, hashed_behind: bool, tmp_path: Path) -> None:
     """A large file of any size, whole sectors or not, has the bytes, the size and the SHA-256 that were written."""
     data = b"".join(pieces(size))
-    with new_large_file(tmp_path / "folder" / "file", behind=Behind(2)) as file:
+    with new_large_file(tmp_path / "folder" / "file", behind=Behind(2) if hashed_behind else None) as file:
         for piece in pieces(size):
             file.write(piece)
     assert data == (tmp_path / "folder" / "file").read_bytes()
@@ -84,8 +85,25 @@ def test_error_of_the_disk_reaches_the_caller(
     assert file.closed
 
 
+def test_full_disk_behind_a_large_file_reaches_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the thread that waits for the disk is raised by a later write, and the file ends closed."""
+    threads = threading.active_count()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    file = new_large_file(tmp_path / "file")
+    with pytest.raises(OSError, match="No space"), file:
+        file.write(b"x" * 10_000_000)
+    assert file.closed
+    assert threads == threading.active_count()
+
+
 def test_abandoned_file_leaves_no_thread(tmp_path: Path) -> None:
-    """A file that is left by an exception ends its thread, and later writes go nowhere."""
+    """A file that is left by an exception ends its threads, and later writes go nowhere."""
     threads = threading.active_count()
     file = new_large_file(tmp_path / "file", behind=Behind(2))
 

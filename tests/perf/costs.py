@@ -21,7 +21,7 @@ from esdh_core.columns import Coded, Joined
 from esdh_core.ids import id_text, permute
 from esdh_core.streams import draws
 from esdh_export import BlockArrays, SnapshotRequest, write_snapshot
-from esdh_export.files import Behind, new_large_file
+from esdh_export.files import new_large_file
 from esdh_export.formats import csv, ndjson, parquet
 from esdh_export.rendering import texts
 
@@ -135,7 +135,7 @@ def _format(name: str, module: ModuleType, block: BlockArrays) -> Iterator[tuple
         path = Path(folder) / "file"
 
         def write() -> None:
-            with new_large_file(path, behind=Behind(2)) as file:
+            with new_large_file(path) as file:
                 for at in range(0, size, 1 << 20):
                     file.write(data[at : at + (1 << 20)])
             path.unlink()

@@ -22,6 +22,7 @@ if os.name != "nt":
 __all__ = ["Behind", "HashedFile", "Sink", "new_file", "new_large_file", "sync_folder"]
 
 _GATHERED = 1 << 20  # bytes of a large file that are written at once: a multiple of any sector or page
+_BUFFERS = 3  # one is filled, one is written, one waits
 
 
 class Sink(Protocol):
@@ -76,7 +77,7 @@ class Behind:
 class HashedFile:
     """A new file whose SHA-256 and size are known when it closes; with `synced`, it is on the disk then.
 
-    With `behind`, it is hashed and written in a thread of its own, and an error of the disk is raised by a
+    With `behind`, it is hashed and written there, while the caller goes on, and an error of the disk is raised by a
     later call; what was handed to `write` must stay as it is.
     """
 
@@ -162,40 +163,44 @@ class _Uncached:
 
     All of it is synced before it counts, so the cache would only be copied through: it costs as much as
     hashing where memory is new to the system. Such writes begin and end at multiples of a sector, in memory and
-    in the file; what is left at the end goes through the cache.
+    in the file; what is left at the end goes through the cache. They wait for the disk, in a thread of their own:
+    `write` takes a copy and returns, and an error of the disk is raised by a later call.
     """
 
     def __init__(self, path: Path) -> None:
         binary = getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o666)
         self._cached = not _cache(self._descriptor, on=False)
-        self._gathered = mmap.mmap(-1, _GATHERED)  # which begins at a page
+        # Used in turn, the first to be filled; each begins at a page.
+        self._buffers = deque(mmap.mmap(-1, _GATHERED) for _ in range(_BUFFERS))
         self._filled = 0
+        self._behind = Behind(_BUFFERS - 1)
         self.closed = False
 
     def write(self, data: memoryview) -> None:
-        """Write bytes."""
+        """Take bytes to write."""
         at = 0
         while at < len(data):
             size = min(len(data) - at, _GATHERED - self._filled)
-            self._gathered[self._filled : self._filled + size] = data[at : at + size]
+            self._buffers[0][self._filled : self._filled + size] = data[at : at + size]
             self._filled += size
             at += size
             if self._filled == _GATHERED:
-                self._write_gathered()
+                self._behind.call(self._write_out, self._buffers[0], _GATHERED)
+                self._buffers.rotate(-1)
+                self._filled = 0
 
-    def _write_gathered(self) -> None:
+    def _write_out(self, buffer: mmap.mmap, filled: int) -> None:
         at = 0
-        with memoryview(self._gathered) as view:
-            while at < self._filled:
+        with memoryview(buffer) as view:
+            while at < filled:
                 try:
-                    at += os.write(self._descriptor, view[at : self._filled])
+                    at += os.write(self._descriptor, view[at:filled])
                 except OSError as error:
                     # A larger sector, or the rest of a write that was cut short.
                     if self._cached or error.errno != errno.EINVAL:
                         raise
                     self._use_cache()
-        self._filled = 0
 
     def _use_cache(self) -> None:
         _cache(self._descriptor, on=True)
@@ -203,10 +208,12 @@ class _Uncached:
 
     def flush(self) -> None:
         """Write what is gathered, and everything after it, through the cache."""
+        self._behind.wait()
         if self._filled:
             if not self._cached:
                 self._use_cache()
-            self._write_gathered()
+            self._write_out(self._buffers[0], self._filled)
+            self._filled = 0
 
     def fileno(self) -> int:
         """Return the file's descriptor."""
@@ -216,7 +223,8 @@ class _Uncached:
         """Close the file; what is gathered and was never flushed is lost."""
         if not self.closed:
             self.closed = True
-            self._gathered.close()
+            self._behind.close()
+            self._buffers.clear()  # which unmaps them, as soon as no error holds a view of one
             os.close(self._descriptor)
 
 
@@ -238,8 +246,8 @@ def new_file(path: Path, *, behind: Behind | None = None) -> HashedFile:
     return HashedFile(path.open("xb", buffering=1 << 20), synced=True, behind=behind)
 
 
-def new_large_file(path: Path, *, behind: Behind) -> HashedFile:
-    """Open a file like `new_file`, to be hashed and written in a thread of its own, past the system's cache."""
+def new_large_file(path: Path, *, behind: Behind | None = None) -> HashedFile:
+    """Open a file like `new_file`, to be written in a thread of its own, past the system's cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return HashedFile(_Uncached(path), synced=True, behind=behind)
 

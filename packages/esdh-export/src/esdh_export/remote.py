@@ -147,8 +147,8 @@ class Objects(msgspec.Struct, frozen=True):
     prefix: Prefix
     sections: Path
 
-    def create(self, path: str, *, behind: Behind | None = None) -> HashedFile:
-        """Open a new object of the snapshot by its relative path; a large one is written behind the caller."""
+    def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file
+        """Open a new object of the snapshot by its relative path."""
         system, prefix = self.prefix.opened()
         stream = system.open_output_stream(f"{prefix}/{path}")
         return HashedFile(stream, synced=False, behind=behind)

@@ -32,7 +32,7 @@ R = TypeVar("R")
 # Shards handed to an executor and not merged yet: enough to keep any pool busy, and few enough that their
 # reports (some 50 KB each) are small and that there is little to call off.
 _IN_FLIGHT = 256
-_WAITING = 16  # strips of rows, of 1 to 4 MB, that wait for the threads of all files of a shard
+_WAITING = 16  # strips of rows, of 1 to 4 MB, that wait for the threads that hash the files of a shard
 _LARGEST_BLOCK = 24 << 20  # bytes; glibc learns from blocks of up to 32 MB
 
 
@@ -62,17 +62,19 @@ def write_shard(
 
     A pure function of request and shard, so that shards may be written anywhere and in any order.
     `progress` is called with the number of records of each finished block. `alone` says that no other shard
-    is being written, so that a core that is left may hash the content.
+    is being written, so that threads may hash on a core that is left; else rows are hashed while the cache
+    still has them.
     """
     large = shard.count > BLOCK_RECORDS
+    spare = large and alone and usable_cores() > 1
     if large:
         _keep_freed_memory()
     with ExitStack() as stack:
         # Few files may have a block's rows wait, many only what they are at: together, the same memory.
         names = [*request.parts(shard), *request.sections(shard)]
-        behind = {name: Behind(max(2, _WAITING // len(names))) if large else None for name in names}
+        behind = {name: Behind(max(2, _WAITING // len(names))) if spare else None for name in names}
         files = {
-            path: stack.enter_context(store.create(path, behind=behind[path]))
+            path: stack.enter_context(store.create(path, large=large, behind=behind[path]))
             for path in request.parts(shard)
         }
         sections = {
@@ -86,9 +88,7 @@ def write_shard(
             json.Writer(sections[name], entity, seed=request.seed)
             for name, entity in request.sections(shard).items()
         ]
-        content = stack.enter_context(
-            closing(_Content(request, behind=large and alone and usable_cores() > 1))
-        )
+        content = stack.enter_context(closing(_Content(request, behind=spare)))
         for start in range(shard.start, shard.start + shard.count, BLOCK_RECORDS):
             count = min(BLOCK_RECORDS, shard.start + shard.count - start)
             # In a function of its own, so that a block is gone before the next one is made.
@@ -111,9 +111,9 @@ def _write_block(
     request: SnapshotRequest, start: int, count: int, writers: list[Writer], content: "_Content"
 ) -> None:
     block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
-    content.add(block)
     for writer in writers:
         writer.write(block)
+    content.add(block)
 
 
 class _Content:

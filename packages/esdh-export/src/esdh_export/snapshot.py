@@ -120,7 +120,7 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
     checksums = dict(report.files)
 
     def write(name: str, data: bytes) -> None:
-        with store.create(name) as file:
+        with store.create(name, large=False) as file:
             file.write(data)
 
     if json.EXTENSION in request.formats:
@@ -129,7 +129,7 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
         for shard in request.shards():
             for name, entity in request.sections(shard).items():
                 sections[entity.plural].append(store.sections / name)
-        with store.create(DATASET_NAME) as document:
+        with store.create(DATASET_NAME, large=False) as document:
             json.assemble(document, metadata, sections)
         checksums[DATASET_NAME] = document.listed(None)
         metadata_bytes = json.metadata_document(metadata)

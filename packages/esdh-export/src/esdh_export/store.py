@@ -17,8 +17,8 @@ class Store(Protocol):
     def sections(self) -> Path:
         """The local folder for the sections of the JSON document, which are no part of the snapshot."""
 
-    def create(self, path: str, *, behind: Behind | None = None) -> HashedFile:
-        """Open a new file of the snapshot by its relative path; a large one is written behind the caller."""
+    def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:
+        """Open a new file of the snapshot by its relative path; with `behind`, it is hashed and written there."""
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -27,8 +27,6 @@ class Folders(msgspec.Struct, frozen=True):
     files: Path
     sections: Path
 
-    def create(self, path: str, *, behind: Behind | None = None) -> HashedFile:
-        """Open a new file of the snapshot by its relative path; a large one is written behind the caller."""
-        if behind is None:
-            return new_file(self.files / path)
-        return new_large_file(self.files / path, behind=behind)
+    def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:
+        """Open a new file of the snapshot by its relative path; with `behind`, it is hashed and written there."""
+        return (new_large_file if large else new_file)(self.files / path, behind=behind)
