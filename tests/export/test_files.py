@@ -85,6 +85,25 @@ def test_error_of_the_disk_reaches_the_caller(
     assert file.closed
 
 
+def test_buffer_stays_as_it_is_until_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written while the disk is busy goes elsewhere than what waits for the disk."""
+    write = os.write
+    free = threading.Event()
+
+    def busy(descriptor: int, view: memoryview) -> int:
+        assert free.wait(60)
+        return write(descriptor, view)
+
+    monkeypatch.setattr(os, "write", busy)
+    with new_large_file(tmp_path / "file") as file:
+        for letter in (b"a", b"b", b"c"):
+            file.write(letter * (1 << 19))
+            file.write(letter * (1 << 19))
+            if letter == b"b":
+                free.set()
+    assert b"".join(letter * (1 << 20) for letter in (b"a", b"b", b"c")) == (tmp_path / "file").read_bytes()
+
+
 def test_full_disk_behind_a_large_file_reaches_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from esdh_core import ENTITIES, RequestError, generate_bundle, plan_sha256
 from esdh_core.rules import Entity
 from esdh_export import ExportError, SnapshotRequest, schema, write_snapshot
+from esdh_export.files import Behind
 from esdh_manifest import Manifest, decode_manifest, file_problems, files_below
 from reading import digest, parts, read
 
@@ -39,6 +40,25 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
     folder = tmp_path_factory.mktemp("shards") / "snapshot"
     request = SnapshotRequest(records=SHARDED, formats=ALL, shard_rows=65_536)
     return folder, write_snapshot(folder, request).manifest
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_cores_change_no_byte(
+    cores: int, whole: tuple[Path, Manifest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether rows are hashed where they are made, on one core, or aside, on a second, the files are the same."""
+    aside: list[int] = []
+
+    class Recorded(Behind):
+        def __init__(self, most: int) -> None:
+            aside.append(most)
+            super().__init__(most)
+
+    monkeypatch.setattr("esdh_export.shards.usable_cores", lambda: cores)
+    monkeypatch.setattr("esdh_export.shards.Behind", Recorded)
+    write_snapshot(tmp_path / "s", SnapshotRequest(records=SHARDED, formats=ALL))
+    assert contents(whole[0]) == contents(tmp_path / "s")
+    assert (cores > 1) == bool(aside)
 
 
 def test_same_request_gives_same_bytes(tmp_path: Path) -> None:
