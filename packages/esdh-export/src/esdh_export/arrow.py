@@ -87,7 +87,7 @@ def dictionary_array(column: Coded) -> pa.DictionaryArray:
     else:
         indices = places.take(column.codes)
     validity = None
-    if None in column.vocabulary.values:
+    if (indices < 0).any():
         validity = pa.py_buffer(np.packbits(indices >= 0, bitorder="little"))
         indices = np.maximum(indices, 0)
     numbered = pa.Array.from_buffers(pa.int32(), len(indices), [validity, pa.py_buffer(indices)])
