@@ -79,8 +79,8 @@ def dictionary_array(column: Coded) -> pa.DictionaryArray:
     """Return a coded column as indices into its distinct values; no text is made for the rows."""
     if len(column) < len(column.vocabulary):  # only the values that occur
         used, codes = np.unique(column.codes, return_inverse=True)
-        texts = column.vocabulary.values
-        column = Coded(codes, Vocabulary([texts[code] for code in used.tolist()]))
+        known = column.vocabulary.values
+        column = Coded(codes, Vocabulary([known[code] for code in used.tolist()]))
     values, places = distinct(column.vocabulary)
     if len(values) == len(column.vocabulary):  # then every code is its value's place
         indices = np.ascontiguousarray(column.codes, dtype=np.int32)

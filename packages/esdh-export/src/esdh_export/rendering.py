@@ -206,8 +206,8 @@ def _of_several(vocabulary: Vocabulary) -> tuple[int, "pa.Array"]:
         if None not in vocabulary.values:
             while rows < _MOST_TOGETHER and len(values) ** (2 * rows) <= _MOST_COMBINATIONS // 2:
                 rows *= 2
-        texts = map("".join, product(values.to_pylist(), repeat=rows))
-        _several[vocabulary] = rows, text_array(list(texts), values.type)
+        combinations = map("".join, product(values.to_pylist(), repeat=rows))
+        _several[vocabulary] = rows, text_array(list(combinations), values.type)
     return _several[vocabulary]
 
 

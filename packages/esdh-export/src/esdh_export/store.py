@@ -18,7 +18,10 @@ class Store(Protocol):
         """The local folder for the sections of the JSON document, which are no part of the snapshot."""
 
     def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:
-        """Open a new file of the snapshot by its relative path; with `behind`, it is hashed and written there."""
+        """Open a new file of the snapshot by its relative path.
+
+        A large one may have a thread that waits for the disk; with `behind`, it is hashed and handed on there.
+        """
 
 
 class Folders(msgspec.Struct, frozen=True):
@@ -28,5 +31,5 @@ class Folders(msgspec.Struct, frozen=True):
     sections: Path
 
     def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:
-        """Open a new file of the snapshot by its relative path; with `behind`, it is hashed and written there."""
+        """Open a new file of the snapshot by its relative path; a large one waits for the disk in a thread."""
         return (new_large_file if large else new_file)(self.files / path, behind=behind)
