@@ -1,0 +1,1 @@
+"""Plan files: a user's schema, read strictly and compiled to a dataset with every guarantee."""
