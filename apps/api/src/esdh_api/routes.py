@@ -79,7 +79,8 @@ def _window(settings: Settings) -> Window:
     body = request.get_data()
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
-    window = parse_window(body, request.mimetype, max_records=settings.max_records)
+    coding = request.content_encoding or ""
+    window = parse_window(body, request.mimetype, coding, max_records=settings.max_records)
     g.seed, g.records = window.seed, window.records
     return window
 
