@@ -118,6 +118,7 @@ def test_any_window_is_what_the_exporter_writes(seed: int, start: int, count: in
         ("application/json;q=0, */*", "application/x-ndjson"),
         ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
         (" , ", "application/json"),
+        (";q=0.5", "application/json"),
         (",, text/csv ,", "text/csv"),
         ("text/csv ; q = .9 , application/json;q=.1", "text/csv"),
         ("text/csv;Q=0.5,application/json;Q=0.4", "text/csv"),

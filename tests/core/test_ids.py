@@ -49,6 +49,7 @@ def test_changed_bit_is_refused(seed: int, entity: str, index: int, bit: int) ->
     [
         ("", "expected a UUID"),
         ("7325de0fb0c4-806c-8636-3e3a1bdbceb4", "expected a UUID"),
+        ("7325de0f-b0c4-806c-86363e3a1bdbceb4", "expected a UUID"),
         ("{7325de0f-b0c4-806c-8636-3e3a1bdbceb4", "expected a UUID"),
         ("urn:7325de0f-b0c4-806c-8636-3e3a1bdbceb4", "expected a UUID"),
         ("7325de0f-b0c4-806c 8636-3e3a1bdbceb4", "expected a UUID"),

@@ -17,7 +17,7 @@ __all__ = ["check_records", "check_seed", "check_window"]
 
 def _integer_within(value: object, low: int, high: int) -> int | None:
     """Return a value as an int, or None unless it is an integer from `low` to `high`."""
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, (bool, np.bool_)):  # which NumPy 2.0 gives an index
         return None
     try:
         integer = operator.index(value)  # type: ignore[arg-type]  # what has no index raises TypeError
