@@ -23,7 +23,7 @@ from esdh_core.generator import (
     notes_for,
     reproduce_record,
 )
-from esdh_core.ids import RecordId, decode_id, encode_id
+from esdh_core.ids import RecordId, canonical_id, decode_id, encode_id
 from esdh_core.plan import ENTITIES, entity_named, field_hashes, plan, plan_json, plan_sha256
 from esdh_core.plan_text import plan_markdown, plan_text
 from esdh_core.requests import check_records, check_seed
@@ -51,6 +51,7 @@ __all__ = [
     "RecordId",
     "RequestError",
     "Vehicle",
+    "canonical_id",
     "check_records",
     "check_seed",
     "decode_id",

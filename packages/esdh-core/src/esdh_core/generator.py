@@ -1,7 +1,8 @@
 """Generates records: Structs for people and services, columns for exporters."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, SupportsIndex, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -44,8 +45,11 @@ def notes_for(seed: int) -> str:
     return f"Deterministic snapshot generated from rule-based distributions (seed={seed})."
 
 
-def metadata_for(records: int, seed: int, *, entities: Iterable[Entity] = ENTITIES) -> DatasetMetadata:
+def metadata_for(
+    records: SupportsIndex, seed: SupportsIndex, *, entities: Iterable[Entity] = ENTITIES
+) -> DatasetMetadata:
     """Return the metadata of `records` records of each of the entities."""
+    seed, (_, records) = check_seed(seed), check_window(0, records)
     counts = {f"record_count_{entity.plural}": records for entity in entities}
     return DatasetMetadata(
         dataset_version=DATASET_VERSION, generated_at=GENERATED_AT, notes=notes_for(seed), **counts
@@ -53,7 +57,11 @@ def metadata_for(records: int, seed: int, *, entities: Iterable[Entity] = ENTITI
 
 
 def generate_columns(
-    start: int, count: int, seed: int = DEFAULT_SEED, *, entities: Sequence[str] = ()
+    start: SupportsIndex,
+    count: SupportsIndex,
+    seed: SupportsIndex = DEFAULT_SEED,
+    *,
+    entities: Sequence[str] = (),
 ) -> dict[str, dict[str, Column]]:
     """Return records `start` to `start + count - 1` as columns: plural entity name to field to column.
 
@@ -63,14 +71,15 @@ def generate_columns(
 
     Raises RequestError for a seed, a window or an entity that can't be.
     """
-    check_seed(seed)
-    check_window(start, count)
+    seed, (start, count) = check_seed(seed), check_window(start, count)
     wanted = [entity_named(name) for name in entities] or list(ENTITIES)
     block = Block(seed=seed, start=start, count=count)
     return {entity.plural: entity.columns(block) for entity in ENTITIES if entity in wanted}
 
 
-def generate_bundle(records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, start: int = 0) -> Bundle:
+def generate_bundle(
+    records: SupportsIndex = DEFAULT_RECORDS, seed: SupportsIndex = DEFAULT_SEED, start: SupportsIndex = 0
+) -> Bundle:
     """Return records `start` to `start + records - 1` of a seed as typed Structs.
 
     The same call gives the same bundle on any machine, for ever; `generate_bundle(3)` is the start of
@@ -79,8 +88,7 @@ def generate_bundle(records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, st
     Raises RequestError for a seed that is not an integer from 0 to 2^53 - 1, or a window that is not
     within records 0 to 2^33 - 1.
     """
-    check_seed(seed)
-    check_window(start, records)
+    seed, (start, records) = check_seed(seed), check_window(start, records)
     block = Block(seed=seed, start=start, count=records)
 
     return Bundle(
@@ -92,7 +100,10 @@ def generate_bundle(records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, st
 
 
 def generate_records(
-    entity: str, records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, start: int = 0
+    entity: str,
+    records: SupportsIndex = DEFAULT_RECORDS,
+    seed: SupportsIndex = DEFAULT_SEED,
+    start: SupportsIndex = 0,
 ) -> list[msgspec.Struct]:
     """Return one entity's records `start` to `start + records - 1` of a seed, as its typed Structs.
 
@@ -102,8 +113,7 @@ def generate_records(
     Raises RequestError for an entity, a seed or a window that can't be.
     """
     wanted = entity_named(entity)
-    check_seed(seed)
-    check_window(start, records)
+    seed, (start, records) = check_seed(seed), check_window(start, records)
     return _structs(wanted.record, wanted, Block(seed=seed, start=start, count=records))
 
 
@@ -113,11 +123,12 @@ def _structs(record: type[S], entity: Entity, block: Block) -> list[S]:
     return [record(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def reproduce_record(text: str) -> Record:
+def reproduce_record(value: str | UUID) -> Record:
     """Return the record behind an id of any entity, from the id alone; no other record is made.
 
-    Raises IdError, with the reason, for a text that is no id of a dataset version known here.
+    `value` is the id in any spelling that `canonical_id` reads, or a uuid.UUID. Raises IdError, with the
+    reason, for what is no id of a dataset version known here.
     """
-    origin = decode_id(text)
+    origin = decode_id(value)
     bundle = generate_bundle(1, origin.seed, origin.index)
     return Record(origin, bundle.persons[0], bundle.vehicles[0], bundle.profiles[0])

@@ -7,7 +7,8 @@ inverted to check. Neither hides anything: both are public arithmetic.
 """
 
 import re
-from typing import Final
+from typing import Final, SupportsIndex
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -15,9 +16,19 @@ from numpy.typing import NDArray
 
 from esdh_core.constants import DATASET_VERSION, MAX_RECORDS, VERSION_ORDINAL
 from esdh_core.errors import IdError
+from esdh_core.requests import check_seed, check_window
 from esdh_core.streams import key_word
 
-__all__ = ["ENTITY_NUMBERS", "RecordId", "decode_id", "encode_id", "id_text", "invert", "permute"]
+__all__ = [
+    "ENTITY_NUMBERS",
+    "RecordId",
+    "canonical_id",
+    "decode_id",
+    "encode_id",
+    "id_text",
+    "invert",
+    "permute",
+]
 
 ENTITY_NUMBERS: Final = {"person": 1, "vehicle": 2, "profile": 3}
 _ENTITY_NAMES: Final = {number: name for name, number in ENTITY_NUMBERS.items()}
@@ -33,7 +44,7 @@ _HALF_MASK: Final = (1 << _HALF_BITS) - 1
 _INDEX_BITS: Final = 36
 _CHECK_BITS: Final = 20
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_UUID = re.compile(r"([0-9a-f]{8})(-?)([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{12})", re.ASCII)
 
 
 class RecordId(msgspec.Struct, frozen=True):
@@ -65,8 +76,12 @@ def _mix_array(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z
 
 
-def encode_id(seed: int, entity: str, index: int) -> str:
-    """Return the id of one record; `entity` is person, vehicle or profile."""
+def encode_id(seed: SupportsIndex, entity: str, index: SupportsIndex) -> str:
+    """Return the id of one record; `entity` is person, vehicle or profile.
+
+    Raises RequestError for a seed or an index that can't be.
+    """
+    seed, (index, _) = check_seed(seed), check_window(index, 1)
     start = np.array([index], dtype=np.uint64)
     return id_text(seed, entity, start).tobytes().decode("ascii")
 
@@ -116,17 +131,32 @@ def _write_ids(seed: int, entity: str, index: NDArray[np.uint64], text: NDArray[
         words[name] = _HEX_WORDS.take((source >> np.uint64(shift)).astype(np.uint16))
 
 
-def decode_id(text: str) -> RecordId:
-    """Return what an id says.
+def canonical_id(value: str | UUID) -> str:
+    """Return an id as ESDH writes it: 32 lower-case hexadecimal digits and four dashes.
+
+    Other programs write a UUID in capitals, in braces, without dashes or as `urn:uuid:...`, and a list's
+    line ends in white space: all of these are the same id. `value` may be a uuid.UUID. Whether the UUID is
+    an id of ours, `decode_id` tells. Raises IdError for what is no UUID.
+    """
+    text = str(value).strip().lower().removeprefix("urn:uuid:")
+    if text.startswith("{") and text.endswith("}"):
+        text = text[1:-1]
+    found = _UUID.fullmatch(text)
+    if found is None:
+        raise IdError(
+            f"{str(value)!r} is not an ESDH id: expected a UUID such as {encode_id(20240601, 'person', 0)}"
+        )
+    return "-".join(found.group(1, 3, 4, 5, 6))
+
+
+def decode_id(value: str | UUID) -> RecordId:
+    """Return what an id says; `value` is in any spelling that `canonical_id` reads, or a uuid.UUID.
 
     Raises IdError, with the reason, for a text that is no UUID, a UUID that no ESDH wrote (another
     version or variant, or check bits that don't hold), or an id of a dataset version or entity that
     this program doesn't know.
     """
-    if _UUID.fullmatch(text) is None:
-        raise IdError(
-            f"{text!r} is not an ESDH id: expected a UUID such as {encode_id(20240601, 'person', 0)}"
-        )
+    text = canonical_id(value)
     bits = int(text.replace("-", ""), 16)
     if bits >> 76 & 0xF != 8 or bits >> 62 & 0b11 != 0b10:
         raise IdError(

@@ -56,8 +56,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     shard_rows: int = DEFAULT_SHARD_ROWS
 
     def __post_init__(self) -> None:
-        check_records(self.records)
-        check_seed(self.seed)
+        records, seed = check_records(self.records), check_seed(self.seed)
         wanted = {entity_named(name).plural for name in self.entities}
         unknown = sorted(set(self.formats) - set(FORMATS))
         if unknown:
@@ -70,6 +69,8 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
                 f"shard rows {self.shard_rows} is not a positive multiple of {BLOCK_RECORDS}; the nearest is {nearest}"
             )
         force = msgspec.structs.force_setattr
+        force(self, "records", records)
+        force(self, "seed", seed)
         force(self, "entities", tuple(entity.plural for entity in ENTITIES if entity.plural in wanted))
         force(self, "formats", tuple(name for name in FORMATS if name in self.formats))
 
