@@ -41,10 +41,10 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
             drift = esdh_proof.diff_snapshots(a, b)
             differ = drift.cause != "none"
             run.tell("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
-        if as_json:
-            print_document(drift)
-        else:
-            _print(drift)
+    if as_json:
+        print_document(drift)
+    else:
+        _print(drift)
     if differ:
         raise click.exceptions.Exit(1)
 

@@ -91,7 +91,7 @@ Examples:
     default=DEFAULT_SHARD_ROWS,
     show_default=True,
     metavar="R",
-    help="Past so many records a file becomes a folder of parts; a multiple of 65536.",
+    help="Past so many records a file becomes a folder of parts; a multiple of 65536. 983040 fits a spreadsheet.",
 )
 @click.option(
     "--workers",
@@ -149,7 +149,7 @@ def generate_snapshot(
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        place = located(output_dir)
+        place = located(output_dir, connecting=None if quiet else _tell_connecting)
         run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
         if randomize:
             import secrets
@@ -188,13 +188,16 @@ def generate_snapshot(
         run.tell(
             "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
         )
-    with sentences(after="the snapshot was written, but not this report of it"):
-        if as_json:
-            _print_json(snapshot)
-        elif quiet:
-            click.echo(f"seed {snapshot.manifest.seed}")
-        else:
-            _print_summary(snapshot)
+    if as_json:
+        _print_json(snapshot)
+    elif quiet:
+        click.echo(f"seed {snapshot.manifest.seed}")
+    else:
+        _print_summary(snapshot)
+
+
+def _tell_connecting(prefix: object) -> None:
+    click.echo(f"Connecting to {prefix}", err=True)
 
 
 def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str, ...]) -> "Executor | None":

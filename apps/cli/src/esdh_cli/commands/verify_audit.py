@@ -46,14 +46,14 @@ def verify_audit(*, file: Path, last_hash: str | None, as_json: bool) -> None:
         import esdh_proof
 
         report = esdh_proof.verify_audit(file, last_hash=last_hash)
-        if as_json:
-            print_document(report)
-        else:
-            click.echo(f"verdict     {report.verdict}" + (f": {report.problem}" if report.problem else ""))
-            click.echo(f"lines       {report.lines:,}" + (" before it" if report.problem else ""))
-            click.echo(f"last hash   {report.last_hash}")
-            if report.added is not None:
-                click.echo(f"added       {report.added:,} since the kept hash")
-            click.echo(f"caution     {report.caution}")
+    if as_json:
+        print_document(report)
+    else:
+        click.echo(f"verdict     {report.verdict}" + (f": {report.problem}" if report.problem else ""))
+        click.echo(f"lines       {report.lines:,}" + (" before it" if report.problem else ""))
+        click.echo(f"last hash   {report.last_hash}")
+        if report.added is not None:
+            click.echo(f"added       {report.added:,} since the kept hash")
+        click.echo(f"caution     {report.caution}")
     if report.problem:
         raise click.exceptions.Exit(1)

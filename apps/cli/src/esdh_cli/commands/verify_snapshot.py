@@ -68,10 +68,10 @@ def verify_snapshot(
                 ),
                 detail=f"checks that failed: {', '.join(failed)}" if failed else "",
             )
-        if as_json:
-            print_document(outcome)
-        else:
-            _print(outcome, quiet=quiet)
+    if as_json:
+        print_document(outcome)
+    else:
+        _print(outcome, quiet=quiet)
     if outcome.verdict == "failed":
         raise click.exceptions.Exit(1)
 
