@@ -10,7 +10,7 @@ import click
 from esdh_cli.audited import audit_options, audited
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
-from esdh_cli.parameters import IntegerText, ManyValuesCommand, OneOf
+from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf
 from esdh_cli.progress import recorded
 from esdh_cli.stopping import stoppable
 
@@ -32,6 +32,7 @@ DEFAULT_OUTPUT = "data/snapshots/v0.1"
 DEFAULT_SHARD_ROWS = 1_048_576
 ENTITIES = {name: plural for plural in ("persons", "vehicles", "profiles") for name in (plural, plural[:-1])}
 FORMATS = {name: name for name in ("csv", "json", "ndjson", "parquet")}
+OTHER_NAMES = {"jsonl": "ndjson", "jsonlines": "ndjson", "pq": "parquet"}
 
 _EXAMPLES = """\b
 Examples:
@@ -51,6 +52,7 @@ Examples:
 )
 @click.option(
     "--output-dir",
+    type=LocalPath(),
     default=DEFAULT_OUTPUT,
     show_default=True,
     metavar="D",
@@ -80,7 +82,7 @@ Examples:
 )
 @click.option(
     "--output-format",
-    type=OneOf(FORMATS),
+    type=OneOf(FORMATS, others=OTHER_NAMES),
     multiple=True,
     metavar="F...",
     help="Formats: csv, json, ndjson, parquet.  [default: csv json]",

@@ -7,6 +7,7 @@ import click
 
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
+from esdh_cli.parameters import LocalPath
 
 __all__ = ["verify_audit"]
 
@@ -27,7 +28,7 @@ def _whole(_context: click.Context, _parameter: click.Parameter, kept: str | Non
 
 
 @click.command("verify-audit", epilog=_EXAMPLES, short_help="Say whether an audit log is as it was written.")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=LocalPath(path_type=Path))
 @click.option(
     "--last-hash",
     callback=_whole,
