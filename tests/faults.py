@@ -1,10 +1,11 @@
 """A snapshot in a process of its own that strikes at a chosen moment: a step, or a byte, is the last it takes.
 
-    python faults.py FOLDER kill|count STEP BYTE RESUME
+    python faults.py FOLDER kill|count STEP BYTE RESUME MOUNTED
 
 A step is a sync, a rename, a removal or a new file or folder: whatever a run does to the disk but write. The
 process kills itself before step STEP, or in the middle of the write that holds byte BYTE; `count` prints the
-steps of a whole run by their names, and the number of its bytes, instead.
+steps of a whole run by their names, and the number of its bytes, instead. MOUNTED says whether the folder passes for a
+mount point.
 """
 
 import os
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import esdh_export.target
 import msgspec
 from esdh_export import SnapshotRequest, WrittenSnapshot, write_snapshot
 from esdh_export.files import HashedFile
@@ -38,7 +40,7 @@ def write(folder: Path, *, resume: bool = False) -> WrittenSnapshot:
     return write_snapshot(folder, REQUEST, overwrite=True, resume=resume)
 
 
-def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool) -> None:
+def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool, mounted: bool) -> None:
     steps: list[str] = []
     total = 0
 
@@ -69,10 +71,12 @@ def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool)
         for name in names:
             setattr(owner, name, stepping(name, getattr(owner, name)))
     write_all, HashedFile.write = HashedFile.write, writing  # type: ignore[assignment, method-assign] # to strike in it
+    if mounted:
+        esdh_export.target.is_mount_point = lambda _: True
     write(folder, resume=resume)
     print(*steps, total)
 
 
 if __name__ == "__main__":
     given = sys.argv
-    _main(Path(given[1]), given[2], int(given[3]), int(given[4]), given[5] == "True")
+    _main(Path(given[1]), given[2], int(given[3]), int(given[4]), given[5] == "True", given[6] == "True")

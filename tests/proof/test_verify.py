@@ -14,7 +14,7 @@ import pytest
 from esdh_core import encode_id, entity_named
 from esdh_export import SnapshotRequest, schema, write_snapshot
 from esdh_manifest import Gates, files_below
-from esdh_proof import Check, ProofError, Verification, judge, skip, verify_snapshot
+from esdh_proof import Check, ProofError, Verification, diff_snapshots, judge, skip, verify_snapshot
 from tampering import MANIFEST, Row, edit_rows, manifest_of, sign
 
 ALL = ("csv", "json", "ndjson", "parquet")
@@ -361,6 +361,17 @@ def test_added_file_is_found(snapshot: Path) -> None:
     """A file that the manifest doesn't list is told."""
     (snapshot / "notes.txt").write_text("mine")
     assert ("notes.txt", None, None) == first(verify_snapshot(snapshot), "files")
+
+
+def test_litter_is_passed_over(snapshot: Path) -> None:
+    """What a file manager leaves is no failure, as it is none to who writes; it is named."""
+    (snapshot / ".DS_Store").write_bytes(b"\0")
+    outcome = verify_snapshot(snapshot)
+    assert {} == found(outcome)
+    notes = next(check.notes for check in outcome.checks if check.name == "files")
+    assert "passed over, as no part of the snapshot: .DS_Store" in notes
+    assert not write_snapshot(snapshot, SnapshotRequest(formats=ALL), gate=judge).written
+    assert "none" == diff_snapshots(snapshot, snapshot).cause
 
 
 def test_other_spelling_of_the_same_data_is_found(snapshot: Path) -> None:

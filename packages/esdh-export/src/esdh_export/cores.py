@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from esdh_export.mounts import lines, mounts
+
 __all__ = ["default_workers", "memory_limit", "usable_cores"]
 
 _ROOT = Path("/")
@@ -53,44 +55,34 @@ def usable_cores(root: Path = _ROOT) -> int:
 def memory_limit(root: Path = _ROOT) -> int | None:
     """Return how many bytes of memory this process and its workers may take together, None without a limit."""
     names = ("memory.max", "memory.high", "memory.limit_in_bytes")
-    limits = [limit for group in _groups(root, "memory") for name in names for limit in _numbers(group / name)]
+    limits = [
+        limit for group in _groups(root, "memory") for name in names for limit in _numbers(group / name)
+    ]
     return min(limits, default=None)
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
     """Yield the folders of the control groups that this process is in, for one controller, up to the topmost in sight."""
-    mounts = [line.split(" - ") for line in _lines(root / "proc/self/mountinfo")]
-    for line in _lines(root / "proc/self/cgroup"):
+    mounted = mounts(root)
+    for line in lines(root / "proc/self/cgroup"):
         number, controllers, own = line.split(":", 2)
         if number != "0" and controller not in controllers.split(","):
             continue
-        for place, kind in mounts:
-            source, point = (_unescaped(field) for field in place.split()[3:5])
-            system, *_, options = kind.split()
-            if system != ("cgroup2" if number == "0" else "cgroup"):
+        for mount in mounted:
+            if mount.kind != ("cgroup2" if number == "0" else "cgroup"):
                 continue
-            if number != "0" and controller not in options.split(","):
+            if number != "0" and controller not in mount.options.split(","):
                 continue
-            at, top = PurePosixPath(own), PurePosixPath(source)
+            at, top = PurePosixPath(own), PurePosixPath(mount.source)
             # In a container, the group of the host's view may not be in sight: then the mount point is the group.
-            below = at.relative_to(top) if at.is_relative_to(top) and ".." not in at.parts else PurePosixPath()
-            group = root / point.lstrip("/") / below
+            below = (
+                at.relative_to(top) if at.is_relative_to(top) and ".." not in at.parts else PurePosixPath()
+            )
+            group = root / mount.point.lstrip("/") / below
             yield from (group, *list(group.parents)[: len(below.parts)])
-
-
-def _unescaped(field: str) -> str:
-    """Return a field of mountinfo as it is: blanks and their like are octal there."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return os.fsdecode(file.read_bytes()).splitlines()
-    except OSError:  # another system than Linux, or one that tells nothing
-        return []
 
 
 def _numbers(file: Path) -> list[int]:
     """Return the numbers that a file of a control group holds, none where it holds `max` or isn't there."""
-    words = " ".join(_lines(file)).split()
+    words = " ".join(lines(file)).split()
     return [int(word) for word in words] if all(re.fullmatch("-?[0-9]+", word) for word in words) else []

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +16,7 @@ from esdh_manifest import (
     ManifestError,
     decode_manifest,
     encode_manifest,
+    is_ignored,
     list_bytes,
     sha256sums,
 )
@@ -84,6 +85,7 @@ class Prefix(msgspec.Struct, frozen=True):
 
         Raises TargetError when it holds anything else.
         """
+        self._check_outer()
         found = self._sizes()
         if not found:
             return None
@@ -104,6 +106,17 @@ class Prefix(msgspec.Struct, frozen=True):
                 f"output folder {str(self)!r} holds {min(foreign)!r} beside a snapshot; name an empty prefix"
             )
         return manifest
+
+    def _check_outer(self) -> None:
+        """Raise TargetError when the prefix lies in that of a snapshot, as far as that can be read."""
+        system, path = self.opened()
+        for outer in (each for each in PurePosixPath(path).parents if each.name):
+            with suppress(OSError):
+                if system.get_file_info(f"{outer}/{MANIFEST_NAME}").is_file:
+                    raise TargetError(
+                        f"output folder {str(self)!r} lies in a prefix that holds a snapshot, which would be damaged by it; "
+                        "name a prefix outside"
+                    )
 
     def problems(self, manifest: Manifest) -> list[str]:
         """Return what is wrong with the files of the snapshot; every one is read."""
@@ -132,7 +145,8 @@ class Prefix(msgspec.Struct, frozen=True):
         system, path = self.opened()
         listed = system.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
         files = (each for each in listed if each.type == fs.FileType.File)
-        return {each.path.removeprefix(f"{path}/"): each.size for each in files}
+        sizes = {each.path.removeprefix(f"{path}/"): each.size for each in files}
+        return {name: size for name, size in sizes.items() if not is_ignored(name)}
 
     def _read(self, name: str) -> bytes:
         system, path = self.opened()

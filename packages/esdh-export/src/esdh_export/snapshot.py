@@ -52,12 +52,16 @@ Gate = Callable[[Stats], Gates]  # raises ValueError for counts that no snapshot
 
 
 class WrittenSnapshot(msgspec.Struct, frozen=True):
-    """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed."""
+    """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed.
+
+    `notes` say what its file system can't do, that another would.
+    """
 
     folder: "Path | Prefix"
     manifest: Manifest
     written: bool
     resumed: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
@@ -177,7 +181,8 @@ def write_snapshot(
 ) -> WrittenSnapshot:
     """Write a snapshot into a folder, whole or not at all, or to an empty prefix of an object store.
 
-    It is built beside the folder, synced, and takes the folder's name in one rename. A folder that holds
+    It is built beside the folder, synced, and takes the folder's name in one rename. Into a mount point,
+    which must be empty, it is moved file by file, the manifest last. A folder that holds
     exactly this snapshot, whole, is left untouched. With `resume` the finished shards that a run of the
     same request left beside the folder are taken over if their checksums hold; without it they go.
 
@@ -187,7 +192,7 @@ def write_snapshot(
     anything is committed.
 
     Raises GateError when the gate refuses; TargetError when the folder holds another snapshot and
-    `overwrite` is not set, holds anything that isn't a snapshot's, is a file, can't be written, is being
+    `overwrite` is not set or that is a mount point, holds anything that isn't a snapshot's, lies in a snapshot, is a file, can't be written, is being
     written by another run, or was changed by somebody meanwhile; WorkerError when the executor loses a
     worker; OSError when the disk fails. In each case the folder is as it was, and a note on the error tells
     of finished shards that were kept for `resume`.
@@ -224,6 +229,7 @@ def write_snapshot(
                 raise TargetError(
                     f"{_another(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
                 )
+        target.check_replaceable(earlier)
         with staging.begun(request, resume=resume) as resumed:
             make = partial(staging.make, request, resume=bool(resumed))
             report = _written(request, make, executor, progress)
@@ -232,7 +238,7 @@ def write_snapshot(
             staging.strip({*manifest.checksums, SUMS_NAME, MANIFEST_NAME})
             target.take(earlier)
         staging.remove()
-    return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed)
+    return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed, notes=tuple(target.notes))
 
 
 def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[str]) -> str:

@@ -7,8 +7,10 @@ from esdh_manifest.checksums import (
     file_problem,
     file_problems,
     files_below,
+    is_ignored,
     list_bytes,
     sha256sums,
+    snapshot_files,
 )
 from esdh_manifest.errors import ManifestError
 from esdh_manifest.model import (
@@ -41,7 +43,9 @@ __all__ = [
     "file_problem",
     "file_problems",
     "files_below",
+    "is_ignored",
     "list_bytes",
     "render_readme",
     "sha256sums",
+    "snapshot_files",
 ]

@@ -14,12 +14,28 @@ __all__ = [
     "file_problem",
     "file_problems",
     "files_below",
+    "is_ignored",
     "list_bytes",
     "sha256sums",
+    "snapshot_files",
 ]
 
 SUMS_NAME = "SHA256SUMS"
 MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"
+
+
+# What file managers and sync tools leave in any folder.
+_LITTER = frozenset(
+    {".DS_Store", ".directory", ".localized", "Thumbs.db", "desktop.ini", "ehthumbs.db", "Icon\r"}
+)
+# What a file system has at its top, and what a run keeps there where a snapshot takes a mount point.
+_AT_THE_TOP = frozenset({"lost+found", ".esdh-staging", ".esdh-lock"})
+
+
+def is_ignored(path: str) -> bool:
+    """Return whether a path relative to a snapshot's folder is nobody's work, which no command counts as the snapshot's."""
+    name = path.rpartition("/")[2]
+    return name in _LITTER or name.startswith("._") or path.partition("/")[0] in _AT_THE_TOP
 
 
 def list_bytes(data: bytes, rows: int | None = None) -> ListedFile:
@@ -33,12 +49,24 @@ def sha256sums(checksums: Mapping[str, ListedFile]) -> bytes:
 
 
 def files_below(folder: Path) -> set[str]:
-    """Return every file, symbolic link and empty folder below a folder, as relative POSIX paths."""
+    """Return every file, symbolic link and empty or closed folder below a folder, as relative POSIX paths."""
+
+    def holds_something(path: Path) -> bool:
+        try:
+            return any(path.iterdir())
+        except PermissionError:
+            return False
+
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir() or not any(path.iterdir())
+        if path.is_symlink() or not path.is_dir() or not holds_something(path)
     }
+
+
+def snapshot_files(folder: Path) -> set[str]:
+    """Return what `files_below` does but for what is ignored: what there is must be a snapshot's."""
+    return {path for path in files_below(folder) if not is_ignored(path)}
 
 
 class FileProblem(NamedTuple):

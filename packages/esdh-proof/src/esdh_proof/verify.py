@@ -42,6 +42,7 @@ from esdh_manifest import (
     encode_manifest,
     file_problems,
     files_below,
+    is_ignored,
     list_bytes,
     render_readme,
     sha256sums,
@@ -171,10 +172,14 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> None:
     for problem in file_problems(folder, manifest):
         findings.fail("files", Failure(file=problem.path, found=problem.found, expected=problem.expected))
     name = manifest_names(folder)[0]
-    for extra in sorted(files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}):
+    extras = files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}
+    ignored = {extra for extra in extras if is_ignored(extra)}
+    for extra in sorted(extras - ignored):
         findings.fail(
             "files", Failure(file=extra, found="a file", expected="nothing: the manifest doesn't list it")
         )
+    if ignored:
+        findings.note("files", f"passed over, as no part of the snapshot: {', '.join(sorted(ignored)[:5])}")
     listed = {**manifest.checksums, name: list_bytes((folder / name).read_bytes())}
     for path, rendered in ((SUMS_NAME, sha256sums(listed)), (README_NAME, render_readme(manifest))):
         _rendered(folder, path, rendered, findings)

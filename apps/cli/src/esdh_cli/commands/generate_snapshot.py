@@ -189,6 +189,8 @@ def generate_snapshot(
             "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
         )
     with sentences(after="the snapshot was written, but not this report of it"):
+        for note in snapshot.notes:
+            click.echo(f"Note: {note}", err=True)
         if as_json:
             _print_json(snapshot)
         elif quiet:
