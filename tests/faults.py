@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import esdh_export.target
 import msgspec
@@ -40,7 +41,7 @@ def write(folder: Path, *, resume: bool = False) -> WrittenSnapshot:
     return write_snapshot(folder, REQUEST, overwrite=True, resume=resume)
 
 
-def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool, mounted: bool) -> None:
+def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool) -> None:
     steps: list[str] = []
     total = 0
 
@@ -71,12 +72,11 @@ def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool,
         for name in names:
             setattr(owner, name, stepping(name, getattr(owner, name)))
     write_all, HashedFile.write = HashedFile.write, writing  # type: ignore[assignment, method-assign] # to strike in it
-    if mounted:
-        esdh_export.target.is_mount_point = lambda _: True
     write(folder, resume=resume)
     print(*steps, total)
 
 
 if __name__ == "__main__":
     given = sys.argv
-    _main(Path(given[1]), given[2], int(given[3]), int(given[4]), given[5] == "True", given[6] == "True")
+    with patch.object(esdh_export.target, "is_mount_point", return_value=given[6] == "True"):
+        _main(Path(given[1]), given[2], int(given[3]), int(given[4]), given[5] == "True")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import faults
 import pytest
@@ -78,7 +79,13 @@ def test_killed_run_loses_nothing(
         shutil.copytree(earlier, folder)
     for resume in (False, True)[: draw.randint(1, 2)]:
         at = draw.randrange(len(extent[0]) if kind == "step" else extent[1])
-        done = struck(folder, "kill", **{kind: at}, resume=resume)
+        done = struck(
+            folder,
+            "kill",
+            step=at if kind == "step" else NEVER,
+            byte=at if kind == "byte" else NEVER,
+            resume=resume,
+        )
         assert done.returncode in (-9, 0), done.stderr  # 0: it had less to do than a run from the start
         standing = folder if folder.exists() else tmp_path / ".s.esdh-previous"
         if standing.exists():
@@ -122,7 +129,6 @@ def test_run_killed_in_a_mount_point_is_repaired(
     resume: bool,
     whole: dict[str, bytes],
     commit: tuple[int, int],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Killed as it moves its files into a mount point, a run leaves no manifest, or all; the next ends with all."""
     first, last = commit
@@ -137,8 +143,8 @@ def test_run_killed_in_a_mount_point_is_repaired(
         assert whole == held
     else:
         assert "snapshot_manifest_v0_1.json" not in held
-    monkeypatch.setattr("esdh_export.target.is_mount_point", lambda _: True)
-    assert (moment != "done") == faults.write(folder, resume=resume).written
+    with patch("esdh_export.target.is_mount_point", return_value=True):
+        assert (moment != "done") == faults.write(folder, resume=resume).written
     assert whole == {path: (folder / path).read_bytes() for path in files_below(folder) - {"lost+found"}}
     assert ["s"] == [path.name for path in tmp_path.iterdir()]
 

@@ -393,10 +393,12 @@ def test_snapshot_in_a_mount_point_is_not_replaced(mounted: Path, overwrite: boo
 
 def test_file_of_the_user_in_a_mount_point_stays(mounted: Path) -> None:
     """What somebody puts into a mount point while a run lasts stays, under whatever name."""
+
+    def happens(_: int) -> None:
+        (mounted / "persons_v0_1.csv").write_text("mine")
+
     with pytest.raises(TargetError, match="was changed"):
-        write_snapshot(
-            mounted, SMALL, progress=lambda _: (mounted / "persons_v0_1.csv").write_text("mine") and None
-        )
+        write_snapshot(mounted, SMALL, progress=happens)
     assert "mine" == (mounted / "persons_v0_1.csv").read_text()
 
 

@@ -118,26 +118,26 @@ class Prefix(msgspec.Struct, frozen=True):
                         "name a prefix outside"
                     )
 
-    def problems(self, manifest: Manifest) -> list[str]:
+    def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot; every one is read."""
         written, found = encode_manifest(manifest), self._sizes()
         if self._read(MANIFEST_NAME) != written:
-            return [f"{MANIFEST_NAME} isn't in the form that it was written in"]
+            return [FileProblem(MANIFEST_NAME, "in another form", "the form that it was written in")]
         if SUMS_NAME not in found or self._read(SUMS_NAME) != sha256sums(
             {**manifest.checksums, MANIFEST_NAME: list_bytes(written)}
         ):
-            return [f"{SUMS_NAME} doesn't list what {MANIFEST_NAME} does"]
+            return [FileProblem(SUMS_NAME, "another list", f"what {MANIFEST_NAME} lists")]
         system, path = self.opened()
         problems = []
         for name, listed in manifest.checksums.items():
             if found.get(name) != listed.bytes:
                 size = "missing" if name not in found else f"{found[name]} bytes long"
-                problems.append(str(FileProblem(name, size, f"{listed.bytes} bytes")))
+                problems.append(FileProblem(name, size, f"{listed.bytes} bytes"))
                 continue
             with system.open_input_stream(f"{path}/{name}") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             if digest != listed.sha256:
-                problems.append(str(FileProblem(name, f"of SHA-256 {digest}", f"SHA-256 {listed.sha256}")))
+                problems.append(FileProblem(name, f"of SHA-256 {digest}", f"SHA-256 {listed.sha256}"))
         return problems
 
     def _sizes(self) -> dict[str, int]:

@@ -20,6 +20,7 @@ from esdh_core import (
 from esdh_manifest import (
     MANIFEST_VERSION,
     SUMS_NAME,
+    FileProblem,
     Gates,
     Generator,
     Manifest,
@@ -210,7 +211,7 @@ def write_snapshot(
             return _write_prefix(folder, request, executor=executor, progress=progress, gate=gate)
     target = Target(folder)
 
-    def standing() -> tuple[Manifest | None, list[str]]:
+    def standing() -> tuple[Manifest | None, list[FileProblem]]:
         earlier = target.manifest()
         return earlier, target.problems(earlier) if earlier is not None else []
 
@@ -241,10 +242,14 @@ def write_snapshot(
     return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed, notes=tuple(target.notes))
 
 
-def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[str]) -> str:
-    damage = f", damaged: {problems[0]}" if problems else ""
+def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[FileProblem]) -> str:
+    # What a tool changed on the way is no damage, unless there is some beside it.
+    damaged = [problem for problem in problems if not problem.remedy]
+    damage = (
+        f", damaged: {damaged[0]}" if damaged else f", changed by a tool: {problems[0]}" if problems else ""
+    )
     return (
-        f"output folder {str(folder)!r} holds another snapshot (seed {earlier.seed}, "
+        f"output folder {str(folder)!r} holds {'a' if problems else 'another'} snapshot (seed {earlier.seed}, "
         f"{earlier.records_requested} records of {', '.join(earlier.record_counts)}{damage})"
     )
 

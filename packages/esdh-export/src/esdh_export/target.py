@@ -21,10 +21,12 @@ from esdh_core import DATASET_SLUG
 from esdh_manifest import (
     MANIFEST_NAME_PATTERN,
     SUMS_NAME,
+    FileProblem,
     Manifest,
     ManifestError,
     decode_manifest,
     encode_manifest,
+    file_problem,
     file_problems,
     list_bytes,
     sha256sums,
@@ -195,6 +197,12 @@ class Target:
                 "there may be yours and is left as it is; name a new or empty folder"
             ) from error
         foreign = found - set(manifest.checksums) - {SUMS_NAME, manifests[0]}
+        for path in {path for path in foreign if path.removesuffix(".gz") in manifest.checksums}:
+            itself = path.removesuffix(".gz")
+            problem = file_problem(self.folder, itself, manifest.checksums[itself])
+            foreign -= (
+                {path} if problem is not None and problem.remedy else set()
+            )  # the listed file, compressed
         if foreign:
             raise TargetError(
                 f"output folder {str(self.shown)!r} holds {min(foreign)!r} beside a snapshot; it isn't the snapshot's, so "
@@ -202,18 +210,38 @@ class Target:
             )
         return manifest
 
-    def problems(self, manifest: Manifest) -> list[str]:
+    def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot in the folder."""
         name = next(path.name for path in self.folder.glob(MANIFEST_NAME_PATTERN))
-        written = (self.folder / name).read_bytes()
-        sums = self.folder / SUMS_NAME
-        if not sums.is_file():
-            return [f"{SUMS_NAME} is missing"]
-        if written != encode_manifest(manifest):
-            return [f"{name} isn't in the form that it was written in"]
-        if sums.read_bytes() != sha256sums({**manifest.checksums, name: list_bytes(written)}):
-            return [f"{SUMS_NAME} doesn't list what {name} does"]
-        return [str(problem) for problem in file_problems(self.folder, manifest)]
+        written = list_bytes(encode_manifest(manifest))
+        problem = file_problem(self.folder, name, written)
+        if problem is not None and not problem.remedy:
+            return [FileProblem(name, "in another form", "the form that it was written in")]
+        sums = list_bytes(sha256sums({**manifest.checksums, name: written}))
+        claimed = [problem, file_problem(self.folder, SUMS_NAME, sums)]
+        return [each for each in claimed if each is not None] + [
+            self._told(each) for each in file_problems(self.folder, manifest)
+        ]
+
+    def _told(self, problem: FileProblem) -> FileProblem:
+        """Return a problem of a Parquet file that another program wrote with that program."""
+        if (
+            not problem.path.endswith(".parquet")
+            or problem.remedy
+            or not (self.folder / problem.path).is_file()
+        ):
+            return problem
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            writer = parquet.read_metadata(self.folder / problem.path).created_by
+        except (pa.ArrowException, OSError):
+            return problem
+        if writer == f"parquet-cpp-arrow version {pa.__version__}":
+            return problem
+        remedy = "esdh verify-snapshot tells whether its rows are the same"
+        return problem._replace(found=f"{problem.found}, as {writer!r} wrote it", remedy=remedy)
 
     def check_replaceable(self, earlier: Manifest | None) -> None:
         """Try what it will take to give the folder's name away, before there is anything to lose.

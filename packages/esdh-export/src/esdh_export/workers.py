@@ -46,10 +46,10 @@ class WorkerPool(ProcessPoolExecutor):
         except (OSError, ImportError, NotImplementedError) as error:
             raise _missing(error) from error
 
-    def _spawn_process(self) -> None:
-        """Start one more process, or make do with those that there are."""
+    def _adjust_process_count(self) -> None:
+        """Start one more process where it is needed, or make do with those that there are."""
         try:
-            super()._spawn_process()
+            super()._adjust_process_count()
         except (OSError, EOFError) as error:  # the latter when the server was refused
             if not self._processes:
                 raise _missing(error) from error

@@ -1,5 +1,6 @@
 """What a snapshot claims: the manifest, its checksums and its README."""
 
+from esdh_manifest.changes import restore
 from esdh_manifest.checksums import (
     MANIFEST_NAME_PATTERN,
     SUMS_NAME,
@@ -46,6 +47,7 @@ __all__ = [
     "is_ignored",
     "list_bytes",
     "render_readme",
+    "restore",
     "sha256sums",
     "snapshot_files",
 ]

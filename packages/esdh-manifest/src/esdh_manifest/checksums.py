@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from esdh_manifest.changes import change_of
 from esdh_manifest.model import ListedFile, Manifest
 
 __all__ = [
@@ -70,14 +71,19 @@ def snapshot_files(folder: Path) -> set[str]:
 
 
 class FileProblem(NamedTuple):
-    """A listed file that isn't as listed: what was found, and what is listed."""
+    """A listed file that isn't as listed: what was found, and what is listed.
+
+    `remedy` says how to undo what a tool did to it, "" where it isn't known to be the listed file.
+    """
 
     path: str
     found: str
     expected: str
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path} is {self.found}; the manifest lists {self.expected}"
+        told = f"{self.path} is {self.found}; expected {self.expected}"
+        return f"{told}; {self.remedy}" if self.remedy else told
 
 
 def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | None:
@@ -86,7 +92,17 @@ def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | N
     if any(part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents):
         return FileProblem(path, "a symbolic link", "a file")
     if not file.is_file():
+        packed = folder / f"{path}.gz"
+        if packed.is_file() and not packed.is_symlink() and (change := change_of(packed, listed)) is not None:
+            return FileProblem(path, f"there as {path}.gz, {change.done}", "the file itself", change.remedy)
         return FileProblem(path, "missing", "a file")
+    problem = _difference(file, path, listed)
+    if problem is not None and (change := change_of(file, listed)) is not None:
+        return FileProblem(path, f"the listed file, {change.done}", "the file itself", change.remedy)
+    return problem
+
+
+def _difference(file: Path, path: str, listed: ListedFile) -> FileProblem | None:
     if (size := file.stat().st_size) != listed.bytes:
         return FileProblem(path, f"{size} bytes long", f"{listed.bytes} bytes")
     with file.open("rb") as stream:
