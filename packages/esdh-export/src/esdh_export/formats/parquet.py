@@ -1,7 +1,7 @@
 """Parquet: date32, int64, zstd, a row group a block, the synthetic marker and the seed in the file's metadata."""
 
 from esdh_core import BLOCK_RECORDS
-from esdh_core.columns import Coded, Date, FixedText, Integer, Joined
+from esdh_core.columns import Coded, Date, Integer
 from esdh_core.rules import Block, Entity
 
 from esdh_export.blocks import BlockArrays
@@ -34,10 +34,9 @@ class Writer:
         self._schema = pa.schema(
             [field.with_type(indexed) if isinstance(kinds[field.name], Coded) else field for field in named]
         )
-        # Values that hardly repeat gain nothing by a dictionary, which the writer builds and then gives up; the
-        # lengths of texts, stored apart, leave zstd more even bytes, in less time. A block of random rows holds
-        # nearly every text that there is, so that the least and the greatest would help no reader to skip it.
-        different = [name for name, column in kinds.items() if isinstance(column, FixedText | Joined)]
+        # Values that hardly repeat gain nothing by a dictionary, which the writer builds and then gives up: they are
+        # PLAIN, which every reader has. A block of random rows holds nearly every text that there is, so that the
+        # least and the greatest would help no reader to skip it.
         self._file = pa.BufferedOutputStream(pa.PythonFile(sink, mode="w"), _GATHERED_BYTES)
         self._writer = pq.ParquetWriter(
             self._file,
@@ -48,7 +47,6 @@ class Writer:
             max_rows_per_page=BLOCK_RECORDS,
             write_batch_size=BLOCK_RECORDS,
             use_dictionary=[name for name, column in kinds.items() if isinstance(column, Coded | Integer)],
-            column_encoding=dict.fromkeys(different, "DELTA_LENGTH_BYTE_ARRAY"),
             write_statistics=[name for name, column in kinds.items() if isinstance(column, Integer | Date)],
         )
         self._writer.add_key_value_metadata(named.metadata)
