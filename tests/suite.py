@@ -3,7 +3,6 @@
 import signal
 
 import pytest
-from esdh_export.cores import usable_cores
 from hypothesis import HealthCheck, settings
 
 # How long an example takes, or is drawn, depends on what else the machine does.
@@ -22,4 +21,6 @@ def pytest_configure() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes `-n auto` starts: one a core, as a snapshot does."""
+    from esdh_export.cores import usable_cores  # core's own tests run without export
+
     return usable_cores()
