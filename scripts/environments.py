@@ -1,13 +1,17 @@
 """Run what must hold in other environments than the workspace's own, each made afresh.
 
 `lowest`: the lowest version of every declared dependency, on Python 3.11. `pythons [X.Y...]`: every Python that
-we support and that is installed here, or the ones that are named. `wheels`: the README's way for pip.
+we support and that is installed here, or the ones that are named. `wheels`: the README's way for pip. `guides`: the
+commands for outside tools in docs/CLI_USAGE.md.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,12 +35,15 @@ REST = (
 )
 
 
-def run(*command: str | Path, cwd: Path = ROOT) -> None:
+def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> None:
     """Run a command; one that fails ends this program with its status."""
     # Bytecode is made when packages are installed: a warning of a foreign module's syntax is none of our tests'.
     own = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     done = subprocess.run(
-        command, cwd=cwd, env=own | {"UV_COMPILE_BYTECODE": "1", "UV_PYTHON_DOWNLOADS": "never"}, check=False
+        command,
+        cwd=cwd,
+        env=own | variables | {"UV_COMPILE_BYTECODE": "1", "UV_PYTHON_DOWNLOADS": "never"},
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"`{' '.join(map(str, command))}` failed with exit status {done.returncode}")
@@ -112,25 +119,58 @@ def pythons(scratch: Path, wanted: list[str]) -> None:
         run(made, "-m", "pytest", *CONTRACT)
 
 
+def block(document: str, after: str) -> str:
+    """Return the first block of shell commands of a document after a text."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return text.split(after, 1)[1].split("\n```\n", 2)[1]
+
+
 def wheels(scratch: Path) -> None:
-    """Install the command from wheels of this repository alone, in an empty environment, and use it."""
-    dist, folder = scratch / "dist", scratch / "environment"
-    run("uv", "build", "--quiet", "--all-packages", "--wheel", "--out-dir", dist)
-    run("uv", "venv", "--quiet", "--seed", "--python", sys.executable, folder)
-    made = folder / "bin"
-    # The two commands of the README: ours from the wheels and from nowhere else, then what they need.
-    ours = [f"{path}" for path in sorted(dist.glob("*.whl"))]
-    run(made / "pip", "install", "--quiet", "--no-index", "--no-deps", *ours)
-    run(made / "pip", "install", "--quiet", "--find-links", dist, "esdh-cli", "esdh-api")
+    """Run what the README says of pip, in a copy of the repository, beside strangers who use our names."""
+    copy = scratch / "repository"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "data", "__pycache__"))
+    strangers = scratch / "strangers"
+    for name in map(_name, MEMBERS):
+        _publish_empty(strangers, name)
+    commands = block("README.md", "## With pip")
+    run("bash", "-euo", "pipefail", "-c", commands, cwd=copy, PIP_EXTRA_INDEX_URL=strangers.as_uri())
+    made = copy / "esdh" / "bin"
     run(made / "pip", "check")
     run(made / "esdh", "generate-snapshot", "--quiet", "--output-dir", "snapshot", cwd=scratch)
     run(made / "esdh", "verify-snapshot", "--quiet", "snapshot", cwd=scratch)
 
 
-def _name(member: Path) -> str:
-    import tomllib
+def guides(scratch: Path) -> None:
+    """Run the commands of the guides for outside tools, each in an environment of what it names and no more."""
+    snapshot = scratch / "snapshot"
+    formats = ("--output-format", "csv", "json", "ndjson", "parquet")
+    run("uv", "run", "esdh", "generate-snapshot", "--quiet", "--output-dir", snapshot, *formats)
+    newest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"][
+        "exclude-newer"
+    ]
+    every = block("docs/CLI_USAGE.md", "### For other tools")
+    for command in every.splitlines():
+        run("bash", "-c", command, cwd=snapshot, UV_EXCLUDE_NEWER=newest)
+    python = (ROOT / "docs/CLI_USAGE.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    run("uvx", "--with", "pandas", "python", "-c", python, cwd=snapshot, UV_EXCLUDE_NEWER=newest)
 
+
+def _name(member: Path) -> str:
     return str(tomllib.loads((member / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"])
+
+
+def _publish_empty(index: Path, name: str) -> None:
+    """Put an empty package of a higher version on an index that is a folder."""
+    module = name.replace("-", "_")
+    folder = index / name
+    folder.mkdir(parents=True)
+    wheel = f"{module}-99.0-py3-none-any.whl"
+    info = f"{module}-99.0.dist-info"
+    with zipfile.ZipFile(folder / wheel, "w") as archive:
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 99.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    (folder / "index.html").write_text(f'<a href="{wheel}">{wheel}</a>', encoding="utf-8")
 
 
 def main() -> None:
@@ -143,8 +183,10 @@ def main() -> None:
             pythons(Path(scratch), rest)
         elif what == "wheels":
             wheels(Path(scratch))
+        elif what == "guides":
+            guides(Path(scratch))
         else:
-            raise SystemExit(f"{what!r} is nothing to run; known are lowest, pythons, wheels")
+            raise SystemExit(f"{what!r} is nothing to run; known are lowest, pythons, wheels, guides")
 
 
 if __name__ == "__main__":
