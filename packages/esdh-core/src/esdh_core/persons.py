@@ -29,7 +29,7 @@ from esdh_core.streams import Choice, high, low, uniform
 
 __all__ = ["PERSON", "ages", "license_index"]
 
-PERSON = Entity("person", "persons", Person)
+PERSON = Entity("person", "persons", Person, description="A person who never existed.")
 
 LOB_TYPES = ("Personal", "Commercial")
 _LOB = Choice([[70, 30]])

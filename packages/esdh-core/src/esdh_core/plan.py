@@ -171,7 +171,7 @@ def plan() -> Plan:
             EntityPlan(
                 name=entity.name,
                 plural=entity.plural,
-                description=(entity.record.__doc__ or "").strip(),
+                description=entity.description,
                 fields=_fields(entity),
                 statistics=[
                     StatisticPlan(

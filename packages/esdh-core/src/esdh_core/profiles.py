@@ -8,7 +8,7 @@ from esdh_core.stats import Statistic, ValueTally
 
 __all__ = ["PROFILE"]
 
-PROFILE = Entity("profile", "profiles", Profile)
+PROFILE = Entity("profile", "profiles", Profile, description="A person and their vehicle on one row.")
 
 
 @PROFILE.rule("profile_id", "The record's id: decodes to seed, dataset version, entity profile and index")

@@ -96,6 +96,7 @@ class Entity:
     record: type[msgspec.Struct]
     _rules: dict[str, Rule] = field(default_factory=dict)
     statistics: tuple[Statistic, ...] = ()
+    description: str = ""  # data: a docstring is gone under `python -OO`
 
     def rule(
         self, name: str, text: str, **declared: Any

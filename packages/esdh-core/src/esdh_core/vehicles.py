@@ -22,7 +22,7 @@ from esdh_core.streams import Choice, high
 
 __all__ = ["VEHICLE", "vin_index"]
 
-VEHICLE = Entity("vehicle", "vehicles", Vehicle)
+VEHICLE = Entity("vehicle", "vehicles", Vehicle, description="A vehicle that was never built.")
 
 _MODELS, _YEARS, _RISK = load("vehicle_models"), load("model_years"), load("risk_odds")
 _MODEL_MAKES, _MODEL_NAMES = _MODELS.texts("make"), _MODELS.texts("model")
