@@ -1,7 +1,7 @@
 """The few kinds of column: how the values of one field over a range of records are held.
 
-A column keeps its values in the form that costs least to make and to render: codes into a vocabulary,
-ASCII text of one width, small integers, days. Text is written once per vocabulary entry, not once per
+A column keeps its values in the form that costs least to make and to render: codes into categories,
+ASCII text of one width, small integers, days. Text is written once per category, not once per
 row. Columns are immutable by convention; two fields that hold the same values share one column object,
 which is how an exporter knows that it need not hash or render them twice.
 """
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 __all__ = [
     "FOUR_DIGITS",
-    "Coded",
+    "Categorical",
+    "Categories",
     "Column",
+    "Concat",
     "Date",
     "FixedText",
     "Integer",
-    "Joined",
-    "Vocabulary",
     "day_number",
 ]
 
@@ -39,7 +39,7 @@ def day_number(date: dt.date) -> int:
     return date.toordinal() - _EPOCH
 
 
-class Vocabulary:
+class Categories:
     """The distinct-by-position values that codes point at; `None` is a null.
 
     Compared and hashed by identity, so that a rendering of it can be cached.
@@ -55,22 +55,22 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coded:
-    """Text out of a vocabulary: `codes`, integers of shape (n,), index `vocabulary`.
+class Categorical:
+    """Text out of few distinct values: `codes`, integers of shape (n,), index `categories`.
 
-    Several columns may share one array of codes with vocabularies of equal length: a city, a state and a
+    Several columns may share one array of codes with categories of equal length: a city, a state and a
     postal code are three views of the postal code's number.
     """
 
     codes: NDArray[np.integer]
-    vocabulary: Vocabulary
+    categories: Categories
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def tolist(self) -> list[str | None]:
         """Return the values as Python objects."""
-        values = self.vocabulary.values
+        values = self.categories.values
         return [values[code] for code in self.codes.tolist()]
 
 
@@ -102,7 +102,7 @@ class Integer:
     values: NDArray[np.integer]
     low: int
     high: int
-    shared: Coded | None = None
+    shared: Categorical | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -112,9 +112,9 @@ class Integer:
         values: list[int] = self.values.tolist()
         return values
 
-    def text(self) -> Coded:
+    def text(self) -> Categorical:
         """Return the integers in decimal form."""
-        return self.shared or Coded(self.values - self.low, _integer_texts(self.low, self.high))
+        return self.shared or Categorical(self.values - self.low, _integer_texts(self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,10 +141,10 @@ class Date:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Joined:
+class Concat:
     """Text put together from other columns and literals, in order."""
 
-    parts: "tuple[Coded | Integer | str, ...]"
+    parts: "tuple[Categorical | Integer | str, ...]"
 
     def __len__(self) -> int:
         return len(next(part for part in self.parts if not isinstance(part, str)))
@@ -156,12 +156,12 @@ class Joined:
         return ["".join(map(str, row)) for row in zip(*pieces, strict=True)]
 
 
-Column = Coded | FixedText | Integer | Date | Joined
+Column = Categorical | FixedText | Integer | Date | Concat
 
 
 @lru_cache(maxsize=16)
-def _integer_texts(low: int, high: int) -> Vocabulary:
-    return Vocabulary([str(n) for n in range(low, high + 1)])
+def _integer_texts(low: int, high: int) -> Categories:
+    return Categories([str(n) for n in range(low, high + 1)])
 
 
 @lru_cache(maxsize=16)

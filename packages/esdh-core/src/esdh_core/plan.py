@@ -1,51 +1,24 @@
-"""The plan: what is generated and how, as data.
+"""The plan: what a dataset generates and how, as data.
 
-The command line's `show-plan`, the manifest's `plan` and `plan_sha256` and the documentation all read it.
-It follows from the Structs and the rules; nothing is said here that isn't said there.
+The command line's `show-plan`, the manifest's `plan` and `plan_sha256`, the descriptors and the documentation all
+read it. It follows from the Structs and the rules; nothing is said here that isn't said there.
 """
 
-import hashlib
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import msgspec
 
-from esdh_core.constants import (
-    BLOCK_RECORDS,
-    DATASET_VERSION,
-    DEFAULT_RECORDS,
-    DEFAULT_SEED,
-    GENERATED_AT,
-    MAX_RECORDS,
-    SYNTHETIC_SOURCE,
-)
-from esdh_core.errors import RequestError
-from esdh_core.lookups import load
-from esdh_core.persons import PERSON
-from esdh_core.profiles import PROFILE
-from esdh_core.rules import Entity, Rule
-from esdh_core.vehicles import VEHICLE
+from esdh_core.rules import Rule
+from esdh_core.stats import Statistic
 
-__all__ = [
-    "ENTITIES",
-    "EntityPlan",
-    "FieldPlan",
-    "Plan",
-    "StatisticPlan",
-    "TablePlan",
-    "entity_named",
-    "field_hashes",
-    "plan",
-    "plan_json",
-    "plan_sha256",
-]
+__all__ = ["FieldPlan", "LookupPlan", "Plan", "StatisticPlan", "TablePlan", "describe_table"]
 
-ENTITIES: tuple[Entity, ...] = (PERSON, VEHICLE, PROFILE)
 _SHARE_DIGITS = 9
 
 
-class TablePlan(msgspec.Struct, frozen=True):
+class LookupPlan(msgspec.Struct, frozen=True):
     """A lookup table that a field uses."""
 
     name: str
@@ -53,7 +26,7 @@ class TablePlan(msgspec.Struct, frozen=True):
     rows: int
 
 
-class FieldPlan(msgspec.Struct, frozen=True):
+class FieldPlan(msgspec.Struct, frozen=True, rename={"depends_on": "given", "lookups": "tables"}):
     """One field: its schema, its rule and, where it is random, its streams and its odds."""
 
     name: str
@@ -63,10 +36,10 @@ class FieldPlan(msgspec.Struct, frozen=True):
     rule: str
     streams: tuple[str, ...]
     permutation: str | None
-    given: tuple[str, ...]
+    depends_on: tuple[str, ...]
     distribution: str | None
     source: str | None
-    tables: list[TablePlan]
+    lookups: list[LookupPlan]
     constraints: dict[str, Any]
 
 
@@ -78,8 +51,8 @@ class StatisticPlan(msgspec.Struct, frozen=True):
     shares: dict[str, float] | None
 
 
-class EntityPlan(msgspec.Struct, frozen=True):
-    """One entity: its names, its fields in order, and the statistics kept of it."""
+class TablePlan(msgspec.Struct, frozen=True):
+    """One table: its names, its fields in order, and the statistics kept of it."""
 
     name: str
     plural: str
@@ -89,7 +62,7 @@ class EntityPlan(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that dataset version v0.1 generates."""
+    """Everything that a dataset generates."""
 
     dataset_version: str
     generated_at: str
@@ -98,25 +71,42 @@ class Plan(msgspec.Struct, frozen=True):
     default_records: int
     max_records: int
     block_records: int
-    entities: list[EntityPlan]
+    entities: list[TablePlan]
 
 
-def entity_named(name: str) -> Entity:
-    """Return an entity by its singular or plural name.
+def describe_table(
+    *,
+    name: str,
+    plural: str,
+    description: str,
+    record: type[msgspec.Struct],
+    rules: Sequence[Rule],
+    statistics: Sequence[Statistic],
+) -> TablePlan:
+    """Return the plan of a table out of its Struct, its rules and its statistics."""
+    schema = _schema(record)
+    return TablePlan(
+        name=name,
+        plural=plural,
+        description=description,
+        fields=[_field(rule, schema[rule.name]) for rule in rules],
+        statistics=[
+            StatisticPlan(
+                name=statistic.name,
+                field=statistic.field,
+                shares=None
+                if statistic.expected is None
+                else {label: _rounded(share) for label, share in statistic.expected().items()},
+            )
+            for statistic in statistics
+        ],
+    )
 
-    Raises RequestError for any other name.
-    """
-    for entity in ENTITIES:
-        if name in (entity.name, entity.plural):
-            return entity
-    known = ", ".join(f"{entity.name} ({entity.plural})" for entity in ENTITIES)
-    raise RequestError(f"{name!r} is no entity; known are {known}")
 
-
-def _schema(entity: Entity) -> dict[str, dict[str, Any]]:
+def _schema(record: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of each field, as msgspec derives it from the Struct."""
-    (_,), components = msgspec.json.schema_components([entity.record])
-    properties: dict[str, dict[str, Any]] = components[entity.record.__name__]["properties"]
+    (_,), components = msgspec.json.schema_components([record])
+    properties: dict[str, dict[str, Any]] = components[record.__name__]["properties"]
     return properties
 
 
@@ -125,7 +115,6 @@ def _field(rule: Rule, schema: dict[str, Any]) -> FieldPlan:
     nullable = any(branch.get("type") == "null" for branch in branches)
     value = next(branch for branch in branches if branch.get("type") != "null")
     kind = "date" if value.get("format") == "date" else value.get("type", "string")
-    tables = [TablePlan(name, load(name).sha256, len(load(name).rows)) for name in rule.tables]
     return FieldPlan(
         name=rule.name,
         type=kind,
@@ -134,17 +123,12 @@ def _field(rule: Rule, schema: dict[str, Any]) -> FieldPlan:
         rule=rule.text,
         streams=rule.streams,
         permutation=rule.permutation or None,
-        given=rule.given,
+        depends_on=rule.depends_on,
         distribution=rule.distribution or None,
         source=rule.source or None,
-        tables=tables,
+        lookups=[LookupPlan(each.table, each.sha256, len(each.rows)) for each in rule.lookups],
         constraints={k: v for k, v in value.items() if k not in ("type", "format", "description")},
     )
-
-
-def _fields(entity: Entity) -> list[FieldPlan]:
-    schema = _schema(entity)
-    return [_field(rule, schema[rule.name]) for rule in entity.rules]
 
 
 def _rounded(share: Fraction) -> float:
@@ -154,57 +138,3 @@ def _rounded(share: Fraction) -> float:
     twice = 2 * rest
     up = twice > share.denominator or (twice == share.denominator and whole % 2 == 1)
     return float((whole + up) / scale)
-
-
-@cache
-def plan() -> Plan:
-    """Return the plan of the dataset version that this program generates."""
-    return Plan(
-        dataset_version=DATASET_VERSION,
-        generated_at=GENERATED_AT,
-        synthetic_source=SYNTHETIC_SOURCE,
-        default_seed=DEFAULT_SEED,
-        default_records=DEFAULT_RECORDS,
-        max_records=MAX_RECORDS,
-        block_records=BLOCK_RECORDS,
-        entities=[
-            EntityPlan(
-                name=entity.name,
-                plural=entity.plural,
-                description=(entity.record.__doc__ or "").strip(),
-                fields=_fields(entity),
-                statistics=[
-                    StatisticPlan(
-                        name=statistic.name,
-                        field=statistic.field,
-                        shares=None
-                        if statistic.expected is None
-                        else {label: _rounded(share) for label, share in statistic.expected().items()},
-                    )
-                    for statistic in entity.statistics
-                ],
-            )
-            for entity in ENTITIES
-        ],
-    )
-
-
-def plan_json() -> bytes:
-    """Return the plan as the bytes that `show-plan --format json` prints: two-space JSON and a line end."""
-    return msgspec.json.format(msgspec.json.encode(plan()), indent=2) + b"\n"
-
-
-@cache
-def plan_sha256() -> str:
-    """Return the SHA-256 of `plan_json()`, in hexadecimal."""
-    return hashlib.sha256(plan_json()).hexdigest()
-
-
-@cache
-def field_hashes() -> dict[str, str]:
-    """Return, for each `entity.field`, the SHA-256 of its plan: schema, rule, streams, odds and tables."""
-    return {
-        f"{entity.name}.{each.name}": hashlib.sha256(msgspec.json.encode(each)).hexdigest()
-        for entity in plan().entities
-        for each in entity.fields
-    }

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from esdh_core.plan import EntityPlan, FieldPlan, plan, plan_sha256
+from esdh_core.dataset import Dataset
+from esdh_core.plan import FieldPlan, TablePlan
 
 __all__ = ["plan_markdown", "plan_text"]
 
@@ -21,19 +22,19 @@ def _facts(field: FieldPlan) -> Iterator[tuple[str, str]]:
         yield "stream", ", ".join(field.streams)
     if field.permutation:
         yield "permutation", f"of the index, keyed by the stream {field.permutation}"
-    if field.given:
-        yield "given", ", ".join(field.given)
+    if field.depends_on:
+        yield "given", ", ".join(field.depends_on)
     if field.distribution:
         yield "distribution", field.distribution
     if field.source:
         yield "source", field.source
-    for table in field.tables:
+    for table in field.lookups:
         yield "table", f"{table.name} ({table.rows} rows, sha256 {table.sha256[:12]})"
 
 
-def _shares(entity: EntityPlan) -> Iterator[tuple[str, str]]:
+def _shares(table: TablePlan) -> Iterator[tuple[str, str]]:
     """Yield each statistic with its declared shares, the largest dozen where there are many."""
-    for statistic in entity.statistics:
+    for statistic in table.statistics:
         if statistic.shares is None:
             yield statistic.name, f"counts of {statistic.field}"
             continue
@@ -43,47 +44,47 @@ def _shares(entity: EntityPlan) -> Iterator[tuple[str, str]]:
         yield statistic.name, f"{shown}{rest}"
 
 
-def plan_text() -> str:
+def plan_text(dataset: Dataset) -> str:
     """Return the plan as plain text, a paragraph a field."""
-    the = plan()
+    plan = dataset.plan
     lines = [
-        f"Dataset version {the.dataset_version}, plan sha256 {plan_sha256()}",
-        f"Default: {the.default_records} records of seed {the.default_seed}; at most {the.max_records} records",
-        f"Every row carries synthetic_source={the.synthetic_source!r}; ages count to {the.generated_at[:10]}",
+        f"Dataset version {plan.dataset_version}, plan sha256 {dataset.plan_sha256}",
+        f"Default: {plan.default_records} records of seed {plan.default_seed}; at most {plan.max_records} records",
+        f"Every row carries synthetic_source={plan.synthetic_source!r}; ages count to {plan.generated_at[:10]}",
     ]
-    for entity in the.entities:
-        lines += ["", f"{entity.plural.upper()}: {entity.description}"]
-        for field in entity.fields:
+    for table in plan.entities:
+        lines += ["", f"{table.plural.upper()}: {table.description}"]
+        for field in table.fields:
             lines += ["", f"  {field.name}: {field.description}"]
             lines += [f"    {label:<13} {text}" for label, text in _facts(field)]
         lines += ["", "  Declared shares"]
-        lines += [f"    {name}: {text}" for name, text in _shares(entity)]
+        lines += [f"    {name}: {text}" for name, text in _shares(table)]
     return "\n".join(lines) + "\n"
 
 
-def plan_markdown() -> str:
-    """Return the plan as Markdown, a table an entity."""
-    the = plan()
+def plan_markdown(dataset: Dataset) -> str:
+    """Return the plan as Markdown, a table an table."""
+    plan = dataset.plan
     lines = [
-        f"# Generation plan of dataset version {the.dataset_version}",
+        f"# Generation plan of dataset version {plan.dataset_version}",
         "",
-        f"Plan SHA-256: `{plan_sha256()}`",
+        f"Plan SHA-256: `{dataset.plan_sha256}`",
         "",
-        f"Default: {the.default_records} records of seed {the.default_seed}; at most {the.max_records} records. "
-        f"Every row carries `synthetic_source` = `{the.synthetic_source}`. Ages count to {the.generated_at[:10]}.",
+        f"Default: {plan.default_records} records of seed {plan.default_seed}; at most {plan.max_records} records. "
+        f"Every row carries `synthetic_source` = `{plan.synthetic_source}`. Ages count to {plan.generated_at[:10]}.",
     ]
-    for entity in the.entities:
-        lines += ["", f"## {entity.plural}", "", entity.description, ""]
+    for table in plan.entities:
+        lines += ["", f"## {table.plural}", "", table.description, ""]
         lines += [
             "| field | type | rule | stream | given | distribution and source |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
-        for field in entity.fields:
+        for field in table.fields:
             odds = "; ".join(filter(None, [field.distribution, field.source]))
             streams = ", ".join(f"`{stream}`" for stream in (*field.streams, field.permutation) if stream)
-            given = ", ".join(f"`{name}`" for name in field.given)
+            given = ", ".join(f"`{name}`" for name in field.depends_on)
             cells = [f"`{field.name}`", _kind(field), field.rule, streams, given, odds]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines += ["", "Declared shares:", ""]
-        lines += [f"- `{name}`: {text}" for name, text in _shares(entity)]
+        lines += [f"- `{name}`: {text}" for name, text in _shares(table)]
     return "\n".join(lines) + "\n"

@@ -9,20 +9,22 @@ from operator import mul
 import numpy as np
 from numpy.typing import NDArray
 
-from esdh_core import persons
-from esdh_core.columns import FOUR_DIGITS, Coded, Column, FixedText, Integer, Vocabulary
-from esdh_core.constants import REFERENCE_DATE
-from esdh_core.division import divided
-from esdh_core.entities import Vehicle
-from esdh_core.ids import invert
-from esdh_core.lookups import load
-from esdh_core.rules import Block, Entity, once
-from esdh_core.stats import BandTally, PrefixTally, Statistic, ValueTally
-from esdh_core.streams import Choice, high
+from esdh_core.choices import Choice
+from esdh_core.columns import FOUR_DIGITS, Categorical, Categories, Column, FixedText, Integer
+from esdh_core.dataset import Block, Table, memoized_per_block
+from esdh_core.datasets.v0_1 import persons
+from esdh_core.datasets.v0_1.constants import REFERENCE_DATE
+from esdh_core.datasets.v0_1.entities import Vehicle
+from esdh_core.datasets.v0_1.lookups import load
+from esdh_core.datasets.v0_1.tallies import BandTally, PrefixTally
+from esdh_core.division import divmod_array
+from esdh_core.permutations import unpermute
+from esdh_core.stats import Statistic, ValueTally
+from esdh_core.streams import high32
 
-__all__ = ["VEHICLE", "vin_index"]
+__all__ = ["VEHICLES", "vin_index"]
 
-VEHICLE = Entity("vehicle", "vehicles", Vehicle)
+VEHICLES = Table("vehicles", Vehicle, "A vehicle that was never built.", singular="vehicle")
 
 _MODELS, _YEARS, _RISK = load("vehicle_models"), load("model_years"), load("risk_odds")
 _MODEL_MAKES, _MODEL_NAMES = _MODELS.texts("make"), _MODELS.texts("model")
@@ -33,12 +35,14 @@ MODEL_YEARS = tuple(_YEARS.integers("model_year"))
 _COMMERCIAL_BODIES = ("SUV", "Truck")
 
 
-@VEHICLE.rule("vehicle_id", "The record's id: decodes to seed, dataset version, entity vehicle and index")
+@VEHICLES.rule(
+    "vehicle_id", "The record's id: decodes to seed, dataset version, entity vehicle and index", role="id"
+)
 def vehicle_id(block: Block) -> Column:
     return FixedText(block.ids("vehicle"))
 
 
-@VEHICLE.rule("person_id", "The person of the same record", given=("person.person_id",))
+@VEHICLES.rule("person_id", "The person of the same record", role="copy", depends_on=("person.person_id",))
 def person_id(block: Block) -> Column:
     return persons.person_id(block)
 
@@ -69,37 +73,37 @@ _WEIGHTS_OF_YEARS = [
 _YEAR = Choice(_WEIGHTS_OF_YEARS)
 
 
-@once
+@memoized_per_block
 def _model_codes(block: Block) -> NDArray[np.int32]:
     """Return the row of each vehicle's model in the table, shape (count,)."""
     lob = persons.lob_codes(block)
     # A make's code runs through both lines of business, and so numbers the groups of models.
-    make = _MAKE.codes(high(block.draws("vehicle.make")), lob)
-    return divided(_MODEL.codes(high(block.draws("vehicle.model")), make), len(_MODEL_NAMES))[1]
+    make = _MAKE.codes(high32(block.draws("vehicle.make")), lob)
+    return divmod_array(_MODEL.codes(high32(block.draws("vehicle.model")), make), len(_MODEL_NAMES))[1]
 
 
-@once
+@memoized_per_block
 def model_and_year_codes(block: Block) -> NDArray[np.int32]:
     """Return model row * number of model years + model year's number, shape (count,)."""
-    return _YEAR.codes(high(block.draws("vehicle.model_year")), _model_codes(block))
+    return _YEAR.codes(high32(block.draws("vehicle.model_year")), _model_codes(block))
 
 
-@once
+@memoized_per_block
 def _year_codes(block: Block) -> NDArray[np.int32]:
     """Return the number of each vehicle's model year among `MODEL_YEARS`, shape (count,)."""
-    return divided(model_and_year_codes(block), len(MODEL_YEARS))[1]
+    return divmod_array(model_and_year_codes(block), len(MODEL_YEARS))[1]
 
 
-def _for_each_year(values: list[str]) -> Vocabulary:
+def _for_each_year(values: list[str]) -> Categories:
     """Return a vocabulary for model-and-year codes out of one value a model."""
-    return Vocabulary([value for value in values for _ in MODEL_YEARS])
+    return Categories([value for value in values for _ in MODEL_YEARS])
 
 
-_MAKE_VOCABULARY = _for_each_year(_MODEL_MAKES)
-_MODEL_VOCABULARY = _for_each_year(_MODEL_NAMES)
-_BODY_VOCABULARY = _for_each_year(_MODEL_BODIES)
-_YEAR_VOCABULARY = Vocabulary([str(year) for _ in _MODEL_NAMES for year in MODEL_YEARS])
-SUMMARIES = Vocabulary(
+_MAKE_CATEGORIES = _for_each_year(_MODEL_MAKES)
+_MODEL_CATEGORIES = _for_each_year(_MODEL_NAMES)
+_BODY_CATEGORIES = _for_each_year(_MODEL_BODIES)
+_YEAR_CATEGORIES = Categories([str(year) for _ in _MODEL_NAMES for year in MODEL_YEARS])
+SUMMARIES = Categories(
     [
         f"{year} {make} {model}"
         for make, model in zip(_MODEL_MAKES, _MODEL_NAMES, strict=True)
@@ -161,61 +165,64 @@ def _year_shares() -> dict[str, Fraction]:
     return {str(year): p + c for year, p, c in zip(MODEL_YEARS, personal, commercial, strict=True)}
 
 
-@VEHICLE.rule(
+@VEHICLES.rule(
     "make",
     "A make; Commercial draws only makes of SUVs and Trucks",
     streams=("vehicle.make",),
-    tables=("vehicle_models",),
-    given=("person.lob_type",),
+    lookups=(load("vehicle_models"),),
+    depends_on=("person.lob_type",),
     distribution="proportional to the summed weight of the make's models that the line of business draws",
     source=_MODELS.source,
 )
 def make(block: Block) -> Column:
-    return Coded(model_and_year_codes(block), _MAKE_VOCABULARY)
+    return Categorical(model_and_year_codes(block), _MAKE_CATEGORIES)
 
 
-@VEHICLE.rule(
+@VEHICLES.rule(
     "model",
     "A model of the make; Commercial draws only SUVs and Trucks",
     streams=("vehicle.model",),
-    tables=("vehicle_models",),
-    given=("vehicle.make", "person.lob_type"),
+    lookups=(load("vehicle_models"),),
+    depends_on=("vehicle.make", "person.lob_type"),
     distribution="proportional to weight within the make",
     source=_MODELS.source,
 )
 def model(block: Block) -> Column:
-    return Coded(model_and_year_codes(block), _MODEL_VOCABULARY)
+    return Categorical(model_and_year_codes(block), _MODEL_CATEGORIES)
 
 
-@VEHICLE.rule(
+@VEHICLES.rule(
     "model_year",
     "A model year in which the model was sold",
     streams=("vehicle.model_year",),
-    tables=("vehicle_models", "model_years"),
-    given=("vehicle.model",),
+    lookups=(
+        load("vehicle_models"),
+        load("model_years"),
+    ),
+    depends_on=("vehicle.model",),
     distribution="proportional to the vehicles of that model year on the road, over the years the model was sold",
     source=_YEARS.source,
 )
 def model_year(block: Block) -> Column:
     years = _year_codes(block) + np.int32(MODEL_YEARS[0])
-    shared = Coded(model_and_year_codes(block), _YEAR_VOCABULARY)
+    shared = Categorical(model_and_year_codes(block), _YEAR_CATEGORIES)
     return Integer(years, MODEL_YEARS[0], MODEL_YEARS[-1], shared=shared)
 
 
-@VEHICLE.rule(
+@VEHICLES.rule(
     "body_style",
     "The body style of the model",
-    tables=("vehicle_models",),
-    given=("vehicle.model",),
+    lookups=(load("vehicle_models"),),
+    depends_on=("vehicle.model",),
 )
 def body_style(block: Block) -> Column:
-    return Coded(model_and_year_codes(block), _BODY_VOCABULARY)
+    return Categorical(model_and_year_codes(block), _BODY_CATEGORIES)
 
 
 # --- risk --------------------------------------------------------------------------------------------
 
 RISK_RATINGS = ("Low", "Medium", "High")
-_RISK_VOCABULARY = Vocabulary(RISK_RATINGS)
+_RISK_CATEGORIES = Categories(RISK_RATINGS)
 _LARGEST_VEHICLE_AGE = REFERENCE_DATE.year - MODEL_YEARS[0]
 
 
@@ -260,12 +267,12 @@ def risk_shares() -> dict[str, Fraction]:
     return dict(zip(RISK_RATINGS, totals, strict=True))
 
 
-@VEHICLE.rule(
+@VEHICLES.rule(
     "risk_rating",
     "Low or Medium for Personal, Medium or High for Commercial",
     streams=("vehicle.risk_rating",),
-    tables=("risk_odds",),
-    given=("person.lob_type", "person.date_of_birth", "vehicle.model_year"),
+    lookups=(load("risk_odds"),),
+    depends_on=("person.lob_type", "person.date_of_birth", "vehicle.model_year"),
     distribution="odds by line of business, age band and vehicle age band",
     source=_RISK.source,
 )
@@ -276,29 +283,31 @@ def risk_rating(block: Block) -> Column:
     band = _RISK_BANDS.take(
         (persons.lob_codes(block) * np.int32(ages) + age) * np.int32(vehicle_ages) + vehicle_age
     )
-    codes = _RISK_RATING.codes(high(block.draws("vehicle.risk_rating")), band)
-    return Coded(divided(codes, len(RISK_RATINGS))[1], _RISK_VOCABULARY)
+    codes = _RISK_RATING.codes(high32(block.draws("vehicle.risk_rating")), band)
+    return Categorical(divmod_array(codes, len(RISK_RATINGS))[1], _RISK_CATEGORIES)
 
 
 # --- copies ------------------------------------------------------------------------------------------
 
 
-@VEHICLE.rule("lob_type", "The person's line of business", given=("person.lob_type",))
+@VEHICLES.rule("lob_type", "The person's line of business", role="copy", depends_on=("person.lob_type",))
 def lob_type(block: Block) -> Column:
     return persons.lob_type(block)
 
 
-@VEHICLE.rule("garaging_state", "The person's state", given=("person.state",))
+@VEHICLES.rule("garaging_state", "The person's state", role="copy", depends_on=("person.state",))
 def garaging_state(block: Block) -> Column:
     return persons.state(block)
 
 
-@VEHICLE.rule("garaging_postal_code", "The person's postal code", given=("person.postal_code",))
+@VEHICLES.rule(
+    "garaging_postal_code", "The person's postal code", role="copy", depends_on=("person.postal_code",)
+)
 def garaging_postal_code(block: Block) -> Column:
     return persons.postal_code(block)
 
 
-@VEHICLE.rule("synthetic_source", "The synthetic marker, the same on every row")
+@VEHICLES.rule("synthetic_source", "The synthetic marker, the same on every row", role="marker")
 def synthetic_source(block: Block) -> Column:
     return persons.synthetic_source(block)
 
@@ -387,18 +396,19 @@ _VIN_CHECKS = np.array(
 )
 
 
-@VEHICLE.rule(
+@VEHICLES.rule(
     "vin",
     "0 (a region assigned to nobody), make and model in positions 2 to 5, body style in 7, check digit in 9 and year "
     "code in 10 of 49 CFR 565.15; the keyed permutation of the index in the rest: unique within a seed",
+    role="unique",
     permutation=_VIN_STREAM,
-    tables=("vehicle_models",),
-    given=("vehicle.model", "vehicle.model_year"),
+    lookups=(load("vehicle_models"),),
+    depends_on=("vehicle.model", "vehicle.model_year"),
 )
 def vin(block: Block) -> Column:
-    letters, digits = divided(block.permuted(_VIN_STREAM), _DIGITS)
-    p6_8, p11_12 = divided(letters, _BASE * _BASE)
-    p13_16, p17 = divided(digits, 10)
+    letters, digits = divmod_array(block.permuted(_VIN_STREAM), _DIGITS)
+    p6_8, p11_12 = divmod_array(letters, _BASE * _BASE)
+    p13_16, p17 = divmod_array(digits, 10)
     vehicle = model_and_year_codes(block)
     second = _VIN_MODELS.second.take(vehicle)
     for characters, codes in ((_VIN_6_8, p6_8), (_VIN_11_12, p11_12), (_VIN_13_16, p13_16), (_VIN_17, p17)):
@@ -418,18 +428,18 @@ def vin_index(seed: int, vin: str) -> int:
     for position in (6, 8, 11, 12):  # most significant first
         letters = letters * _BASE + _VIN_CHARACTERS.index(vin[position - 1])
     permuted = letters * _DIGITS + int(vin[12:])
-    return int(invert(seed, _VIN_STREAM, np.array([permuted], dtype=np.uint64))[0])
+    return int(unpermute(seed, _VIN_STREAM, np.array([permuted], dtype=np.uint64))[0])
 
 
 def _prefix_shares() -> dict[str, Fraction]:
     return _sum_by([f"0{code}" for code in _MODELS.texts("make_code")], _model_shares_by_row())
 
 
-VEHICLE.statistics = (
+VEHICLES.statistics = (
     Statistic("makes", "make", ValueTally, _make_shares),
     Statistic("models", "model", ValueTally, _model_shares),
     Statistic("vin_prefixes", "vin", PrefixTally, _prefix_shares),
-    Statistic("model_years", "model_year", ValueTally, _year_shares),
+    Statistic("model_years", "model_year", ValueTally, _year_shares, ordered=True),
     Statistic("model_year_bands", "model_year", BandTally),
     Statistic("risk_ratings", "risk_rating", ValueTally, risk_shares),
     Statistic("lines_of_business", "lob_type", ValueTally, persons.lob_shares),

@@ -1,43 +1,47 @@
 """The rules of a person: how each field of `Person` is made."""
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
 
+from esdh_core.choices import Choice
 from esdh_core.columns import (
     FOUR_DIGITS,
-    Coded,
+    Categorical,
+    Categories,
     Column,
+    Concat,
     Date,
     FixedText,
     Integer,
-    Joined,
-    Vocabulary,
     day_number,
 )
-from esdh_core.constants import REFERENCE_DATE, SYNTHETIC_SOURCE
-from esdh_core.division import divided
-from esdh_core.entities import Person
-from esdh_core.ids import invert
-from esdh_core.lookups import load
-from esdh_core.rules import Block, Entity, once
-from esdh_core.stats import AgeTally, Statistic, ValueTally
-from esdh_core.streams import Choice, high, low, uniform
+from esdh_core.dataset import Block, Table, memoized_per_block
+from esdh_core.datasets.v0_1.constants import REFERENCE_DATE, SYNTHETIC_SOURCE
+from esdh_core.datasets.v0_1.entities import Person
+from esdh_core.datasets.v0_1.lookups import load
+from esdh_core.datasets.v0_1.tallies import AgeTally
+from esdh_core.division import divmod_array
+from esdh_core.permutations import unpermute
+from esdh_core.stats import Statistic, ValueTally
+from esdh_core.streams import bounded, high32, low32
 
-__all__ = ["PERSON", "ages", "license_index"]
+__all__ = ["PERSONS", "ages", "license_index"]
 
-PERSON = Entity("person", "persons", Person)
+PERSONS = Table("persons", Person, "A person who never existed.", singular="person")
 
 LOB_TYPES = ("Personal", "Commercial")
 _LOB = Choice([[70, 30]])
-_LOB_VOCABULARY = Vocabulary(LOB_TYPES)
+_LOB_CATEGORIES = Categories(LOB_TYPES)
 _MIN_COMMERCIAL_AGE = 21
 
 
-@PERSON.rule("person_id", "The record's id: decodes to seed, dataset version, entity person and index")
+@PERSONS.rule(
+    "person_id", "The record's id: decodes to seed, dataset version, entity person and index", role="id"
+)
 def person_id(block: Block) -> Column:
     return FixedText(block.ids("person"))
 
@@ -47,41 +51,41 @@ def person_id(block: Block) -> Column:
 _FIRST_NAMES, _LAST_NAMES = load("first_names"), load("last_names")
 _FIRST_NAME = Choice([_FIRST_NAMES.integers("weight")])
 _LAST_NAME = Choice([_LAST_NAMES.integers("weight")])
-_FIRST_VOCABULARY = Vocabulary(_FIRST_NAMES.texts("name"))
-_LAST_VOCABULARY = Vocabulary(_LAST_NAMES.texts("name"))
+_FIRST_CATEGORIES = Categories(_FIRST_NAMES.texts("name"))
+_LAST_CATEGORIES = Categories(_LAST_NAMES.texts("name"))
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "first_name",
     "A given name from the table, whatever the person's age",
     streams=("person.first_name",),
-    tables=("first_names",),
+    lookups=(load("first_names"),),
     distribution="proportional to the weight of each name",
     source=_FIRST_NAMES.source,
 )
 def first_name(block: Block) -> Column:
-    return Coded(_FIRST_NAME.codes(high(block.draws("person.first_name"))), _FIRST_VOCABULARY)
+    return Categorical(_FIRST_NAME.codes(high32(block.draws("person.first_name"))), _FIRST_CATEGORIES)
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "last_name",
     "A family name from the table",
     streams=("person.last_name",),
-    tables=("last_names",),
+    lookups=(load("last_names"),),
     distribution="proportional to the weight of each name",
     source=_LAST_NAMES.source,
 )
 def last_name(block: Block) -> Column:
-    return Coded(_LAST_NAME.codes(high(block.draws("person.last_name"))), _LAST_VOCABULARY)
+    return Categorical(_LAST_NAME.codes(high32(block.draws("person.last_name"))), _LAST_CATEGORIES)
 
 
 # --- line of business and age ------------------------------------------------------------------------
 
 
-@once
+@memoized_per_block
 def lob_codes(block: Block) -> NDArray[np.int32]:
     """Return 0 for Personal and 1 for Commercial, shape (count,)."""
-    return _LOB.codes(high(block.draws("person.lob_type")))
+    return _LOB.codes(high32(block.draws("person.lob_type")))
 
 
 _DRIVERS = load("licensed_driver_ages")
@@ -119,17 +123,17 @@ _BIRTHDAYS = np.array([_years_before(age) - _years_before(age + 1) for age in AG
 _FIRST_DAY, _LAST_DAY = int(_FIRST_BIRTHDAY.min()), _years_before(AGES[0])
 
 
-@once
+@memoized_per_block
 def _birth_draws(block: Block) -> NDArray[np.uint64]:
     return block.draws("person.date_of_birth")
 
 
-@once
+@memoized_per_block
 def _age_codes(block: Block) -> NDArray[np.int32]:
-    return divided(_AGE.codes(high(_birth_draws(block)), lob_codes(block)), len(AGES))[1]
+    return divmod_array(_AGE.codes(high32(_birth_draws(block)), lob_codes(block)), len(AGES))[1]
 
 
-@once
+@memoized_per_block
 def ages(block: Block) -> NDArray[np.int32]:
     """Return the age in whole years on the reference date, shape (count,)."""
     return _age_codes(block) + np.int32(AGES[0])
@@ -151,20 +155,20 @@ def _all_age_shares() -> dict[str, Fraction]:
     return {str(age): personal * p + commercial * c for age, p, c in shares}
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "date_of_birth",
     f"A day that gives an age on {REFERENCE_DATE}: the age by the upper half of the draw, the day of that year "
     f"of life, all alike, by the lower half; nobody is under {AGES[0]}, no Commercial driver under {_MIN_COMMERCIAL_AGE}",
     streams=("person.date_of_birth",),
-    tables=("licensed_driver_ages",),
-    given=("person.lob_type",),
+    lookups=(load("licensed_driver_ages"),),
+    depends_on=("person.lob_type",),
     distribution="licensed drivers by age, a group's drivers spread evenly over its ages; "
     f"for Commercial the same from {_MIN_COMMERCIAL_AGE} on",
     source=_DRIVERS.source,
 )
 def date_of_birth(block: Block) -> Column:
     age = _age_codes(block)
-    day = uniform(low(_birth_draws(block)), _BIRTHDAYS.take(age)).astype(np.int64)
+    day = bounded(low32(_birth_draws(block)), _BIRTHDAYS.take(age)).astype(np.int64)
     day += _FIRST_BIRTHDAY.take(age)
     return Date(day.astype(np.int32), _FIRST_DAY, _LAST_DAY)
 
@@ -190,20 +194,20 @@ _FIRST_POSTAL = np.concatenate([[0], np.cumsum(_POSTAL_COUNTS)[:-1]]).astype(np.
 _POSTAL_CITIES = [city for city, codes in enumerate(_CITY_POSTAL_CODES) for _ in codes]
 # City, state and postal code are three views of one code, the postal code's number: a text writer can
 # then render the three as one piece.
-_POSTAL_VOCABULARY = Vocabulary([code for codes in _CITY_POSTAL_CODES for code in codes])
-_CITY_VOCABULARY = Vocabulary([_CITY_NAMES[city] for city in _POSTAL_CITIES])
-_STATE_VOCABULARY = Vocabulary([_CITY_STATES[city] for city in _POSTAL_CITIES])
+_POSTAL_CATEGORIES = Categories([code for codes in _CITY_POSTAL_CODES for code in codes])
+_CITY_CATEGORIES = Categories([_CITY_NAMES[city] for city in _POSTAL_CITIES])
+_STATE_CATEGORIES = Categories([_CITY_STATES[city] for city in _POSTAL_CITIES])
 
 
-@once
+@memoized_per_block
 def _state_codes(block: Block) -> NDArray[np.int32]:
-    return _STATE.codes(high(block.draws("person.state")))
+    return _STATE.codes(high32(block.draws("person.state")))
 
 
-@once
+@memoized_per_block
 def _postal_codes(block: Block) -> NDArray[np.int32]:
-    city_number = _CITY.codes(high(block.draws("person.city")), _state_codes(block))
-    within = uniform(high(block.draws("person.postal_code")), _POSTAL_COUNTS.take(city_number))
+    city_number = _CITY.codes(high32(block.draws("person.city")), _state_codes(block))
+    within = bounded(high32(block.draws("person.postal_code")), _POSTAL_COUNTS.take(city_number))
     return (within + _FIRST_POSTAL.take(city_number)).astype(np.int32)
 
 
@@ -223,45 +227,45 @@ def city_shares() -> dict[str, Fraction]:
     return shares
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "state",
     "One of the five states",
     streams=("person.state",),
-    tables=("states",),
+    lookups=(load("states"),),
     distribution="proportional to population",
     source=_STATES.source,
 )
 def state(block: Block) -> Column:
-    return Coded(_postal_codes(block), _STATE_VOCABULARY)
+    return Categorical(_postal_codes(block), _STATE_CATEGORIES)
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "city",
     "A city of the state",
     streams=("person.city",),
-    tables=("cities",),
-    given=("person.state",),
+    lookups=(load("cities"),),
+    depends_on=("person.state",),
     distribution="proportional to population within the state",
     source=_CITIES.source,
 )
 def city(block: Block) -> Column:
-    return Coded(_postal_codes(block), _CITY_VOCABULARY)
+    return Categorical(_postal_codes(block), _CITY_CATEGORIES)
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "postal_code",
     "A postal code of the city",
     streams=("person.postal_code",),
-    tables=("cities",),
-    given=("person.city",),
+    lookups=(load("cities"),),
+    depends_on=("person.city",),
     distribution="all postal codes of the city alike",
     source=_CITIES.source,
 )
 def postal_code(block: Block) -> Column:
-    return Coded(_postal_codes(block), _POSTAL_VOCABULARY)
+    return Categorical(_postal_codes(block), _POSTAL_CATEGORIES)
 
 
-@PERSON.rule("driver_license_state", "The person's state", given=("person.state",))
+@PERSONS.rule("driver_license_state", "The person's state", role="copy", depends_on=("person.state",))
 def driver_license_state(block: Block) -> Column:
     return state(block)
 
@@ -270,7 +274,7 @@ def driver_license_state(block: Block) -> Column:
 
 _HOUSE_NUMBERS = (100, 9999)
 _STEMS, _ENDINGS, _KINDS = load("street_stems"), load("street_endings"), load("street_kinds")
-_STREETS = Vocabulary(
+_STREETS = Categories(
     [
         f"{stem}{ending} {kind}"
         for stem in _STEMS.texts("word")
@@ -279,7 +283,7 @@ _STREETS = Vocabulary(
     ]
 )
 _UNITS = load("unit_designators")
-_UNIT_VOCABULARY = Vocabulary(
+_UNIT_CATEGORIES = Categories(
     [None]
     + [
         f"{designator} {number}"
@@ -292,54 +296,58 @@ _UNIT_VOCABULARY = Vocabulary(
 _HAS_UNIT = Choice([[2, 1]])  # two thirds of addresses have no second line
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "address_line_1",
     f"A house number from {_HOUSE_NUMBERS[0]} to {_HOUSE_NUMBERS[1]} by the upper half of the draw, and by the lower "
     "half a street compounded of invented words",
     streams=("person.address_line_1",),
-    tables=("street_stems", "street_endings", "street_kinds"),
+    lookups=(
+        load("street_stems"),
+        load("street_endings"),
+        load("street_kinds"),
+    ),
     distribution="all house numbers alike; all streets alike",
     source=_STEMS.source,
 )
 def address_line_1(block: Block) -> Column:
     words = block.draws("person.address_line_1")
     first, last = _HOUSE_NUMBERS
-    number = uniform(high(words), last - first + 1).astype(np.int32) + np.int32(first)
-    street = uniform(low(words), len(_STREETS)).astype(np.int32)
-    return Joined((Integer(number, first, last), " ", Coded(street, _STREETS)))
+    number = bounded(high32(words), last - first + 1).astype(np.int32) + np.int32(first)
+    street = bounded(low32(words), len(_STREETS)).astype(np.int32)
+    return Concat((Integer(number, first, last), " ", Categorical(street, _STREETS)))
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "address_line_2",
     "Null, or an apartment or unit: which of the two by the upper half of the draw, its number by the lower",
     streams=("person.address_line_2",),
-    tables=("unit_designators",),
+    lookups=(load("unit_designators"),),
     distribution="null 2 : unit 1; all units alike",
     source=_UNITS.source,
 )
 def address_line_2(block: Block) -> Column:
     words = block.draws("person.address_line_2")
-    unit = uniform(low(words), len(_UNIT_VOCABULARY) - 1).astype(np.int32) + np.int32(1)
-    return Coded(unit * _HAS_UNIT.codes(high(words)), _UNIT_VOCABULARY)
+    unit = bounded(low32(words), len(_UNIT_CATEGORIES) - 1).astype(np.int32) + np.int32(1)
+    return Categorical(unit * _HAS_UNIT.codes(high32(words)), _UNIT_CATEGORIES)
 
 
 # --- what every person has ---------------------------------------------------------------------------
 
-_COUNTRY = Vocabulary(["US"])
-_SOURCE = Vocabulary([SYNTHETIC_SOURCE])
+_COUNTRY = Categories(["US"])
+_SOURCE = Categories([SYNTHETIC_SOURCE])
 
 
-@once
+@memoized_per_block
 def _zeros(block: Block) -> NDArray[np.int32]:
     return np.zeros(block.count, dtype=np.int32)
 
 
-@PERSON.rule("country", "Always US")
+@PERSONS.rule("country", "Always US")
 def country(block: Block) -> Column:
-    return Coded(_zeros(block), _COUNTRY)
+    return Categorical(_zeros(block), _COUNTRY)
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "lob_type",
     "Personal or Commercial",
     streams=("person.lob_type",),
@@ -347,12 +355,12 @@ def country(block: Block) -> Column:
     source="The data contract of v0.1",
 )
 def lob_type(block: Block) -> Column:
-    return Coded(lob_codes(block), _LOB_VOCABULARY)
+    return Categorical(lob_codes(block), _LOB_CATEGORIES)
 
 
-@PERSON.rule("synthetic_source", "The synthetic marker, the same on every row")
+@PERSONS.rule("synthetic_source", "The synthetic marker, the same on every row", role="marker")
 def synthetic_source(block: Block) -> Column:
-    return Coded(_zeros(block), _SOURCE)
+    return Categorical(_zeros(block), _SOURCE)
 
 
 # --- driver's license --------------------------------------------------------------------------------
@@ -371,17 +379,18 @@ _LICENSE = np.dtype(
 )
 
 
-@PERSON.rule(
+@PERSONS.rule(
     "driver_license_number",
     "The state's two letters, then the keyed permutation of the index in eleven digits: unique within a seed, "
     "and in a form that none of the five states issues",
+    role="unique",
     permutation=_LICENSE_STREAM,
-    given=("person.state",),
+    depends_on=("person.state",),
 )
 def driver_license_number(block: Block) -> Column:
-    pair, rest = divided(block.permuted(_LICENSE_STREAM), 10**9)
-    upper, rest32 = divided(rest.astype(np.uint32), 10**5)
-    lower, last = divided(rest32, 10)
+    pair, rest = divmod_array(block.permuted(_LICENSE_STREAM), 10**9)
+    upper, rest32 = divmod_array(rest.astype(np.uint32), 10**5)
+    lower, last = divmod_array(rest32, 10)
     text = np.empty((block.count, 13), dtype=np.uint8)
     parts = text.reshape(-1).view(_LICENSE)
     parts["first"] = _STATE_WORDS.take(_state_codes(block)) | _PAIR_WORDS.take(pair)
@@ -393,11 +402,18 @@ def driver_license_number(block: Block) -> Column:
 
 def license_index(seed: int, number: str) -> int:
     """Return the index that a license number of this seed holds: the inverse of its eleven digits."""
-    return int(invert(seed, _LICENSE_STREAM, np.array([int(number[2:])], dtype=np.uint64))[0])
+    return int(unpermute(seed, _LICENSE_STREAM, np.array([int(number[2:])], dtype=np.uint64))[0])
 
 
-PERSON.statistics = (
-    Statistic("ages", "date_of_birth", AgeTally, _all_age_shares),
+PERSONS.statistics = (
+    Statistic(
+        "ages",
+        "date_of_birth",
+        partial(AgeTally, REFERENCE_DATE),
+        _all_age_shares,
+        ordered=True,
+        cumulative=True,
+    ),
     Statistic("lines_of_business", "lob_type", ValueTally, lob_shares),
     Statistic("states", "state", ValueTally, state_shares),
     Statistic("cities", "city", ValueTally, city_shares),

@@ -9,7 +9,7 @@ import msgspec
 
 from esdh_core.errors import LookupTableError
 
-__all__ = ["LookupTable", "load"]
+__all__ = ["LookupTable", "load_table"]
 
 T = TypeVar("T")
 
@@ -56,14 +56,16 @@ _decoder = msgspec.json.Decoder(LookupTable)
 
 
 @cache
-def load(name: str) -> LookupTable:
-    """Return a lookup table by name, with the SHA-256 of its file.
+def load_table(package: str, name: str) -> LookupTable:
+    """Return a lookup table that a package ships as `<name>.json`, with the SHA-256 of its file.
 
     Raises LookupTableError when the installation lacks it or when it isn't shaped as a table.
     """
     try:
-        data = (files(__name__) / f"{name}.json").read_bytes()
+        data = (files(package) / f"{name}.json").read_bytes()
         table = _decoder.decode(data)
     except (OSError, msgspec.DecodeError) as error:
-        raise LookupTableError(f"lookup table {name!r} can't be read ({error}); reinstall esdh-core") from error
+        raise LookupTableError(
+            f"lookup table {name!r} can't be read ({error}); reinstall {package.partition('.')[0].replace('_', '-')}"
+        ) from error
     return msgspec.structs.replace(table, sha256=hashlib.sha256(data).hexdigest())

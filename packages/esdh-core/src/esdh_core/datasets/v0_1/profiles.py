@@ -1,37 +1,42 @@
 """The rules of a profile: copies of its person and its vehicle, on one row."""
 
-from esdh_core import persons, vehicles
-from esdh_core.columns import Coded, Column, FixedText, Joined
-from esdh_core.entities import Profile
-from esdh_core.rules import Block, Entity
+from esdh_core.columns import Categorical, Column, Concat, FixedText
+from esdh_core.dataset import Block, Table
+from esdh_core.datasets.v0_1 import persons, vehicles
+from esdh_core.datasets.v0_1.entities import Profile
+from esdh_core.datasets.v0_1.lookups import load
 from esdh_core.stats import Statistic, ValueTally
 
-__all__ = ["PROFILE"]
+__all__ = ["PROFILES"]
 
-PROFILE = Entity("profile", "profiles", Profile)
+PROFILES = Table("profiles", Profile, "A person and their vehicle on one row.", singular="profile")
 
 
-@PROFILE.rule("profile_id", "The record's id: decodes to seed, dataset version, entity profile and index")
+@PROFILES.rule(
+    "profile_id", "The record's id: decodes to seed, dataset version, entity profile and index", role="id"
+)
 def profile_id(block: Block) -> Column:
     return FixedText(block.ids("profile"))
 
 
-@PROFILE.rule("full_name", "First name, a space, last name", given=("person.first_name", "person.last_name"))
+@PROFILES.rule(
+    "full_name", "First name, a space, last name", depends_on=("person.first_name", "person.last_name")
+)
 def full_name(block: Block) -> Column:
     first, last = persons.first_name(block), persons.last_name(block)
-    assert isinstance(first, Coded)  # noqa: S101 - narrows the type
-    assert isinstance(last, Coded)  # noqa: S101 - narrows the type
-    return Joined((first, " ", last))
+    assert isinstance(first, Categorical)  # noqa: S101 - narrows the type
+    assert isinstance(last, Categorical)  # noqa: S101 - narrows the type
+    return Concat((first, " ", last))
 
 
-@PROFILE.rule(
+@PROFILES.rule(
     "vehicle_summary",
     "Model year, make and model with spaces between",
-    tables=("vehicle_models",),
-    given=("vehicle.model_year", "vehicle.make", "vehicle.model"),
+    lookups=(load("vehicle_models"),),
+    depends_on=("vehicle.model_year", "vehicle.make", "vehicle.model"),
 )
 def vehicle_summary(block: Block) -> Column:
-    return Coded(vehicles.model_and_year_codes(block), vehicles.SUMMARIES)
+    return Categorical(vehicles.model_and_year_codes(block), vehicles.SUMMARIES)
 
 
 for _name, _of, _copied in (
@@ -45,15 +50,15 @@ for _name, _of, _copied in (
     ("primary_vehicle_vin", vehicles.vin, "vehicle.vin"),
     ("risk_rating", vehicles.risk_rating, "vehicle.risk_rating"),
 ):
-    PROFILE.rule(_name, f"A copy of {_copied}", given=(_copied,))(_of)
+    PROFILES.rule(_name, f"A copy of {_copied}", role="copy", depends_on=(_copied,))(_of)
 
 
-@PROFILE.rule("synthetic_source", "The synthetic marker, the same on every row")
+@PROFILES.rule("synthetic_source", "The synthetic marker, the same on every row", role="marker")
 def synthetic_source(block: Block) -> Column:
     return persons.synthetic_source(block)
 
 
-PROFILE.statistics = (
+PROFILES.statistics = (
     Statistic("lines_of_business", "lob_type", ValueTally, persons.lob_shares),
     Statistic("states", "residence_state", ValueTally, persons.state_shares),
     Statistic("cities", "city", ValueTally, persons.city_shares),

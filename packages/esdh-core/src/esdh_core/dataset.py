@@ -1,0 +1,374 @@
+"""What a dataset is: tables of fields, a rule for each field, and blocks of records that rules make columns of.
+
+A dataset is a value. Columns, files, manifest, proof, API and page take it as a parameter and read its roles and
+types; only `esdh_core.datasets` knows one by its name.
+"""
+
+import datetime as dt
+import hashlib
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Struct, UnsetType
+from numpy.typing import NDArray
+
+from esdh_core.columns import Column
+from esdh_core.constants import BLOCK_RECORDS, DEFAULT_RECORDS, DEFAULT_SEED, MAX_RECORDS
+from esdh_core.errors import RequestError
+from esdh_core.ids import IdCodec
+from esdh_core.permutations import permute
+from esdh_core.plan import Plan, TablePlan, describe_table
+from esdh_core.requests import check_seed, check_window
+from esdh_core.rules import Role, Rule
+from esdh_core.stats import Statistic
+from esdh_core.streams import draws
+
+__all__ = ["Block", "Dataset", "FieldRef", "Table", "memoized_per_block", "notes_for"]
+
+T = TypeVar("T")
+
+
+def notes_for(seed: int) -> str:
+    """Return the sentence that a manifest and an answer carry as `notes`."""
+    return f"Deterministic snapshot generated from rule-based distributions (seed={seed})."
+
+
+class Block:
+    """Records `start` to `start + count - 1` of a dataset and a seed, and what has been computed of them so far."""
+
+    def __init__(self, dataset: "Dataset", *, seed: int, start: int, count: int) -> None:
+        self.dataset = dataset
+        self.seed = seed
+        self.start = start
+        self.count = count
+        self.index = np.arange(start, start + count, dtype=np.uint64)
+        self.streams: list[str] = []
+        self._memo: dict[Callable[[Block], Any], Any] = {}
+
+    def draws(self, stream: str) -> NDArray[np.uint64]:
+        """Return the draws of a stream for these records."""
+        self.streams.append(stream)
+        return draws(self.seed, stream, self.start, self.count)
+
+    def ids(self, entity: str) -> NDArray[np.uint8]:
+        """Return the ids of a table's rows as text, shape (count, 36)."""
+        return self.dataset.ids.texts(self.seed, entity, self.index)
+
+    def permuted(self, stream: str) -> NDArray[np.uint64]:
+        """Return the permuted indices of these records, below 2^36."""
+        return permute(self.seed, stream, self.index)
+
+    def value(self, compute: "Callable[[Block], T]") -> T:
+        """Return `compute(self)`, computed at most once for this block."""
+        if compute not in self._memo:
+            self._memo[compute] = compute(self)
+        result: T = self._memo[compute]
+        return result
+
+
+def memoized_per_block(compute: Callable[[Block], T]) -> Callable[[Block], T]:
+    """Make a function of a block that is computed at most once a block."""
+
+    def value(block: Block) -> T:
+        return block.value(compute)
+
+    return value
+
+
+@dataclass(slots=True, eq=False)
+class Table:
+    """One table: its names, its Struct (the schema), the rule of each of its fields and the statistics kept of it.
+
+    `singular`, where a table has one, is what a row is called: in ids, in the plan and in the names of streams.
+    """
+
+    name: str
+    record: type[Struct]
+    description: str
+    singular: str | None = None
+    statistics: tuple[Statistic, ...] = ()
+    _rules: dict[str, Rule] = field(default_factory=dict)
+
+    def rule(
+        self, name: str, text: str, **declared: Any
+    ) -> Callable[[Callable[[Block], Column]], Callable[[Block], Column]]:
+        """Bind the decorated function to a field of this table's Struct; `declared` as in `Rule`.
+
+        Raises TypeError for a field that the Struct doesn't have or that has a rule already.
+        """
+        if name not in self.record.__struct_fields__ or name in self._rules:
+            raise TypeError(f"{self.record.__name__} has no field {name!r} that still needs a rule")
+
+        def bind(compute: Callable[[Block], Column]) -> Callable[[Block], Column]:
+            column = memoized_per_block(compute)
+            self._rules[name] = Rule(name=name, text=text, column=column, **declared)
+            return column
+
+        return bind
+
+    @property
+    def entity(self) -> str:
+        """What a row is called: the singular, or the table's name where it has none."""
+        return self.singular or self.name
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The field names, in the Struct's order."""
+        return self.record.__struct_fields__
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules in the Struct's order; TypeError when a field has none."""
+        missing = [name for name in self.fields if name not in self._rules]
+        if missing:
+            raise TypeError(f"{self.record.__name__} has no rule for {', '.join(missing)}")
+        return tuple(self._rules[name] for name in self.fields)
+
+    def field_with(self, role: Role) -> str | None:
+        """Return the first field of a role, None where there is none."""
+        return next((rule.name for rule in self.rules if rule.role == role), None)
+
+    def columns(self, block: Block) -> dict[str, Column]:
+        """Return the columns of this table over a block, in field order."""
+        return {rule.name: rule.column(block) for rule in self.rules}
+
+    def structs(self, block: Block) -> list[Any]:
+        """Return the rows of this table over a block as its Struct."""
+        columns = self.columns(block).values()
+        return [self.record(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+class FieldRef(NamedTuple):
+    """A field of a table."""
+
+    table: Table
+    rule: Rule
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset:
+    """A dataset: its names, its tables (parents first), its marker and its ids.
+
+    `location` (`module:attribute`) is where Python finds the dataset: it is pickled by that and its plan's
+    digest. `bundle_type`, `metadata_type` and `record_type` are the typed façade of a dataset that has one; else
+    they are made from its tables.
+
+    Compared and hashed by identity: there is one object of a dataset in a process.
+    """
+
+    dataset_version: str
+    slug: str
+    marker: str
+    reference_date: dt.date
+    tables: tuple[Table, ...]
+    ids: IdCodec
+    location: str
+    note: str = ""
+    bundle_type: type[Any] | None = None
+    metadata_type: type[Any] | None = None
+    record_type: type[Any] | None = None
+
+    @property
+    def generated_at(self) -> str:
+        """The reference instant, in ISO 8601 without a zone; no wall clock enters an output."""
+        return f"{self.reference_date.isoformat()}T00:00:00"
+
+    @property
+    def block_records(self) -> int:
+        """The records of a block, of generation, digest and row groups."""
+        return BLOCK_RECORDS
+
+    def table(self, name: str) -> Table:
+        """Return a table by its name or its singular.
+
+        Raises RequestError for any other name.
+        """
+        for table in self.tables:
+            if name in (table.name, table.singular):
+                return table
+        known = ", ".join(
+            f"{table.singular} ({table.name})" if table.singular else table.name for table in self.tables
+        )
+        raise RequestError(f"{name!r} is no entity; known are {known}")
+
+    def select(self, names: Iterable[str]) -> tuple[Table, ...]:
+        """Return the named tables in the dataset's order; all of them for no names.
+
+        Raises RequestError for an unknown name.
+        """
+        chosen = {self.table(name).name for name in names}
+        return tuple(table for table in self.tables if not chosen or table.name in chosen)
+
+    def field(self, path: str) -> FieldRef:
+        """Return the field that a rule's `depends_on` names, as `table.field`."""
+        owner, _, name = path.partition(".")
+        table = self.table(owner)
+        return FieldRef(table, next(rule for rule in table.rules if rule.name == name))
+
+    def copied(self, rule: Rule) -> FieldRef | None:
+        """Return the field that a field copies, None where it is no copy."""
+        return self.field(rule.depends_on[0]) if rule.role == "copy" else None
+
+    def origin(self, rule: Rule) -> Rule:
+        """Return the rule whose value a field holds: its own, or the last in a chain of copies."""
+        while (source := self.copied(rule)) is not None:
+            rule = source.rule
+        return rule
+
+    def reference(self, rule: Rule) -> FieldRef | None:
+        """Return the unique field that a field is a copy of: what it refers to, None where it refers to nothing."""
+        source = self.copied(rule)
+        return source if source is not None and self.origin(rule).role in ("id", "unique") else None
+
+    def block(self, start: int, count: int, seed: int = DEFAULT_SEED) -> Block:
+        """Return records `start` to `start + count - 1` of a seed, of which nothing has been computed yet.
+
+        Raises RequestError for a seed or a window that can't be.
+        """
+        check_seed(seed)
+        check_window(start, count)
+        return Block(self, seed=seed, start=start, count=count)
+
+    def columns(
+        self, start: int, count: int, seed: int = DEFAULT_SEED, *, tables: Sequence[str] = ()
+    ) -> dict[str, dict[str, Column]]:
+        """Return records `start` to `start + count - 1` as columns: table name to field to column.
+
+        Fields come in the Struct's order. `tables` names the tables wanted (all, when empty); a table's values
+        are the same whichever others are made.
+
+        Raises RequestError for a seed, a window or a table that can't be.
+        """
+        block = self.block(start, count, seed)
+        return {table.name: table.columns(block) for table in self.select(tables)}
+
+    def bundle(self, records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, start: int = 0) -> Any:
+        """Return records `start` to `start + records - 1` of a seed as typed Structs, with their metadata.
+
+        Raises RequestError for a seed or a window that can't be.
+        """
+        block = self.block(start, records, seed)
+        rows = {table.name: table.structs(block) for table in self.tables}
+        metadata = self.metadata({name: len(of) for name, of in rows.items()}, seed)
+        return self._bundle_type(metadata=metadata, **rows)
+
+    def rows(
+        self, table: str, records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, start: int = 0
+    ) -> list[Any]:
+        """Return one table's rows of records `start` to `start + records - 1` as its Struct.
+
+        They equal those of `bundle`, without the other tables' cost.
+
+        Raises RequestError for a table, a seed or a window that can't be.
+        """
+        return self.table(table).structs(self.block(start, records, seed))
+
+    def metadata(self, row_counts: Mapping[str, int], seed: int) -> Any:
+        """Return what some rows say of themselves: how many there are of each table, and the seed in words."""
+        counts = {f"record_count_{name}": count for name, count in row_counts.items()}
+        return self._metadata_type(
+            dataset_version=self.dataset_version,
+            generated_at=self.generated_at,
+            notes=notes_for(seed),
+            **counts,
+        )
+
+    def reproduce(self, text: str) -> Any:
+        """Return the record behind an id of any table, from the id alone; no other record is made.
+
+        Raises IdError, with the reason, for a text that is no id of this dataset.
+        """
+        origin = self.ids.decode(text)
+        block = self.block(origin.index, 1, origin.seed)
+        return self._record_type(origin, *(table.structs(block)[0] for table in self.tables))
+
+    @cached_property
+    def _metadata_type(self) -> type[Any]:
+        if self.metadata_type is not None:
+            return self.metadata_type
+        counts = [(f"record_count_{table.name}", int | UnsetType, UNSET) for table in self.tables]
+        ends: list[Any] = [("dataset_version", str), ("generated_at", str), *counts, ("notes", str, "")]
+        return msgspec.defstruct("DatasetMetadata", ends, frozen=True)
+
+    @cached_property
+    def _bundle_type(self) -> type[Any]:
+        if self.bundle_type is not None:
+            return self.bundle_type
+        fields: list[Any] = [("metadata", self._metadata_type)]
+        fields += [(table.name, list[table.record]) for table in self.tables]  # type: ignore[name-defined]  # a list of this table's Struct
+        return msgspec.defstruct("Bundle", fields, frozen=True)
+
+    @cached_property
+    def _record_type(self) -> type[Any]:
+        return self.record_type or namedtuple("Record", ["id", *(table.entity for table in self.tables)])
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan: what is generated and how, as data."""
+        return Plan(
+            dataset_version=self.dataset_version,
+            generated_at=self.generated_at,
+            synthetic_source=self.marker,
+            default_seed=DEFAULT_SEED,
+            default_records=DEFAULT_RECORDS,
+            max_records=MAX_RECORDS,
+            block_records=BLOCK_RECORDS,
+            entities=[
+                describe_table(
+                    name=table.entity,
+                    plural=table.name,
+                    description=table.description,
+                    record=table.record,
+                    rules=table.rules,
+                    statistics=table.statistics,
+                )
+                for table in self.tables
+            ],
+        )
+
+    @cached_property
+    def plan_json(self) -> bytes:
+        """The plan as the bytes that `show-plan --format json` prints: two-space JSON and a line end."""
+        return msgspec.json.format(msgspec.json.encode(self.plan), indent=2) + b"\n"
+
+    @cached_property
+    def plan_sha256(self) -> str:
+        """The SHA-256 of `plan_json`, in hexadecimal."""
+        return hashlib.sha256(self.plan_json).hexdigest()
+
+    @cached_property
+    def field_hashes(self) -> dict[str, str]:
+        """For each `table.field` the SHA-256 of its plan: schema, rule, streams, odds and lookup tables."""
+        return {
+            f"{table.name}.{each.name}": hashlib.sha256(msgspec.json.encode(each)).hexdigest()
+            for table in self.plan.entities
+            for each in table.fields
+        }
+
+    def table_plan(self, table: Table) -> TablePlan:
+        """Return what the plan tells of a table."""
+        return self.plan.entities[self.tables.index(table)]
+
+    def __reduce__(self) -> tuple[Callable[[str, str], "Dataset"], tuple[str, str]]:
+        return _import, (self.location, self.plan_sha256)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.dataset_version}>"
+
+
+def _import(location: str, sha256: str) -> Dataset:
+    """Return a dataset of this process by where Python finds it; RequestError when its plan is another one."""
+    module, _, attribute = location.partition(":")
+    dataset: Dataset = getattr(import_module(module), attribute)
+    if dataset.plan_sha256 != sha256:
+        raise RequestError(
+            f"dataset {dataset.dataset_version} has another plan here ({dataset.plan_sha256}) than where the work was "
+            f"given out ({sha256}); install the same version on both"
+        )
+    return dataset
