@@ -9,7 +9,8 @@ import hashlib
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from fractions import Fraction
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,9 +28,9 @@ from esdh_core.plan import Plan, TablePlan, describe_table
 from esdh_core.requests import check_seed, check_window
 from esdh_core.rules import Role, Rule
 from esdh_core.stats import Statistic
-from esdh_core.streams import draws
+from esdh_core.streams import child_words, draws
 
-__all__ = ["Block", "Dataset", "FieldRef", "Table", "memoized_per_block", "notes_for"]
+__all__ = ["Block", "Dataset", "FieldRef", "Level", "Table", "memoized_per_block", "notes_for"]
 
 T = TypeVar("T")
 
@@ -39,26 +40,83 @@ def notes_for(seed: int) -> str:
     return f"Deterministic snapshot generated from rule-based distributions (seed={seed})."
 
 
-class Block:
-    """Records `start` to `start + count - 1` of a dataset and a seed, and what has been computed of them so far."""
+class Level(NamedTuple):
+    """The rows of one table in a block: their slots, and where they hang.
 
-    def __init__(self, dataset: "Dataset", *, seed: int, start: int, count: int) -> None:
+    `parents` is the position of each row's parent among the rows of the parent's table, `k` its own number among
+    its siblings, from 0; both are None where every parent has exactly one row, and in a table without a parent.
+    """
+
+    slots: NDArray[np.uint64]
+    parents: NDArray[np.intp] | None = None
+    k: NDArray[np.int64] | None = None
+
+
+class Block:
+    """Records `start` to `start + count - 1` of a dataset and a seed, and what has been computed of them so far.
+
+    The records are rows of `top`, a table without a parent: the root, unless a fixed table is made. A row is
+    addressed by its slot, and a word is drawn for a row by its slot (datasets.md, section 2), so a block is the
+    same whatever blocks are made beside it.
+    """
+
+    def __init__(
+        self, dataset: "Dataset", *, seed: int, start: int, count: int, top: "Table | None" = None
+    ) -> None:
         self.dataset = dataset
         self.seed = seed
         self.start = start
         self.count = count
+        self.top = top or dataset.root
         self.index = np.arange(start, start + count, dtype=np.uint64)
         self.streams: list[str] = []
-        self._memo: dict[Callable[[Block], Any], Any] = {}
+        self._memo: dict[object, Any] = {}
 
     def draws(self, stream: str) -> NDArray[np.uint64]:
-        """Return the draws of a stream for these records."""
+        """Return the words of a stream for these records, shape (count,)."""
         self.streams.append(stream)
         return draws(self.seed, stream, self.start, self.count)
 
-    def ids(self, entity: str) -> NDArray[np.uint8]:
-        """Return the ids of a table's rows as text, shape (count, 36)."""
-        return self.dataset.ids.texts(self.seed, entity, self.index)
+    def words(self, table: "Table", stream: str) -> NDArray[np.uint64]:
+        """Return the words of a stream for a table's rows: a child's is mixed from its parent's and its number."""
+        if table.parent is None:
+            return self.draws(stream)
+        words, level = self.words(table.parent, stream), self.level(table)
+        if level.parents is None or level.k is None:
+            return words
+        return child_words(words.take(level.parents), level.k)
+
+    def level(self, table: "Table") -> Level:
+        """Return the rows of a table: their slots, their parents and their numbers among siblings."""
+        return self.memoized(table, lambda: self._level(table))
+
+    def _level(self, table: "Table") -> Level:
+        if table.parent is None:
+            return Level(self.index)
+        above = self.level(table.parent)
+        if table.count is None:
+            return Level(above.slots)
+        counts = table.count(self)
+        parents = np.repeat(np.arange(len(counts), dtype=np.intp), counts)
+        k = np.arange(len(parents), dtype=np.int64) - (np.cumsum(counts) - counts).take(parents)
+        slots = above.slots.take(parents) * np.uint64(table.room) + k.astype(np.uint64)
+        return Level(slots, parents, k)
+
+    def rows_of(self, table: "Table", ancestor: "Table") -> NDArray[np.intp] | None:
+        """Return, for each row of a table, the position of its ancestor's row; None where they are the same."""
+        positions: NDArray[np.intp] | None = None
+        while table is not ancestor:
+            if table.parent is None:
+                raise TypeError(f"table {ancestor.name!r} is not above {table.name!r}")
+            parents = self.level(table).parents
+            if parents is not None:
+                positions = parents if positions is None else parents.take(positions)
+            table = table.parent
+        return positions
+
+    def ids(self, table: "Table") -> NDArray[np.uint8]:
+        """Return the ids of a table's rows as text, shape (rows, 36)."""
+        return self.dataset.ids.texts(self.seed, table.entity, self.level(table).slots)
 
     def permuted(self, stream: str) -> NDArray[np.uint64]:
         """Return the permuted indices of these records, below 2^36."""
@@ -66,9 +124,13 @@ class Block:
 
     def value(self, compute: "Callable[[Block], T]") -> T:
         """Return `compute(self)`, computed at most once for this block."""
-        if compute not in self._memo:
-            self._memo[compute] = compute(self)
-        result: T = self._memo[compute]
+        return self.memoized(compute, lambda: compute(self))
+
+    def memoized(self, key: object, compute: Callable[[], T]) -> T:
+        """Return `compute()`, computed at most once for this block and key."""
+        if key not in self._memo:
+            self._memo[key] = compute()
+        result: T = self._memo[key]
         return result
 
 
@@ -86,12 +148,22 @@ class Table:
     """One table: its names, its Struct (the schema), the rule of each of its fields and the statistics kept of it.
 
     `singular`, where a table has one, is what a row is called: in ids, in the plan and in the names of streams.
+
+    A table with a `parent` hangs below it: with `count`, a function of a block that gives the number of rows of
+    each of the parent's, in slots that are `room` apart; else with exactly one row a parent. A table without a
+    parent is the root, or is fixed and has so many `rows`. `mean` is the expected number of rows a record (of a
+    fixed table: a row of its top).
     """
 
     name: str
     record: type[Struct]
     description: str
     singular: str | None = None
+    parent: "Table | None" = None
+    count: Callable[[Block], NDArray[np.int64]] | None = None
+    room: int = 1
+    rows: int | None = None
+    mean: Fraction = Fraction(1)
     statistics: tuple[Statistic, ...] = ()
     _rules: dict[str, Rule] = field(default_factory=dict)
 
@@ -116,6 +188,22 @@ class Table:
     def entity(self) -> str:
         """What a row is called: the singular, or the table's name where it has none."""
         return self.singular or self.name
+
+    @property
+    def top(self) -> "Table":
+        """The table without a parent that this one hangs below, itself if it has none."""
+        return self if self.parent is None else self.parent.top
+
+    @property
+    def span(self) -> int:
+        """The slots that one row of the top table has room for in this table."""
+        return 1 if self.parent is None else self.parent.span * self.room
+
+    @property
+    def block_records(self) -> int:
+        """The records of a block of this table, of digest and of row groups: so many that its rows fit 65,536."""
+        most = int(BLOCK_RECORDS / self.mean) if self.mean else BLOCK_RECORDS
+        return min(BLOCK_RECORDS, 1 << most.bit_length() >> 1) or 1
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -180,9 +268,9 @@ class Dataset:
         return f"{self.reference_date.isoformat()}T00:00:00"
 
     @property
-    def block_records(self) -> int:
-        """The records of a block, of generation, digest and row groups."""
-        return BLOCK_RECORDS
+    def root(self) -> Table:
+        """The table whose rows are the records."""
+        return next(table for table in self.tables if table.parent is None and table.rows is None)
 
     def table(self, name: str) -> Table:
         """Return a table by its name or its singular.
@@ -235,6 +323,10 @@ class Dataset:
         check_window(start, count)
         return Block(self, seed=seed, start=start, count=count)
 
+    def block_of(self, table: Table, block: Block) -> Block:
+        """Return the block that has a table's rows: `block`, or for a fixed table one of all its rows."""
+        return block if table.top is block.top else _fixed_block(self, table.top, block.seed)
+
     def columns(
         self, start: int, count: int, seed: int = DEFAULT_SEED, *, tables: Sequence[str] = ()
     ) -> dict[str, dict[str, Column]]:
@@ -246,7 +338,7 @@ class Dataset:
         Raises RequestError for a seed, a window or a table that can't be.
         """
         block = self.block(start, count, seed)
-        return {table.name: table.columns(block) for table in self.select(tables)}
+        return {table.name: table.columns(self.block_of(table, block)) for table in self.select(tables)}
 
     def bundle(self, records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, start: int = 0) -> Any:
         """Return records `start` to `start + records - 1` of a seed as typed Structs, with their metadata.
@@ -254,7 +346,7 @@ class Dataset:
         Raises RequestError for a seed or a window that can't be.
         """
         block = self.block(start, records, seed)
-        rows = {table.name: table.structs(block) for table in self.tables}
+        rows = {table.name: table.structs(self.block_of(table, block)) for table in self.tables}
         metadata = self.metadata({name: len(of) for name, of in rows.items()}, seed)
         return self._bundle_type(metadata=metadata, **rows)
 
@@ -267,7 +359,8 @@ class Dataset:
 
         Raises RequestError for a table, a seed or a window that can't be.
         """
-        return self.table(table).structs(self.block(start, records, seed))
+        chosen = self.table(table)
+        return chosen.structs(self.block_of(chosen, self.block(start, records, seed)))
 
     def metadata(self, row_counts: Mapping[str, int], seed: int) -> Any:
         """Return what some rows say of themselves: how many there are of each table, and the seed in words."""
@@ -360,6 +453,14 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"<Dataset {self.dataset_version}>"
+
+
+@lru_cache(maxsize=8)
+def _fixed_block(dataset: Dataset, top: Table, seed: int) -> Block:
+    """Return every row of a fixed table and of what hangs below it; the last few that were used are kept."""
+    if top.rows is None:
+        raise TypeError(f"table {top.name!r} is not fixed")
+    return Block(dataset, seed=seed, start=0, count=top.rows, top=top)
 
 
 def _import(location: str, sha256: str) -> Dataset:

@@ -4,8 +4,9 @@ An id is a version 8 UUID (RFC 9562) that decodes to a seed, a dataset, a table 
 network over 122 bits. It hides nothing: this is public arithmetic.
 """
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -16,12 +17,13 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.errors import IdError
 from esdh_core.mixing import GOLDEN_GAMMA, MASK_64, mix64, mix64_array
 
-__all__ = ["IdCodec", "OrdinalIds", "RecordId"]
+__all__ = ["SLOT_BITS", "IdCodec", "OrdinalIds", "RecordId", "TaggedIds"]
 
 _ROUNDS: Final = 4
 _MASK_61: Final = (1 << 61) - 1
 _INDEX_BITS: Final = 36
 _CHECK_BITS: Final = 20
+SLOT_BITS: Final = 44  # of a slot in an id of a dataset with a name
 _EXAMPLE_SEED: Final = 20240601
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
@@ -93,6 +95,49 @@ class OrdinalIds:
     @property
     def _example(self) -> str:
         first = self.texts(_EXAMPLE_SEED, next(iter(self._numbers)), np.zeros(1, dtype=np.uint64))
+        return first.tobytes().decode("ascii")
+
+
+class TaggedIds:
+    """Ids of a dataset with a name: a table is known by a tag, made of its name and the dataset's (datasets.md, section 3)."""
+
+    def __init__(self, dataset_version: str, tables: Iterable[str]) -> None:
+        """Take the dataset's name and version, `bank v1`, and the names that its tables have in ids.
+
+        Raises IdError when two tables have one tag.
+        """
+        self._dataset_version = dataset_version
+        self._tags: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        for table in tables:
+            digest = hashlib.sha256(f"{dataset_version}/{table}".encode()).digest()
+            tag = int.from_bytes(digest[:3], "big") >> 7
+            if tag in self._names:
+                raise IdError(
+                    f"tables {self._names[tag]!r} and {table!r} of {dataset_version} have one id tag, {tag}; give one of them "
+                    "another name, or a `stream:`"
+                )
+            self._tags[table], self._names[tag] = tag, table
+
+    def texts(self, seed: int, entity: str, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
+        return _encode(seed << 8, self._tags[entity] << SLOT_BITS, 0, slots)
+
+    def decode(self, text: str) -> RecordId:
+        """Return what an id says.
+
+        Raises IdError, with the reason, for a text that is no UUID, a UUID that no ESDH wrote, or an id of
+        another dataset.
+        """
+        left, right = _decode(text, self._example)
+        tag, slot = right >> SLOT_BITS, right & (1 << SLOT_BITS) - 1
+        if left & 0xFF or tag not in self._names:
+            raise IdError(f"{text!r} is no id of {self._dataset_version}: it was made elsewhere or mistyped")
+        return RecordId(left >> 8, self._dataset_version, self._names[tag], slot)
+
+    @property
+    def _example(self) -> str:
+        first = self.texts(_EXAMPLE_SEED, next(iter(self._tags)), np.zeros(1, dtype=np.uint64))
         return first.tobytes().decode("ascii")
 
 

@@ -15,7 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bounded", "draws", "high32", "key_word", "low32"]
+from esdh_core.mixing import GOLDEN_GAMMA, mix64_array
+
+__all__ = ["bounded", "child_words", "draws", "high32", "key_word", "low32"]
 
 _WORDS_PER_COUNTER = 4
 
@@ -40,6 +42,14 @@ def draws(seed: int, stream: str, start: int, count: int) -> NDArray[np.uint64]:
     )
     words: NDArray[np.uint64] = philox.random_raw(skip + count)
     return words[skip:]
+
+
+def child_words(parents: NDArray[np.uint64], k: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the words of children out of their parents' words and their numbers among siblings, from 0.
+
+    SplitMix64 with the parent's word as its state: child k has the output k of that generator.
+    """
+    return mix64_array(parents + (k.astype(np.uint64) + np.uint64(1)) * np.uint64(GOLDEN_GAMMA))
 
 
 def high32(words: NDArray[np.uint64]) -> NDArray[np.uint32]:

@@ -43,7 +43,7 @@ _MIN_COMMERCIAL_AGE = 21
     "person_id", "The record's id: decodes to seed, dataset version, entity person and index", role="id"
 )
 def person_id(block: Block) -> Column:
-    return FixedText(block.ids("person"))
+    return FixedText(block.ids(PERSONS))
 
 
 # --- names -------------------------------------------------------------------------------------------

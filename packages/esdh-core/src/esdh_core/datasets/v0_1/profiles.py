@@ -9,14 +9,16 @@ from esdh_core.stats import Statistic, ValueTally
 
 __all__ = ["PROFILES"]
 
-PROFILES = Table("profiles", Profile, "A person and their vehicle on one row.", singular="profile")
+PROFILES = Table(
+    "profiles", Profile, "A person and their vehicle on one row.", singular="profile", parent=persons.PERSONS
+)
 
 
 @PROFILES.rule(
     "profile_id", "The record's id: decodes to seed, dataset version, entity profile and index", role="id"
 )
 def profile_id(block: Block) -> Column:
-    return FixedText(block.ids("profile"))
+    return FixedText(block.ids(PROFILES))
 
 
 @PROFILES.rule(

@@ -37,7 +37,7 @@ class AgeTally:
         if not isinstance(column, Date):
             raise TypeError(f"a {type(column).__name__} column holds no dates of birth")
         counted = np.bincount(
-            _ages(column.low, column.high, self._reference_date).take(column.days - column.low)
+            _ages(column.low, column.high, self._reference_date).take(column.values - column.low)
         )
         self._by_age.update({age: int(counted[age]) for age in np.flatnonzero(counted).tolist()})
 

@@ -24,7 +24,9 @@ from esdh_core.streams import high32
 
 __all__ = ["VEHICLES", "vin_index"]
 
-VEHICLES = Table("vehicles", Vehicle, "A vehicle that was never built.", singular="vehicle")
+VEHICLES = Table(
+    "vehicles", Vehicle, "A vehicle that was never built.", singular="vehicle", parent=persons.PERSONS
+)
 
 _MODELS, _YEARS, _RISK = load("vehicle_models"), load("model_years"), load("risk_odds")
 _MODEL_MAKES, _MODEL_NAMES = _MODELS.texts("make"), _MODELS.texts("model")
@@ -39,7 +41,7 @@ _COMMERCIAL_BODIES = ("SUV", "Truck")
     "vehicle_id", "The record's id: decodes to seed, dataset version, entity vehicle and index", role="id"
 )
 def vehicle_id(block: Block) -> Column:
-    return FixedText(block.ids("vehicle"))
+    return FixedText(block.ids(VEHICLES))
 
 
 @VEHICLES.rule("person_id", "The person of the same record", role="copy", depends_on=("person.person_id",))
