@@ -38,14 +38,14 @@ def test_last_record_there_can_be() -> None:
 def test_bad_seed_is_refused(seed: object) -> None:
     """A seed that isn't an integer from 0 to 2^53 - 1 is refused with its value."""
     with pytest.raises(RequestError, match=r"seed .* is not an integer from 0 to 9007199254740991"):
-        generate_bundle(1, seed)  # type: ignore[arg-type] # the mistake under test
+        generate_bundle(1, seed)  # type: ignore[call-overload] # the mistake under test
 
 
 @pytest.mark.parametrize("records", [-1, 2**33 + 1, 1.5, True])
 def test_bad_window_is_refused(records: object) -> None:
     """A number of records that can't be is refused with its value."""
     with pytest.raises(RequestError, match="window of"):
-        generate_bundle(records)  # type: ignore[arg-type] # the mistake under test
+        generate_bundle(records)  # type: ignore[call-overload] # the mistake under test
 
 
 def test_entities_can_be_chosen() -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from esdh_core.generator import generate_records as generate_records
     from esdh_core.generator import reproduce_record as reproduce_record
     from esdh_core.ids import RecordId as RecordId
-    from esdh_core.plan_text import plan_markdown as plan_markdown
-    from esdh_core.plan_text import plan_text as plan_text
+    from esdh_core.plan_rendering import plan_markdown as plan_markdown
+    from esdh_core.plan_rendering import plan_text as plan_text
     from esdh_core.requests import check_records as check_records
     from esdh_core.requests import check_seed as check_seed
     from esdh_core.rules import Rule as Rule
@@ -46,7 +46,7 @@ __getattr__ = lazy_names(
             "reproduce_record",
         ),
         "ids": ("RecordId",),
-        "plan_text": ("plan_markdown", "plan_text"),
+        "plan_rendering": ("plan_markdown", "plan_text"),
         "requests": ("check_records", "check_seed"),
         "rules": ("Rule",),
     },
