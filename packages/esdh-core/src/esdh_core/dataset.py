@@ -27,12 +27,14 @@ from esdh_core.permutations import permute
 from esdh_core.plan import Plan, TablePlan, describe_table
 from esdh_core.requests import check_seed, check_window
 from esdh_core.rules import Role, Rule
+from esdh_core.schema import FieldSchema, record_schema
 from esdh_core.stats import Statistic
 from esdh_core.streams import child_words, draws
 
 __all__ = ["Block", "Dataset", "FieldRef", "Level", "Table", "memoized_per_block", "notes_for"]
 
 T = TypeVar("T")
+_SHARD_ROWS = (1 << 20, 1 << 19, 1 << 18, 1 << 17, 1 << 16)
 
 
 def notes_for(seed: int) -> str:
@@ -206,9 +208,19 @@ class Table:
         return min(BLOCK_RECORDS, 1 << most.bit_length() >> 1) or 1
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether the table has the same rows whatever records are asked for."""
+        return self.top.rows is not None
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The field names, in the Struct's order."""
         return self.record.__struct_fields__
+
+    @property
+    def schema(self) -> tuple[FieldSchema, ...]:
+        """What the Struct says of each field, in order."""
+        return record_schema(self.record)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -251,7 +263,6 @@ class Dataset:
     """
 
     dataset_version: str
-    slug: str
     marker: str
     reference_date: dt.date
     tables: tuple[Table, ...]
@@ -271,6 +282,12 @@ class Dataset:
     def root(self) -> Table:
         """The table whose rows are the records."""
         return next(table for table in self.tables if table.parent is None and table.rows is None)
+
+    @property
+    def default_shard_rows(self) -> int:
+        """The records of a part: the most whose expected rows of every table are at most 2^21 (datasets.md, section 2)."""
+        most = max((table.mean for table in self.tables if not table.is_fixed), default=Fraction(1))
+        return next((size for size in _SHARD_ROWS if size * most <= 1 << 21), _SHARD_ROWS[-1])
 
     def table(self, name: str) -> Table:
         """Return a table by its name or its singular.

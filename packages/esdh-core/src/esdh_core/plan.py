@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from esdh_core.rules import Rule
+from esdh_core.schema import FieldSchema, record_schema
 from esdh_core.stats import Statistic
 
 __all__ = ["FieldPlan", "LookupPlan", "Plan", "StatisticPlan", "TablePlan", "describe_table"]
@@ -84,12 +85,11 @@ def describe_table(
     statistics: Sequence[Statistic],
 ) -> TablePlan:
     """Return the plan of a table out of its Struct, its rules and its statistics."""
-    schema = _schema(record)
     return TablePlan(
         name=name,
         plural=plural,
         description=description,
-        fields=[_field(rule, schema[rule.name]) for rule in rules],
+        fields=[_field(rule, schema) for rule, schema in zip(rules, record_schema(record), strict=True)],
         statistics=[
             StatisticPlan(
                 name=statistic.name,
@@ -103,23 +103,12 @@ def describe_table(
     )
 
 
-def _schema(record: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
-    """Return the JSON Schema of each field, as msgspec derives it from the Struct."""
-    (_,), components = msgspec.json.schema_components([record])
-    properties: dict[str, dict[str, Any]] = components[record.__name__]["properties"]
-    return properties
-
-
-def _field(rule: Rule, schema: dict[str, Any]) -> FieldPlan:
-    branches = schema.get("anyOf", [schema])
-    nullable = any(branch.get("type") == "null" for branch in branches)
-    value = next(branch for branch in branches if branch.get("type") != "null")
-    kind = "date" if value.get("format") == "date" else value.get("type", "string")
+def _field(rule: Rule, schema: FieldSchema) -> FieldPlan:
     return FieldPlan(
         name=rule.name,
-        type=kind,
-        nullable=nullable,
-        description=schema.get("description", ""),
+        type=schema.type,
+        nullable=schema.nullable,
+        description=schema.description,
         rule=rule.text,
         streams=rule.streams,
         permutation=rule.permutation or None,
@@ -127,7 +116,7 @@ def _field(rule: Rule, schema: dict[str, Any]) -> FieldPlan:
         distribution=rule.distribution or None,
         source=rule.source or None,
         lookups=[LookupPlan(each.table, each.sha256, len(each.rows)) for each in rule.lookups],
-        constraints={k: v for k, v in value.items() if k not in ("type", "format", "description")},
+        constraints=schema.constraints,
     )
 
 

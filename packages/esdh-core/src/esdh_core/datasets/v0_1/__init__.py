@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from esdh_core.dataset import Dataset
 from esdh_core.datasets.v0_1.constants import (
-    DATASET_SLUG,
     DATASET_VERSION,
     REFERENCE_DATE,
     SYNTHETIC_SOURCE,
@@ -30,7 +29,6 @@ class Record(NamedTuple):
 
 V0_1 = Dataset(
     dataset_version=DATASET_VERSION,
-    slug=DATASET_SLUG,
     marker=SYNTHETIC_SOURCE,
     reference_date=REFERENCE_DATE,
     tables=(PERSONS, VEHICLES, PROFILES),

@@ -1,11 +1,11 @@
-"""Rows of text from columns: written once per vocabulary entry, then taken by Arrow, row by row.
+"""Rows of text from columns: written once per category, then taken by Arrow, row by row.
 
-A row is a run of pieces: literals (names, separators), text of one width, and codes into a vocabulary.
-Neighbours are fused before anything is done per row: pieces of one width become one wider piece, and
-coded pieces that share their codes, or whose combinations are few, become one vocabulary of their joined
+A row is a run of pieces: literals (names, separators), text of one width, codes into categories, and texts of any
+width. Neighbours are fused before anything is done per row: pieces of one width become one wider piece, and
+coded pieces that share their codes, or whose combinations are few, become one set of categories of their joined
 text. What is left is a handful of pieces a row.
 
-All texts that a piece can be stand in one Arrow array, the table: vocabularies, then the texts of one width
+All texts that a piece can be stand in one Arrow array, the table: categories, then the texts of one width
 of the rows at hand. To take from it by the pieces' numbers, row after row, gives the rows: Arrow writes what
 it takes one after another, so that nothing has to be joined.
 """
@@ -14,56 +14,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
-from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Joined, Vocabulary
+from esdh_core.columns import (
+    Categorical,
+    Categories,
+    Column,
+    Concat,
+    FixedText,
+    Text,
+)
 from numpy.typing import NDArray
+
+from esdh_export.encoding.pieces import (
+    FEW,
+    MOST_COMBINATIONS,
+    CodedPiece,
+    Dialect,
+    Piece,
+    RaggedPiece,
+    constant_piece,
+    pieces_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Dialect", "RowRenderer", "texts"]
+__all__ = ["RowRenderer", "texts"]
 
-# Fuse coded pieces while their combinations stay below this: the joined text of 16,384 combinations
-# stays in the second-level cache or near it.
-_MOST_COMBINATIONS = 16_384
 _STRIP = 8_192  # rows rendered at a time: their text, too, stays in the cache until it is hashed and written
-_MOST_TABLES = 16  # that begin with one vocabulary: more than there are formats times entities
+_MOST_TABLES = 16  # that begin with one categories: more than there are formats times entities
 _MOST_TOGETHER = 8  # rows of a column, taken as one
-_FEW = 4_096  # rows: fewer are put together as they are, without tables and without Arrow
-
-
-class Dialect(Protocol):
-    """How a text format writes values and what it puts around them; one object for each way to write."""
-
-    null: bytes
-
-    def before(self, position: int, field: str) -> bytes:
-        """Return what stands before the field at a position."""
-
-    def end(self) -> bytes:
-        """Return what stands after the last field."""
-
-    def text(self, value: str) -> bytes:
-        """Return a whole text value as it stands in a row."""
-
-    def part(self, value: str) -> bytes | None:
-        """Return a part of a text value, to stand between `quote`s; None if it can't be written so."""
-
-    quote: bytes  # around a text value that is written in parts
-
-
-@dataclass(frozen=True, slots=True)
-class _CodedPiece:
-    codes: NDArray[np.integer]
-    vocabulary: Vocabulary
-    render: Callable[[str], bytes]
-    null: bytes
-
-
-_Piece = bytes | NDArray[np.uint8] | _CodedPiece
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +63,19 @@ class _FixedRun:
 
 @dataclass(frozen=True, slots=True)
 class _CodedRun:
-    """Literals and coded texts, which make one vocabulary of their combinations."""
+    """Literals and coded texts, which make one set of categories of their combinations."""
 
-    pieces: list[bytes | _CodedPiece]
+    pieces: list[bytes | CodedPiece]
 
     @property
-    def coded(self) -> list[_CodedPiece]:
+    def coded(self) -> list[CodedPiece]:
         """The pieces that aren't literals."""
-        return [piece for piece in self.pieces if isinstance(piece, _CodedPiece)]
+        return [piece for piece in self.pieces if isinstance(piece, CodedPiece)]
 
     @property
     def groups(self) -> dict[int, tuple[NDArray[np.integer], int]]:
-        """Each distinct array of codes, by identity, with the length of its vocabularies."""
-        return {id(piece.codes): (piece.codes, len(piece.vocabulary)) for piece in self.coded}
+        """Each distinct array of codes, by identity, with the length of its categories."""
+        return {id(piece.codes): (piece.codes, len(piece.categories)) for piece in self.coded}
 
     @property
     def size(self) -> int:
@@ -119,12 +102,12 @@ class _CodedRun:
             if isinstance(piece, bytes):
                 values.append([piece] * self.size)
             else:
-                rendered = _rendering(piece, range(len(piece.vocabulary)))
+                rendered = _rendering(piece, range(len(piece.categories)))
                 values.append([rendered[code] for code in codes[id(piece.codes)]])
         return list(map(b"".join, zip(*values, strict=True)))
 
 
-_Run = _FixedRun | _CodedRun
+_Run = _FixedRun | _CodedRun | RaggedPiece
 
 
 class RowRenderer:
@@ -137,19 +120,20 @@ class RowRenderer:
     def render(self, columns: dict[str, Column]) -> Iterator[memoryview]:
         """Yield the rows of a block, some thousand at a time: every field of every row, with what stands between."""
         count = len(next(iter(columns.values())))
-        pieces: list[_Piece] = []
+        pieces: list[Piece] = []
         for position, (field, column) in enumerate(columns.items()):
             pieces.append(self._dialect.before(position, field))
-            pieces += _pieces(column, self._dialect)
+            pieces += pieces_of(column, self._dialect)
         pieces.append(self._dialect.end())
         return self._gatherer.gather(pieces, count)
 
 
-class _Plain:
+class RawDialect:
     """The dialect of a value alone: its UTF-8 bytes, and none for a null."""
 
     null = b""
     quote = b""
+    special = b""
 
     def before(self, position: int, field: str) -> bytes:  # noqa: ARG002 - nothing is between the values
         return b""
@@ -164,28 +148,28 @@ class _Plain:
         return value.encode()
 
 
-_PLAIN = _Plain()
+_RAW = RawDialect()
 
 
-def texts(column: Coded | FixedText | Joined) -> Iterator[memoryview]:
+def texts(column: Categorical | FixedText | Text | Concat) -> Iterator[memoryview]:
     """Yield the UTF-8 bytes of a column's texts, one after another, those of some thousand rows at a time."""
-    if isinstance(column, FixedText):
+    if isinstance(column, FixedText) and column.valid is None:
         return iter([np.ascontiguousarray(column.matrix).data.cast("B")] if len(column) else [])
-    if isinstance(column, Coded) and len(column) >= _FEW:
+    if isinstance(column, Categorical) and len(column) >= FEW:
         return _taken(column)
-    return _Gatherer().gather(_pieces(column, _PLAIN), len(column))
+    return _Gatherer().gather(pieces_of(column, _RAW), len(column))
 
 
-def _taken(column: Coded) -> Iterator[memoryview]:
+def _taken(column: Categorical) -> Iterator[memoryview]:
     """Yield the texts of many rows; where few values are distinct, those of several rows are taken as one."""
-    from esdh_export.arrow import distinct, vocabulary_array
+    from esdh_export.encoding.categories import categories_array, distinct
 
-    rows, table = _of_several(column.vocabulary)
+    rows, table = _of_several(column.categories)
     if rows == 1:
-        yield _take(vocabulary_array(column.vocabulary), column.codes)
+        yield _take(categories_array(column.categories), column.codes)
         return
-    values, places = distinct(column.vocabulary)
-    codes = places.take(column.codes)
+    values, positions = distinct(column.categories)
+    codes = positions.take(column.codes)
     whole = len(codes) // rows * rows
     several, number = codes[:whole], np.int32(len(values))
     while len(several) * rows > whole:
@@ -195,26 +179,26 @@ def _taken(column: Coded) -> Iterator[memoryview]:
     yield _take(values, codes[whole:])
 
 
-def _of_several(vocabulary: Vocabulary) -> tuple[int, "pa.Array"]:
+def _of_several(categories: Categories) -> tuple[int, "pa.Array"]:
     """Return a number of rows, and the texts that so many rows can have together, the last row running fastest."""
-    from esdh_export.arrow import distinct
-    from esdh_export.plain import text_array
+    from esdh_export.encoding.buffers import text_array
+    from esdh_export.encoding.categories import distinct
 
-    if vocabulary not in _several:
-        values = distinct(vocabulary)[0]
+    if categories not in _several:
+        values = distinct(categories)[0]
         rows = 1
-        if None not in vocabulary.values:
-            while rows < _MOST_TOGETHER and len(values) ** (2 * rows) <= _MOST_COMBINATIONS // 2:
+        if None not in categories.values:
+            while rows < _MOST_TOGETHER and len(values) ** (2 * rows) <= MOST_COMBINATIONS // 2:
                 rows *= 2
         combinations = map("".join, product(values.to_pylist(), repeat=rows))
-        _several[vocabulary] = rows, text_array(list(combinations), values.type)
-    return _several[vocabulary]
+        _several[categories] = rows, text_array(list(combinations), values.type)
+    return _several[categories]
 
 
 def _take(values: "pa.Array", codes: NDArray[np.integer]) -> memoryview:
     import pyarrow.compute as pc
 
-    from esdh_export.plain import integer_array
+    from esdh_export.encoding.buffers import integer_array
 
     return _bytes_of(pc.take(values, integer_array(codes), boundscheck=False))
 
@@ -225,92 +209,55 @@ def _bytes_of(values: "pa.Array") -> memoryview:
     return memoryview(data or b"")[: int(np.frombuffer(offsets, dtype=np.int32)[len(values)])]
 
 
-def _pieces(column: Column, dialect: Dialect) -> list[_Piece]:
-    match column:
-        case Coded(codes, vocabulary):
-            return [_CodedPiece(codes, vocabulary, dialect.text, dialect.null)]
-        case FixedText(matrix):
-            return [dialect.quote, matrix, dialect.quote]
-        case Date():
-            return [dialect.quote, column.text().matrix, dialect.quote]
-        case Integer():
-            text = column.text()
-            return [_CodedPiece(text.codes, text.vocabulary, str.encode, b"")]
-        case Joined(parts):
-            return _joined(column, parts, dialect)
+# What is known of categories for as long as it lives, so that no file has to find it out anew.
+_rendered: WeakKeyDictionary[Categories, dict[Callable[[str], bytes], dict[int, bytes]]] = WeakKeyDictionary()
+_several: WeakKeyDictionary[Categories, tuple[int, "pa.Array"]] = WeakKeyDictionary()
+_tables: WeakKeyDictionary[Categories, dict[object, "_Table"]] = WeakKeyDictionary()
 
 
-def _joined(column: Joined, parts: tuple[Coded | Integer | str, ...], dialect: Dialect) -> list[_Piece]:
-    """Return the parts between quotes or, where one can't be written as a part, whole values."""
-    pieces: list[_Piece] = [dialect.quote]
-    for part in parts:
-        if isinstance(part, str):
-            literal = dialect.part(part)
-            if literal is None:
-                return _whole(column, dialect)
-            pieces.append(literal)
-            continue
-        text = part.text() if isinstance(part, Integer) else part
-        if len(column) < _FEW or not _in_parts(text.vocabulary, dialect):
-            return _whole(column, dialect)
-        pieces.append(_CodedPiece(text.codes, text.vocabulary, dialect.part, b""))  # type: ignore[arg-type] # none is None
-    return [*pieces, dialect.quote]
-
-
-def _whole(column: Joined, dialect: Dialect) -> list[_Piece]:
-    values = column.tolist()  # each is rendered once: they hardly ever repeat
-    return [
-        _CodedPiece(np.arange(len(values), dtype=np.int32), Vocabulary(values), dialect.text, dialect.null)
-    ]
-
-
-# What is known of a vocabulary for as long as it lives, so that no file has to find it out anew.
-_writable: WeakKeyDictionary[Vocabulary, dict[type, bool]] = WeakKeyDictionary()
-_rendered: WeakKeyDictionary[Vocabulary, dict[Callable[[str], bytes], dict[int, bytes]]] = WeakKeyDictionary()
-_several: WeakKeyDictionary[Vocabulary, tuple[int, "pa.Array"]] = WeakKeyDictionary()
-_tables: WeakKeyDictionary[Vocabulary, dict[object, "_Table"]] = WeakKeyDictionary()
-
-
-def _in_parts(vocabulary: Vocabulary, dialect: Dialect) -> bool:
-    """Return whether every value of a vocabulary can be written as a part of a text."""
-    known = _writable.setdefault(vocabulary, {})
-    if type(dialect) not in known:
-        known[type(dialect)] = all(v is not None and dialect.part(v) is not None for v in vocabulary.values)
-    return known[type(dialect)]
-
-
-def _rendering(piece: _CodedPiece, codes: Iterable[int]) -> Mapping[int, bytes]:
+def _rendering(piece: CodedPiece, codes: Iterable[int]) -> Mapping[int, bytes]:
     """Return the rendered values of the codes that occur."""
-    rendered = _rendered.setdefault(piece.vocabulary, {}).setdefault(piece.render, {})
+    rendered = _rendered.setdefault(piece.categories, {}).setdefault(piece.render, {})
     for code in set(codes).difference(rendered):
-        value = piece.vocabulary.values[code]
+        value = piece.categories.values[code]
         rendered[code] = piece.null if value is None else piece.render(value)
     return rendered
 
 
-def _fuse(pieces: Iterable[_Piece]) -> list[_Run]:
-    """Group neighbours into runs; a literal joins the run before it, the first ones that after them."""
+def _fuse(pieces: Iterable[Piece], count: int) -> list[_Run]:
+    """Group neighbours into runs; a literal joins the run before it, unless it is ragged, else the run after it."""
     runs: list[_Run] = []
     literals: list[bytes] = []
     for piece in pieces:
         last = runs[-1] if runs else None
         if isinstance(piece, bytes):
-            (last.pieces if last else literals).append(piece)
+            (last.pieces if isinstance(last, _FixedRun | _CodedRun) else literals).append(piece)
         elif isinstance(piece, np.ndarray):
             if isinstance(last, _FixedRun):
                 last.pieces.append(piece)
             else:
                 runs.append(_FixedRun([*literals, piece]))
                 literals = []
-        elif isinstance(last, _CodedRun) and _CodedRun([*last.coded, piece]).size <= _MOST_COMBINATIONS:
+        elif isinstance(piece, RaggedPiece):
+            runs += _constant(literals, count)
+            runs.append(piece)
+            literals = []
+        elif isinstance(last, _CodedRun) and _CodedRun([*last.coded, piece]).size <= MOST_COMBINATIONS:
             last.pieces.append(piece)
         else:
             runs.append(_CodedRun([*literals, piece]))
             literals = []
-    return runs
+    return runs + _constant(literals, count)
 
 
-def _few(pieces: list[_Piece], count: int) -> bytes:
+def _constant(literals: list[bytes], count: int) -> list[_Run]:
+    """Return a run of literals alone, none for no literals."""
+    if not literals:
+        return []
+    return [_CodedRun([constant_piece(b"".join(literals), count)])]
+
+
+def _few(pieces: list[Piece], count: int) -> bytes:
     """Return a few rows, put together in Python."""
     values: list[Sequence[bytes]] = []
     for piece in pieces:
@@ -318,7 +265,11 @@ def _few(pieces: list[_Piece], count: int) -> bytes:
             values.append([piece] * count)
         elif isinstance(piece, np.ndarray):
             text, width = piece.tobytes(), piece.shape[1]
-            values.append([text[at : at + width] for at in range(0, len(text), width)])
+            values.append([text[at : at + width] for at in range(0, count * width, width)])
+        elif isinstance(piece, RaggedPiece):
+            text = piece.data.tobytes()
+            ends = zip(piece.starts.tolist(), piece.ends.tolist(), strict=True)
+            values.append([text[start:end] for start, end in ends])
         else:
             codes = piece.codes.tolist()
             rendered = _rendering(piece, codes)
@@ -335,7 +286,7 @@ class _Table(NamedTuple):
 
 
 def _table(runs: list[_CodedRun]) -> _Table:
-    """Return the table of some coded runs, which is kept as long as their first vocabulary lives."""
+    """Return the table of some coded runs, which is kept as long as their first categories lives."""
     if not runs:
         return _Table(b"", np.empty(0, dtype=np.int64), [])
     numbers: dict[int, int] = {}  # tell which pieces share their codes, whatever these are
@@ -343,12 +294,12 @@ def _table(runs: list[_CodedRun]) -> _Table:
         tuple(
             piece
             if isinstance(piece, bytes)
-            else (ref(piece.vocabulary), piece.render, numbers.setdefault(id(piece.codes), len(numbers)))
+            else (ref(piece.categories), piece.render, numbers.setdefault(id(piece.codes), len(numbers)))
             for piece in run.pieces
         )
         for run in runs
     )
-    kept = _tables.setdefault(runs[0].coded[0].vocabulary, {})
+    kept = _tables.setdefault(runs[0].coded[0].categories, {})
     table = kept.get(key)
     if table is None:
         if len(kept) == _MOST_TABLES:
@@ -369,72 +320,101 @@ class _Gatherer:
     def __init__(self) -> None:
         self._strip: _Strip | None = None
 
-    def gather(self, pieces: list[_Piece], count: int) -> Iterator[memoryview]:
+    def gather(self, pieces: list[Piece], count: int) -> Iterator[memoryview]:
         """Yield the bytes of `count` rows, a strip of them at a time."""
         if count == 0:
             return
         pieces = [piece for piece in pieces if not isinstance(piece, bytes) or piece]
-        if count < _FEW:
+        if count < FEW:
             yield memoryview(_few(pieces, count))
             return
-        runs = _fuse(pieces)
+        runs = _fuse(pieces, count)
         table = _table([run for run in runs if isinstance(run, _CodedRun)])
-        if self._strip is None or not self._strip.suits(table, runs):
-            self._strip = _Strip(table, runs)
+        if self._strip is None or not self._strip.suits(table, runs, count):
+            self._strip = _Strip(table, runs, count)
         rows = [run.combined() if isinstance(run, _CodedRun) else run for run in runs]
         for start in range(0, count, _STRIP):
             yield self._strip.take(rows, start, min(_STRIP, count - start))
 
 
-def _fixed(runs: Iterable[_Run]) -> list[list[bytes | int]]:
-    """Return the literals and the widths of each run of one width."""
+def _layout(runs: Iterable[_Run]) -> list[list[bytes | int] | None]:
+    """Return the literals and the widths of each run of one width, and None for a ragged one."""
     return [
-        [piece if isinstance(piece, bytes) else piece.shape[1] for piece in run.pieces]
+        None
+        if isinstance(run, RaggedPiece)
+        else [piece if isinstance(piece, bytes) else piece.shape[1] for piece in run.pieces]
         for run in runs
-        if isinstance(run, _FixedRun)
+        if not isinstance(run, _CodedRun)
+    ]
+
+
+def _ragged_sizes(runs: Iterable[_Run], count: int) -> list[int]:
+    """Return the most bytes that a strip of each ragged run takes."""
+    return [
+        max(run.size(start, min(_STRIP, count - start)) for start in range(0, count, _STRIP))
+        for run in runs
+        if isinstance(run, RaggedPiece)
     ]
 
 
 class _Strip:
-    """A table that ends in the texts of one width of a strip of rows, and what to take from it, row by row."""
+    """A table that ends in the texts of a strip of rows that aren't coded, and what to take from it, row by row.
 
-    def __init__(self, table: _Table, runs: list[_Run]) -> None:
+    A ragged run has a region for its bytes, and two texts a row: the row's own, and the gap before the next.
+    """
+
+    def __init__(self, table: _Table, runs: list[_Run], count: int) -> None:
         import pyarrow as pa
 
-        self._table, self._fixed = table, _fixed(runs)
-        size = len(table.data) + _STRIP * sum(sum(run.widths) for run in runs if isinstance(run, _FixedRun))
-        data = np.empty(size, dtype=np.uint8)
-        data[: len(table.data)] = np.frombuffer(table.data, dtype=np.uint8)
+        self._table, self._layout = table, _layout(runs)
+        self._rooms = [
+            size + size // 8 for size in _ragged_sizes(runs, count)
+        ]  # the next blocks' differ little
+        widths = sum(sum(run.widths) for run in runs if isinstance(run, _FixedRun))
+        self._data = np.empty(len(table.data) + _STRIP * widths + sum(self._rooms), dtype=np.uint8)
+        self._data[: len(table.data)] = np.frombuffer(table.data, dtype=np.uint8)
         ends = [table.ends]
         self._numbers = np.empty((_STRIP, len(runs)), dtype=np.int32)
         self._firsts: list[int] = []  # the number of the first text of each run
         self._places: list[list[NDArray[np.void]]] = []  # where the pieces of each run of one width go
-        coded, at, number = iter(table.firsts), len(table.data), len(table.ends)
+        self._begins: list[int] = []  # where the region of each run begins
+        coded, rooms, at, number = iter(table.firsts), iter(self._rooms), len(table.data), len(table.ends)
         for position, run in enumerate(runs):
+            self._begins.append(at)
+            self._places.append([])
             if isinstance(run, _CodedRun):
                 self._firsts.append(next(coded))
-                self._places.append([])
                 continue
             self._firsts.append(number)
+            if isinstance(run, RaggedPiece):
+                self._numbers[:, position] = np.arange(number, number + 2 * _STRIP, 2)
+                at += next(rooms)
+                ends.append(np.full(2 * _STRIP, at))
+                number += 2 * _STRIP
+                continue
             self._numbers[:, position] = np.arange(number, number + _STRIP)
             width = sum(run.widths)
             ends.append(np.arange(at + width, at + _STRIP * width + 1, width))
-            self._places.append(_places(data[at : at + _STRIP * width], run))
+            self._places[-1] = _places(self._data[at : at + _STRIP * width], run)
             at, number = at + _STRIP * width, number + _STRIP
-        offsets = np.concatenate([[0], *ends]).astype(np.int32)
+        self._offsets = np.concatenate([[0], *ends]).astype(np.int32)
         self._array = pa.Array.from_buffers(
-            pa.binary(), number, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+            pa.binary(), number, [None, pa.py_buffer(self._offsets), pa.py_buffer(self._data)]
         )
 
-    def suits(self, table: _Table, runs: list[_Run]) -> bool:
+    def suits(self, table: _Table, runs: list[_Run], count: int) -> bool:
         """Return whether rows of these runs can be taken."""
-        return self._table is table and self._fixed == _fixed(runs)
+        if self._table is not table or self._layout != _layout(runs):
+            return False
+        return all(size <= room for size, room in zip(_ragged_sizes(runs, count), self._rooms, strict=True))
 
-    def take(self, rows: "list[NDArray[np.integer] | _FixedRun]", start: int, count: int) -> memoryview:
+    def take(
+        self, rows: "list[NDArray[np.integer] | _FixedRun | RaggedPiece]", start: int, count: int
+    ) -> memoryview:
         """Return `count` rows from `start` on; each run gives its numbers in the table, or its texts."""
         import pyarrow.compute as pc
 
-        from esdh_export.plain import integer_array
+        from esdh_export.encoding.buffers import integer_array
 
         numbers = self._numbers[:count]
         for position, (run, first) in enumerate(zip(rows, self._firsts, strict=True)):
@@ -443,10 +423,19 @@ class _Strip:
                 for place, matrix in zip(self._places[position], matrices, strict=True):
                     part = np.ascontiguousarray(matrix[start : start + count])
                     place[:count] = part.view(place.dtype)[:, 0]
+            elif isinstance(run, RaggedPiece):
+                self._place_ragged(run, start, count, begin=self._begins[position], first=first)
             else:
                 np.add(run[start : start + count], first, out=numbers[:, position], casting="same_kind")
         taken = pc.take(self._array, integer_array(numbers.reshape(-1)), boundscheck=False)
         return _bytes_of(taken)
+
+    def _place_ragged(self, run: RaggedPiece, start: int, count: int, *, begin: int, first: int) -> None:
+        source, size = int(run.starts[start]), run.size(start, count)
+        self._data[begin : begin + size] = run.data[source : source + size]
+        offsets = self._offsets[first : first + 2 * count]
+        offsets[0::2] = run.starts[start : start + count] - (source - begin)
+        offsets[1::2] = run.ends[start : start + count] - (source - begin)
 
 
 def _places(region: NDArray[np.uint8], run: _FixedRun) -> list[NDArray[np.void]]:

@@ -10,7 +10,25 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["integer_array", "null_mask", "numbers", "text_array"]
+__all__ = ["bits", "integer_array", "null_mask", "number_buffer", "numbers", "text_array", "wide_buffer"]
+
+
+def bits(truths: NDArray[np.bool_]) -> pa.Buffer:
+    """Return truths as Arrow keeps them, a bit each: of validity, or of booleans."""
+    return pa.py_buffer(np.packbits(truths, bitorder="little"))
+
+
+def number_buffer(values: NDArray[np.integer], width: type[np.integer]) -> pa.Buffer:
+    """Return numbers as a buffer of one width, without a copy where they have it."""
+    return pa.py_buffer(np.ascontiguousarray(values, dtype=width))
+
+
+def wide_buffer(values: NDArray[np.integer]) -> pa.Buffer:
+    """Return numbers as a buffer of 128 bits each, as Arrow keeps decimals."""
+    halves = np.empty((len(values), 2), dtype=np.int64)  # the lower one first
+    halves[:, 0] = values
+    halves[:, 1] = halves[:, 0] >> 63
+    return pa.py_buffer(halves)
 
 
 def integer_array(values: NDArray[np.integer]) -> pa.Array:
@@ -28,17 +46,21 @@ def text_array(values: Sequence[str | bytes | None], kind: pa.DataType) -> pa.Ar
     np.cumsum([len(value) for value in encoded], out=offsets[1:])
     validity = None
     if None in values:
-        valid = np.array([value is not None for value in values])
-        validity = pa.py_buffer(np.packbits(valid, bitorder="little"))
+        validity = bits(np.array([value is not None for value in values]))
     return pa.Array.from_buffers(
         kind, len(encoded), [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     )
 
 
 def numbers(array: pa.Array) -> NDArray[np.integer]:
-    """Return the values of an array of integers, or of dates as days, without a copy; nulls are any number."""
-    width = np.dtype(f"i{array.type.bit_width // 8}")
-    return np.frombuffer(array.buffers()[1], dtype=width)[array.offset : array.offset + len(array)]
+    """Return the values of an array of integers, dates or instants, without a copy; nulls are any number.
+
+    A decimal of 128 bits gives two numbers of 64, the lower first.
+    """
+    width = array.type.bit_width // 8
+    kind, each = (np.dtype("i8"), width // 8) if width > 8 else (np.dtype(f"i{width}"), 1)
+    begin = array.offset * each
+    return np.frombuffer(array.buffers()[1], dtype=kind)[begin : begin + len(array) * each]
 
 
 def null_mask(array: pa.Array) -> NDArray[np.bool_]:
