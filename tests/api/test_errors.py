@@ -1,5 +1,6 @@
 """Errors: one envelope, whatever went wrong and wherever."""
 
+import gzip
 import io
 import json
 from typing import Any
@@ -83,11 +84,23 @@ def test_wrong_content_type(client: FlaskClient) -> None:
     )
     assert (415, "unsupported_media_type") == (answer.status_code, error(answer)["code"])
     assert "application/x-www-form-urlencoded" in error(answer)["message"]
+    assert "application/json" == answer.headers["Accept"]
     typed = client.post(
         "/generate/person", data=b'{"records": 1}', content_type="application/json; charset=utf-8"
     )
     assert 200 == typed.status_code
     assert 200 == client.post("/generate/person", data=b"", content_type="text/plain").status_code
+
+
+def test_compressed_body(client: FlaskClient) -> None:
+    """A compressed body is 415, and the answer's Accept-Encoding says what is taken."""
+    headers = {"Content-Encoding": "gzip"}
+    body = gzip.compress(b'{"records": 1}')
+    for name in ("person", "bundle"):
+        answer = client.post(f"/generate/{name}", data=body, content_type="application/json", headers=headers)
+        assert (415, "unsupported_media_type") == (answer.status_code, error(answer)["code"])
+        assert "uncompressed" in error(answer)["message"]
+        assert "identity" == answer.headers["Accept-Encoding"]
 
 
 def test_invalid_request(client: FlaskClient) -> None:

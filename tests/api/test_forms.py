@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from esdh_api import Settings, create_app
 from esdh_api.errors import NotAcceptableError
-from esdh_api.forms import choose
+from esdh_api.forms import JSON, ROW_FORMS, choose
 from esdh_core import ENTITIES, generate_columns
 from esdh_core.rules import Entity
 from esdh_export import BlockArrays, SnapshotRequest, write_snapshot
@@ -15,8 +15,6 @@ from esdh_export.formats import csv, ndjson
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from werkzeug.datastructures import MIMEAccept
-from werkzeug.http import parse_accept_header
 
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 EVERY_ENTITY = pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
@@ -119,21 +117,76 @@ def test_any_window_is_what_the_exporter_writes(seed: int, start: int, count: in
         ("text/csv, */*", "text/csv"),
         ("application/json;q=0, */*", "application/x-ndjson"),
         ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
+        (" , ", "application/json"),
+        (";q=0.5", "application/json"),
+        (",, text/csv ,", "text/csv"),
+        ("text/csv ; q = .9 , application/json;q=.1", "text/csv"),
+        ("text/csv;Q=0.5,application/json;Q=0.4", "text/csv"),
+        ('text/csv;q="0.5",application/json;q="0.4"', "text/csv"),
+        ("text/csv;q=1., application/json;q=0.9", "text/csv"),
+        ("application/json;q=0.2, *;q=.5", "application/x-ndjson"),
+        ("*;q=.5, text/csv", "text/csv"),
+        ("text/csv;q=high, application/json;q=0.9", "text/csv"),
+        ("text/csv;q=, application/json;q=0.9", "text/csv"),
+        ("text/csv;q=5, application/json", "application/json"),
+        ("text/csv;header=present;q=0.9;level=1, application/json;q=0.8", "text/csv"),
+        ("text/csv;, nonsense, application/json;q=0.5", "text/csv"),
+        ("text/html, application/json;q=0.001", "application/json"),
     ],
 )
 def test_client_gets_what_it_likes_best(accept: str, expected: str) -> None:
     """The form follows the Accept header's qualities; JSON where the client has no wish."""
-    wishes = parse_accept_header(accept, MIMEAccept)
-    assert expected == choose(wishes, "application/json", "application/x-ndjson", "text/csv")
+    assert expected == choose(accept, JSON, *ROW_FORMS)
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+CLIENTS = {
+    "curl, wget, requests, httpx, fetch, Postman": "*/*",
+    "Go, .NET's HttpClient, Java's HttpClient, PowerShell": None,
+    "Java's HttpURLConnection": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+    "Java's HttpURLConnection from 18": "text/html, image/gif, image/jpeg, */*; q=0.2",
+    "Firefox, Safari": BROWSER,
+    "Chrome": f"{BROWSER.replace('*/*', 'image/apng,*/*')},application/signed-exchange;v=b3;q=0.7",
+    "Internet Explorer": "image/gif, image/jpeg, application/x-ms-application, */*",
+    "jQuery": "application/json, text/javascript, */*; q=0.01",
+    "axios, Angular": "application/json, text/plain, */*",
+    "httr": "application/json, text/xml, application/xml, */*",
+    "HTTPie": "application/json, */*;q=0.5",
+    "Spring's RestTemplate": "application/json, application/*+json",
+    "RestSharp": "application/json, text/json, text/x-json, text/javascript, application/xml, text/xml",
+    "a client generated from our document": ", ".join([JSON, *ROW_FORMS]),
+}
+
+
+@pytest.mark.parametrize("accept", CLIENTS.values(), ids=list(CLIENTS))
+def test_clients_get_json_by_their_default(client: FlaskClient, accept: str | None) -> None:
+    """What clients send of themselves gives JSON, on each path that looks at Accept."""
+    headers = {} if accept is None else {"Accept": accept}
+    for answer in (
+        client.post("/generate/person", headers=headers),
+        client.post("/generate/bundle", headers=headers),
+        client.get("/records/7325de0f-b0c4-806c-8636-3e3a1bdbceb4", headers=headers),
+    ):
+        assert (200, JSON) == (answer.status_code, answer.content_type)
 
 
 @pytest.mark.parametrize(
-    "accept", ["text/html", "image/*", "garbage", "application/json;q=0", "text/csv;q=0"]
+    "alias", ["application/ndjson", "application/jsonl", "application/jsonlines", "application/x-jsonlines"]
+)
+def test_ndjson_has_several_names(client: FlaskClient, alias: str) -> None:
+    """A client that knows NDJSON by another name gets the same bytes, under that name."""
+    expected = client.post("/generate/person", headers={"Accept": "application/x-ndjson"}).data
+    answer = client.post("/generate/person", headers={"Accept": alias.upper()})
+    assert (200, alias, expected) == (answer.status_code, answer.content_type, answer.data)
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/*", "garbage", "application/json;q=0", "text/csv;q=0.000", "*;q=0"]
 )
 def test_what_no_form_fits_is_refused(client: FlaskClient, accept: str) -> None:
     """A client that takes none of the forms gets 406 and the list of them."""
     with pytest.raises(NotAcceptableError, match="application/json or text/csv"):
-        choose(parse_accept_header(accept, MIMEAccept), "application/json", "text/csv")
+        choose(accept, "application/json", "text/csv")
     for call in ("person", "vehicle", "profile", "bundle"):
         answer = client.post(f"/generate/{call}", headers={"Accept": accept})
         assert (406, "not_acceptable") == (answer.status_code, json.loads(answer.data)["error"]["code"])

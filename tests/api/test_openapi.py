@@ -1,6 +1,7 @@
 """The OpenAPI document: valid, complete, and kept by every answer."""
 
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 import pytest
@@ -36,6 +37,13 @@ def test_document_is_valid_openapi(document: Any) -> None:
     """The document is a valid OpenAPI 3.1 document."""
     OpenAPIV31SpecValidator(document).validate()
     assert "3.1.0" == document["openapi"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/data/esdh"])
+def test_server_is_where_the_document_is(document: Any, prefix: str) -> None:
+    """Below whatever path a proxy serves the document, its calls are beside it."""
+    [server] = document["servers"]
+    assert f"http://host{prefix}/" == urljoin(f"http://host{prefix}/openapi.json", server["url"])
 
 
 def test_document_has_every_call(app: Flask, document: Any) -> None:

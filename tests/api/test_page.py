@@ -466,6 +466,18 @@ def test_pasted_id_is_looked_up_and_leads_on(visit: Visit) -> None:
     assert texts(generate_bundle(2, 5, 9).profiles, 9) == cells(page)
 
 
+def test_id_in_braces_is_looked_up(visit: Visit) -> None:
+    """An id as another program spells it shows its record."""
+    page = visit.open("#lookup")
+    for spelling in (f"{{{PROFILE_9}}}", f"urn:uuid:{PROFILE_9}", PROFILE_9.replace("-", "")):
+        page.get_by_label("Id of a person").fill(spelling)
+        page.get_by_role("button", name="Look up", exact=True).click()
+        expect(page.locator("#record-summary")).to_have_text("Profile 9 of seed 5")
+        page.get_by_label("Id of a person").fill("")
+        page.get_by_role("button", name="Look up", exact=True).click()
+        expect(page.locator("#record")).to_be_hidden()
+
+
 def test_address_of_a_record_opens_it(visit: Visit) -> None:
     """The address of a record, passed on to somebody else, opens it."""
     page = visit.open(f"#lookup/{PROFILE_9}")

@@ -1,10 +1,16 @@
 """The body of a generate call: what is taken, what is refused, and in which words."""
 
+import gzip
 import json
 import re
 
 import pytest
-from esdh_api.errors import ApiError, InvalidRequestError, UnsupportedMediaTypeError
+from esdh_api.errors import (
+    ApiError,
+    InvalidRequestError,
+    UnsupportedCodingError,
+    UnsupportedMediaTypeError,
+)
 from esdh_api.requests import GenerateRequest, Window, parse_window
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +122,7 @@ def test_seed_out_of_range(value: str) -> None:
         (b'{"start": -1}', "'start' must be a non-negative integer, not -1"),
         (b'{"start": true}', "'start' must be a non-negative integer, not true"),
         (b'{"start": 1.0}', "'start' must be a non-negative integer, not 1.0"),
+        (b'{"start": 1e400}', "'start' must be a non-negative integer, not a number past 1.7e308"),
         (b'{"start": "1"}', "'start' must be a non-negative integer, not '1'"),
         (b'{"start": 8589934588}', "8589934588 + 5 is past the last record"),
         (b'{"randomize": 1}', "'randomize' must be true or false, not 1"),
@@ -137,9 +144,15 @@ def test_seed_out_of_range(value: str) -> None:
         (b"{'records': 3}", "not JSON"),
         (b'{"records": 3} {}', "not JSON"),
         (b" ", "not JSON"),
-        (b'\xef\xbb\xbf{"records": 3}', "not JSON"),
+        (b'\xef\xbb\xbf{"records": 3}', "begins with a byte order mark; send UTF-8 without one"),
+        (b"\xef\xbb\xbf", "begins with a byte order mark"),
         (b'{"\xff": 3}', "not UTF-8 (byte 2)"),
-        ('{"records": 3}'.encode("utf-16"), "not UTF-8"),
+        ('{"records": 3}'.encode("utf-16"), "the body is UTF-16; send it as UTF-8"),
+        ('{"records": 3}'.encode("utf-16-le"), "the body is UTF-16; send it as UTF-8"),
+        ('{"records": 3}'.encode("utf-16-be"), "the body is UTF-16; send it as UTF-8"),
+        ('{"records": 3}'.encode("utf-32"), "the body is UTF-32; send it as UTF-8"),
+        (gzip.compress(b"{}"), "not UTF-8 (byte 1)"),
+        (b"{}\0", "not JSON"),
         (b'{"\\ud800": 1}', "'\\ud800' is no field"),
         (b'{"' + b"x" * 9000 + b'": 1}', "is no field"),
     ],
@@ -166,6 +179,20 @@ def test_body_of_another_type(media_type: str, said: str) -> None:
     with pytest.raises(UnsupportedMediaTypeError, match=re.escape(said)):
         parse_window(b"{}", media_type, max_records=10)
     assert 5 == parse_window(b"", media_type, max_records=10).records
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "zstd", "gzip, identity", "x"])
+def test_compressed_body(coding: str) -> None:
+    """A body that is declared as compressed is refused with what it was sent with; no body has no coding."""
+    with pytest.raises(UnsupportedCodingError, match=re.escape(f"Content-Encoding '{coding}'")):
+        parse_window(b"{}", "application/json", coding, max_records=10)
+    assert 5 == parse_window(b"", "application/json", coding, max_records=10).records
+
+
+@pytest.mark.parametrize("coding", ["", "identity", " Identity "])
+def test_body_that_is_not_compressed(coding: str) -> None:
+    """A body whose coding is none is read."""
+    assert 3 == parse_window(b'{"records": 3}', "application/json", coding, max_records=10).records
 
 
 @given(

@@ -144,6 +144,24 @@ def test_id_that_is_not_ours(client: FlaskClient, id: str, reason: str) -> None:
     assert reason in error["message"]
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        f"%7B{PERSON_0}%7D",
+        PERSON_0.upper().replace("-", ""),
+        f"urn:uuid:{PERSON_0}",
+        f"urn%3Auuid%3A{PERSON_0}",
+        f"%20{PERSON_0}%0D%0A",
+        PERSON_0.replace("-", "%2D"),
+    ],
+)
+def test_id_in_another_spelling_is_the_same_record(client: FlaskClient, spelling: str) -> None:
+    """An id as other programs spell it gives the answer, and the ETag, of the id as ESDH writes it."""
+    expected, answer = client.get(f"/records/{PERSON_0}"), client.get(f"/records/{spelling}")
+    assert (200, expected.data) == (answer.status_code, answer.data)
+    assert expected.headers["ETag"] == answer.headers["ETag"]
+
+
 def test_record_is_json_only(client: FlaskClient) -> None:
     """A record has three rows of three kinds, so it comes as JSON or not at all."""
     assert 406 == client.get(f"/records/{PERSON_0}", headers={"Accept": "text/csv"}).status_code

@@ -1,5 +1,6 @@
 """The server as a process: its start, its stop, and what it refuses before the app sees it."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from serving import PYTHON, STOPS_WITHIN, Server, environment, serving
 
+PERSON_0 = "7325de0f-b0c4-806c-8636-3e3a1bdbceb4"
 BODY = b'{"records": 2, "seed": 7}'
 HEAD = (
     b"POST /generate/person HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
@@ -220,6 +222,45 @@ def test_key_in_any_script_opens_over_the_wire() -> None:
         assert 0 == server.stop()
         assert [200, 401] == [line["status"] for line in server.log()]
         assert "ключ" not in str(server.log())
+
+
+@pytest.mark.parametrize("path", ["/demo", "/openapi.json", "/plan", f"/records/{PERSON_0}"])
+def test_connection_outlives_its_answers(server: Server, path: str) -> None:
+    """A 304, an answer to HEAD and an error leave the connection open for the next call, as a 200 does."""
+    with contextlib.closing(http.client.HTTPConnection(server.host, server.port)) as connection:
+
+        def status(method: str, **headers: str) -> int:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert not answer.will_close
+            return answer.status
+
+        connection.request("GET", path)
+        first = connection.getresponse()
+        assert (200, False) == (first.status, first.will_close)
+        first.read()
+        used = connection.sock
+        known = {"If-None-Match": first.headers["ETag"]}
+        assert [304, 304, 200, 405, 304, 200] == [
+            status("GET", **known),
+            status("HEAD", **known),
+            status("HEAD"),
+            status("POST"),
+            status("GET", **known),
+            status("OPTIONS"),
+        ]
+        assert used is connection.sock
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.1\r\nHost: test\r\nConnection: close", "HTTP/1.0"])
+def test_connection_closes_after_a_304_where_the_client_asks(server: Server, head: str) -> None:
+    """A client that asks for it, or one of HTTP/1.0, sees the connection end after a 304."""
+    with server.connect() as connection:
+        connection.sendall(f"GET /demo {head}\r\nIf-None-Match: *\r\n\r\n".encode())
+        answer = answer_on(connection)
+        assert (304, "close") == (answer.status, answer.headers["Connection"])
+        assert b"" == answer.read() + connection.recv(1)
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,17 @@ def test_reproduce_prints_the_whole_record() -> None:
     assert bundle.profiles[0].profile_id == document["records"][0]["profile"]["profile_id"]
 
 
+@pytest.mark.parametrize(
+    "spelling", [f"{ID}\r", ID.upper(), f"{{{ID.upper()}}}", ID.replace("-", ""), f"urn:uuid:{ID}", f" {ID} "]
+)
+def test_reproduce_prints_the_id_as_esdh_writes_it(spelling: str) -> None:
+    """An id as other programs spell it, or with a list's carriage return, is printed in its own form."""
+    result = run("reproduce", spelling)
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert result.stdout.startswith(f"{ID} is vehicle 0 of seed 20240601")
+    assert run("reproduce", "--json", ID).stdout == run("reproduce", "--json", spelling).stdout
+
+
 def test_reproduce_refuses_with_the_reason() -> None:
     """An id that isn't ours is refused with the reason after the good ones were printed."""
     result = run("reproduce", ID, "abc")

@@ -2,11 +2,18 @@
 
 import subprocess
 import sys
+import uuid
+from collections.abc import Callable
+from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from esdh_core import (
     IdError,
     RequestError,
+    check_records,
+    check_seed,
     generate_bundle,
     generate_columns,
     generate_records,
@@ -34,18 +41,39 @@ def test_last_record_there_can_be() -> None:
         generate_bundle(1, start=2**33)
 
 
-@pytest.mark.parametrize("seed", [-1, 2**53, 1.0, "1", True, None])
+@pytest.mark.parametrize(
+    "seed", [-1, 2**53, 1.0, "1", True, None, np.bool_(True), np.float64(1), np.uint64(2**53)]
+)
 def test_bad_seed_is_refused(seed: object) -> None:
     """A seed that isn't an integer from 0 to 2^53 - 1 is refused with its value."""
     with pytest.raises(RequestError, match=r"seed .* is not an integer from 0 to 9007199254740991"):
         generate_bundle(1, seed)  # type: ignore[call-overload] # the mistake under test
 
 
-@pytest.mark.parametrize("records", [-1, 2**33 + 1, 1.5, True])
+@pytest.mark.parametrize("records", [-1, 2**33 + 1, 1.5, True, np.bool_(True), np.int8(-1)])
 def test_bad_window_is_refused(records: object) -> None:
     """A number of records that can't be is refused with its value."""
     with pytest.raises(RequestError, match="window of"):
         generate_bundle(records)  # type: ignore[call-overload] # the mistake under test
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.int64, np.uint64, np.array])
+def test_numpy_integers_are_integers(kind: Callable[[int], Any]) -> None:
+    """Records, seed and start as NumPy's integers give what Python's give, ready to be encoded."""
+    expected = generate_bundle(3, 7, 11)
+    assert msgspec.json.encode(expected) == msgspec.json.encode(generate_bundle(kind(3), kind(7), kind(11)))
+    assert expected.vehicles == generate_records("vehicle", kind(3), kind(7), kind(11))
+    columns = generate_columns(kind(11), kind(3), kind(7), entities=["vehicle"])
+    assert [each.vin for each in expected.vehicles] == columns["vehicles"]["vin"].tolist()
+    assert expected.metadata == generate_bundle(3, 7, 11).metadata
+    checked = check_records(kind(3)), check_seed(kind(7))
+    assert ((3, 7), {int}) == (checked, {type(each) for each in checked})
+
+
+def test_record_of_a_uuid() -> None:
+    """A uuid.UUID, as database drivers hand one over, gives the record of its text."""
+    text = generate_bundle(1).vehicles[0].vehicle_id
+    assert reproduce_record(text) == reproduce_record(uuid.UUID(text)) == reproduce_record(f"{{{text}}}\r")
 
 
 def test_entities_can_be_chosen() -> None:

@@ -4,7 +4,7 @@ import uuid
 
 import numpy as np
 import pytest
-from esdh_core import IdError, RecordId, decode_id, encode_id
+from esdh_core import IdError, RecordId, RequestError, canonical_id, decode_id, encode_id
 from esdh_core.permutations import permute, unpermute
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,8 +48,12 @@ def test_changed_bit_is_refused(seed: int, entity: str, index: int, bit: int) ->
     ("text", "reason"),
     [
         ("", "expected a UUID"),
-        ("7325de0fb0c4806c86363e3a1bdbceb4", "expected a UUID"),
-        ("7325de0f-b0c4-806c-8636-3e3a1bdbceb4\n", "expected a UUID"),
+        ("7325de0fb0c4-806c-8636-3e3a1bdbceb4", "expected a UUID"),
+        ("7325de0f-b0c4-806c-86363e3a1bdbceb4", "expected a UUID"),
+        ("{7325de0f-b0c4-806c-8636-3e3a1bdbceb4", "expected a UUID"),
+        ("urn:7325de0f-b0c4-806c-8636-3e3a1bdbceb4", "expected a UUID"),
+        ("7325de0f-b0c4-806c 8636-3e3a1bdbceb4", "expected a UUID"),
+        ("{7325de0fb0c4406c86363e3a1bdbceb4}", "'7325de0f-b0c4-406c-8636-3e3a1bdbceb4' .* version 8"),
         ("7325de0f-b0c4-806c-8636-3e3a1bdbceb\u0664", "expected a UUID"),
         ("7325de0f-b0c4-406c-8636-3e3a1bdbceb4", "version 8"),
         ("7325de0f-b0c4-806c-c636-3e3a1bdbceb4", "version 8"),
@@ -60,6 +64,45 @@ def test_foreign_text_is_refused_with_the_reason(text: str, reason: str) -> None
     """A text that no ESDH wrote is refused, and the message says why."""
     with pytest.raises(IdError, match=reason):
         decode_id(text)
+
+
+PERSON_0 = "7325de0f-b0c4-806c-8636-3e3a1bdbceb4"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        PERSON_0.upper(),
+        PERSON_0.replace("-", ""),
+        f"{{{PERSON_0}}}",
+        f"{{{PERSON_0.upper().replace('-', '')}}}",
+        f"urn:uuid:{PERSON_0}",
+        f"URN:UUID:{PERSON_0.upper()}",
+        f"{PERSON_0}\r",
+        f"\t {PERSON_0}\r\n",
+        uuid.UUID(PERSON_0),
+        np.str_(PERSON_0),
+    ],
+)
+def test_other_programs_spellings_are_the_same_id(spelling: str | uuid.UUID) -> None:
+    """Every spelling of a UUID that programs hand over is read, and gives back the id as ESDH writes it."""
+    assert PERSON_0 == canonical_id(spelling)
+    assert RecordId(20240601, "v0.1", "person", 0) == decode_id(spelling)
+
+
+@pytest.mark.parametrize("value", [None, 5, PERSON_0.encode(), [PERSON_0]])
+def test_what_is_no_text_is_no_id(value: object) -> None:
+    """A value of another type is refused like any text that is no id."""
+    with pytest.raises(IdError, match="expected a UUID"):
+        decode_id(value)  # type: ignore[arg-type]  # the mistake under test
+
+
+def test_id_of_numpy_integers() -> None:
+    """NumPy's integers, narrow ones too, give the id that Python's give; what can't be is refused."""
+    assert encode_id(20240601, "vehicle", 5) == encode_id(np.int32(20240601), "vehicle", np.uint8(5))
+    for seed, index in ((-1, 0), (True, 0), (0, -1), (0, 2**33), (np.bool_(1), 0)):
+        with pytest.raises(RequestError):
+            encode_id(seed, "person", index)  # type: ignore[arg-type]  # the mistake under test
 
 
 def _forged(left: int, right: int) -> str:

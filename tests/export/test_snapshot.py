@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -166,6 +167,12 @@ def test_readme_tells_the_command_that_makes_it_again(shards: tuple[Path, Manife
         f"esdh generate-snapshot --records {SHARDED} --seed 20240601 --entity-filter persons vehicles profiles "
         "--output-format csv ndjson parquet json --shard-rows 65536\n"
     ) in readme
+
+
+def test_request_of_numpy_integers() -> None:
+    """Records and a seed as NumPy's integers make the same request, ready for a manifest."""
+    request = SnapshotRequest(records=np.int64(2), seed=np.uint32(7))  # type: ignore[arg-type]  # an index all the same
+    assert msgspec.json.encode(SnapshotRequest(records=2, seed=7)) == msgspec.json.encode(request)
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)

@@ -15,6 +15,7 @@ from esdh_core import (
     Person,
     Profile,
     Vehicle,
+    canonical_id,
     generate_bundle,
     generate_records,
     metadata_for,
@@ -133,7 +134,7 @@ def record_answer(id: str) -> RecordAnswer:  # noqa: A002 - the field's name
     """
     record = reproduce_record(id)
     return RecordAnswer(
-        id=id.lower(),
+        id=canonical_id(id),
         seed=record.id.seed,
         dataset_version=record.id.dataset_version,
         entity=record.id.entity,

@@ -20,6 +20,7 @@ __all__ = [
     "NotAcceptableError",
     "NotFoundError",
     "UnauthorizedError",
+    "UnsupportedCodingError",
     "UnsupportedMediaTypeError",
     "code_of",
     "envelope",
@@ -88,6 +89,14 @@ class UnsupportedMediaTypeError(ApiError):
     """A body that is not declared as JSON."""
 
     status = 415
+    headers: Mapping[str, str] = {"Accept": "application/json"}
+
+
+class UnsupportedCodingError(ApiError):
+    """A body that is declared as compressed."""
+
+    status = 415
+    headers: Mapping[str, str] = {"Accept-Encoding": "identity"}
 
 
 def code_of(status: int) -> str:

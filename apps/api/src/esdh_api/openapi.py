@@ -40,7 +40,7 @@ _ERRORS = {
     404: "The id is not one of ours; the message says why",
     406: "The Accept header takes none of the media types that there are",
     413: f"The body is larger than {MAX_BODY_BYTES} bytes",
-    415: "The body is not declared as application/json",
+    415: "The body is not declared as application/json, or is compressed",
     500: "The server failed; the message holds the error id that its log has too",
 }
 _HEADERS = {
@@ -65,7 +65,7 @@ def openapi_json(settings: Settings) -> bytes:
                 "version": version("esdh-api"),
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
-            "servers": [{"url": "/"}],
+            "servers": [{"url": "."}],  # relative to this document: a proxy may serve it below another path
             "paths": _paths(settings),
             "components": {
                 "schemas": _schemas(settings),

@@ -1,6 +1,7 @@
 """The body of a generate call: one JSON object, read strictly, each refusal in one sentence."""
 
 import json
+import math
 import re
 import secrets
 from collections import Counter
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Final, NamedTuple, NoReturn
 from esdh_core import DEFAULT_SEED, MAX_RECORDS, MAX_SEED
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from esdh_api.errors import InvalidRequestError, UnsupportedMediaTypeError
+from esdh_api.errors import InvalidRequestError, UnsupportedCodingError, UnsupportedMediaTypeError
 
 __all__ = [
     "GenerateRequest",
@@ -76,17 +77,22 @@ def default_records(max_records: int) -> int:
     return min(_DEFAULT_RECORDS, max_records)
 
 
-def parse_window(body: bytes, media_type: str, *, max_records: int) -> Window:
+def parse_window(body: bytes, media_type: str, coding: str = "", *, max_records: int) -> Window:
     """Return the window that a body asks for; an empty body asks for the defaults.
 
-    `media_type` is the body's, without parameters. Raises UnsupportedMediaTypeError for a body that isn't
-    declared as JSON, and InvalidRequestError, `records` first, for one that can't be answered.
+    `media_type` is the body's, without parameters, and `coding` its Content-Encoding. Raises
+    UnsupportedMediaTypeError for a body that isn't declared as JSON, UnsupportedCodingError for one that is
+    declared as compressed, and InvalidRequestError, `records` first, for one that can't be answered.
     """
     fields: dict[str, Any] = {}
     if body:
         if media_type != "application/json":
             sent = f"as {_quoted(media_type)}" if media_type else "without a Content-Type"
             raise UnsupportedMediaTypeError(f"the body was sent {sent}; send it as application/json")
+        if coding.strip().lower() not in ("", "identity"):
+            raise UnsupportedCodingError(
+                f"the body was sent with Content-Encoding {_quoted(coding)}; send it uncompressed, without one"
+            )
         fields = _json_object(body)
     records = _records(fields, max_records)
     for name in fields:
@@ -150,6 +156,11 @@ def _is_integer(value: object) -> bool:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that a body holds; the standard parser, since it can refuse duplicate keys."""
+    encoding = json.detect_encoding(body)  # by a byte order mark, or the zero bytes of wider characters
+    if encoding == "utf-8-sig":
+        raise InvalidRequestError("the body begins with a byte order mark; send UTF-8 without one")
+    if encoding != "utf-8":
+        raise InvalidRequestError(f"the body is {encoding[:6].upper()}; send it as UTF-8")
     try:
         value = json.loads(
             body.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
@@ -182,5 +193,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _quoted(value: object) -> str:
+    if isinstance(value, float) and math.isinf(value):  # which JSON, where it was 1e400, doesn't know
+        return "a number past 1.7e308"
     text = json.dumps(value) if isinstance(value, (bool, type(None), dict, list)) else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -79,13 +79,18 @@ def _window(settings: Settings) -> Window:
     body = request.get_data()
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
-    window = parse_window(body, request.mimetype, max_records=settings.max_records)
+    coding = request.content_encoding or ""
+    window = parse_window(body, request.mimetype, coding, max_records=settings.max_records)
     g.seed, g.records = window.seed, window.records
     return window
 
 
+def _accept() -> str:
+    return request.headers.get("Accept", "")
+
+
 def _generate_entity(entity: Entity, settings: Settings) -> Response:
-    media_type = choose(request.accept_mimetypes, JSON, *ROW_FORMS)
+    media_type = choose(_accept(), JSON, *ROW_FORMS)
     window = _window(settings)
     if media_type in ROW_FORMS:
         form = ROW_FORMS[media_type]
@@ -94,12 +99,12 @@ def _generate_entity(entity: Entity, settings: Settings) -> Response:
 
 
 def _generate_bundle(settings: Settings) -> Response:
-    choose(request.accept_mimetypes, JSON)
+    choose(_accept(), JSON)
     return _json(bundle_answer(_window(settings)))
 
 
 def _record(id: str) -> Response:  # noqa: A002 - the name in the path
-    choose(request.accept_mimetypes, JSON)
+    choose(_accept(), JSON)
     if len(id) > 2 * _ID_LENGTH:  # a message would quote all of it
         raise NotFoundError(f"an ESDH id has {_ID_LENGTH} characters, not {len(id)}")
     try:

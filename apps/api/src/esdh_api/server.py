@@ -172,6 +172,15 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress ships no types
         head: bytes = super().build_response_header()
         return head
 
+    def set_close_on_finish(self) -> None:
+        """Close the connection after the answer.
+
+        Waitress asks for it wherever there is no Content-Length, after a 304 too, which ends with its head.
+        """
+        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or self.version == "1.0" or asked:
+            super().set_close_on_finish()
+
 
 class _EnvelopeTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
     """What waitress refuses before the app sees it (a malformed head, say), answered and logged as the app does."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from esdh_core.generator import generate_records as generate_records
     from esdh_core.generator import reproduce_record as reproduce_record
     from esdh_core.ids import RecordId as RecordId
+    from esdh_core.ids import canonical_id as canonical_id
     from esdh_core.plan_rendering import plan_markdown as plan_markdown
     from esdh_core.plan_rendering import plan_text as plan_text
     from esdh_core.requests import check_records as check_records
@@ -45,7 +46,7 @@ __getattr__ = lazy_names(
             "generate_records",
             "reproduce_record",
         ),
-        "ids": ("RecordId",),
+        "ids": ("RecordId", "canonical_id"),
         "plan_rendering": ("plan_markdown", "plan_text"),
         "requests": ("check_records", "check_seed"),
         "rules": ("Rule",),

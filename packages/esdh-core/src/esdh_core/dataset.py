@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, SupportsIndex, TypeVar
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -331,21 +332,25 @@ class Dataset:
         source = self.copied(rule)
         return source if source is not None and self.origin(rule).role in ("id", "unique") else None
 
-    def block(self, start: int, count: int, seed: int = DEFAULT_SEED) -> Block:
+    def block(self, start: SupportsIndex, count: SupportsIndex, seed: SupportsIndex = DEFAULT_SEED) -> Block:
         """Return records `start` to `start + count - 1` of a seed, of which nothing has been computed yet.
 
         Raises RequestError for a seed or a window that can't be.
         """
-        check_seed(seed)
-        check_window(start, count)
-        return Block(self, seed=seed, start=start, count=count)
+        checked, (first, records) = check_seed(seed), check_window(start, count)
+        return Block(self, seed=checked, start=first, count=records)
 
     def block_of(self, table: Table, block: Block) -> Block:
         """Return the block that has a table's rows: `block`, or for a fixed table one of all its rows."""
         return block if table.top is block.top else _fixed_block(self, table.top, block.seed)
 
     def columns(
-        self, start: int, count: int, seed: int = DEFAULT_SEED, *, tables: Sequence[str] = ()
+        self,
+        start: SupportsIndex,
+        count: SupportsIndex,
+        seed: SupportsIndex = DEFAULT_SEED,
+        *,
+        tables: Sequence[str] = (),
     ) -> dict[str, dict[str, Column]]:
         """Return records `start` to `start + count - 1` as columns: table name to field to column.
 
@@ -357,18 +362,27 @@ class Dataset:
         block = self.block(start, count, seed)
         return {table.name: table.columns(self.block_of(table, block)) for table in self.select(tables)}
 
-    def bundle(self, records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, start: int = 0) -> Any:
+    def bundle(
+        self,
+        records: SupportsIndex = DEFAULT_RECORDS,
+        seed: SupportsIndex = DEFAULT_SEED,
+        start: SupportsIndex = 0,
+    ) -> Any:
         """Return records `start` to `start + records - 1` of a seed as typed Structs, with their metadata.
 
         Raises RequestError for a seed or a window that can't be.
         """
         block = self.block(start, records, seed)
         rows = {table.name: table.structs(self.block_of(table, block)) for table in self.tables}
-        metadata = self.metadata({name: len(of) for name, of in rows.items()}, seed)
+        metadata = self.metadata({name: len(of) for name, of in rows.items()}, block.seed)
         return self._bundle_type(metadata=metadata, **rows)
 
     def rows(
-        self, table: str, records: int = DEFAULT_RECORDS, seed: int = DEFAULT_SEED, start: int = 0
+        self,
+        table: str,
+        records: SupportsIndex = DEFAULT_RECORDS,
+        seed: SupportsIndex = DEFAULT_SEED,
+        start: SupportsIndex = 0,
     ) -> list[Any]:
         """Return one table's rows of records `start` to `start + records - 1` as its Struct.
 
@@ -389,12 +403,12 @@ class Dataset:
             **counts,
         )
 
-    def reproduce(self, text: str) -> Any:
+    def reproduce(self, value: str | UUID) -> Any:
         """Return the record behind an id of any table, from the id alone; no other record is made.
 
-        Raises IdError, with the reason, for a text that is no id of this dataset.
+        Raises IdError, with the reason, for what is no id of this dataset.
         """
-        origin = self.ids.decode(text)
+        origin = self.ids.decode(value)
         block = self.block(origin.index, 1, origin.seed)
         return self._record_type(origin, *(table.structs(block)[0] for table in self.tables))
 

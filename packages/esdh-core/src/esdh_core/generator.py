@@ -1,7 +1,8 @@
 """Generates records of a dataset, the default one unless told: Structs for people and services, columns for exporters."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from uuid import UUID
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from esdh_core.constants import DEFAULT_RECORDS, DEFAULT_SEED
 from esdh_core.dataset import Dataset
 from esdh_core.datasets import DEFAULT_DATASET
 from esdh_core.ids import RecordId
+from esdh_core.requests import check_seed, check_window
 
 if TYPE_CHECKING:
     from esdh_core.datasets import Bundle, Record
@@ -25,9 +27,9 @@ __all__ = [
 
 
 def generate_columns(
-    start: int,
-    count: int,
-    seed: int = DEFAULT_SEED,
+    start: SupportsIndex,
+    count: SupportsIndex,
+    seed: SupportsIndex = DEFAULT_SEED,
     *,
     entities: Sequence[str] = (),
     dataset: Dataset = DEFAULT_DATASET,
@@ -47,13 +49,17 @@ def generate_columns(
 
 
 @overload
-def generate_bundle(records: int = ..., seed: int = ..., start: int = ...) -> "Bundle": ...
-@overload
-def generate_bundle(records: int = ..., seed: int = ..., start: int = ..., *, dataset: Dataset) -> Any: ...
 def generate_bundle(
-    records: int = DEFAULT_RECORDS,
-    seed: int = DEFAULT_SEED,
-    start: int = 0,
+    records: SupportsIndex = ..., seed: SupportsIndex = ..., start: SupportsIndex = ...
+) -> "Bundle": ...
+@overload
+def generate_bundle(
+    records: SupportsIndex = ..., seed: SupportsIndex = ..., start: SupportsIndex = ..., *, dataset: Dataset
+) -> Any: ...
+def generate_bundle(
+    records: SupportsIndex = DEFAULT_RECORDS,
+    seed: SupportsIndex = DEFAULT_SEED,
+    start: SupportsIndex = 0,
     *,
     dataset: Dataset = DEFAULT_DATASET,
 ) -> Any:
@@ -73,9 +79,9 @@ def generate_bundle(
 
 def generate_records(
     entity: str,
-    records: int = DEFAULT_RECORDS,
-    seed: int = DEFAULT_SEED,
-    start: int = 0,
+    records: SupportsIndex = DEFAULT_RECORDS,
+    seed: SupportsIndex = DEFAULT_SEED,
+    start: SupportsIndex = 0,
     *,
     dataset: Dataset = DEFAULT_DATASET,
 ) -> list[Any]:
@@ -90,26 +96,33 @@ def generate_records(
 
 
 @overload
-def reproduce_record(text: str) -> "Record": ...
+def reproduce_record(value: str | UUID) -> "Record": ...
 @overload
-def reproduce_record(text: str, *, dataset: Dataset) -> Any: ...
-def reproduce_record(text: str, *, dataset: Dataset = DEFAULT_DATASET) -> Any:
+def reproduce_record(value: str | UUID, *, dataset: Dataset) -> Any: ...
+def reproduce_record(value: str | UUID, *, dataset: Dataset = DEFAULT_DATASET) -> Any:
     """Return the record behind an id of any table, from the id alone; no other record is made.
 
+    `value` is the id in any spelling that `canonical_id` reads, or a uuid.UUID. Raises IdError, with the reason,
+    for what is no id of the dataset.
+    """
+    return dataset.reproduce(value)
+
+
+def encode_id(
+    seed: SupportsIndex, entity: str, index: SupportsIndex, *, dataset: Dataset = DEFAULT_DATASET
+) -> str:
+    """Return the id of one row; `entity` is a table's name, in singular or plural.
+
+    Raises RequestError for a table, a seed or an index that can't be.
+    """
+    checked, (first, _) = check_seed(seed), check_window(index, 1)
+    slots = np.array([first], dtype=np.uint64)
+    return dataset.ids.texts(checked, dataset.table(entity).entity, slots).tobytes().decode("ascii")
+
+
+def decode_id(value: str | UUID, *, dataset: Dataset = DEFAULT_DATASET) -> RecordId:
+    """Return what an id says; `value` is in any spelling that `canonical_id` reads, or a uuid.UUID.
+
     Raises IdError, with the reason, for a text that is no id of the dataset.
     """
-    return dataset.reproduce(text)
-
-
-def encode_id(seed: int, entity: str, index: int, *, dataset: Dataset = DEFAULT_DATASET) -> str:
-    """Return the id of one row; `entity` is a table's name, in singular or plural."""
-    slots = np.array([index], dtype=np.uint64)
-    return dataset.ids.texts(seed, dataset.table(entity).entity, slots).tobytes().decode("ascii")
-
-
-def decode_id(text: str, *, dataset: Dataset = DEFAULT_DATASET) -> RecordId:
-    """Return what an id says.
-
-    Raises IdError, with the reason, for a text that is no id of the dataset.
-    """
-    return dataset.ids.decode(text)
+    return dataset.ids.decode(value)

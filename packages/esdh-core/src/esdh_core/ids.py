@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -17,16 +18,16 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.errors import IdError
 from esdh_core.mixing import GOLDEN_GAMMA, MASK_64, mix64, mix64_array
 
-__all__ = ["SLOT_BITS", "IdCodec", "OrdinalIds", "RecordId", "TaggedIds"]
+__all__ = ["SLOT_BITS", "IdCodec", "OrdinalIds", "RecordId", "TaggedIds", "canonical_id"]
 
 _ROUNDS: Final = 4
 _MASK_61: Final = (1 << 61) - 1
 _INDEX_BITS: Final = 36
 _CHECK_BITS: Final = 20
 SLOT_BITS: Final = 44  # of a slot in an id of a dataset with a name
-_EXAMPLE_SEED: Final = 20240601
+_EXAMPLE: Final = "7325de0f-b0c4-806c-8636-3e3a1bdbceb4"
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_UUID = re.compile(r"([0-9a-f]{8})(-?)([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{12})", re.ASCII)
 
 
 class RecordId(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class IdCodec(Protocol):
     def texts(self, seed: int, entity: str, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
 
-    def decode(self, text: str) -> RecordId:
+    def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says; IdError, with the reason, for a text that is none of this dataset."""
 
 
@@ -67,13 +68,14 @@ class OrdinalIds:
         number = self._numbers[entity] << _INDEX_BITS + _CHECK_BITS
         return _encode(seed << 8 | self._ordinal, number, _CHECK_BITS, slots)
 
-    def decode(self, text: str) -> RecordId:
+    def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says.
 
         Raises IdError, with the reason, for a text that is no UUID, a UUID that no ESDH wrote (another version
         or variant, or check bits that don't hold), or an id of another dataset version or of an unknown table.
         """
-        left, right = _decode(text, self._example)
+        text = canonical_id(value)
+        left, right = _decode(text)
         if right & (1 << _CHECK_BITS) - 1:
             raise IdError(
                 f"{text!r} is not an ESDH id: its check bits don't hold, so it was made elsewhere or mistyped"
@@ -91,11 +93,6 @@ class OrdinalIds:
         if index >= MAX_RECORDS:
             raise IdError(f"{text!r} names record {index}; the last record there can be is {MAX_RECORDS - 1}")
         return RecordId(left >> 8, self._dataset_version, self._names[number], index)
-
-    @property
-    def _example(self) -> str:
-        first = self.texts(_EXAMPLE_SEED, next(iter(self._numbers)), np.zeros(1, dtype=np.uint64))
-        return first.tobytes().decode("ascii")
 
 
 class TaggedIds:
@@ -123,22 +120,18 @@ class TaggedIds:
         """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
         return _encode(seed << 8, self._tags[entity] << SLOT_BITS, 0, slots)
 
-    def decode(self, text: str) -> RecordId:
+    def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says.
 
         Raises IdError, with the reason, for a text that is no UUID, a UUID that no ESDH wrote, or an id of
         another dataset.
         """
-        left, right = _decode(text, self._example)
+        text = canonical_id(value)
+        left, right = _decode(text)
         tag, slot = right >> SLOT_BITS, right & (1 << SLOT_BITS) - 1
         if left & 0xFF or tag not in self._names:
             raise IdError(f"{text!r} is no id of {self._dataset_version}: it was made elsewhere or mistyped")
         return RecordId(left >> 8, self._dataset_version, self._names[tag], slot)
-
-    @property
-    def _example(self) -> str:
-        first = self.texts(_EXAMPLE_SEED, next(iter(self._tags)), np.zeros(1, dtype=np.uint64))
-        return first.tobytes().decode("ascii")
 
 
 # The four hexadecimal digits of every 16-bit number, as one 32-bit word each.
@@ -186,10 +179,24 @@ def _write(first: int, right: NDArray[np.uint64], text: NDArray[np.uint8]) -> No
         words[name] = _HEX_WORDS.take((source >> np.uint64(shift)).astype(np.uint16))
 
 
-def _decode(text: str, example: str) -> tuple[int, int]:
-    """Return the two halves of an id; IdError for a text that is no version 8 UUID."""
-    if _UUID.fullmatch(text) is None:
-        raise IdError(f"{text!r} is not an ESDH id: expected a UUID such as {example}")
+def canonical_id(value: str | UUID) -> str:
+    """Return an id as ESDH writes it: 32 lower-case hexadecimal digits and four dashes.
+
+    Other programs write a UUID in capitals, in braces, without dashes or as `urn:uuid:...`, and a list's
+    line ends in white space: all of these are the same id. `value` may be a uuid.UUID. Whether the UUID is
+    an id of ours, `decode_id` tells. Raises IdError for what is no UUID.
+    """
+    text = str(value).strip().lower().removeprefix("urn:uuid:")
+    if text.startswith("{") and text.endswith("}"):
+        text = text[1:-1]
+    found = _UUID.fullmatch(text)
+    if found is None:
+        raise IdError(f"{str(value)!r} is not an ESDH id: expected a UUID such as {_EXAMPLE}")
+    return "-".join(found.group(1, 3, 4, 5, 6))
+
+
+def _decode(text: str) -> tuple[int, int]:
+    """Return the two halves of an id in its canonical form; IdError for one that is no version 8 UUID."""
     bits = int(text.replace("-", ""), 16)
     if bits >> 76 & 0xF != 8 or bits >> 62 & 0b11 != 0b10:
         raise IdError(

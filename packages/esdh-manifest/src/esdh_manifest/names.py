@@ -2,7 +2,15 @@
 
 import re
 
-__all__ = ["document_name", "is_manifest_name", "manifest_name", "metadata_name", "readme_name", "slug", "table_name"]
+__all__ = [
+    "document_name",
+    "is_manifest_name",
+    "manifest_name",
+    "metadata_name",
+    "readme_name",
+    "slug",
+    "table_name",
+]
 
 _MANIFEST = re.compile(r"snapshot_manifest_[a-z0-9_]+\.json")
 

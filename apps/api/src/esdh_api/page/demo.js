@@ -812,7 +812,7 @@ function reportLookup(problem) {
 
 const lookingUp = latest(reportLookup);
 
-const LIKE_AN_ID = /^[0-9a-f-]{1,72}$/i;
+const LIKE_AN_ID = /^(urn:uuid:)?\{?[0-9a-f-]{1,60}\}?$/i;
 
 function lookUp() {
   const input = byId("record-id");

@@ -21,15 +21,16 @@ def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
     """Print the person, vehicle and profile behind each ID, of any entity.
 
     An id holds the seed, the dataset version, the entity and the record's number; no other record is
-    made. An id that isn't ours is refused with the reason, after the others were printed.
+    made. Capitals, braces, urn:uuid:, missing dashes and white space around an ID are read; it is printed
+    as ESDH writes it. An id that isn't ours is refused with the reason, after the others were printed.
     """
     with sentences():
-        from esdh_core import IdError, reproduce_record
+        from esdh_core import IdError, canonical_id, reproduce_record
 
         found, refused = [], []
         for text in ids:
             try:
-                found.append((text, reproduce_record(text)))
+                found.append((canonical_id(text), reproduce_record(text)))
             except IdError as error:
                 refused.append({"id": text, "message": str(error)})
     if as_json:
