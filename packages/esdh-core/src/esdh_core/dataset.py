@@ -167,6 +167,7 @@ class Table:
     room: int = 1
     rows: int | None = None
     mean: Fraction = Fraction(1)
+    primary_key: tuple[str, ...] = ()
     statistics: tuple[Statistic, ...] = ()
     _rules: dict[str, Rule] = field(default_factory=dict)
 
@@ -231,6 +232,12 @@ class Table:
             raise TypeError(f"{self.record.__name__} has no rule for {', '.join(missing)}")
         return tuple(self._rules[name] for name in self.fields)
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The fields whose values together name a row: those that were declared, else the id; none in a table without."""
+        own = self.field_with("id")
+        return self.primary_key or ((own,) if own else ())
+
     def field_with(self, role: Role) -> str | None:
         """Return the first field of a role, None where there is none."""
         return next((rule.name for rule in self.rules if rule.role == role), None)
@@ -269,7 +276,8 @@ class Dataset:
     tables: tuple[Table, ...]
     ids: IdCodec
     location: str
-    note: str = ""
+    note: str = "The reference instant is also given as the date of publication."
+    privacy_note: str = "None: nobody in these files exists."
     bundle_type: type[Any] | None = None
     metadata_type: type[Any] | None = None
     record_type: type[Any] | None = None
@@ -331,6 +339,19 @@ class Dataset:
         """Return the unique field that a field is a copy of: what it refers to, None where it refers to nothing."""
         source = self.copied(rule)
         return source if source is not None and self.origin(rule).role in ("id", "unique") else None
+
+    def is_unique(self, table: Table, rule: Rule) -> bool:
+        """Return whether no two rows of a table have one value of a field: an id, or a permutation of the slot.
+
+        A copy of one has it only where each row above has one row below.
+        """
+        if self.origin(rule).role not in ("id", "unique"):
+            return False
+        while (source := self.copied(rule)) is not None:
+            if table is not source.table and (table.span != source.table.span or table.top is not source.table.top):
+                return False
+            table, rule = source
+        return True
 
     def block(self, start: SupportsIndex, count: SupportsIndex, seed: SupportsIndex = DEFAULT_SEED) -> Block:
         """Return records `start` to `start + count - 1` of a seed, of which nothing has been computed yet.

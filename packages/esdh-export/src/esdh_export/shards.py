@@ -1,21 +1,21 @@
 """A shard's work, wherever it is done: a range of whole blocks to files and a report; reports merged in order."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
-from esdh_core import BLOCK_RECORDS, generate_columns
+from esdh_core import BLOCK_RECORDS
+from esdh_core.columns import Column, concatenate
 from esdh_core.stats import merge
-from esdh_manifest import ListedFile, Stats
+from esdh_manifest import FileEntry, Stats
 
-from esdh_export.blocks import BlockArrays
 from esdh_export.cores import usable_cores
-from esdh_export.digest import block_digest
+from esdh_export.encoding.block import EncodedBlock
 from esdh_export.errors import WorkerError
-from esdh_export.files import Behind, new_file
+from esdh_export.files import BackgroundQueue, new_file
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.request import Shard, SnapshotRequest
 from esdh_export.store import Store
@@ -23,7 +23,7 @@ from esdh_export.store import Store
 if TYPE_CHECKING:  # its import costs a small snapshot more than the snapshot
     from concurrent.futures import Executor, Future
 
-__all__ = ["Progress", "ShardReport", "map_in_order", "merged", "write_shard"]
+__all__ = ["Progress", "ShardReport", "map_in_order", "merge_reports", "write_shard"]
 
 Progress = Callable[[int], None]
 T = TypeVar("T")
@@ -39,13 +39,13 @@ _LARGEST_BLOCK = 24 << 20  # bytes; glibc learns from blocks of up to 32 MB
 class ShardReport(msgspec.Struct, frozen=True):
     """What came of a shard, or of several; reports merge in the order of their shards.
 
-    `records` counts the records; `files` are by their relative path, `sections` (of the JSON document) by name; `blocks` are raw block
-    digests by plural entity name.
+    `rows` counts the rows of each table; `files` are by their relative path, `fragments` (of the JSON document)
+    by name; `blocks` are raw block digests by table name.
     """
 
-    records: int
-    files: dict[str, ListedFile]
-    sections: dict[str, ListedFile]
+    rows: dict[str, int]
+    files: dict[str, FileEntry]
+    fragments: dict[str, FileEntry]
     blocks: dict[str, list[bytes]]
     stats: Stats
 
@@ -69,96 +69,117 @@ def write_shard(
     spare = large and alone and usable_cores() > 1
     if large:
         _keep_freed_memory()
+    tables = {**{p: table for p, (_, table) in request.shard_files(shard).items()}, **request.json_fragments(shard)}
     with ExitStack() as stack:
         # Few files may have a block's rows wait, many only what they are at: together, the same memory.
-        names = [*request.parts(shard), *request.sections(shard)]
-        behind = {name: Behind(max(2, _WAITING // len(names))) if spare else None for name in names}
+        queues = {name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables}
         files = {
-            path: stack.enter_context(store.create(path, large=large, behind=behind[path]))
-            for path in request.parts(shard)
+            path: stack.enter_context(store.create(path, large=large, background=queues[path]))
+            for path in request.shard_files(shard)
         }
-        sections = {
-            name: stack.enter_context(new_file(store.sections / name, behind=behind[name]))
-            for name in request.sections(shard)
+        fragments = {
+            name: stack.enter_context(new_file(store.fragments / name, background=queues[name]))
+            for name in request.json_fragments(shard)
         }
-        writers: list[Writer] = [
-            FORMATS[name].Writer(files[path], entity, seed=request.seed)
-            for path, (name, entity) in request.parts(shard).items()
-        ] + [
-            json.Writer(sections[name], entity, seed=request.seed)
-            for name, entity in request.sections(shard).items()
-        ]
-        content = stack.enter_context(closing(_Content(request, behind=spare)))
-        for start in range(shard.start, shard.start + shard.count, BLOCK_RECORDS):
-            count = min(BLOCK_RECORDS, shard.start + shard.count - start)
-            # In a function of its own, so that a block is gone before the next one is made.
-            _write_block(request, start, count, writers, content)
+        formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
+        writers: dict[str, Writer] = {
+            name: FORMATS[formats.get(name, json.EXTENSION)].Writer(
+                sink, tables[name], dataset=request.dataset, seed=request.seed
+            )
+            for name, sink in {**files, **fragments}.items()
+        }
+        content = stack.enter_context(closing(_Content(request, background=spare)))
+        for count, block in _blocks(request, shard):
+            for name, writer in writers.items():
+                if tables[name].name in block.columns:
+                    writer.write(block)
+            content.add(block)
+            del block  # before the next one is made
             if progress is not None:
                 progress(count)
-        for writer in writers:
+        for writer in writers.values():
             writer.close()
-        blocks, stats = content.told()
+        rows, blocks, stats = content.result()
     return ShardReport(
-        records=shard.count,
-        files={path: file.listed(shard.count) for path, file in files.items()},
-        sections={name: file.listed(shard.count) for name, file in sections.items()},
+        rows=rows,
+        files={path: file.entry(rows[tables[path].name]) for path, file in files.items()},
+        fragments={name: file.entry(rows[tables[name].name]) for name, file in fragments.items()},
         blocks=blocks,
         stats=stats,
     )
 
 
-def _write_block(
-    request: SnapshotRequest, start: int, count: int, writers: list[Writer], content: "_Content"
-) -> None:
-    block = BlockArrays(generate_columns(start, count, request.seed, entities=request.entities))
-    for writer in writers:
-        writer.write(block)
-    content.add(block)
+def _blocks(request: SnapshotRequest, shard: Shard) -> Iterator[tuple[int, EncodedBlock]]:
+    """Yield the number of records that were made, and the blocks of the tables that end there.
+
+    Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
+    rest of theirs, so that every table has its own.
+    """
+    dataset, tables = request.dataset, request.tables
+    size = min(table.block_records for table in tables)
+    waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
+    for done in range(0, shard.count, size):
+        count = min(size, shard.count - done)
+        made = dataset.columns(shard.start + done, count, request.seed, tables=request.entities)
+        ended: dict[str, dict[str, Column]] = {}
+        for table in tables:
+            parts = waiting[table.name]
+            parts.append(made.pop(table.name))
+            if (done + count) % table.block_records == 0 or done + count == shard.count:
+                ended[table.name] = {name: concatenate([part[name] for part in parts]) for name in table.fields}
+                parts.clear()
+        block = EncodedBlock(ended)
+        del ended
+        yield count, block
+        del block  # before the next one is made
 
 
 class _Content:
-    """What is told of a shard's rows, whatever files hold them: digests of its blocks, and its statistics.
+    """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics.
 
-    With `behind`, blocks are hashed in a thread of their own.
+    With `background`, blocks are hashed in a thread of their own.
     """
 
-    def __init__(self, request: SnapshotRequest, *, behind: bool) -> None:
-        self._entities = request.chosen
-        self._digests: dict[str, list[bytes]] = {entity.plural: [] for entity in self._entities}
+    def __init__(self, request: SnapshotRequest, *, background: bool) -> None:
+        self._tables = request.tables
+        self._rows = {table.name: 0 for table in self._tables}
+        self._digests: dict[str, list[bytes]] = {table.name: [] for table in self._tables}
         self._tallies = {
-            entity.plural: {each.name: (each.field, each.tally()) for each in entity.statistics}
-            for entity in self._entities
+            table.name: {each.name: (each.field, each.tally()) for each in table.statistics}
+            for table in self._tables
         }
-        self._behind = Behind(1) if behind else None
+        self._queue = BackgroundQueue(1) if background else None
 
-    def add(self, block: BlockArrays) -> None:
-        """Add a block; they come in their order."""
-        if self._behind is None:
+    def add(self, block: EncodedBlock) -> None:
+        """Add the blocks of some tables; those of each table come in their order."""
+        if self._queue is None:
             self._digest(block)
         else:
-            self._behind.call(self._digest, block)
-        for plural, tallies in self._tallies.items():
-            for field, tally in tallies.values():
-                tally.add(block.columns[plural][field])
+            self._queue.call(self._digest, block)
+        for name, columns in block.columns.items():
+            self._rows[name] += len(next(iter(columns.values())))
+            for field, tally in self._tallies[name].values():
+                tally.add(columns[field])
 
-    def _digest(self, block: BlockArrays) -> None:
-        for entity in self._entities:
-            self._digests[entity.plural].append(block_digest(block.digests(entity)))
+    def _digest(self, block: EncodedBlock) -> None:
+        for table in self._tables:
+            if table.name in block.columns:
+                self._digests[table.name].append(block.digest_of(table))
 
-    def told(self) -> tuple[dict[str, list[bytes]], Stats]:
-        """Return the raw block digests and the statistics, by plural entity name."""
-        if self._behind is not None:
-            self._behind.wait()
+    def result(self) -> tuple[dict[str, int], dict[str, list[bytes]], Stats]:
+        """Return the rows, the raw block digests and the statistics, by table name."""
+        if self._queue is not None:
+            self._queue.wait()
         stats: Stats = {
-            plural: {name: merge([tally.counts()]) for name, (_, tally) in tallies.items()}
-            for plural, tallies in self._tallies.items()
+            table: {name: merge([tally.counts()]) for name, (_, tally) in tallies.items()}
+            for table, tallies in self._tallies.items()
         }
-        return self._digests, stats
+        return self._rows, self._digests, stats
 
     def close(self) -> None:
         """End the thread, if there is one."""
-        if self._behind is not None:
-            self._behind.close()
+        if self._queue is not None:
+            self._queue.close()
 
 
 def _keep_freed_memory() -> None:
@@ -171,21 +192,21 @@ def _keep_freed_memory() -> None:
     np.empty(_LARGEST_BLOCK, dtype=np.uint8)
 
 
-def merged(request: SnapshotRequest, reports: Iterable[ShardReport]) -> ShardReport:
+def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> ShardReport:
     """Return what reports say together; they come in the order of their shards and are not all held at once."""
-    records = 0
-    files: dict[str, ListedFile] = {}
-    sections: dict[str, ListedFile] = {}
-    blocks: dict[str, list[bytes]] = {entity.plural: [] for entity in request.chosen}
-    stats: Stats = {entity.plural: {each.name: {} for each in entity.statistics} for entity in request.chosen}
+    rows = {table.name: 0 for table in request.tables}
+    files: dict[str, FileEntry] = {}
+    fragments: dict[str, FileEntry] = {}
+    blocks: dict[str, list[bytes]] = {table.name: [] for table in request.tables}
+    stats: Stats = {table.name: {each.name: {} for each in table.statistics} for table in request.tables}
     for report in reports:
-        records += report.records
         files.update(report.files)
-        sections.update(report.sections)
-        for plural, more in report.stats.items():
-            blocks[plural].extend(report.blocks[plural])
-            stats[plural] = {name: merge([counts, more[name]]) for name, counts in stats[plural].items()}
-    return ShardReport(records, files, sections, blocks, stats)
+        fragments.update(report.fragments)
+        for name, more in report.stats.items():
+            rows[name] += report.rows[name]
+            blocks[name].extend(report.blocks[name])
+            stats[name] = {each: merge([counts, more[each]]) for each, counts in stats[name].items()}
+    return ShardReport(rows, files, fragments, blocks, stats)
 
 
 def map_in_order(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from esdh_core import Table
 from esdh_core.columns import Categorical, Column, Concat
 
-from esdh_export.encoding.digest import column_digest
+from esdh_export.encoding.digest import block_digest, column_digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +56,11 @@ class EncodedBlock:
                 self._digests[key] = column_digest(column, nullable=nullable)
         return self._digests[key]
 
-    def digests(self, table: Table) -> list[bytes]:
-        """Return a table's column digests, in field order."""
+    def digest_of(self, table: Table) -> bytes:
+        """Return the digest of a table's block, raw."""
         columns = self.columns[table.name]
-        return [self.digest(columns[field.name], nullable=field.nullable) for field in table.schema]
+        if not len(next(iter(columns.values()))):
+            return block_digest([])
+        return block_digest(
+            self.digest(columns[field.name], nullable=field.nullable) for field in table.schema
+        )

@@ -34,7 +34,9 @@ V0_1 = Dataset(
     tables=(PERSONS, VEHICLES, PROFILES),
     ids=OrdinalIds(DATASET_VERSION, VERSION_ORDINAL, {"person": 1, "vehicle": 2, "profile": 3}),
     location=f"{__name__}:V0_1",
-    note="Record i is person i, vehicle i and profile i.",
+    note="Record i is person i, vehicle i and profile i. Ages count to the reference instant, which is also given as "
+    "the date of publication.",
+    privacy_note="None: the persons don't exist.",
     bundle_type=Bundle,
     metadata_type=DatasetMetadata,
     record_type=Record,
