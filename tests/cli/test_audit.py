@@ -201,6 +201,18 @@ def test_nothing_happens_unlogged() -> None:
         assert not Path("s").exists()
 
 
+@pytest.mark.parametrize("redirected", ["| cat", ">> audit.jsonl", "2>> audit.jsonl >/dev/null"])
+def test_log_is_never_where_the_command_prints(redirected: str) -> None:
+    """A log that is one of the command's own streams is refused in a sentence before the work, a pipe too."""
+    run("generate-snapshot", "--output-dir", "s", "--quiet", *LOG)
+    log = "audit.jsonl" if "audit" in redirected else "/dev/stdout"
+    line = f"{sys.executable} -m esdh_cli generate-snapshot --output-dir t --audit-log {log} {redirected}"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+    said = done.stderr or Path("audit.jsonl").read_text().splitlines()[-1]
+    assert f"audit log '{log}' is where this command prints" in said
+    assert not Path("t").exists()
+
+
 def test_verification_never_writes_into_the_snapshot() -> None:
     """A log inside the snapshot that is verified or compared is refused, and nothing is written there."""
     run("generate-snapshot", "--output-dir", "s", "--quiet")

@@ -69,6 +69,8 @@ def test_default_run_tells_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Mon
             "--entity-filter=vehicles",
         ],
         ["--output-format=csv,ndjson", "--entity-filter", "persons,vehicles"],
+        ["--output-format=csv, ndjson", "--entity-filter", " persons ,vehicles"],
+        ["--output-format=csv,", "ndjson", "--entity-filter", "persons", ",", "vehicles"],
         ["--entity-filter=persons", "vehicles", "--output-format=ndjson", "csv", "csv"],
     ],
 )
@@ -126,6 +128,15 @@ def test_bad_seed(tmp_path: Path, value: str) -> None:
     [
         (["--output-format", "csv", "jsn"], "did you mean 'json'?"),
         (["--output-format", "csv,"], "''"),
+        (["--output-format", "jsonl"], "did you mean 'ndjson'?"),
+        (["--output-format", "jsnl"], "did you mean 'ndjson'?"),
+        (["--output-format", "CSV"], "did you mean 'csv'?"),
+        (["--output-format", "xml"], "'xml' is not one of csv, json, ndjson, parquet (see"),
+        (
+            ["--entity-filter", "persons, vehicels"],
+            "'vehicels' is not one of persons, vehicles, profiles; did you mean 'vehicles'?",
+        ),
+        (["--audit-log=~nobody-has-this-name/x"], "home folder of no known user"),
         (["--entity-filter", "persn"], "did you mean 'person'?"),
         (["--output-format"], "requires an argument"),
         (["--seed", "1", "--randomize"], "exclude each other"),
@@ -141,6 +152,21 @@ def test_wrong_usage(tmp_path: Path, args: list[str], message: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leading `~` that the shell left is the home folder in every path; `./~` is a folder of that name."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    assert 0 == run("generate-snapshot", "--output-dir=~/s", "--audit-log=~/audit.jsonl").exit_code
+    assert {"s", "audit.jsonl", "audit.jsonl.lock"} == {path.name for path in home.iterdir()}
+    assert 0 == run("verify-snapshot", "~/s").exit_code
+    assert 0 == run("diff-snapshots", "~/s", "~/s").exit_code
+    assert 0 == run("verify-audit", "~/audit.jsonl").exit_code
+    assert 0 == run("generate-snapshot", "--output-dir=./~").exit_code
+    assert {"home", "~"} == {path.name for path in tmp_path.iterdir()}
+
+
 def test_folder_with_another_snapshot_exits_with_1(tmp_path: Path) -> None:
     """A refused folder is a sentence on stderr and status 1; --overwrite replaces."""
     generate(tmp_path / "s", "--records", "2")
@@ -152,7 +178,7 @@ def test_folder_with_another_snapshot_exits_with_1(tmp_path: Path) -> None:
 
 
 def test_report_that_can_not_be_printed_is_told(tmp_path: Path) -> None:
-    """Where stdout takes nothing the snapshot stands, and the sentence says so."""
+    """Where stdout takes nothing the snapshot stands, and the sentence says that the work was done."""
     command_line = [
         sys.executable,
         "-m",
@@ -166,7 +192,10 @@ def test_report_that_can_not_be_printed_is_told(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command_line, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert 1 == done.returncode
-    assert "the snapshot was written, but not this report" in done.stderr
+    assert (
+        "the output could not be printed (No space left on device); the work before it was done"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert (tmp_path / "s" / "SHA256SUMS").is_file()
 

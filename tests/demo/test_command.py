@@ -124,3 +124,13 @@ def test_interactive_without_a_terminal(start: Start) -> None:
     status, out = start("run", "--skip-smoke", "--interactive").end()
     assert 0 == status
     assert "--interactive needs a terminal" in out
+
+
+def test_tilde_is_the_home_folder(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leading `~` that the shell left is the home folder, and one of nobody's is refused."""
+    monkeypatch.setenv("HOME", str(places.root.parent))
+    told = CliRunner().invoke(main, [f"--root=~/{places.root.name}", "--runs=~/runs", "list"])
+    assert (0, "No runs yet") == (told.exit_code, told.output[:11])
+    told = CliRunner().invoke(main, ["--root=~nobody-has-this-name/x", "list"])
+    assert 2 == told.exit_code
+    assert "home folder of no known user" in told.output

@@ -1,14 +1,18 @@
 """Snapshots on an object store, against a real S3 protocol server on loopback."""
 
 import logging
+import signal
+import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from esdh_export import GateError, Prefix, SnapshotRequest, TargetError, located, write_snapshot
+from esdh_export.remote import _limited, _Stream, asking
 from esdh_export.workers import WorkerPool
 from esdh_manifest import GateCheck, Gates, files_below
 from moto.server import ThreadedMotoServer
@@ -17,6 +21,7 @@ from pyarrow import fs
 ALL = ("csv", "json", "ndjson", "parquet")
 SMALL = SnapshotRequest(records=20, formats=ALL)
 SECRET = "hush-hush"
+PATIENCE = 60  # seconds; what hangs in vain does so for longer
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +185,96 @@ def test_missing_bucket_is_a_sentence() -> None:
         text=True,
         check=False,
     )
-    assert (1, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    assert (1, 2) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    assert done.stderr.startswith("Connecting to s3://no-such-bucket/x\nError: ")
     assert "'s3://no-such-bucket/x' can't be read or written" in done.stderr
     assert SECRET not in done.stderr
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A listener that takes connections and never answers, in the place of the store."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+            monkeypatch.setenv(name, "us-east-1")
+        listener.settimeout(PATIENCE)
+        yield listener
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_silent_store_can_be_interrupted(silent: socket.socket, number: signal.Signals) -> None:
+    """A run that waits for a store says so first, and a signal ends it, without waiting for the store."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "esdh_cli", "generate-snapshot", "--output-dir", "s3://b/x?region=r"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process, silent.accept()[0]:
+        process.send_signal(number)
+        try:
+            _, told = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert 128 + number == process.returncode
+    assert "Connecting to s3://b/x\nError: interrupted; nothing was changed\n" == told
+
+
+@pytest.mark.usefixtures("silent")
+def test_silent_store_is_given_up() -> None:
+    """A store without a first answer in time is told in one sentence, with exit status 1; --quiet says only that."""
+    code = (
+        "from esdh_export import remote\nfrom esdh_cli.__main__ import run\nremote._FIRST_ANSWER = 0.5\nrun()"
+    )
+    command_line = [sys.executable, "-c", code, "generate-snapshot", "--output-dir", "s3://b/x", "--quiet"]
+    done = subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr
+    assert "the store of output folder 's3://b/x' gave no answer in 0.5 seconds" in done.stderr
+
+
+class Hanging:
+    """A stream that is struck in a write, hangs there, and counts how often it is asked."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.over = threading.Event()
+
+    def write(self, _: memoryview) -> None:
+        """Hang until it is over."""
+        self.asked += 1
+        signal.raise_signal(signal.SIGINT)
+        self.over.wait(PATIENCE)
+
+    flush = close = lambda self: self.write(memoryview(b""))
+
+
+def test_write_that_was_given_up_is_the_last() -> None:
+    """Ctrl-C ends the wait for a write that hangs, and closing the object asks the store nothing more."""
+    hanging = Hanging()
+    stream = _Stream(hanging)
+    with pytest.raises(KeyboardInterrupt):
+        stream.write(memoryview(b"data"))
+    stream.flush()
+    stream.close()
+    assert (1, True, True) == (hanging.asked, stream.closed, asking())
+    hanging.over.set()
+
+
+@pytest.mark.parametrize(
+    ("uri", "limited"),
+    [
+        ("gs://b/x", "gs://b/x?retry_limit_seconds=60"),
+        ("gcs://b/x?scheme=http", "gcs://b/x?scheme=http&retry_limit_seconds=60"),
+        ("gs://b/x?retry_limit_seconds=5", "gs://b/x?retry_limit_seconds=5"),
+        ("s3://b/x", "s3://b/x"),
+    ],
+)
+def test_retries_of_a_store_have_an_end(uri: str, limited: str) -> None:
+    """Google's client, which would try again for 15 minutes, is told when to stop, unless the user does."""
+    assert limited == _limited(uri)
+    fs.FileSystem.from_uri(limited.replace("s3://b/x", "s3://b/x?region=r"))  # Arrow knows the option
 
 
 def test_command_writes_to_a_prefix(prefix: str) -> None:

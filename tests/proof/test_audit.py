@@ -384,16 +384,20 @@ def test_what_cannot_be_a_log_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine\n")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     os.mkfifo(tmp_path / "pipe")
+    begin, end = os.pipe()  # has a name in /dev/fd, and no path that this leads to
     for path, reason in (
         (tmp_path, "is a folder"),
         (Path(os.devnull), "a device or a pipe"),
         (tmp_path / "pipe", "a device or a pipe"),
+        (Path(f"/dev/fd/{end}"), "a device or a pipe"),
         (tmp_path / "loop", "can't be written"),
         (tmp_path / "file" / "x", "can't be written"),
         (tmp_path / "file", "damaged in its last line"),
     ):
         with pytest.raises(AuditError, match=reason):
             Trail(path).check()
+    os.close(begin)
+    os.close(end)
     assert "mine\n" == (tmp_path / "file").read_text()
 
 

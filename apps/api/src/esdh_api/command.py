@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from esdh_api.stdio import reliable_streams
+
 __all__ = ["main", "serve_command"]
 
 _PROGRAM = "ESDH_PROGRAM_NAME"  # what `esdh serve` calls itself in our help and messages
@@ -80,4 +82,5 @@ def serve_command(*, host: str, port: int, threads: int) -> None:
 
 def main() -> None:
     """Run the command under the name that it was called by."""
-    serve_command.main(prog_name=os.environ.get(_PROGRAM, "python -m esdh_api"))
+    with reliable_streams("the server does not run"):
+        serve_command.main(prog_name=os.environ.get(_PROGRAM, "python -m esdh_api"))

@@ -1,14 +1,17 @@
 """The audit trail on the command line: its options, and a run that is logged whatever comes of it."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
 
 from esdh_cli.errors import is_ours
+from esdh_cli.parameters import LocalPath
 from esdh_cli.stopping import unstoppable
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ def audit_options(command: F) -> F:
     """Add --audit-log and --actor to a command."""
     log = click.option(
         "--audit-log",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=LocalPath(dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Append one line to this audit log, whatever comes of the run.",
     )
@@ -74,6 +77,13 @@ class Audited:
             self.outcome = "refused" if isinstance(error, click.UsageError) or is_ours(error) else "failed"
 
 
+def _is_stream(path: Path, stream: TextIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except OSError:  # there is no such file yet, or the stream has none, as in a test
+        return False
+
+
 @contextmanager
 def audited(log: Path | None, actor: str | None, action: str, *places: object) -> Iterator[Audited]:
     """Log a run about some folders: the log is tried before the work, and one line is written after it.
@@ -91,6 +101,10 @@ def audited(log: Path | None, actor: str | None, action: str, *places: object) -
 
     from esdh_proof import AuditError, SnapshotIdentity, Trail, actor_of_environment
 
+    if any(_is_stream(log, stream) for stream in (sys.stdout, sys.stderr)):
+        raise AuditError(
+            f"audit log {str(log)!r} is where this command prints, which would damage it; name another file"
+        )
     trail = Trail(log)
     trail.check(outside=[place for place in places if isinstance(place, Path)])
     run.about(*(SnapshotIdentity(folder=str(place)) for place in places))

@@ -13,6 +13,7 @@ from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
 from esdh_cli.commands.verify_audit import verify_audit
 from esdh_cli.commands.verify_snapshot import verify_snapshot
+from esdh_cli.errors import sentences
 
 __all__ = ["main"]
 
@@ -42,7 +43,8 @@ class _Group(click.Group):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _one_sentence():
+        # A command tells of its work in `sentences` of its own; what is interrupted out here is its output.
+        with _one_sentence(), sentences(after="at most the output is cut short"):
             return super().invoke(ctx)
 
 

@@ -1,11 +1,13 @@
-"""Options that click lacks: integers as the contract writes them, and several values after one flag."""
+"""Options that click lacks: integers as the contract writes them, several values after one flag, and `~` in paths."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
-__all__ = ["IntegerText", "ManyValuesCommand", "OneOf"]
+__all__ = ["IntegerText", "LocalPath", "ManyValuesCommand", "OneOf"]
 
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 
@@ -33,13 +35,33 @@ class IntegerText(click.ParamType[int]):
         return int(digits)
 
 
+class LocalPath(click.Path):
+    """A path that may begin with `~` or `~user`: a shell leaves it as it is in `--option=~/x`, and within quotes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path with its home folder; a user whom nobody knows is refused."""
+        path = os.fspath(value)
+        expanded = os.path.expanduser(path)  # noqa: PTH111 - Path drops a `./`, which keeps a `~` what it is
+        if expanded[:1] in ("~", b"~"):
+            self.fail(
+                f"{path!r} begins with the home folder of no known user; write './' before a folder of that name",
+                param,
+                ctx,
+            )
+        return super().convert(expanded, param, ctx)
+
+
 class OneOf(click.ParamType[tuple[str, ...]]):
-    """Words out of a list, or several with commas between; each maps to the value that is meant."""
+    """Words out of a list, or several with commas between; each maps to the value that is meant.
+
+    `others` maps what other programs call a word to what is called so here: a hint, never taken.
+    """
 
     name = "name"
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], *, others: Mapping[str, str] = {}) -> None:
         self._values = values
+        self._others = others
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -47,19 +69,23 @@ class OneOf(click.ParamType[tuple[str, ...]]):
         """Return the values meant; a word that isn't known is refused with the nearest that is."""
         if isinstance(value, tuple):
             return value
-        words = str(value).split(",")
+        words = [word.strip() for word in str(value).split(",")]
         for word in words:
             if word not in self._values:
-                import difflib
-
-                near = difflib.get_close_matches(word.lower(), self._values, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                near = self._nearest(word.lower())
+                hint = f"; did you mean {near!r}?" if near else ""
                 self.fail(
                     f"{word!r} is not one of {', '.join(dict.fromkeys(self._values.values()))}{hint}",
                     param,
                     ctx,
                 )
         return tuple(self._values[word] for word in words)
+
+    def _nearest(self, word: str) -> str | None:
+        import difflib
+
+        near = difflib.get_close_matches(word, [*self._values, *self._others], n=1)
+        return self._others.get(near[0], near[0]) if near else None
 
 
 class ManyValuesCommand(click.Command):
@@ -79,6 +105,9 @@ def _repeat(args: Sequence[str], flags: set[str]) -> list[str]:
             name, equals, _ = arg.partition("=")
             flag, given = (name if name in flags else ""), bool(equals)
         elif flag:
+            if given and (out[-1].endswith(",") or arg.startswith(",")):  # `csv, json`, as people write lists
+                out[-1] += arg
+                continue
             if given:
                 out.append(flag)
             given = True

@@ -1,6 +1,16 @@
 """`python -m esdh_demo` and `esdh-demo`."""
 
 from esdh_demo.command import main
+from esdh_demo.stdio import reliable_streams
+
+__all__ = ["run"]
+
+
+def run() -> None:
+    """Run the command."""
+    with reliable_streams("the work before it was done"):
+        main(prog_name="esdh-demo")
+
 
 if __name__ == "__main__":
-    main(prog_name="esdh-demo")
+    run()

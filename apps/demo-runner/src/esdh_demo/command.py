@@ -81,15 +81,27 @@ Examples:
 """
 
 
+def _at_home(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Return a path with the home folder that a leading `~` stands for: a shell leaves it in `--root=~/x`."""
+    try:
+        return None if path is None else path.expanduser()
+    except RuntimeError:
+        raise click.BadParameter(f"{str(path)!r} begins with the home folder of no known user") from None
+
+
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=_EXAMPLES
 )
 @click.option(
-    "--root", type=click.Path(path_type=Path), help="The repository.  [default: the one around here]"
+    "--root",
+    type=click.Path(path_type=Path),
+    callback=_at_home,
+    help="The repository.  [default: the one around here]",
 )
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),
+    callback=_at_home,
     help="The folder of runs.  [default: data/demo_runs in the repository]",
 )
 @click.pass_context

@@ -1,5 +1,6 @@
 """Where a snapshot goes: a local folder, or the prefix of an object store, by what a user calls it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ if TYPE_CHECKING:
 __all__ = ["located"]
 
 
-def located(place: str) -> "Path | Prefix":
+def located(place: str, *, connecting: "Callable[[Prefix], object] | None" = None) -> "Path | Prefix":
     """Return the local folder that a path or a `file:` URI names, or the prefix that another URI does.
 
+    `connecting` is called with a prefix before its store is asked anything, which can take a while.
     Raises TargetError for a URI that no file system of Arrow's knows, or that holds credentials.
     """
     if "://" not in place:
@@ -21,5 +23,7 @@ def located(place: str) -> "Path | Prefix":
     from esdh_export.remote import Prefix
 
     prefix = Prefix(place)
+    if connecting is not None and not place.startswith("file:"):
+        connecting(prefix)
     system, path = prefix.opened()
     return Path(path) if isinstance(system, fs.LocalFileSystem) else prefix

@@ -1,11 +1,14 @@
 """A prefix of an object store, by its URI: no rename, sync or lock, so an empty prefix only, and the manifest last."""
 
 import hashlib
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pyarrow as pa
@@ -25,12 +28,63 @@ from esdh_export.errors import TargetError
 from esdh_export.files import Behind, HashedFile
 from esdh_export.request import MANIFEST_NAME
 
-__all__ = ["Objects", "Prefix"]
+__all__ = ["Objects", "Prefix", "asking"]
+
+T = TypeVar("T")
+
+_FIRST_ANSWER = 30.0  # seconds for a store's first answer
+_RETRIES = 60  # seconds that Google's client tries again, unless the URI says; it would for 15 minutes
+_THREAD = "esdh-store"
+
+
+class _SilentError(Exception):
+    """A store that gave no answer in time."""
+
+
+def _asked(function: Callable[..., T], *arguments: Any, seconds: float = float("inf")) -> T:
+    """Return what a call of Arrow's returns, which a thread of its own makes.
+
+    Python hears of signals in the main thread, and a call that waits for a store in C++ would keep that deaf.
+    The thread of a call that was given up ends with the process. Raises _SilentError after so many seconds.
+    """
+    returned: list[T] = []
+    raised: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            returned.append(function(*arguments))
+        except BaseException as error:  # handed to the caller
+            raised.append(error)
+
+    thread = threading.Thread(target=call, name=_THREAD, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + seconds
+    while thread.is_alive():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _SilentError
+        thread.join(min(left, 1))  # without an end Windows would hear of no signal
+    if raised:
+        raise raised[0]
+    return returned[0]
+
+
+def asking() -> bool:
+    """Return whether a call is under way: one that was given up holds up the end of the process, until it fails."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
+
+
+def _limited(uri: str) -> str:
+    """Return a URI with an end to the retries of its store, where there would be none that a user waits for."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("gs", "gcs") or "retry_limit_seconds" in parse_qs(parts.query):
+        return uri
+    return f"{uri}{'&' if parts.query else '?'}retry_limit_seconds={_RETRIES}"
 
 
 @cache
 def _opened(uri: str) -> tuple[fs.FileSystem, str]:
-    system, path = fs.FileSystem.from_uri(uri)
+    system, path = _asked(fs.FileSystem.from_uri, _limited(uri), seconds=_FIRST_ANSWER)
     return system, path.rstrip("/")
 
 
@@ -55,11 +109,19 @@ class Prefix(msgspec.Struct, frozen=True):
         """Return Arrow's file system and the path in it."""
         try:
             return _opened(self.uri)
+        except _SilentError:
+            raise self._silent() from None
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TargetError(
                 f"output folder {str(self)!r} is no place that Arrow's file systems know ({type(error).__name__}); "
                 "give a local folder, or a URI such as s3://bucket/prefix"
             ) from None  # its words repeat the query
+
+    def _silent(self) -> TargetError:
+        return TargetError(
+            f"the store of output folder {str(self)!r} gave no answer in {_FIRST_ANSWER:g} seconds; see whether this machine "
+            "reaches it, and name another"
+        )
 
     @contextmanager
     def reached(self) -> Iterator[None]:
@@ -69,7 +131,13 @@ class Prefix(msgspec.Struct, frozen=True):
         except OSError as error:
             if error.errno is not None and not isinstance(error, FileNotFoundError):
                 raise  # the local disk's
-            raise TargetError(f"output folder {str(self)!r} can't be read or written: {error}") from error
+            raise self._unreached(error) from error
+        except pa.ArrowException as error:  # as Arrow tells what an Azure store says
+            raise self._unreached(error) from error
+
+    def _unreached(self, error: Exception) -> TargetError:
+        told = " ".join(str(error).split())  # on one line, whatever the store's library writes
+        return TargetError(f"output folder {str(self)!r} can't be read or written: {told}")
 
     @contextmanager
     def objects(self) -> Iterator["Objects"]:
@@ -84,6 +152,11 @@ class Prefix(msgspec.Struct, frozen=True):
 
         Raises TargetError when it holds anything else.
         """
+        system, path = self.opened()
+        try:
+            _asked(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
+        except _SilentError:
+            raise self._silent() from None
         found = self._sizes()
         if not found:
             return None
@@ -121,8 +194,7 @@ class Prefix(msgspec.Struct, frozen=True):
                 size = "missing" if name not in found else f"{found[name]} bytes long"
                 problems.append(str(FileProblem(name, size, f"{listed.bytes} bytes")))
                 continue
-            with system.open_input_stream(f"{path}/{name}") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest = _asked(_sha256, system, f"{path}/{name}")
             if digest != listed.sha256:
                 problems.append(str(FileProblem(name, f"of SHA-256 {digest}", f"SHA-256 {listed.sha256}")))
         return problems
@@ -130,15 +202,62 @@ class Prefix(msgspec.Struct, frozen=True):
     def _sizes(self) -> dict[str, int]:
         """Return the size of each object, by its path below the prefix."""
         system, path = self.opened()
-        listed = system.get_file_info(fs.FileSelector(path, recursive=True, allow_not_found=True))
+        listed = _asked(system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True))
         files = (each for each in listed if each.type == fs.FileType.File)
         return {each.path.removeprefix(f"{path}/"): each.size for each in files}
 
     def _read(self, name: str) -> bytes:
         system, path = self.opened()
-        with system.open_input_stream(f"{path}/{name}") as stream:
-            data: bytes = stream.read()
-            return data
+        return _asked(_content, system, f"{path}/{name}")
+
+
+def _content(system: fs.FileSystem, path: str) -> bytes:
+    with system.open_input_stream(path) as stream:
+        data: bytes = stream.read()
+        return data
+
+
+def _sha256(system: fs.FileSystem, path: str) -> str:
+    with system.open_input_stream(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class _Stream:
+    """An object that is written; once a call has been given up, the store is asked nothing more."""
+
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self._stream = stream
+        self._given_up = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the object is closed."""
+        return self._given_up or bool(self._stream.closed)
+
+    def write(self, data: memoryview) -> None:
+        """Write bytes."""
+        self._ask(self._stream.write, data)
+
+    def flush(self) -> None:
+        """Hand what is buffered to the store."""
+        self._ask(self._stream.flush)
+
+    def fileno(self) -> int:
+        """Raise OSError: an object has no descriptor."""
+        return int(self._stream.fileno())
+
+    def close(self) -> None:
+        """Finish the object."""
+        self._ask(self._stream.close)
+
+    def _ask(self, function: Callable[..., object], *arguments: object) -> None:
+        if self._given_up:
+            return
+        try:
+            _asked(function, *arguments)
+        except KeyboardInterrupt:
+            self._given_up = True
+            raise
 
 
 class Objects(msgspec.Struct, frozen=True):
@@ -147,8 +266,8 @@ class Objects(msgspec.Struct, frozen=True):
     prefix: Prefix
     sections: Path
 
-    def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file
+    def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, behind the caller
         """Open a new object of the snapshot by its relative path."""
         system, prefix = self.prefix.opened()
-        stream = system.open_output_stream(f"{prefix}/{path}")
-        return HashedFile(stream, synced=False, behind=behind)
+        stream = _asked(system.open_output_stream, f"{prefix}/{path}")
+        return HashedFile(_Stream(stream), synced=False)

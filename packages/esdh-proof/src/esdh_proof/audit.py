@@ -142,6 +142,7 @@ class Trail:
 
     def __init__(self, path: Path) -> None:
         self._name = repr(str(path))
+        self._given = path
         self._path = Path(os.path.realpath(path))
 
     def check(self, *, outside: Iterable[Path] = ()) -> None:
@@ -200,8 +201,9 @@ class Trail:
     def _held(self) -> Iterator[None]:
         """Hold the trail against other runs; turn the operating system's errors into ours."""
         try:
-            if self._path.exists() and not self._path.is_file():
-                kind = "a folder" if self._path.is_dir() else "a device or a pipe"
+            # By the given name, which the system follows: `/dev/stdout` can be a pipe that has no path.
+            if self._given.exists() and not (self._given.is_file() and self._path.is_file()):
+                kind = "a folder" if self._given.is_dir() else "a device or a pipe"
                 raise AuditError(f"audit log {self._name} is {kind}; name a file")
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self._path}.lock", timeout=_WAIT):

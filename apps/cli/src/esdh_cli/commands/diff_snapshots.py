@@ -8,6 +8,7 @@ import click
 from esdh_cli.audited import audit_options, audited
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
+from esdh_cli.parameters import LocalPath
 from esdh_cli.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ _SHOWN = 8  # lines of a kind in the text form; --json has them all
 
 
 @click.command("diff-snapshots", epilog=_EXAMPLES, short_help="Say why two snapshots differ.")
-@click.argument("a", metavar="A", type=click.Path(path_type=Path))
-@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.argument("a", metavar="A", type=LocalPath(path_type=Path))
+@click.argument("b", metavar="B", type=LocalPath(path_type=Path))
 @audit_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | None, as_json: bool) -> None:
@@ -41,10 +42,10 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
             drift = esdh_proof.diff_snapshots(a, b)
             differ = drift.cause != "none"
             run.tell("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
-        if as_json:
-            print_document(drift)
-        else:
-            _print(drift)
+    if as_json:
+        print_document(drift)
+    else:
+        _print(drift)
     if differ:
         raise click.exceptions.Exit(1)
 

@@ -10,7 +10,7 @@ import click
 from esdh_cli.audited import audit_options, audited
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
-from esdh_cli.parameters import IntegerText, ManyValuesCommand, OneOf
+from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf
 from esdh_cli.progress import recorded
 from esdh_cli.stopping import stoppable
 
@@ -32,6 +32,7 @@ DEFAULT_OUTPUT = "data/snapshots/v0.1"
 DEFAULT_SHARD_ROWS = 1_048_576
 ENTITIES = {name: plural for plural in ("persons", "vehicles", "profiles") for name in (plural, plural[:-1])}
 FORMATS = {name: name for name in ("csv", "json", "ndjson", "parquet")}
+OTHER_NAMES = {"jsonl": "ndjson", "jsonlines": "ndjson", "pq": "parquet"}
 
 _EXAMPLES = """\b
 Examples:
@@ -51,6 +52,7 @@ Examples:
 )
 @click.option(
     "--output-dir",
+    type=LocalPath(),
     default=DEFAULT_OUTPUT,
     show_default=True,
     metavar="D",
@@ -80,7 +82,7 @@ Examples:
 )
 @click.option(
     "--output-format",
-    type=OneOf(FORMATS),
+    type=OneOf(FORMATS, others=OTHER_NAMES),
     multiple=True,
     metavar="F...",
     help="Formats: csv, json, ndjson, parquet.  [default: csv json]",
@@ -91,7 +93,7 @@ Examples:
     default=DEFAULT_SHARD_ROWS,
     show_default=True,
     metavar="R",
-    help="Past so many records a file becomes a folder of parts; a multiple of 65536.",
+    help="Past so many records a file becomes a folder of parts; a multiple of 65536. 983040 fits a spreadsheet.",
 )
 @click.option(
     "--workers",
@@ -149,7 +151,7 @@ def generate_snapshot(
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        place = located(output_dir)
+        place = located(output_dir, connecting=None if quiet else _tell_connecting)
         run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
         if randomize:
             import secrets
@@ -188,13 +190,16 @@ def generate_snapshot(
         run.tell(
             "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
         )
-    with sentences(after="the snapshot was written, but not this report of it"):
-        if as_json:
-            _print_json(snapshot)
-        elif quiet:
-            click.echo(f"seed {snapshot.manifest.seed}")
-        else:
-            _print_summary(snapshot)
+    if as_json:
+        _print_json(snapshot)
+    elif quiet:
+        click.echo(f"seed {snapshot.manifest.seed}")
+    else:
+        _print_summary(snapshot)
+
+
+def _tell_connecting(prefix: object) -> None:
+    click.echo(f"Connecting to {prefix}", err=True)
 
 
 def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str, ...]) -> "Executor | None":

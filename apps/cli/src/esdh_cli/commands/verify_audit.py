@@ -7,6 +7,7 @@ import click
 
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
+from esdh_cli.parameters import LocalPath
 
 __all__ = ["verify_audit"]
 
@@ -27,7 +28,7 @@ def _whole(_context: click.Context, _parameter: click.Parameter, kept: str | Non
 
 
 @click.command("verify-audit", epilog=_EXAMPLES, short_help="Say whether an audit log is as it was written.")
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=LocalPath(path_type=Path))
 @click.option(
     "--last-hash",
     callback=_whole,
@@ -46,14 +47,14 @@ def verify_audit(*, file: Path, last_hash: str | None, as_json: bool) -> None:
         import esdh_proof
 
         report = esdh_proof.verify_audit(file, last_hash=last_hash)
-        if as_json:
-            print_document(report)
-        else:
-            click.echo(f"verdict     {report.verdict}" + (f": {report.problem}" if report.problem else ""))
-            click.echo(f"lines       {report.lines:,}" + (" before it" if report.problem else ""))
-            click.echo(f"last hash   {report.last_hash}")
-            if report.added is not None:
-                click.echo(f"added       {report.added:,} since the kept hash")
-            click.echo(f"caution     {report.caution}")
+    if as_json:
+        print_document(report)
+    else:
+        click.echo(f"verdict     {report.verdict}" + (f": {report.problem}" if report.problem else ""))
+        click.echo(f"lines       {report.lines:,}" + (" before it" if report.problem else ""))
+        click.echo(f"last hash   {report.last_hash}")
+        if report.added is not None:
+            click.echo(f"added       {report.added:,} since the kept hash")
+        click.echo(f"caution     {report.caution}")
     if report.problem:
         raise click.exceptions.Exit(1)

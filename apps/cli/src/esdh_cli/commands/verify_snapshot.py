@@ -8,6 +8,7 @@ import click
 from esdh_cli.audited import audit_options, audited
 from esdh_cli.documents import print_document
 from esdh_cli.errors import sentences
+from esdh_cli.parameters import LocalPath
 from esdh_cli.progress import counted
 from esdh_cli.stopping import stoppable
 
@@ -27,7 +28,7 @@ Examples:
 @click.command(
     "verify-snapshot", epilog=_EXAMPLES, short_help="Prove that a snapshot is whole, synthetic and true."
 )
-@click.argument("folder", metavar="D", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="D", type=LocalPath(path_type=Path))
 @click.option(
     "--no-regenerate", is_flag=True, help="Don't make the rows again from the seed; says what stays unproven."
 )
@@ -68,10 +69,10 @@ def verify_snapshot(
                 ),
                 detail=f"checks that failed: {', '.join(failed)}" if failed else "",
             )
-        if as_json:
-            print_document(outcome)
-        else:
-            _print(outcome, quiet=quiet)
+    if as_json:
+        print_document(outcome)
+    else:
+        _print(outcome, quiet=quiet)
     if outcome.verdict == "failed":
         raise click.exceptions.Exit(1)
 
