@@ -25,7 +25,7 @@ from esdh_core.constants import BLOCK_RECORDS, DEFAULT_RECORDS, DEFAULT_SEED, MA
 from esdh_core.errors import RequestError
 from esdh_core.ids import IdCodec
 from esdh_core.permutations import permute
-from esdh_core.plan import Plan, TablePlan, describe_table
+from esdh_core.plan import Plan, EntityPlan, describe_table
 from esdh_core.requests import check_seed, check_window
 from esdh_core.rules import Role, Rule
 from esdh_core.schema import FieldSchema, record_schema
@@ -348,7 +348,9 @@ class Dataset:
         if self.origin(rule).role not in ("id", "unique"):
             return False
         while (source := self.copied(rule)) is not None:
-            if table is not source.table and (table.span != source.table.span or table.top is not source.table.top):
+            if table is not source.table and (
+                table.span != source.table.span or table.top is not source.table.top
+            ):
                 return False
             table, rule = source
         return True
@@ -496,7 +498,7 @@ class Dataset:
             for each in table.fields
         }
 
-    def table_plan(self, table: Table) -> TablePlan:
+    def table_plan(self, table: Table) -> EntityPlan:
         """Return what the plan tells of a table."""
         return self.plan.entities[self.tables.index(table)]
 

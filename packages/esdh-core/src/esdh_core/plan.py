@@ -14,12 +14,12 @@ from esdh_core.rules import Rule
 from esdh_core.schema import FieldSchema, record_schema
 from esdh_core.stats import Statistic
 
-__all__ = ["FieldPlan", "LookupPlan", "Plan", "StatisticPlan", "TablePlan", "describe_table"]
+__all__ = ["FieldPlan", "TablePlan", "Plan", "StatisticPlan", "EntityPlan", "describe_table"]
 
 _SHARE_DIGITS = 9
 
 
-class LookupPlan(msgspec.Struct, frozen=True):
+class TablePlan(msgspec.Struct, frozen=True):
     """A lookup table that a field uses."""
 
     name: str
@@ -40,7 +40,7 @@ class FieldPlan(msgspec.Struct, frozen=True, rename={"depends_on": "given", "loo
     depends_on: tuple[str, ...]
     distribution: str | None
     source: str | None
-    lookups: list[LookupPlan]
+    lookups: list[TablePlan]
     constraints: dict[str, Any]
 
 
@@ -52,7 +52,7 @@ class StatisticPlan(msgspec.Struct, frozen=True):
     shares: dict[str, float] | None
 
 
-class TablePlan(msgspec.Struct, frozen=True):
+class EntityPlan(msgspec.Struct, frozen=True):
     """One table: its names, its fields in order, and the statistics kept of it."""
 
     name: str
@@ -72,7 +72,7 @@ class Plan(msgspec.Struct, frozen=True):
     default_records: int
     max_records: int
     block_records: int
-    entities: list[TablePlan]
+    entities: list[EntityPlan]
 
 
 def describe_table(
@@ -83,9 +83,9 @@ def describe_table(
     record: type[msgspec.Struct],
     rules: Sequence[Rule],
     statistics: Sequence[Statistic],
-) -> TablePlan:
+) -> EntityPlan:
     """Return the plan of a table out of its Struct, its rules and its statistics."""
-    return TablePlan(
+    return EntityPlan(
         name=name,
         plural=plural,
         description=description,
@@ -115,7 +115,7 @@ def _field(rule: Rule, schema: FieldSchema) -> FieldPlan:
         depends_on=rule.depends_on,
         distribution=rule.distribution or None,
         source=rule.source or None,
-        lookups=[LookupPlan(each.table, each.sha256, len(each.rows)) for each in rule.lookups],
+        lookups=[TablePlan(each.table, each.sha256, len(each.rows)) for each in rule.lookups],
         constraints=schema.constraints,
     )
 

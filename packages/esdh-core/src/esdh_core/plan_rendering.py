@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from esdh_core.dataset import Dataset
-from esdh_core.plan import FieldPlan, TablePlan
+from esdh_core.plan import FieldPlan, EntityPlan
 
 __all__ = ["plan_markdown", "plan_text"]
 
@@ -32,7 +32,7 @@ def _facts(field: FieldPlan) -> Iterator[tuple[str, str]]:
         yield "table", f"{table.name} ({table.rows} rows, sha256 {table.sha256[:12]})"
 
 
-def _shares(table: TablePlan) -> Iterator[tuple[str, str]]:
+def _shares(table: EntityPlan) -> Iterator[tuple[str, str]]:
     """Yield each statistic with its declared shares, the largest dozen where there are many."""
     for statistic in table.statistics:
         if statistic.shares is None:

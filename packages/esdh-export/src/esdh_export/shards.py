@@ -69,10 +69,15 @@ def write_shard(
     spare = large and alone and usable_cores() > 1
     if large:
         _keep_freed_memory()
-    tables = {**{p: table for p, (_, table) in request.shard_files(shard).items()}, **request.json_fragments(shard)}
+    tables = {
+        **{p: table for p, (_, table) in request.shard_files(shard).items()},
+        **request.json_fragments(shard),
+    }
     with ExitStack() as stack:
         # Few files may have a block's rows wait, many only what they are at: together, the same memory.
-        queues = {name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables}
+        queues = {
+            name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables
+        }
         files = {
             path: stack.enter_context(store.create(path, large=large, background=queues[path]))
             for path in request.shard_files(shard)
@@ -126,7 +131,9 @@ def _blocks(request: SnapshotRequest, shard: Shard) -> Iterator[tuple[int, Encod
             parts = waiting[table.name]
             parts.append(made.pop(table.name))
             if (done + count) % table.block_records == 0 or done + count == shard.count:
-                ended[table.name] = {name: concatenate([part[name] for part in parts]) for name in table.fields}
+                ended[table.name] = {
+                    name: concatenate([part[name] for part in parts]) for name in table.fields
+                }
                 parts.clear()
         block = EncodedBlock(ended)
         del ended

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from esdh_core import Dataset, Table
-from esdh_core.plan import FieldPlan, TablePlan
+from esdh_core.plan import FieldPlan, EntityPlan
 from esdh_core.rules import Rule
 from esdh_manifest import ListedFile, Manifest
 
@@ -54,7 +54,7 @@ class Resource(msgspec.Struct, frozen=True):
         return self.path not in self.parts
 
     @property
-    def plan(self) -> TablePlan:
+    def plan(self) -> EntityPlan:
         """What the plan tells of the table."""
         return self.dataset.table_plan(self.table)
 

@@ -90,7 +90,9 @@ def render(manifest: Manifest, dataset: Dataset) -> bytes:
         "creator": {"@type": "sc:Organization", "name": contents.AUTHORS},
         "citeAs": _citation(manifest),
         "isLiveDataset": False,
-        "rai:dataCollection": " ".join(["Computed by rules; sources of their odds:", *contents.sources(dataset)]),
+        "rai:dataCollection": " ".join(
+            ["Computed by rules; sources of their odds:", *contents.sources(dataset)]
+        ),
         "rai:personalSensitiveInformation": dataset.privacy_note,
         "distribution": [
             *(_distribution(each) for each in resources if each.format != json.EXTENSION),

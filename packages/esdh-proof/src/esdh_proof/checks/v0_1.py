@@ -1,121 +1,45 @@
-"""What holds for the rows of a block: the synthetic, integrity and rules checks, a column at a time.
-
-Each check is a second statement of the data contract, made from the values that were read: nothing here
-generates a row. A check yields findings: a field, which rows fail, and what each of them should hold.
-"""
+"""The second statement of dataset version v0.1: its contract, stated again by code that generates nothing."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import product
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from esdh_core import ENTITIES, REFERENCE_DATE, SYNTHETIC_SOURCE, IdError, decode_id, encode_id, plan
+from esdh_core import Dataset, Table
 from esdh_core.columns import FixedText
-from esdh_core.ids import id_text, invert, permute
-from esdh_core.lookups import load
-from esdh_core.rules import Entity
+from esdh_core.datasets.v0_1.constants import REFERENCE_DATE
+from esdh_core.datasets.v0_1.lookups import load
+from esdh_core.permutations import permute, unpermute
 from esdh_export import array
 from numpy.typing import NDArray
 
+from esdh_proof.checks import roles
+from esdh_proof.checks.finding import (
+    Finding,
+    Mask,
+    Tables,
+    copy,
+    differing,
+    outside,
+    slots,
+    texts_of,
+    to_mask,
+)
 from esdh_proof.reading import Rows
 
-__all__ = ["Finding", "differing", "integrity", "rules", "schema_rules", "synthetic"]
-
-Mask = NDArray[np.bool_]
-Tables = Mapping[str, Rows]  # by plural entity name
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Which rows of a field fail, and what each of them should hold instead.
-
-    `wrong` has one element a row. `expected` is a text, or a function of the row's position. `told`,
-    where given, says more of a found value than the value does.
-    """
-
-    rows: Rows
-    field: str
-    wrong: Mask
-    expected: str | Callable[[int], str]
-    told: Callable[[str], str] | None = None
-
-
-def _mask(values: pa.Array) -> Mask:
-    """Return an Arrow array of truths as NumPy's; a null is a failure."""
-    mask: Mask = pc.fill_null(values, True).to_numpy(zero_copy_only=False)
-    return mask
-
-
-def differing(found: pa.Array, expected: pa.Array) -> Mask:
-    """Return where two arrays of one length differ; two nulls are equal."""
-    return _mask(pc.not_equal(found, expected)) & ~_mask(pc.and_(found.is_null(), expected.is_null()))
-
-
-def _outside(found: pa.Array, values: pa.Array) -> Mask:
-    """Return where a value is none of some values; a null is none of them."""
-    return _mask(pc.invert(pc.is_in(found, value_set=values)))
-
-
-def _at(values: pa.Array) -> Callable[[int], str]:
-    """Return a function that gives the value of a row as a text."""
-    return lambda row: str(values[row].as_py())
-
-
-# --- schema ------------------------------------------------------------------------------------------
-
-
-def schema_rules(rows: Rows, entity: Entity) -> Iterator[Finding]:
-    """Check nulls, enumerations, patterns and bounds against the Struct's own schema."""
-    for field in next(each for each in plan().entities if each.name == entity.name).fields:
-        values = rows.arrays[field.name]
-        if not field.nullable:
-            yield Finding(rows, field.name, _mask(values.is_null()), "a value, never a null")
-        for constraint, bound in field.constraints.items():
-            yield Finding(rows, field.name, _violates(values, constraint, bound), _told(constraint, bound))
-
-
-def _violates(values: pa.Array, constraint: str, bound: object) -> Mask:
-    """Return which values break a constraint of JSON Schema; a null breaks none."""
-    match constraint:
-        case "enum":
-            kept = pc.is_in(values, value_set=pa.array(bound, values.type))
-        case "pattern":
-            kept = pc.match_substring_regex(values, bound)
-        case "minLength":
-            kept = pc.greater_equal(pc.utf8_length(values), bound)
-        case "minimum":
-            kept = pc.greater_equal(values, bound)
-        case "maximum":
-            kept = pc.less_equal(values, bound)
-        case _:
-            raise TypeError(f"the Structs use the constraint {constraint!r}, which no check knows")
-    return _mask(pc.and_(values.is_valid(), pc.invert(pc.fill_null(kept, False))))
-
-
-def _told(constraint: str, bound: object) -> str:
-    if constraint == "enum" and isinstance(bound, list):
-        return f"one of {', '.join(map(str, bound))}"
-    words = {"pattern": "a text like", "minLength": "a text of length at least", "minimum": "at least"}
-    return f"{words.get(constraint, 'at most')} {bound}"
+__all__ = ["integrity", "rules", "synthetic"]
 
 
 # --- synthetic ---------------------------------------------------------------------------------------
 
 
-def synthetic(tables: Tables, seed: int) -> Iterator[Finding]:
+def synthetic(dataset: Dataset, tables: Tables, seed: int) -> Iterator[Finding]:
     """Check that every row is of this seed and at its own place, and that nothing could be a real one's."""
-    for entity in _entities(tables):
-        rows = tables[entity.plural]
-        ids = array(FixedText(id_text(seed, entity.name, _index(rows))))
-        field = f"{entity.name}_id"
-        yield Finding(rows, field, differing(rows.arrays[field], ids), _id_of(seed, entity, rows), _id_told)
-        marker = _mask(pc.not_equal(rows.arrays["synthetic_source"], SYNTHETIC_SOURCE))
-        yield Finding(rows, "synthetic_source", marker, SYNTHETIC_SOURCE)
-    for plural, field, pattern, expected in (
+    yield from roles.synthetic(dataset, tables, seed)
+    for name, field, pattern, expected in (
         ("vehicles", "vin", "^0", "a VIN that begins with 0, a region assigned to nobody"),
         ("profiles", "primary_vehicle_vin", "^0", "a VIN that begins with 0, a region assigned to nobody"),
         (
@@ -125,31 +49,10 @@ def synthetic(tables: Tables, seed: int) -> Iterator[Finding]:
             "two letters and eleven digits, a form that no state issues",
         ),
     ):
-        if plural in tables:
-            rows = tables[plural]
-            real = pc.invert(pc.match_substring_regex(rows.arrays[field], pattern))
-            yield Finding(rows, field, _mask(real), expected)
-
-
-def _entities(tables: Tables) -> list[Entity]:
-    return [entity for entity in ENTITIES if entity.plural in tables]
-
-
-def _index(rows: Rows) -> NDArray[np.uint64]:
-    return np.arange(rows.start, rows.start + len(rows), dtype=np.uint64)
-
-
-def _id_of(seed: int, entity: Entity, rows: Rows) -> Callable[[int], str]:
-    return lambda row: f"{encode_id(seed, entity.name, rows.start + row)}, {entity.name} {rows.start + row}"
-
-
-def _id_told(text: str) -> str:
-    """Return an id with what it decodes to, or with why it decodes to nothing."""
-    try:
-        origin = decode_id(text)
-    except IdError as error:
-        return str(error)
-    return f"{text}, which is {origin.entity} {origin.index} of seed {origin.seed}"
+        if name in tables:
+            rows = tables[name]
+            real = pc.unpermute(pc.match_substring_regex(rows.arrays[field], pattern))
+            yield Finding(rows, field, to_mask(real), expected)
 
 
 # --- integrity ---------------------------------------------------------------------------------------
@@ -178,24 +81,26 @@ _REFERENCES = (
 )
 
 
-def integrity(tables: Tables, seed: int) -> Iterator[Finding]:
+def integrity(dataset: Dataset, tables: Tables, seed: int) -> Iterator[Finding]:
     """Check references, copies, and that unique values give back the row that they stand in."""
     for plural, field, entity in _REFERENCES:
         if plural in tables:
             rows = tables[plural]
-            ids = array(FixedText(id_text(seed, entity, _index(rows))))
-            yield Finding(rows, field, differing(rows.arrays[field], ids), _at(ids), _id_told)
+            ids = array(FixedText(dataset.ids.texts(seed, entity, slots(rows))))
+            yield Finding(
+                rows, field, differing(rows.arrays[field], ids), texts_of(ids), roles.describe_id(dataset)
+            )
     for plural, field, source, original in _COPIES:
         if plural in tables and source in tables:
-            yield _copy(tables[plural], field, tables[source].arrays[original])
+            yield copy(tables[plural], field, tables[source].arrays[original])
     if "profiles" in tables and "persons" in tables:
         person = tables["persons"].arrays
-        yield _copy(tables["profiles"], "full_name", _spaced(person["first_name"], person["last_name"]))
+        yield copy(tables["profiles"], "full_name", _spaced(person["first_name"], person["last_name"]))
     if "profiles" in tables and "vehicles" in tables:
         vehicle = tables["vehicles"].arrays
         year = vehicle["model_year"].cast(pa.string())
         summary = _spaced(year, vehicle["make"], vehicle["model"])
-        yield _copy(tables["profiles"], "vehicle_summary", summary)
+        yield copy(tables["profiles"], "vehicle_summary", summary)
     for plural, field, stream, number in (
         ("persons", "driver_license_number", "person.driver_license_number", _license_number),
         ("vehicles", "vin", "vehicle.vin", _vin_number),
@@ -209,14 +114,6 @@ def _spaced(*texts: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(*texts, " ")
 
 
-def _copy(rows: Rows, field: str, source: pa.Array) -> Finding:
-    """Compare a copied field with its source, over the rows that both have."""
-    count = min(len(rows), len(source))
-    wrong = np.zeros(len(rows), dtype=np.bool_)
-    wrong[:count] = differing(rows.arrays[field].slice(0, count), source.slice(0, count))
-    return Finding(rows, field, wrong, _at(source))
-
-
 def _own_row(
     rows: Rows, field: str, seed: int, stream: str, number: Callable[[NDArray[np.uint8]], NDArray[np.uint64]]
 ) -> Finding:
@@ -224,24 +121,24 @@ def _own_row(
     width = 17 if number is _vin_number else 13
     matrix, shaped = _matrix(rows.arrays[field], width)
     held = number(matrix)
-    wrong = (held != permute(seed, stream, _index(rows))) | ~shaped
+    wrong = (held != permute(seed, stream, slots(rows))) | ~shaped
 
-    def told(text: str) -> str:
+    def describe(text: str) -> str:
         single, right = _matrix(pa.array([text]), width)
         permuted = number(single)
         if not right[0] or int(permuted[0]) >= 1 << 36:
             return f"{text}, which holds no row's number"
-        return f"{text}, which holds the number of row {int(invert(seed, stream, permuted)[0])}"
+        return f"{text}, which holds the number of row {int(unpermute(seed, stream, permuted)[0])}"
 
     return Finding(
-        rows, field, wrong, lambda row: f"a value that holds the number of row {rows.start + row}", told
+        rows, field, wrong, lambda row: f"a value that holds the number of row {rows.start + row}", describe
     )
 
 
 def _matrix(values: pa.Array, width: int) -> tuple[NDArray[np.uint8], Mask]:
     """Return texts as bytes, shape (n, width), and which of them have that width; the others become zeros."""
-    shaped = ~_mask(pc.not_equal(pc.binary_length(values), width))
-    ascii_only = ~_mask(pc.not_equal(pc.utf8_length(values), width))
+    shaped = ~to_mask(pc.not_equal(pc.binary_length(values), width))
+    ascii_only = ~to_mask(pc.not_equal(pc.utf8_length(values), width))
     shaped &= ascii_only
     even = values if shaped.all() else pc.if_else(pa.array(shaped), values, "0" * width)
     data = pa.concat_arrays([even]).cast(pa.binary(width)).buffers()[1]
@@ -278,10 +175,11 @@ _MISSING_WORDS = ("none", "na", "n/a", "nan", "null", "nil", "true", "false", ""
 _JOINT = "\x1f"
 
 
-def rules(tables: Tables, seed: int) -> Iterator[Finding]:  # noqa: ARG001 - the same as the other checks
+def rules(dataset: Dataset, tables: Tables, seed: int) -> Iterator[Finding]:  # noqa: ARG001 - the same as the other checks
     """Check the rules of section 2 of the contract."""
-    for entity in _entities(tables):
-        yield from _no_missing_words(tables[entity.plural], entity)
+    for table in dataset.tables:
+        if table.name in tables:
+            yield from _no_missing_words(tables[table.name], table)
     if "persons" in tables:
         yield from _person_rules(tables["persons"])
     if "vehicles" in tables:
@@ -290,12 +188,12 @@ def rules(tables: Tables, seed: int) -> Iterator[Finding]:  # noqa: ARG001 - the
         yield from _profile_rules(tables["profiles"])
 
 
-def _no_missing_words(rows: Rows, entity: Entity) -> Iterator[Finding]:
+def _no_missing_words(rows: Rows, table: Table) -> Iterator[Finding]:
     words = pa.array(_MISSING_WORDS)
-    for field in next(each for each in plan().entities if each.name == entity.name).fields:
+    for field in table.schema:
         if field.type == "string" and not {"pattern", "enum"} & set(field.constraints):
             wrong = pc.fill_null(pc.is_in(pc.utf8_lower(rows.arrays[field.name]), value_set=words), False)
-            yield Finding(rows, field.name, _mask(wrong), "no word that readers take for a missing value")
+            yield Finding(rows, field.name, to_mask(wrong), "no word that readers take for a missing value")
 
 
 def _joined(*texts: pa.Array) -> pa.Array:
@@ -339,16 +237,14 @@ def _units() -> pa.Array:
 
 def _person_rules(rows: Rows) -> Iterator[Finding]:
     of = rows.arrays
-    yield Finding(
-        rows, "first_name", _outside(of["first_name"], _names("first_names")), "a name of the table"
-    )
-    yield Finding(rows, "last_name", _outside(of["last_name"], _names("last_names")), "a name of the table")
+    yield Finding(rows, "first_name", outside(of["first_name"], _names("first_names")), "a name of the table")
+    yield Finding(rows, "last_name", outside(of["last_name"], _names("last_names")), "a name of the table")
     yield from _place(rows, of["state"], of["city"], of["postal_code"])
     yield Finding(
         rows,
         "driver_license_state",
         differing(of["driver_license_state"], of["state"]),
-        _at(of["state"]),
+        texts_of(of["state"]),
     )
     letters = pc.utf8_slice_codeunits(of["driver_license_number"], 0, 2)
     yield Finding(
@@ -360,15 +256,15 @@ def _person_rules(rows: Rows) -> Iterator[Finding]:
     yield from _ages(rows)
     number = pc.match_substring_regex(of["address_line_1"], "^[1-9][0-9]{2,3} ")
     street = pc.replace_substring_regex(of["address_line_1"], "^[0-9]+ ", "")
-    wrong = _mask(pc.invert(number)) | _outside(street, _streets())
+    wrong = to_mask(pc.unpermute(number)) | outside(street, _streets())
     yield Finding(rows, "address_line_1", wrong, "a number from 100 to 9999 and a street of the tables")
     unit = of["address_line_2"]
-    wrong = _outside(unit, _units()) & unit.is_valid().to_numpy(zero_copy_only=False)
+    wrong = outside(unit, _units()) & unit.is_valid().to_numpy(zero_copy_only=False)
     yield Finding(rows, "address_line_2", wrong, "null, or a unit of the table")
 
 
 def _place(rows: Rows, state: pa.Array, city: pa.Array, postal_code: pa.Array) -> Iterator[Finding]:
-    wrong = _outside(_joined(state, city, postal_code), _places())
+    wrong = outside(_joined(state, city, postal_code), _places())
     yield Finding(
         rows,
         "postal_code",
@@ -392,10 +288,10 @@ def _ages(rows: Rows) -> Iterator[Finding]:
     """Check the ages: nobody under 16, no Commercial driver under 21, nobody older than the table's oldest."""
     born = rows.arrays["date_of_birth"]
     oldest = _born(_oldest() + 1).as_py() + dt.timedelta(days=1)
-    wrong = _mask(pc.greater(born, _born(16))) | _mask(pc.less(born, pa.scalar(oldest, pa.date32())))
+    wrong = to_mask(pc.greater(born, _born(16))) | to_mask(pc.less(born, pa.scalar(oldest, pa.date32())))
     yield Finding(rows, "date_of_birth", wrong, f"an age from 16 to {_oldest()} on {REFERENCE_DATE}")
-    commercial = _mask(pc.equal(rows.arrays["lob_type"], "Commercial"))
-    young = commercial & _mask(pc.greater(born, _born(21)))
+    commercial = to_mask(pc.equal(rows.arrays["lob_type"], "Commercial"))
+    young = commercial & to_mask(pc.greater(born, _born(21)))
     yield Finding(rows, "date_of_birth", young, f"an age of 21 or more on {REFERENCE_DATE}, since Commercial")
 
 
@@ -451,18 +347,18 @@ def _vehicle_rules(rows: Rows) -> Iterator[Finding]:
     yield Finding(
         rows,
         "model",
-        _mask(known.is_null()),
+        to_mask(known.is_null()),
         "a model of the make, with its body style, in a model year in which it was sold",
     )
     sedan = pc.and_(pc.equal(of["lob_type"], "Commercial"), pc.equal(of["body_style"], "Sedan"))
-    yield Finding(rows, "body_style", _mask(sedan), "SUV or Truck, since Commercial")
+    yield Finding(rows, "body_style", to_mask(sedan), "SUV or Truck, since Commercial")
     yield _rating(rows)
     yield from _vin(rows, "vin", known)
 
 
 def _rating(rows: Rows) -> Finding:
     found = _joined(rows.arrays["lob_type"], rows.arrays["risk_rating"])
-    return Finding(rows, "risk_rating", _outside(found, _RATINGS), _RATING_TOLD)
+    return Finding(rows, "risk_rating", outside(found, _RATINGS), _RATING_TOLD)
 
 
 def _vin(rows: Rows, field: str, known: pa.Array) -> Iterator[Finding]:
@@ -490,12 +386,12 @@ def _profile_rules(rows: Rows) -> Iterator[Finding]:
     of, models = rows.arrays, _models()
     first = pc.replace_substring_regex(of["full_name"], " .*$", "")
     last = pc.replace_substring_regex(of["full_name"], "^[^ ]* ", "")
-    wrong = _outside(first, _names("first_names")) | _outside(last, _names("last_names"))
+    wrong = outside(first, _names("first_names")) | outside(last, _names("last_names"))
     yield Finding(rows, "full_name", wrong, "a first and a last name of the tables")
     yield from _place(rows, of["residence_state"], of["city"], of["postal_code"])
     moved = differing(of["garaging_state"], of["residence_state"])
-    yield Finding(rows, "garaging_state", moved, _at(of["residence_state"]))
+    yield Finding(rows, "garaging_state", moved, texts_of(of["residence_state"]))
     known = pc.index_in(of["vehicle_summary"], value_set=models.summaries)
-    yield Finding(rows, "vehicle_summary", _mask(known.is_null()), "a model in a year in which it was sold")
+    yield Finding(rows, "vehicle_summary", to_mask(known.is_null()), "a model in a year in which it was sold")
     yield _rating(rows)
     yield from _vin(rows, "primary_vehicle_vin", known)
