@@ -186,6 +186,15 @@ def test_parquet_layout(whole: tuple[Path, Manifest], entity: Entity) -> None:
     assert schema(entity).remove_metadata() == file.schema_arrow.remove_metadata()
 
 
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+def test_parquet_needs_no_new_reader(whole: tuple[Path, Manifest], entity: Entity) -> None:
+    """Values are in encodings that readers have had since parquet-format 2.0, and no others."""
+    metadata = pq.read_metadata(whole[0] / f"{entity.plural}_v0_1.parquet")
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    assert {"PLAIN", "RLE", "RLE_DICTIONARY"} >= {each for column in columns for each in column.encodings}
+
+
 def test_polars_reads_every_format(whole: tuple[Path, Manifest]) -> None:
     """A reader that shares nothing with Arrow sees the same rows in CSV, NDJSON and Parquet."""
     stem = str(whole[0] / "vehicles_v0_1")

@@ -19,10 +19,23 @@ if TYPE_CHECKING:
 if os.name != "nt":
     import fcntl
 
-__all__ = ["Behind", "HashedFile", "Sink", "new_file", "new_large_file", "sync_folder"]
+__all__ = [
+    "Behind",
+    "HashedFile",
+    "Sink",
+    "is_unsupported",
+    "new_file",
+    "new_large_file",
+    "sync",
+    "sync_folder",
+]
 
 _GATHERED = 1 << 20  # bytes of a large file that are written at once: a multiple of any sector or page
 _BUFFERS = 3  # one is filled, one is written, one waits
+
+
+# What a file system answers to what it can't do at all; any other error (EIO, ENOSPC) is one of what it does.
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 
 
 class Sink(Protocol):
@@ -127,7 +140,7 @@ class HashedFile:
         try:
             self.flush()
             if self._synced:
-                os.fsync(self._file.fileno())
+                sync(self._file.fileno())
         except BaseException:
             self._abandon()
             raise
@@ -198,7 +211,7 @@ class _Uncached:
                     at += os.write(self._descriptor, view[at:filled])
                 except OSError as error:
                     # A larger sector, or the rest of a write that was cut short.
-                    if self._cached or error.errno != errno.EINVAL:
+                    if self._cached or not is_unsupported(error):
                         raise
                     self._use_cache()
 
@@ -252,12 +265,35 @@ def new_large_file(path: Path, *, behind: Behind | None = None) -> HashedFile:
     return HashedFile(_Uncached(path), synced=True, behind=behind)
 
 
-def sync_folder(folder: Path) -> None:
-    """Sync a folder's entries to the disk, where the platform can."""
-    if os.name == "nt":  # Windows opens no folders; its renames are journalled
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+def is_unsupported(error: OSError) -> bool:
+    """Return whether an error says that the file system can't do such a thing, rather than that it failed."""
+    return error.errno in _UNSUPPORTED
+
+
+def sync(descriptor: int) -> bool:
+    """Sync an open file or folder to the disk; return whether its file system can."""
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if not is_unsupported(error):
+            raise
+        return False
+    return True
+
+
+def sync_folder(folder: Path) -> bool:
+    """Sync a folder's entries to the disk; return whether the platform and the file system can."""
+    if os.name == "nt":  # Windows opens no folders; its renames are journalled
+        return True
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        if not is_unsupported(error) and not isinstance(
+            error, PermissionError
+        ):  # it may be written, not read
+            raise
+        return False
+    try:
+        return sync(descriptor)
     finally:
         os.close(descriptor)

@@ -4,9 +4,9 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +19,7 @@ from esdh_manifest import (
     ManifestError,
     decode_manifest,
     encode_manifest,
+    is_ignored,
     list_bytes,
     sha256sums,
 )
@@ -157,6 +158,7 @@ class Prefix(msgspec.Struct, frozen=True):
             _asked(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
         except _SilentError:
             raise self._silent() from None
+        self._check_outer()
         found = self._sizes()
         if not found:
             return None
@@ -178,25 +180,36 @@ class Prefix(msgspec.Struct, frozen=True):
             )
         return manifest
 
-    def problems(self, manifest: Manifest) -> list[str]:
+    def _check_outer(self) -> None:
+        """Raise TargetError when the prefix lies in that of a snapshot, as far as that can be read."""
+        system, path = self.opened()
+        for outer in (each for each in PurePosixPath(path).parents if each.name):
+            with suppress(OSError):
+                if _asked(system.get_file_info, f"{outer}/{MANIFEST_NAME}").is_file:
+                    raise TargetError(
+                        f"output folder {str(self)!r} lies in a prefix that holds a snapshot, which would be damaged by it; "
+                        "name a prefix outside"
+                    )
+
+    def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot; every one is read."""
         written, found = encode_manifest(manifest), self._sizes()
         if self._read(MANIFEST_NAME) != written:
-            return [f"{MANIFEST_NAME} isn't in the form that it was written in"]
+            return [FileProblem(MANIFEST_NAME, "in another form", "the form that it was written in")]
         if SUMS_NAME not in found or self._read(SUMS_NAME) != sha256sums(
             {**manifest.checksums, MANIFEST_NAME: list_bytes(written)}
         ):
-            return [f"{SUMS_NAME} doesn't list what {MANIFEST_NAME} does"]
+            return [FileProblem(SUMS_NAME, "another list", f"what {MANIFEST_NAME} lists")]
         system, path = self.opened()
         problems = []
         for name, listed in manifest.checksums.items():
             if found.get(name) != listed.bytes:
                 size = "missing" if name not in found else f"{found[name]} bytes long"
-                problems.append(str(FileProblem(name, size, f"{listed.bytes} bytes")))
+                problems.append(FileProblem(name, size, f"{listed.bytes} bytes"))
                 continue
             digest = _asked(_sha256, system, f"{path}/{name}")
             if digest != listed.sha256:
-                problems.append(str(FileProblem(name, f"of SHA-256 {digest}", f"SHA-256 {listed.sha256}")))
+                problems.append(FileProblem(name, f"of SHA-256 {digest}", f"SHA-256 {listed.sha256}"))
         return problems
 
     def _sizes(self) -> dict[str, int]:
@@ -204,7 +217,8 @@ class Prefix(msgspec.Struct, frozen=True):
         system, path = self.opened()
         listed = _asked(system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True))
         files = (each for each in listed if each.type == fs.FileType.File)
-        return {each.path.removeprefix(f"{path}/"): each.size for each in files}
+        sizes = {each.path.removeprefix(f"{path}/"): each.size for each in files}
+        return {name: size for name, size in sizes.items() if not is_ignored(name)}
 
     def _read(self, name: str) -> bytes:
         system, path = self.opened()

@@ -241,7 +241,7 @@ def map_in_order(
     except BrokenExecutor as error:
         wait(pending)
         raise WorkerError(
-            "a worker process ended before its part was written (killed, perhaps for want of memory); "
+            "a worker process ended before its part was written (killed, perhaps for want of memory, or not let to start); "
             "run again with fewer --workers, or with more memory"
         ) from error
     except Exception:

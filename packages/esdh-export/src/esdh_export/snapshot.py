@@ -20,6 +20,7 @@ from esdh_core import (
 from esdh_manifest import (
     MANIFEST_VERSION,
     SUMS_NAME,
+    FileProblem,
     Gates,
     Generator,
     Manifest,
@@ -52,12 +53,16 @@ Gate = Callable[[Stats], Gates]  # raises ValueError for counts that no snapshot
 
 
 class WrittenSnapshot(msgspec.Struct, frozen=True):
-    """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed."""
+    """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed.
+
+    `notes` say what its file system can't do, that another would.
+    """
 
     folder: "Path | Prefix"
     manifest: Manifest
     written: bool
     resumed: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
@@ -177,7 +182,8 @@ def write_snapshot(
 ) -> WrittenSnapshot:
     """Write a snapshot into a folder, whole or not at all, or to an empty prefix of an object store.
 
-    It is built beside the folder, synced, and takes the folder's name in one rename. A folder that holds
+    It is built beside the folder, synced, and takes the folder's name in one rename. Into a mount point,
+    which must be empty, it is moved file by file, the manifest last. A folder that holds
     exactly this snapshot, whole, is left untouched. With `resume` the finished shards that a run of the
     same request left beside the folder are taken over if their checksums hold; without it they go.
 
@@ -187,7 +193,7 @@ def write_snapshot(
     anything is committed.
 
     Raises GateError when the gate refuses; TargetError when the folder holds another snapshot and
-    `overwrite` is not set, holds anything that isn't a snapshot's, is a file, can't be written, is being
+    `overwrite` is not set or that is a mount point, holds anything that isn't a snapshot's, lies in a snapshot, is a file, can't be written, is being
     written by another run, or was changed by somebody meanwhile; WorkerError when the executor loses a
     worker; OSError when the disk fails. In each case the folder is as it was, and a note on the error tells
     of finished shards that were kept for `resume`.
@@ -205,7 +211,7 @@ def write_snapshot(
             return _write_prefix(folder, request, executor=executor, progress=progress, gate=gate)
     target = Target(folder)
 
-    def standing() -> tuple[Manifest | None, list[str]]:
+    def standing() -> tuple[Manifest | None, list[FileProblem]]:
         earlier = target.manifest()
         return earlier, target.problems(earlier) if earlier is not None else []
 
@@ -224,6 +230,7 @@ def write_snapshot(
                 raise TargetError(
                     f"{_another(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
                 )
+        target.check_replaceable(earlier)
         with staging.begun(request, resume=resume) as resumed:
             make = partial(staging.make, request, resume=bool(resumed))
             report = _written(request, make, executor, progress)
@@ -232,13 +239,17 @@ def write_snapshot(
             staging.strip({*manifest.checksums, SUMS_NAME, MANIFEST_NAME})
             target.take(earlier)
         staging.remove()
-    return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed)
+    return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed, notes=tuple(target.notes))
 
 
-def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[str]) -> str:
-    damage = f", damaged: {problems[0]}" if problems else ""
+def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[FileProblem]) -> str:
+    # What a tool changed on the way is no damage, unless there is some beside it.
+    damaged = [problem for problem in problems if not problem.remedy]
+    damage = (
+        f", damaged: {damaged[0]}" if damaged else f", changed by a tool: {problems[0]}" if problems else ""
+    )
     return (
-        f"output folder {str(folder)!r} holds another snapshot (seed {earlier.seed}, "
+        f"output folder {str(folder)!r} holds {'a' if problems else 'another'} snapshot (seed {earlier.seed}, "
         f"{earlier.records_requested} records of {', '.join(earlier.record_counts)}{damage})"
     )
 

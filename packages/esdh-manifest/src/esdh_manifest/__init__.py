@@ -1,5 +1,6 @@
 """What a snapshot claims: the manifest, its checksums and its README."""
 
+from esdh_manifest.changes import restore
 from esdh_manifest.checksums import (
     MANIFEST_NAME_PATTERN,
     SUMS_NAME,
@@ -7,8 +8,10 @@ from esdh_manifest.checksums import (
     file_problem,
     file_problems,
     files_below,
+    is_ignored,
     list_bytes,
     sha256sums,
+    snapshot_files,
 )
 from esdh_manifest.errors import ManifestError
 from esdh_manifest.model import (
@@ -41,7 +44,10 @@ __all__ = [
     "file_problem",
     "file_problems",
     "files_below",
+    "is_ignored",
     "list_bytes",
     "render_readme",
+    "restore",
     "sha256sums",
+    "snapshot_files",
 ]

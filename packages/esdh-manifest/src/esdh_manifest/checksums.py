@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from esdh_manifest.changes import change_of
 from esdh_manifest.model import ListedFile, Manifest
 
 __all__ = [
@@ -14,12 +15,28 @@ __all__ = [
     "file_problem",
     "file_problems",
     "files_below",
+    "is_ignored",
     "list_bytes",
     "sha256sums",
+    "snapshot_files",
 ]
 
 SUMS_NAME = "SHA256SUMS"
 MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"
+
+
+# What file managers and sync tools leave in any folder.
+_LITTER = frozenset(
+    {".DS_Store", ".directory", ".localized", "Thumbs.db", "desktop.ini", "ehthumbs.db", "Icon\r"}
+)
+# What a file system has at its top, and what a run keeps there where a snapshot takes a mount point.
+_AT_THE_TOP = frozenset({"lost+found", ".esdh-staging", ".esdh-lock"})
+
+
+def is_ignored(path: str) -> bool:
+    """Return whether a path relative to a snapshot's folder is nobody's work, which no command counts as the snapshot's."""
+    name = path.rpartition("/")[2]
+    return name in _LITTER or name.startswith("._") or path.partition("/")[0] in _AT_THE_TOP
 
 
 def list_bytes(data: bytes, rows: int | None = None) -> ListedFile:
@@ -33,23 +50,40 @@ def sha256sums(checksums: Mapping[str, ListedFile]) -> bytes:
 
 
 def files_below(folder: Path) -> set[str]:
-    """Return every file, symbolic link and empty folder below a folder, as relative POSIX paths."""
+    """Return every file, symbolic link and empty or closed folder below a folder, as relative POSIX paths."""
+
+    def holds_something(path: Path) -> bool:
+        try:
+            return any(path.iterdir())
+        except PermissionError:
+            return False
+
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir() or not any(path.iterdir())
+        if path.is_symlink() or not path.is_dir() or not holds_something(path)
     }
 
 
+def snapshot_files(folder: Path) -> set[str]:
+    """Return what `files_below` does but for what is ignored: what there is must be a snapshot's."""
+    return {path for path in files_below(folder) if not is_ignored(path)}
+
+
 class FileProblem(NamedTuple):
-    """A listed file that isn't as listed: what was found, and what is listed."""
+    """A listed file that isn't as listed: what was found, and what is listed.
+
+    `remedy` says how to undo what a tool did to it, "" where it isn't known to be the listed file.
+    """
 
     path: str
     found: str
     expected: str
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path} is {self.found}; the manifest lists {self.expected}"
+        told = f"{self.path} is {self.found}; expected {self.expected}"
+        return f"{told}; {self.remedy}" if self.remedy else told
 
 
 def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | None:
@@ -58,7 +92,17 @@ def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | N
     if any(part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents):
         return FileProblem(path, "a symbolic link", "a file")
     if not file.is_file():
+        packed = folder / f"{path}.gz"
+        if packed.is_file() and not packed.is_symlink() and (change := change_of(packed, listed)) is not None:
+            return FileProblem(path, f"there as {path}.gz, {change.done}", "the file itself", change.remedy)
         return FileProblem(path, "missing", "a file")
+    problem = _difference(file, path, listed)
+    if problem is not None and (change := change_of(file, listed)) is not None:
+        return FileProblem(path, f"the listed file, {change.done}", "the file itself", change.remedy)
+    return problem
+
+
+def _difference(file: Path, path: str, listed: ListedFile) -> FileProblem | None:
     if (size := file.stat().st_size) != listed.bytes:
         return FileProblem(path, f"{size} bytes long", f"{listed.bytes} bytes")
     with file.open("rb") as stream:

@@ -1,5 +1,6 @@
 """The manifest: what a snapshot claims of itself, as Structs."""
 
+from codecs import BOM_UTF8
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -107,7 +108,7 @@ def decode_manifest(data: bytes) -> Manifest:
     claim to claim, or lists a path that leads out of the snapshot's folder.
     """
     try:
-        manifest = _decoder.decode(data)
+        manifest = _decoder.decode(data.removeprefix(BOM_UTF8))  # whose marks are another's to tell
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"not a snapshot manifest: {error}") from error
     if manifest.manifest_version != MANIFEST_VERSION:

@@ -15,10 +15,8 @@ __all__ = ["Pages", "measure_pages"]
 _LONGEST_VALUE = 256  # bytes; no value of a snapshot is near it
 _HEADER = 65_536  # bytes; a page header holds at most two values beside a few numbers
 _DATA, _DICTIONARY, _DATA_2 = 0, 2, 3
-# Encodings that can't make a value larger than its page: PLAIN, PLAIN_DICTIONARY, RLE, DELTA_LENGTH_BYTE_ARRAY,
-# RLE_DICTIONARY.
-_DELTA_LENGTH = 6
-_ENCODINGS = {0, 2, 3, _DELTA_LENGTH, 8}
+# Encodings that can't make a value larger than its page: PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY.
+_ENCODINGS = {0, 2, 3, 8}
 _DEPTH = 8
 
 _Fields = dict[int, object]
@@ -117,7 +115,7 @@ class _Chunk(NamedTuple):
 
 def _chunk(headers: "list[_Fields]") -> _Chunk:
     unpacked = values = 0
-    kinds, encodings = set(), set()
+    kinds = set()
     for header in headers:
         kind = _number(header, 1)
         if kind not in (_DATA, _DICTIONARY, _DATA_2):
@@ -135,9 +133,6 @@ def _chunk(headers: "list[_Fields]") -> _Chunk:
         if kind == _DICTIONARY and count > size:
             raise _MalformedError("a dictionary claims more values than bytes")
         kinds.add(kind)
-        encodings.add(_number(header.get(detail), encoding))
-    if _DICTIONARY in kinds and _DELTA_LENGTH in encodings:  # Arrow can't read these and keep the dictionary
-        raise _MalformedError("a dictionary stands before pages that use none, as in no snapshot")
     return _Chunk(unpacked, values, _DICTIONARY in kinds)
 
 

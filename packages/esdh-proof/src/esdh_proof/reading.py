@@ -7,7 +7,7 @@ failure that names the row; the rows around it are read all the same.
 
 import csv
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -79,11 +79,17 @@ def manifest_names(folder: Path) -> list[str]:
 
 
 def read_blocks(
-    folder: Path, request: SnapshotRequest, entity: Entity, name: str, findings: Findings
+    folder: Path,
+    request: SnapshotRequest,
+    entity: Entity,
+    name: str,
+    findings: Findings,
+    *,
+    restored: Mapping[str, Path] | None = None,
 ) -> Iterator[Rows | None]:
     """Yield the rows of an entity in a format, one item for each block of the snapshot.
 
-    None stands for a block that isn't there or can't be read; why stands in the findings.
+    `restored` are copies of some files, by their path below the folder, to be read in their place. None stands for a block that isn't there or can't be read; why stands in the findings.
     """
     read = _READERS[name](request, entity, findings)
     if name == "json":  # one file at any size
@@ -95,9 +101,10 @@ def read_blocks(
         ]
     for file, blocks in parts:
         given = 0
-        if regular(folder, file):  # else the check of files has said so
+        copy = (restored or {}).get(file)
+        if copy or regular(folder, file):  # else the check of files has said so
             try:
-                for rows in read(folder / file, file, blocks):
+                for rows in read(copy or folder / file, file, blocks):
                     given += 1
                     yield rows
             # Arrow raises a KeyError for a footer that lacks a column that it was told of.

@@ -6,8 +6,10 @@ that generates nothing; and the rows are made again from the seed and held again
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import zip_longest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import msgspec
@@ -35,15 +37,19 @@ from esdh_export.formats import Writer
 from esdh_export.formats.json import metadata_document
 from esdh_manifest import (
     SUMS_NAME,
+    FileProblem,
     Manifest,
     ManifestError,
     Stats,
     decode_manifest,
     encode_manifest,
+    file_problem,
     file_problems,
     files_below,
+    is_ignored,
     list_bytes,
     render_readme,
+    restore,
     sha256sums,
 )
 
@@ -95,11 +101,14 @@ def verify_snapshot(
     findings = Findings()
     manifest = _manifest(folder, findings)
     request = None
+    problems: list[FileProblem] = []
     if manifest is not None:
-        _files(folder, manifest, findings)
+        problems = _files(folder, manifest, findings)
         request = _request(manifest, findings)
     if manifest is not None and request is not None:
-        _rows(folder, manifest, request, findings, regenerate=regenerate, progress=progress)
+        with _restored(folder, manifest, problems) as restored:
+            _rows(folder, manifest, request, findings, restored, regenerate=regenerate, progress=progress)
+        _name_writers(folder, request, problems, findings)
     else:
         for name in _ROW_CHECKS if manifest is not None else ("files", *_ROW_CHECKS):
             findings.leave(name, "the manifest doesn't say what to look for")
@@ -145,7 +154,7 @@ def _manifest(folder: Path, findings: Findings) -> Manifest | None:
     except (ManifestError, RecursionError) as error:
         findings.fail("manifest", Failure(file=name, found=shown(error), expected="a snapshot's manifest"))
         return None
-    _same_text(findings, "manifest", name, written, encode_manifest(manifest))
+    _same_bytes(folder, name, encode_manifest(manifest), "manifest", findings)
     findings.expect(
         "manifest", name, None, name, f"snapshot_manifest_{manifest.dataset_version.replace('.', '_')}.json"
     )
@@ -166,22 +175,82 @@ def _same_text(findings: Findings, check: str, file: str, found: bytes, expected
     findings.fail(check, failure)
 
 
-def _files(folder: Path, manifest: Manifest, findings: Findings) -> None:
-    """Check every file against the manifest, and what the manifest renders to against its file."""
-    for problem in file_problems(folder, manifest):
-        findings.fail("files", Failure(file=problem.path, found=problem.found, expected=problem.expected))
+def _same_bytes(folder: Path, path: str, rendered: bytes, check: str, findings: Findings) -> None:
+    """Hold a file against what it must be; the failure tells what a tool did to it, or the first line that differs."""
+    problem = file_problem(folder, path, list_bytes(rendered))
+    if problem is not None and problem.remedy:
+        _fail_file(problem, check, findings)
+    else:
+        _same_text(findings, check, path, (folder / path).read_bytes(), rendered)
+
+
+def _fail_file(problem: FileProblem, check: str, findings: Findings) -> None:
+    failure = Failure(file=problem.path, found=problem.found, expected=problem.expected)
+    findings.fail(check, failure)
+    if problem.remedy:
+        findings.note(check, problem.remedy)
+
+
+def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FileProblem]:
+    """Check every file against the manifest, and what the manifest renders to against its file.
+
+    Return what is wrong with the files that the manifest lists.
+    """
+    problems = list(file_problems(folder, manifest))
+    for problem in problems:
+        _fail_file(problem, "files", findings)
     name = manifest_names(folder)[0]
-    for extra in sorted(files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}):
+    extras = files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}
+    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # told already
+    ignored = {extra for extra in extras if is_ignored(extra)}
+    for extra in sorted(extras - ignored):
         findings.fail(
             "files", Failure(file=extra, found="a file", expected="nothing: the manifest doesn't list it")
         )
-    listed = {**manifest.checksums, name: list_bytes((folder / name).read_bytes())}
+    if ignored:
+        findings.note("files", f"passed over, as no part of the snapshot: {', '.join(sorted(ignored)[:5])}")
+    itself, written = list_bytes((folder / name).read_bytes()), list_bytes(encode_manifest(manifest))
+    changed = file_problem(folder, name, written)
+    listed = {**manifest.checksums, name: written if changed is not None and changed.remedy else itself}
     for path, rendered in ((SUMS_NAME, sha256sums(listed)), (README_NAME, render_readme(manifest))):
         _rendered(folder, path, rendered, findings)
     findings.note(
         "files",
         f"{len(manifest.checksums)} files, {sum(f.bytes for f in manifest.checksums.values()):,} bytes",
     )
+    return problems
+
+
+@contextmanager
+def _restored(folder: Path, manifest: Manifest, problems: list[FileProblem]) -> Iterator[dict[str, Path]]:
+    """Hold copies of the files that a tool changed on the way as they were before, by their paths, to be read."""
+    with ExitStack() as stack:
+        restored = {}
+        for number, path in enumerate(problem.path for problem in problems if problem.remedy):
+            if number == 0:
+                copies = Path(stack.enter_context(TemporaryDirectory(prefix="esdh-")))
+            source = folder / path if (folder / path).is_file() else folder / f"{path}.gz"
+            restored[path] = copies / f"{number}{source.suffix.replace('.gz', '')}"
+            with restored[path].open("wb") as copy:
+                restore(source, manifest.checksums[path], copy.write)
+        yield restored
+
+
+def _name_writers(
+    folder: Path, request: SnapshotRequest, problems: list[FileProblem], findings: Findings
+) -> None:
+    """Say of Parquet files that aren't as listed, while all checks of their rows passed, who wrote them."""
+    if any(findings.failed(check) for check in ("schema", "formats")):
+        return
+    for path in (each.path for each in problems if each.path in request.tables() and not each.remedy):
+        if not path.endswith(".parquet") or not regular(folder, path):
+            continue
+        by = pq.read_metadata(folder / path).created_by
+        findings.note(
+            "files",
+            f"{path} holds the listed rows in bytes that {shown(by)} wrote; take the file from its source, or "
+            "generate the snapshot again",
+        )
 
 
 def _rendered(folder: Path, path: str, rendered: bytes, findings: Findings) -> None:
@@ -192,7 +261,7 @@ def _rendered(folder: Path, path: str, rendered: bytes, findings: Findings) -> N
             "files", Failure(file=path, found="a far larger file", expected=f"{len(rendered)} bytes")
         )
     else:
-        _same_text(findings, "files", path, (folder / path).read_bytes(), rendered)
+        _same_bytes(folder, path, rendered, "files", findings)
 
 
 def _request(manifest: Manifest, findings: Findings) -> SnapshotRequest | None:
@@ -218,6 +287,7 @@ def _rows(
     manifest: Manifest,
     request: SnapshotRequest,
     findings: Findings,
+    restored: dict[str, Path],
     *,
     regenerate: bool,
     progress: Callable[[int, int], None] | None,
@@ -226,7 +296,7 @@ def _rows(
     if not regenerate:
         findings.leave("regenerated", "the rows were not made again, as --no-regenerate asks")
     tables = {
-        (name, entity.plural): read_blocks(folder, request, entity, name, findings)
+        (name, entity.plural): read_blocks(folder, request, entity, name, findings, restored=restored)
         for name in request.formats
         for entity in request.chosen
     }

@@ -99,7 +99,7 @@ Examples:
     "--workers",
     type=IntegerText(1, MAX_WORKERS, str(MAX_WORKERS)),
     metavar="W",
-    help="Processes that write parts side by side; the bytes are the same.  [default: every core]",
+    help="Processes that write parts side by side; the bytes are the same.  [default: one a core, as far as memory has room]",
 )
 @click.option("--resume", is_flag=True, help="Take over the finished parts of an earlier run that failed.")
 @click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
@@ -190,6 +190,8 @@ def generate_snapshot(
         run.tell(
             "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
         )
+    for note in snapshot.notes:
+        click.echo(f"Note: {note}", err=True)
     if as_json:
         _print_json(snapshot)
     elif quiet:
@@ -203,15 +205,24 @@ def _tell_connecting(prefix: object) -> None:
 
 
 def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str, ...]) -> "Executor | None":
-    """Return a pool of workers, as many as asked for or as there are cores, which one worker needn't pay for."""
-    from esdh_export.cores import usable_cores
+    """Return a pool of workers, as many as asked for or as have room here, which one worker needn't pay for.
 
-    count = min(workers or usable_cores(), parts)
+    Where nobody asked for workers and none can be started, there are none.
+    """
+    from esdh_export.cores import default_workers
+
+    count = min(workers or default_workers(), parts)
     if count <= 1:
         return None
+    from esdh_export.errors import WorkerError
     from esdh_export.workers import WorkerPool
 
-    return stack.enter_context(WorkerPool(count, formats=formats))
+    try:
+        return stack.enter_context(WorkerPool(count, formats=formats))
+    except WorkerError:
+        if workers is not None:
+            raise
+        return None
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
