@@ -16,9 +16,15 @@ fix *args:
     uv run ruff format .
     uv run ruff check --fix {{ args }} .
 
-# Run the tests (not tests/perf)
+# Run the tests (not tests/perf) on every core
+[positional-arguments]
 test *args:
-    uv run pytest {{ args }}
+    uv run pytest -n auto --dist worksteal "$@"
+
+# Run the tests five times in random order, beside a load on every core
+[positional-arguments]
+steady *args:
+    uv run python scripts/steady.py "$@"
 
 # Kill a run at a hundred drawn moments, where `just test` kills it at ten
 torture *args:

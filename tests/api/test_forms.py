@@ -88,7 +88,7 @@ CLIENT = create_app(Settings()).test_client()
     count=st.integers(1, 60),
     entity=st.sampled_from(ENTITIES),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_window_is_what_the_exporter_writes(seed: int, start: int, count: int, entity: Entity) -> None:
     """For any seed and window both forms are the bytes that the exporter's own writers write."""
     block = BlockArrays(generate_columns(start, count, seed))

@@ -57,12 +57,13 @@ def test_worker_that_dies_is_a_sentence(tmp_path: Path) -> None:
     with WorkerPool(2) as pool, pytest.raises(WorkerError, match="a worker process ended") as failure:
         write_snapshot(
             tmp_path / "s",
-            SnapshotRequest(records=65_536 * 6, formats=("csv",), shard_rows=65_536),
+            # Far more parts than are written before a machine under load comes to kill.
+            SnapshotRequest(records=65_536 * 60, formats=("csv",), shard_rows=65_536),
             executor=pool,
             progress=kill_one,
         )
     assert [".s.esdh-staging"] == [path.name for path in tmp_path.iterdir()]
-    assert "of 6 parts are finished" in failure.value.__notes__[0]
+    assert "of 60 parts are finished" in failure.value.__notes__[0]
 
 
 PARENT = """

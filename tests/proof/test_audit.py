@@ -29,7 +29,9 @@ SNAPSHOT = SnapshotIdentity(
     content={"persons": "0" * 64},
 )
 FIELDS = list(AuditLine.__struct_fields__)
-in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture]
+)
 
 
 def add(path: Path, detail: str = "", actor: str = "Zoë", snapshots: Sequence[SnapshotIdentity] = ()) -> str:

@@ -7,13 +7,17 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CallError", "Client"]
+__all__ = ["CallError", "Client", "NoAnswerError"]
 
 _CALL_SECONDS = 30.0  # a thousand records take a few milliseconds
 
 
 class CallError(Exception):
     """A call that got no answer, or not the one that was asked for."""
+
+
+class NoAnswerError(CallError):
+    """A call that got no answer."""
 
 
 @dataclass(frozen=True)
@@ -49,4 +53,4 @@ class Client:
             raise CallError(f"{what} was answered with status {error.code}: {said}") from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error) or type(error).__name__
-            raise CallError(f"{what} got no answer: {reason}") from error
+            raise NoAnswerError(f"{what} got no answer: {reason}") from error

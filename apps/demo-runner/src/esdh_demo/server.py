@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 from esdh_core import DATASET_VERSION, DEFAULT_SEED
 
-from esdh_demo.client import CallError, Client
+from esdh_demo.client import CallError, Client, NoAnswerError
 from esdh_demo.errors import DemoError
 from esdh_demo.processes import Kept
 from esdh_demo.steps import Run
@@ -20,6 +20,8 @@ __all__ = ["Health", "RunningServer", "serving"]
 _HOST = "127.0.0.1"
 _ADDRESS = re.compile(r"Listening on (http://\S+)\s*")
 _BETWEEN = 0.1  # seconds between two looks at a server that isn't healthy yet
+_LEAST = 1.0  # seconds that a look has at least, so that the last one tells more than that time was up
+_DYING = 5.0  # seconds until the keeper of a server that no longer answers has told how it ended
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -46,14 +48,13 @@ class RunningServer:
         """
         deadline = time.monotonic() + self.start_seconds
         while True:
-            left = deadline - time.monotonic()
             try:
-                body = self.client.get("/healthz", seconds=max(left, 0.1))
+                body = self.client.get("/healthz", seconds=max(deadline - time.monotonic(), _LEAST))
                 health = msgspec.json.decode(body, type=Health)
                 break
             except (CallError, msgspec.DecodeError) as error:
                 self.check_alive()
-                if left <= _BETWEEN:
+                if deadline - time.monotonic() <= _BETWEEN:
                     raise DemoError(
                         f"the server at {self.client.address} was not healthy within {self.start_seconds:g} "
                         f"seconds; last: {error}{self._words()}",
@@ -70,11 +71,13 @@ class RunningServer:
             )
         return health, body
 
-    def check_alive(self) -> None:
-        """Raise DemoError, with its last words, when the server has died."""
-        # Its connections fail a moment before its keeper has told how it ended.
+    def check_alive(self, *, seconds: float = 0.5) -> None:
+        """Raise DemoError, with its last words, when the server has died.
+
+        Its connections fail a moment before its keeper has told how it ended: so many seconds are waited.
+        """
         try:
-            status = self.kept.wait(0.5)
+            status = self.kept.wait(seconds)
         except TimeoutError:
             return
         raise DemoError(
@@ -88,7 +91,8 @@ class RunningServer:
         try:
             yield
         except CallError as error:
-            self.check_alive()
+            if isinstance(error, NoAnswerError):
+                self.check_alive(seconds=_DYING)
             raise DemoError(
                 str(error), remedy=f"look at logs/{self.kept.name}.stderr among the artifacts"
             ) from error
