@@ -58,6 +58,26 @@ lookups *args:
 core-alone:
     uv run --isolated --no-project --with ./packages/esdh-core python scripts/core_alone.py
 
+# Test what must hold without docstrings and plain asserts; pytest's own asserts stay, being rewritten
+optimized *args:
+    uv run python -OO -m pytest -W "ignore:assertions not in test modules:pytest.PytestConfigWarning" tests/golden tests/core tests/manifest tests/proof/test_verify.py tests/export/test_workers.py {{ args }}
+
+# Test with the lowest versions that are declared, on Python 3.11
+lowest:
+    uv run --no-project scripts/environments.py lowest
+
+# Test what must hold on every installed Python that is supported, or on those that are named
+pythons *versions:
+    uv run --no-project scripts/environments.py pythons {{ versions }}
+
+# Install from built wheels with pip, as the README says
+wheels:
+    uv run --no-project scripts/environments.py wheels
+
+# Run the commands for outside tools of docs/CLI_USAGE.md, with the packages that they name and no more
+guides:
+    uv run --no-project scripts/environments.py guides
+
 # Write requirements.txt from a fresh resolution
 lock:
     uv run --no-project scripts/lock.py

@@ -16,6 +16,13 @@ def test_every_field_is_planned_in_order() -> None:
         assert all(field.rule and field.description for field in planned.fields)
 
 
+def test_entities_are_described() -> None:
+    """Every entity has a description of its own, beside its Struct's docstring, which `python -OO` drops."""
+    descriptions = [entity.description for entity in plan().entities]
+    assert ["A person who never existed.", "A vehicle that was never built."] == descriptions[:2]
+    assert all(descriptions)
+
+
 def test_random_fields_tell_stream_odds_and_source() -> None:
     """A field with a stream tells its odds and where they come from."""
     for entity in PLAN.entities:

@@ -56,7 +56,6 @@ ENTITY_ANSWERS: dict[str, type[Struct]] = {
             ("records_requested", _Requested),
         ],
         frozen=True,
-        namespace={"__doc__": f"A window of {entity.plural}."},
     )
     for entity in ENTITIES
 }

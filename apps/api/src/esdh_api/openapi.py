@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from esdh_core import DEFAULT_SEED, ENTITIES, encode_id
+from esdh_core import DATASET_VERSION, DEFAULT_SEED, ENTITIES, encode_id
 from esdh_core.plan import Plan
 from esdh_core.rules import Entity
 
@@ -48,6 +48,24 @@ _HEADERS = {
     "X-ESDH-Seed": "The effective seed",
     "ETag": "Send it back in If-None-Match to get 304 where nothing has changed",
     "WWW-Authenticate": "How to send the key",
+}
+# Of each schema. Not the Structs' docstrings, which msgspec would take: those are gone under `python -OO`.
+_SCHEMAS = {
+    **{entity.record.__name__: entity.description for entity in ENTITIES},
+    **{ENTITY_ANSWERS[entity.name].__name__: f"A window of {entity.plural}." for entity in ENTITIES},
+    "BundleAnswer": "A window of every entity: `persons[i]`, `vehicles[i]` and `profiles[i]` are one record.",
+    "DatasetMetadata": "What a set of records says of itself.",
+    "EntityPlan": "One entity: its names, its fields in order, and the statistics kept of it.",
+    "ErrorAnswer": "The body of every error.",
+    "ErrorDetail": "What went wrong: a code for programs and a sentence for people.",
+    "FieldPlan": "One field: its schema, its rule and, where it is random, its streams and its odds.",
+    "GenerateRequest": "What to generate; an empty body is all defaults.",
+    "HealthAnswer": "That the app is up, what it generates by default, and what it asks of a client.",
+    "Plan": f"Everything that dataset version {DATASET_VERSION} generates.",
+    "PlanSteps": "What is generated, in order.",
+    "RecordAnswer": "The record behind an id, and what the id says.",
+    "StatisticPlan": "A count that the manifest keeps, and the shares that the rules declare, rounded to nine digits.",
+    "TablePlan": "A lookup table that a field uses.",
 }
 
 Json = dict[str, Any]
@@ -90,6 +108,9 @@ def openapi_json(settings: Settings) -> bytes:
 def _schemas(settings: Settings) -> Json:
     answers = [*ENTITY_ANSWERS.values(), BundleAnswer, RecordAnswer, HealthAnswer, Plan, ErrorAnswer]
     _, schemas = msgspec.json.schema_components([*answers, GenerateRequest], ref_template=_REF)
+    for name, schema in schemas.items():
+        schema.pop("description", None)  # or where it stands would tell how Python runs
+        schema["description"] = _SCHEMAS[name]
     request = schemas[GenerateRequest.__name__]
     request["properties"]["records"] |= {
         "maximum": settings.max_records,

@@ -63,12 +63,13 @@ def _one_sentence() -> Iterator[None]:
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Start with: esdh generate-snapshot",
+    help="Make synthetic persons, vehicles and profiles for insurance QA: the same on every machine, from a seed.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
 )
 def main() -> None:
-    """Make synthetic persons, vehicles and profiles for insurance QA: the same on every machine, from a seed."""
+    """Run `esdh`."""
 
 
 main.add_command(diff_snapshots)

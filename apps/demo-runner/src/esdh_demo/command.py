@@ -90,7 +90,9 @@ def _at_home(_context: click.Context, _parameter: click.Parameter, path: Path | 
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, epilog=_EXAMPLES
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=_EXAMPLES,
+    help="Show the whole product at work: made, proved, served and compared, with a report to hand on.",
 )
 @click.option(
     "--root",
@@ -106,7 +108,7 @@ def _at_home(_context: click.Context, _parameter: click.Parameter, path: Path | 
 )
 @click.pass_context
 def main(context: click.Context, root: Path | None, runs: Path | None) -> None:
-    """Show the whole product at work: made, proved, served and compared, with a report to hand on."""
+    """Run `esdh-demo`."""
     commands = context.obj if isinstance(context.obj, Commands) else Commands()
     try:
         places = Places(root or find_root(Path.cwd()), runs or Path())
@@ -138,25 +140,31 @@ def _flow_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@main.command(short_help="Validate, test, then run the flow; stop at the first failure.")
+@main.command(
+    short_help="Validate, test, then run the flow; stop at the first failure.",
+    help="""Validate the repository, run the smoke tests, then the flow; stop at the first failure.
+
+    Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
+    """,
+)
 @_flow_options
 @click.pass_obj
 def gate(setting: _Setting, /, **options: Any) -> None:
-    """Validate the repository, run the smoke tests, then the flow; stop at the first failure.
-
-    Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
-    """
+    """Run `esdh-demo gate`."""
     _conduct(setting, validated=True, **options)
 
 
-@main.command(short_help="Run the smoke tests and the flow.")
+@main.command(
+    short_help="Run the smoke tests and the flow.",
+    help="""Run the smoke tests, then the flow: generate, verify, serve, preview, reproduce, stop, report.
+
+    Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
+    """,
+)
 @_flow_options
 @click.pass_obj
 def run(setting: _Setting, /, **options: Any) -> None:
-    """Run the smoke tests, then the flow: generate, verify, serve, preview, reproduce, stop, report.
-
-    Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
-    """
+    """Run `esdh-demo run`."""
     _conduct(setting, validated=False, **options)
 
 
@@ -207,30 +215,42 @@ def _begun(
         yield begun
 
 
-@main.command("validate", short_help="Hold config, plan, rows, samples and goldens against what is promised.")
+@main.command(
+    "validate",
+    short_help="Hold config, plan, rows, samples and goldens against what is promised.",
+    help="Hold config, plan, rows, samples and goldens against what the repository promises.",
+)
 @click.pass_obj
 def validate_command(setting: _Setting) -> None:
-    """Hold config, plan, rows, samples and goldens against what the repository promises."""
+    """Run `esdh-demo validate`."""
     with _told(setting) as runs:
         with _begun(setting, setting.config(), "validate", runs) as begun:
             validate(begun)
         print_summary(setting.console, setting.places, begun)
 
 
-@main.command("smoke", short_help="Run the tests marked `demo`.")
+@main.command(
+    "smoke",
+    short_help="Run the tests marked `demo`.",
+    help="Run the tests marked `demo`.",
+)
 @click.pass_obj
 def smoke_command(setting: _Setting) -> None:
-    """Run the tests marked `demo`."""
+    """Run `esdh-demo smoke`."""
     with _told(setting) as runs:
         with _begun(setting, setting.config(), "smoke", runs) as begun:
             smoke(begun)
         print_summary(setting.console, setting.places, begun)
 
 
-@main.command("list", short_help="List the runs.")
+@main.command(
+    "list",
+    short_help="List the runs.",
+    help="List the runs that are kept, newest first.",
+)
 @click.pass_obj
 def list_command(setting: _Setting) -> None:
-    """List the runs that are kept, newest first."""
+    """Run `esdh-demo list`."""
     archive = Archive(setting.places)
     with _told(setting):
         folders = sorted([*archive.complete(), *archive.failed()], reverse=True)
@@ -257,11 +277,15 @@ def list_command(setting: _Setting) -> None:
     setting.console.print(table, soft_wrap=False)
 
 
-@main.command("log", short_help="Print the last run's events.")
+@main.command(
+    "log",
+    short_help="Print the last run's events.",
+    help="Print the last run's events readably, from data/demo_runs/demo_flow_log.jsonl.",
+)
 @click.option("--run", "run_id", metavar="ID", help="Another run's events.")
 @click.pass_obj
 def log_command(setting: _Setting, run_id: str | None) -> None:
-    """Print the last run's events readably, from data/demo_runs/demo_flow_log.jsonl."""
+    """Run `esdh-demo log`."""
     with _told(setting):
         entries = list(read_journal(setting.places.journal))
         begun = [entry["run_id"] for entry in entries if entry.get("event") == "run.started"]
@@ -276,7 +300,11 @@ def log_command(setting: _Setting, run_id: str | None) -> None:
         print_log(setting.console, [entry for entry in entries if entry.get("run_id") == wanted])
 
 
-@main.command("clean", short_help="Remove runs.")
+@main.command(
+    "clean",
+    short_help="Remove runs.",
+    help="Remove all runs but the newest so many, and the log; runs under way stay.",
+)
 @click.option(
     "--keep", type=click.IntRange(0), default=0, show_default=True, help="Newest complete runs to keep."
 )
@@ -284,7 +312,7 @@ def log_command(setting: _Setting, run_id: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
 def clean_command(setting: _Setting, keep: int, keep_log: bool, yes: bool) -> None:
-    """Remove all runs but the newest so many, and the log; runs under way stay."""
+    """Run `esdh-demo clean`."""
     archive = Archive(setting.places)
     with _told(setting):
         if not setting.places.runs.is_dir():
@@ -298,23 +326,31 @@ def clean_command(setting: _Setting, keep: int, keep_log: bool, yes: bool) -> No
             setting.console.print(f"Removed {setting.places.shown(path)}", markup=False)
 
 
-@main.command("stop", short_help="Stop every run, and end what killed runs have left.")
+@main.command(
+    "stop",
+    short_help="Stop every run, and end what killed runs have left.",
+    help="Stop every run under way, and end what killed runs have left.",
+)
 @click.pass_obj
 def stop_command(setting: _Setting) -> None:
-    """Stop every run under way, and end what killed runs have left."""
+    """Run `esdh-demo stop`."""
     with _told(setting):
         did = Archive(setting.places).stop() if setting.places.runs.is_dir() else []
         for sentence in did or ["Nothing of the demo was running"]:
             setting.console.print(sentence, markup=False)
 
 
-@main.command("doctor", short_help="Say what is wrong with this machine and how to mend it.")
-@click.pass_obj
-def doctor_command(setting: _Setting) -> None:
-    """Look at Python, uv, packages, config, ports, disk, permissions and stale runs; change nothing.
+@main.command(
+    "doctor",
+    short_help="Say what is wrong with this machine and how to mend it.",
+    help="""Look at Python, uv, packages, config, ports, disk, permissions and stale runs; change nothing.
 
     Exit status 1 when something is wrong.
-    """
+    """,
+)
+@click.pass_obj
+def doctor_command(setting: _Setting) -> None:
+    """Run `esdh-demo doctor`."""
     findings = examine(setting.places)
     colours = {"ok": "green", "note": "yellow", "wrong": "bold red"}
     for finding in findings:
@@ -328,10 +364,14 @@ def doctor_command(setting: _Setting) -> None:
         raise click.exceptions.Exit(1)
 
 
-@main.command("write-samples", short_help="Write the canned answers, for a new dataset version.")
+@main.command(
+    "write-samples",
+    short_help="Write the canned answers, for a new dataset version.",
+    help="Write data/demo_samples from the real API: for a new dataset version, since those of one never change.",
+)
 @click.pass_obj
 def write_samples_command(setting: _Setting) -> None:
-    """Write data/demo_samples from the real API: for a new dataset version, since those of one never change."""
+    """Run `esdh-demo write-samples`."""
     with (
         _told(setting) as runs,
         _begun(setting, setting.config(), "samples", runs) as begun,

@@ -24,17 +24,22 @@ Examples:
 _SHOWN = 8  # lines of a kind in the text form; --json has them all
 
 
-@click.command("diff-snapshots", epilog=_EXAMPLES, short_help="Say why two snapshots differ.")
+@click.command(
+    "diff-snapshots",
+    epilog=_EXAMPLES,
+    short_help="Say why two snapshots differ.",
+    help="""Compare the snapshots in folders A and B and attribute what differs to its cause.
+
+    Other dataset version, rules, seed, size, entities, formats or layout; edited rows; or the same data in
+    other bytes. Tells the statistics that moved, and by how much. Exit status 1 when they differ.
+    """,
+)
 @click.argument("a", metavar="A", type=LocalPath(path_type=Path))
 @click.argument("b", metavar="B", type=LocalPath(path_type=Path))
 @audit_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | None, as_json: bool) -> None:
-    """Compare the snapshots in folders A and B and attribute what differs to its cause.
-
-    Other dataset version, rules, seed, size, entities, formats or layout; edited rows; or the same data in
-    other bytes. Tells the statistics that moved, and by how much. Exit status 1 when they differ.
-    """
+    """Run `esdh diff-snapshots`."""
     with sentences(after="nothing was compared"), stoppable():
         import esdh_proof
 

@@ -49,6 +49,12 @@ Examples:
     cls=ManyValuesCommand,
     epilog=_EXAMPLES,
     short_help="Write a checksummed snapshot into a folder.",
+    help="""Write a deterministic, checksummed snapshot of synthetic persons, vehicles and profiles.
+
+    The same request gives the same bytes on every machine. The folder is taken whole or not at all: one
+    that holds exactly this snapshot is left untouched, one that holds another needs --overwrite, and one
+    that holds a file of yours is always refused.
+    """,
 )
 @click.option(
     "--output-dir",
@@ -129,12 +135,7 @@ def generate_snapshot(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write a deterministic, checksummed snapshot of synthetic persons, vehicles and profiles.
-
-    The same request gives the same bytes on every machine. The folder is taken whole or not at all: one
-    that holds exactly this snapshot is left untouched, one that holds another needs --overwrite, and one
-    that holds a file of yours is always refused.
-    """
+    """Run `esdh generate-snapshot`."""
     if seed is not None and randomize:
         raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
     if resume and randomize:

@@ -14,16 +14,20 @@ Examples:
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="Print the record behind any id.")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
-    """Print the person, vehicle and profile behind each ID, of any entity.
+@click.command(
+    epilog=_EXAMPLES,
+    short_help="Print the record behind any id.",
+    help="""Print the person, vehicle and profile behind each ID, of any entity.
 
     An id holds the seed, the dataset version, the entity and the record's number; no other record is
     made. Capitals, braces, urn:uuid:, missing dashes and white space around an ID are read; it is printed
     as ESDH writes it. An id that isn't ours is refused with the reason, after the others were printed.
-    """
+    """,
+)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
+    """Run `esdh reproduce`."""
     with sentences():
         from esdh_core import IdError, canonical_id, reproduce_record
 

@@ -14,7 +14,12 @@ Examples:
 """
 
 
-@click.command("show-plan", epilog=_EXAMPLES, short_help="Tell what is generated and how.")
+@click.command(
+    "show-plan",
+    epilog=_EXAMPLES,
+    short_help="Tell what is generated and how.",
+    help="Tell what is generated and how: each field's rule, stream, distribution and source.",
+)
 @click.option(
     "--format",
     "form",
@@ -25,7 +30,7 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def show_plan(*, form: str, as_json: bool) -> None:
-    """Tell what is generated and how: each field's rule, stream, distribution and source."""
+    """Run `esdh show-plan`."""
     with sentences():
         from esdh_core import plan_json, plan_markdown, plan_text
 

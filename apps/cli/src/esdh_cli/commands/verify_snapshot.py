@@ -26,7 +26,15 @@ Examples:
 
 
 @click.command(
-    "verify-snapshot", epilog=_EXAMPLES, short_help="Prove that a snapshot is whole, synthetic and true."
+    "verify-snapshot",
+    epilog=_EXAMPLES,
+    short_help="Prove that a snapshot is whole, synthetic and true.",
+    help="""Verify the snapshot in folder D from its files alone, without changing anything.
+
+    Ten named checks read every row of every format. Each says what it claims, over how many rows, and of
+    what failed the first file, record, field, what was found and what was expected. Exit status 1 when a
+    check fails.
+    """,
 )
 @click.argument("folder", metavar="D", type=LocalPath(path_type=Path))
 @click.option(
@@ -44,12 +52,7 @@ def verify_snapshot(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Verify the snapshot in folder D from its files alone, without changing anything.
-
-    Ten named checks read every row of every format. Each says what it claims, over how many rows, and of
-    what failed the first file, record, field, what was found and what was expected. Exit status 1 when a
-    check fails.
-    """
+    """Run `esdh verify-snapshot`."""
     with sentences(after="nothing was verified"), stoppable():
         import esdh_proof
 
