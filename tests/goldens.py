@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 from esdh_core import ENTITIES, generate_bundle, generate_columns, plan_json
-from esdh_export import BlockArrays, SnapshotRequest, block_digest, entity_digest, write_snapshot
+from esdh_export import EncodedBlock, SnapshotRequest, block_digest, entity_digest, write_snapshot
 from esdh_proof import judge
 
 FOLDER = Path(__file__).parent / "golden"
@@ -27,7 +27,7 @@ def content() -> bytes:
     """Return the content digest of each entity over the first million records of the default seed."""
     blocks: dict[str, list[bytes]] = {entity.plural: [] for entity in ENTITIES}
     for start in range(0, 1_000_000, 65_536):
-        block = BlockArrays(generate_columns(start, min(65_536, 1_000_000 - start)))
+        block = EncodedBlock(generate_columns(start, min(65_536, 1_000_000 - start)))
         for entity in ENTITIES:
             blocks[entity.plural].append(block_digest(block.digests(entity)))
     return _pretty({plural: entity_digest(digests) for plural, digests in blocks.items()})

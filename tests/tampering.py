@@ -19,7 +19,7 @@ from esdh_manifest import (
     Manifest,
     decode_manifest,
     encode_manifest,
-    list_bytes,
+    entry_of,
     render_readme,
     sha256sums,
 )
@@ -112,14 +112,14 @@ def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = 
         if recount and rows is not None:
             plural, _, name = path.partition("_v0_1.")
             rows = len(read(folder, entity_named(plural), name))
-        listed[path] = list_bytes(data, rows)
+        listed[path] = entry_of(data, rows)
     manifest = msgspec.structs.replace(manifest, checksums=listed)
     for path, descriptor in render_descriptors(manifest).items():
         (folder / path).write_bytes(descriptor)
-        manifest.checksums[path] = list_bytes(descriptor)
+        manifest.checksums[path] = entry_of(descriptor)
     readme = render_readme(manifest)
     (folder / README).write_bytes(readme)
-    manifest.checksums[README] = list_bytes(readme)
+    manifest.checksums[README] = entry_of(readme)
     encoded = encode_manifest(manifest)
     (folder / MANIFEST).write_bytes(encoded)
-    (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: list_bytes(encoded)}))
+    (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: entry_of(encoded)}))

@@ -10,7 +10,7 @@ from esdh_api.errors import NotAcceptableError
 from esdh_api.forms import JSON, ROW_FORMS, choose
 from esdh_core import ENTITIES, generate_columns
 from esdh_core.rules import Entity
-from esdh_export import BlockArrays, SnapshotRequest, write_snapshot
+from esdh_export import EncodedBlock, SnapshotRequest, write_snapshot
 from esdh_export.formats import csv, ndjson
 from flask.testing import FlaskClient
 from hypothesis import given, settings
@@ -91,7 +91,7 @@ CLIENT = create_app(Settings()).test_client()
 @settings(max_examples=60)
 def test_any_window_is_what_the_exporter_writes(seed: int, start: int, count: int, entity: Entity) -> None:
     """For any seed and window both forms are the bytes that the exporter's own writers write."""
-    block = BlockArrays(generate_columns(start, count, seed))
+    block = EncodedBlock(generate_columns(start, count, seed))
     for name, writer in (("csv", csv.Writer), ("ndjson", ndjson.Writer)):
         sink = _Sink()
         writing = writer(sink, entity, seed=seed)

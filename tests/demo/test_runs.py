@@ -69,7 +69,7 @@ def test_five_newest_are_kept(places: Places) -> None:
 
 
 def test_what_is_not_the_demos_stays(places: Places) -> None:
-    """Folders and files of other names are never removed."""
+    """LocalStore and files of other names are never removed."""
     archive = Archive(places)
     archive.prepare()
     mine = places.runs / "notes"

@@ -11,7 +11,7 @@ import pytest
 from esdh_core import generate_bundle, plan
 from esdh_core.plan import EntityPlan
 from esdh_export import DESCRIPTORS, SnapshotRequest, render_descriptors, write_snapshot
-from esdh_manifest import Manifest, decode_manifest, list_bytes
+from esdh_manifest import Manifest, decode_manifest, entry_of
 
 NAMES = ("datapackage.json", "croissant.json")
 PLANS = plan().entities
@@ -71,7 +71,7 @@ def test_partial_snapshot_renders_the_same_bytes(tmp_path: Path, request_: Snaps
 def test_descriptor_is_listed(snapshot: Path, name: str) -> None:
     """The manifest, SHA256SUMS and the README name a descriptor, and it is no table."""
     manifest = manifest_of(snapshot)
-    listed = list_bytes((snapshot / name).read_bytes())
+    listed = entry_of((snapshot / name).read_bytes())
     assert name == manifest.files[name.removesuffix(".json")]
     assert listed == manifest.checksums[name]
     assert f"{listed.sha256}  {name}\n" in (snapshot / "SHA256SUMS").read_text()

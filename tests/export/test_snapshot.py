@@ -15,7 +15,7 @@ import pytest
 from esdh_core import ENTITIES, RequestError, generate_bundle, plan_sha256
 from esdh_core.rules import Entity
 from esdh_export import ExportError, SnapshotRequest, schema, write_snapshot
-from esdh_export.files import Behind
+from esdh_export.io.background import BackgroundQueue
 from esdh_manifest import Manifest, decode_manifest, file_problems, files_below
 from reading import digest, parts, read
 
@@ -50,13 +50,13 @@ def test_cores_change_no_byte(
     """Whether rows are hashed where they are made, on one core, or aside, on a second, the files are the same."""
     aside: list[int] = []
 
-    class Recorded(Behind):
+    class Recorded(BackgroundQueue):
         def __init__(self, most: int) -> None:
             aside.append(most)
             super().__init__(most)
 
-    monkeypatch.setattr("esdh_export.shards.usable_cores", lambda: cores)
-    monkeypatch.setattr("esdh_export.shards.Behind", Recorded)
+    monkeypatch.setattr("esdh_export.execution.shard.usable_cores", lambda: cores)
+    monkeypatch.setattr("esdh_export.execution.shard.BackgroundQueue", Recorded)
     write_snapshot(tmp_path / "s", SnapshotRequest(records=SHARDED, formats=ALL))
     assert contents(whole[0]) == contents(tmp_path / "s")
     assert (cores > 1) == bool(aside)

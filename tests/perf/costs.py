@@ -17,13 +17,13 @@ from types import ModuleType
 
 import numpy as np
 from esdh_core import BLOCK_RECORDS, DEFAULT_SEED, ENTITIES, generate_columns
-from esdh_core.columns import Coded, Joined
+from esdh_core.columns import Categorical, Concat
 from esdh_core.ids import id_text, permute
 from esdh_core.streams import draws
-from esdh_export import BlockArrays, SnapshotRequest, write_snapshot
-from esdh_export.files import new_large_file
+from esdh_export import EncodedBlock, SnapshotRequest, write_snapshot
+from esdh_export.io.hashed_file import new_large_file
 from esdh_export.formats import csv, ndjson, parquet
-from esdh_export.rendering import texts
+from esdh_export.encoding.rows import texts
 
 ROUNDS = 15
 CHOSEN = [entity for entity in ENTITIES if entity.plural in ("persons", "vehicles")]
@@ -68,12 +68,12 @@ def parts() -> Iterator[tuple[str, str, float]]:
     """Yield each part's name, what it does, and its nanoseconds a record."""
     index = np.arange(BLOCK_RECORDS, dtype=np.uint64)
     columns = generate_columns(0, BLOCK_RECORDS, entities=NAMES)
-    block = BlockArrays(columns)
+    block = EncodedBlock(columns)
     distinct = {id(column): column for fields in columns.values() for column in fields.values()}.values()
     worded = [
         each
         for each in distinct
-        if isinstance(each, Joined) or (isinstance(each, Coded) and len(each.vocabulary) > 1)
+        if isinstance(each, Concat) or (isinstance(each, Categorical) and len(each.vocabulary) > 1)
     ]
 
     yield "generate", "all columns of both", least(lambda: generate_columns(0, BLOCK_RECORDS, entities=NAMES))
@@ -98,7 +98,7 @@ def parts() -> Iterator[tuple[str, str, float]]:
     yield (
         "digest",
         "content digest of 18 columns",
-        least(lambda: [BlockArrays(columns).digests(e) for e in CHOSEN]),
+        least(lambda: [EncodedBlock(columns).digests(e) for e in CHOSEN]),
     )
     taken = least(lambda: [list(texts(column)) for column in worded])
     yield "- texts", f"of {len(worded)} columns that are codes, put together for SHA-256", taken
@@ -107,7 +107,7 @@ def parts() -> Iterator[tuple[str, str, float]]:
     yield "Parquet", "indices, encoding, zstd", _rows(parquet, block)[0]
 
 
-def _rows(module: ModuleType, block: BlockArrays) -> tuple[float, int]:
+def _rows(module: ModuleType, block: EncodedBlock) -> tuple[float, int]:
     """Return what a format's writers take a record, and the bytes that they give."""
     sinks = [_Nowhere() for _ in CHOSEN]
     writers = [
@@ -115,7 +115,7 @@ def _rows(module: ModuleType, block: BlockArrays) -> tuple[float, int]:
     ]
 
     def write() -> None:
-        fresh = BlockArrays(block.columns)
+        fresh = EncodedBlock(block.columns)
         for writer in writers:
             writer.write(fresh)
 
@@ -126,7 +126,7 @@ def _rows(module: ModuleType, block: BlockArrays) -> tuple[float, int]:
     return taken, size
 
 
-def _format(name: str, module: ModuleType, block: BlockArrays) -> Iterator[tuple[str, str, float]]:
+def _format(name: str, module: ModuleType, block: EncodedBlock) -> Iterator[tuple[str, str, float]]:
     taken, size = _rows(module, block)
     yield f"{name}: render", f"{size / BLOCK_RECORDS:.0f} bytes a record", taken
     data = np.full(size, ord("x"), dtype=np.uint8).data

@@ -99,13 +99,13 @@ def audited(log: Path | None, actor: str | None, action: str, *places: object) -
     from datetime import UTC, datetime
     from importlib.metadata import version
 
-    from esdh_proof import AuditError, SnapshotIdentity, Trail, actor_of_environment
+    from esdh_proof import AuditError, SnapshotIdentity, AuditLog, actor_of_environment
 
     if any(_is_stream(log, stream) for stream in (sys.stdout, sys.stderr)):
         raise AuditError(
             f"audit log {str(log)!r} is where this command prints, which would damage it; name another file"
         )
-    trail = Trail(log)
+    trail = AuditLog(log)
     trail.check(outside=[place for place in places if isinstance(place, Path)])
     run.about(*(SnapshotIdentity(folder=str(place)) for place in places))
     try:

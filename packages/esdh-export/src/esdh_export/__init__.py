@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from esdh_export.arrow import array, array_digest, schema
-    from esdh_export.blocks import BlockArrays
+    from esdh_export.encoding.arrow import array, array_digest, schema
+    from esdh_export.encoding.block import EncodedBlock
     from esdh_export.descriptors import DESCRIPTORS, render_descriptors
-    from esdh_export.digest import block_digest, column_digest, entity_digest
+    from esdh_export.encoding.digest import block_digest, column_digest, entity_digest
     from esdh_export.errors import ExportError, GateError, TargetError, WorkerError
     from esdh_export.formats import FORMATS
-    from esdh_export.places import located
-    from esdh_export.remote import Prefix
+    from esdh_export.storage.destination import locate
+    from esdh_export.storage.object_store import Prefix
     from esdh_export.request import (
         DATASET_NAME,
         DEFAULT_FORMATS,
@@ -35,7 +35,7 @@ __all__ = [
     "MANIFEST_NAME",
     "METADATA_NAME",
     "README_NAME",
-    "BlockArrays",
+    "EncodedBlock",
     "ExportError",
     "GateError",
     "Prefix",
@@ -46,10 +46,10 @@ __all__ = [
     "array",
     "array_digest",
     "block_digest",
-    "claims",
+    "build_manifest",
     "column_digest",
     "entity_digest",
-    "located",
+    "locate",
     "render_descriptors",
     "schema",
     "write_snapshot",
@@ -64,7 +64,7 @@ _MODULES = {
     "MANIFEST_NAME": "request",
     "METADATA_NAME": "request",
     "README_NAME": "request",
-    "BlockArrays": "blocks",
+    "EncodedBlock": "blocks",
     "ExportError": "errors",
     "GateError": "errors",
     "Prefix": "remote",
@@ -75,10 +75,10 @@ _MODULES = {
     "array": "arrow",
     "array_digest": "arrow",
     "block_digest": "digest",
-    "claims": "snapshot",
+    "build_manifest": "snapshot",
     "column_digest": "digest",
     "entity_digest": "digest",
-    "located": "places",
+    "locate": "places",
     "render_descriptors": "descriptors",
     "schema": "arrow",
     "write_snapshot": "snapshot",

@@ -26,26 +26,26 @@ from esdh_manifest import (
     Manifest,
     Stats,
     encode_manifest,
-    list_bytes,
+    entry_of,
     render_readme,
     sha256sums,
 )
 
 from esdh_export.descriptors import render_descriptors
-from esdh_export.digest import entity_digest
+from esdh_export.encoding.digest import entity_digest
 from esdh_export.errors import GateError, TargetError
 from esdh_export.formats import json
 from esdh_export.request import DATASET_NAME, MANIFEST_NAME, METADATA_NAME, README_NAME, SnapshotRequest
-from esdh_export.shards import Progress, ShardReport, map_in_order, merged, write_shard
-from esdh_export.store import Store
-from esdh_export.target import Target
+from esdh_export.execution.shard import Progress, ShardReport, map_in_order, merged, write_shard
+from esdh_export.storage.store import Store
+from esdh_export.storage.local import Target
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from esdh_export.remote import Prefix
+    from esdh_export.storage.object_store import Prefix
 
-__all__ = ["WrittenSnapshot", "claims", "write_snapshot"]
+__all__ = ["WrittenSnapshot", "build_manifest", "write_snapshot"]
 
 GENERATOR_NAME = "enterprise-synthetic-data-hub"
 
@@ -65,7 +65,7 @@ class WrittenSnapshot(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
+def build_manifest(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
     """Return the manifest of a snapshot but for its checksums."""
     return Manifest(
         manifest_version=MANIFEST_VERSION,
@@ -139,19 +139,19 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
         checksums[DATASET_NAME] = document.listed(None)
         metadata_bytes = json.metadata_document(metadata)
         write(METADATA_NAME, metadata_bytes)
-        checksums[METADATA_NAME] = list_bytes(metadata_bytes)
-    unlisted = claims(request, content, report.stats, gates)
+        checksums[METADATA_NAME] = entry_of(metadata_bytes)
+    unlisted = build_manifest(request, content, report.stats, gates)
     for name, descriptor in render_descriptors(
         msgspec.structs.replace(unlisted, checksums=checksums)
     ).items():
         write(name, descriptor)
-        checksums[name] = list_bytes(descriptor)
+        checksums[name] = entry_of(descriptor)
     readme = render_readme(msgspec.structs.replace(unlisted, checksums=checksums))
     write(README_NAME, readme)
-    checksums[README_NAME] = list_bytes(readme)
+    checksums[README_NAME] = entry_of(readme)
     manifest = msgspec.structs.replace(unlisted, checksums=checksums)
     encoded = encode_manifest(manifest)
-    write(SUMS_NAME, sha256sums({**checksums, MANIFEST_NAME: list_bytes(encoded)}))
+    write(SUMS_NAME, sha256sums({**checksums, MANIFEST_NAME: entry_of(encoded)}))
     write(MANIFEST_NAME, encoded)
     return manifest
 
@@ -164,7 +164,7 @@ def _holds(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> b
         return False
     return (
         msgspec.structs.replace(manifest, checksums={})
-        == claims(request, manifest.content, manifest.stats, gates)
+        == build_manifest(request, manifest.content, manifest.stats, gates)
         and {path: listed.rows for path, listed in manifest.checksums.items() if listed.rows is not None}
         == request.tables()
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from esdh_manifest.model import ListedFile
+from esdh_manifest.model import FileEntry
 
 __all__ = ["Change", "change_of", "restore"]
 
@@ -39,7 +39,7 @@ _CHANGES = {
 }
 
 
-def change_of(file: Path, listed: ListedFile) -> Change | None:
+def change_of(file: Path, listed: FileEntry) -> Change | None:
     """Return how a file came to be other than listed, None where it isn't by these changes alone."""
     with file.open("rb") as stream:
         begin = stream.read(3)
@@ -55,7 +55,7 @@ def change_of(file: Path, listed: ListedFile) -> Change | None:
     return Change(" and ".join(each.done for each in changes), "; ".join(each.remedy for each in changes))
 
 
-def restore(file: Path, listed: ListedFile, write: Callable[[bytes], object]) -> list[str]:
+def restore(file: Path, listed: FileEntry, write: Callable[[bytes], object]) -> list[str]:
     """Write the bytes of a file with every change undone, no more than a chunk beyond what is listed; return which were."""
     undone: list[str] = []
     with file.open("rb") as raw:

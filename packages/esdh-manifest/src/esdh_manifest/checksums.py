@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esdh_manifest.changes import change_of
-from esdh_manifest.model import ListedFile, Manifest
+from esdh_manifest.model import FileEntry, Manifest
 
 __all__ = [
     "MANIFEST_NAME_PATTERN",
@@ -16,7 +16,7 @@ __all__ = [
     "file_problems",
     "files_below",
     "is_ignored",
-    "list_bytes",
+    "entry_of",
     "sha256sums",
     "snapshot_files",
 ]
@@ -39,12 +39,12 @@ def is_ignored(path: str) -> bool:
     return name in _LITTER or name.startswith("._") or path.partition("/")[0] in _AT_THE_TOP
 
 
-def list_bytes(data: bytes, rows: int | None = None) -> ListedFile:
+def entry_of(data: bytes, rows: int | None = None) -> FileEntry:
     """Return what the manifest lists of a file with this content."""
-    return ListedFile(hashlib.sha256(data).hexdigest(), len(data), rows)
+    return FileEntry(hashlib.sha256(data).hexdigest(), len(data), rows)
 
 
-def sha256sums(checksums: Mapping[str, ListedFile]) -> bytes:
+def sha256sums(checksums: Mapping[str, FileEntry]) -> bytes:
     """Return SHA256SUMS for `sha256sum -c`: two spaces, binary-safe names, sorted by path."""
     return "".join(f"{listed.sha256}  {path}\n" for path, listed in sorted(checksums.items())).encode()
 
@@ -86,7 +86,7 @@ class FileProblem(NamedTuple):
         return f"{told}; {self.remedy}" if self.remedy else told
 
 
-def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | None:
+def file_problem(folder: Path, path: str, listed: FileEntry) -> FileProblem | None:
     """Return what is wrong with a listed file: missing, a symbolic link, or not as listed; nothing is followed."""
     file = folder / path
     if any(part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents):
@@ -102,7 +102,7 @@ def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | N
     return problem
 
 
-def _difference(file: Path, path: str, listed: ListedFile) -> FileProblem | None:
+def _difference(file: Path, path: str, listed: FileEntry) -> FileProblem | None:
     if (size := file.stat().st_size) != listed.bytes:
         return FileProblem(path, f"{size} bytes long", f"{listed.bytes} bytes")
     with file.open("rb") as stream:

@@ -13,7 +13,7 @@ __all__ = [
     "GateCheck",
     "Gates",
     "Generator",
-    "ListedFile",
+    "FileEntry",
     "Manifest",
     "Stats",
     "decode_manifest",
@@ -63,7 +63,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     checks: list[GateCheck]
 
 
-class ListedFile(msgspec.Struct, frozen=True):
+class FileEntry(msgspec.Struct, frozen=True):
     """One file of the snapshot: SHA-256 in lowercase hexadecimal, size in bytes, rows (None: no table)."""
 
     sha256: str
@@ -86,7 +86,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     plan: dict[str, str]
     record_counts: dict[str, int]
     files: dict[str, str]
-    checksums: dict[str, ListedFile]
+    checksums: dict[str, FileEntry]
     content: dict[str, str]
     stats: Stats
     gates: Gates | None

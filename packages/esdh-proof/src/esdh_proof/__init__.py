@@ -11,11 +11,11 @@ if TYPE_CHECKING:
         AuditLine,
         AuditProblem,
         AuditReport,
-        Trail,
+        AuditLog,
         actor_of_environment,
         verify_audit,
     )
-    from esdh_proof.diff import Drift, diff_snapshots
+    from esdh_proof.diff import SnapshotDiff, diff_snapshots
     from esdh_proof.errors import AuditError, ProofError
     from esdh_proof.findings import Check, Failure
     from esdh_proof.gates import judge, skip
@@ -28,11 +28,11 @@ __all__ = [
     "AuditProblem",
     "AuditReport",
     "Check",
-    "Drift",
+    "SnapshotDiff",
     "Failure",
     "ProofError",
     "SnapshotIdentity",
-    "Trail",
+    "AuditLog",
     "Verification",
     "actor_of_environment",
     "diff_snapshots",
@@ -48,11 +48,11 @@ _MODULES = {
     "AuditProblem": "audit",
     "AuditReport": "audit",
     "Check": "findings",
-    "Drift": "diff",
+    "SnapshotDiff": "diff",
     "Failure": "findings",
     "ProofError": "errors",
     "SnapshotIdentity": "identity",
-    "Trail": "audit",
+    "AuditLog": "audit",
     "Verification": "verify",
     "actor_of_environment": "audit",
     "diff_snapshots": "diff",

@@ -28,7 +28,7 @@ __all__ = [
     "AuditProblem",
     "AuditReport",
     "Outcome",
-    "Trail",
+    "AuditLog",
     "actor_of_environment",
     "verify_audit",
 ]
@@ -137,7 +137,7 @@ def _bounded(snapshot: SnapshotIdentity) -> SnapshotIdentity:
     )
 
 
-class Trail:
+class AuditLog:
     """A trail that can be appended to; a link is followed, so that every name of it shares one lock."""
 
     def __init__(self, path: Path) -> None:

@@ -18,11 +18,11 @@ from esdh_proof.findings import Findings, shown
 from esdh_proof.identity import SnapshotIdentity
 from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
 
-__all__ = ["Cause", "ChangedValue", "Drift", "MovedStatistic", "RowDrift", "diff_snapshots"]
+__all__ = ["Cause", "ChangedValue", "SnapshotDiff", "MovedStatistic", "RowDrift", "diff_snapshots"]
 
 # From the cause that explains most to the one that explains least; the first that holds is the drift's cause.
 Cause = Literal[
-    "version", "plan", "seed", "size", "edited", "entities", "formats", "layout", "claims", "bytes", "none"
+    "version", "plan", "seed", "size", "edited", "entities", "formats", "layout", "build_manifest", "bytes", "none"
 ]
 _MEANING: dict[Cause, str] = {
     "version": "the snapshots are of other dataset versions",
@@ -33,7 +33,7 @@ _MEANING: dict[Cause, str] = {
     "entities": "they hold other entities",
     "formats": "they hold other formats",
     "layout": "they split their tables into other parts",
-    "claims": "their manifests claim other things of the same data",
+    "build_manifest": "their manifests claim other things of the same data",
     "bytes": "they hold the same data in other bytes",
     "none": "they are the same, byte for byte",
 }
@@ -86,7 +86,7 @@ class MovedStatistic(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[MovedLabel]
 
 
-class Drift(msgspec.Struct, frozen=True, kw_only=True):
+class SnapshotDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Why snapshot `b` differs from snapshot `a`: the cause, all causes that hold, and what was found.
 
     `identities` is what the manifests say the two snapshots are; `claims` gives what they say differently, as
@@ -109,7 +109,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     damaged: list[str]
 
 
-def diff_snapshots(a: Path, b: Path) -> Drift:
+def diff_snapshots(a: Path, b: Path) -> SnapshotDiff:
     """Compare two snapshots, reading only, and attribute their difference.
 
     Rows are read where the manifests can't explain the difference: of the formats whose files differ, or of
@@ -143,12 +143,12 @@ def diff_snapshots(a: Path, b: Path) -> Drift:
         causes.append("edited")
     claims = _claims(ours, theirs)
     if set(claims) - {"seed", "records_requested", "dataset_version", "plan_sha256"}:
-        causes.append("claims")
+        causes.append("build_manifest")
     if files:
         causes.append("bytes")
     causes.sort(key=list(_MEANING).index)
     cause = causes[0] if causes else "none"
-    return Drift(
+    return SnapshotDiff(
         a=str(a),
         b=str(b),
         identities=(SnapshotIdentity.of(a, ours), SnapshotIdentity.of(b, theirs)),

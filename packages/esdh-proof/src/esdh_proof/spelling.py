@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from esdh_core import entity_named
-from esdh_core.columns import Coded, Column, Date, FixedText, Integer, Vocabulary, day_number
+from esdh_core.columns import Categorical, Column, Date, FixedText, Integer, Categories, day_number
 from esdh_core.rules import Block, Entity
-from esdh_export import FORMATS, BlockArrays
+from esdh_export import FORMATS, EncodedBlock
 from esdh_export.formats import Writer
 
 __all__ = ["Memory", "columns_of", "text_of"]
@@ -78,9 +78,9 @@ def _fixed(values: pa.Array, width: int) -> FixedText | None:
     return FixedText(np.frombuffer(data, np.uint8)[: len(values) * width].reshape(-1, width))
 
 
-def _coded(values: pa.Array) -> Coded:
+def _coded(values: pa.Array) -> Categorical:
     encoded = values.dictionary_encode(null_encoding="encode")
-    return Coded(encoded.indices.to_numpy(), Vocabulary(encoded.dictionary.to_pylist()))
+    return Categorical(encoded.indices.to_numpy(), Categories(encoded.dictionary.to_pylist()))
 
 
 def text_of(name: str, entity: Entity, columns: dict[str, Column], seed: int) -> memoryview:
@@ -88,5 +88,5 @@ def text_of(name: str, entity: Entity, columns: dict[str, Column], seed: int) ->
     sink = Memory()
     writer: Writer = FORMATS[name].Writer(sink, entity, seed=seed)
     sink.take()
-    writer.write(BlockArrays({entity.plural: columns}))
+    writer.write(EncodedBlock({entity.plural: columns}))
     return sink.take()

@@ -25,7 +25,7 @@ from esdh_export import (
     MANIFEST_NAME,
     METADATA_NAME,
     README_NAME,
-    BlockArrays,
+    EncodedBlock,
     SnapshotRequest,
     array_digest,
     block_digest,
@@ -47,7 +47,7 @@ from esdh_manifest import (
     file_problems,
     files_below,
     is_ignored,
-    list_bytes,
+    entry_of,
     render_readme,
     restore,
     sha256sums,
@@ -177,7 +177,7 @@ def _same_text(findings: Findings, check: str, file: str, found: bytes, expected
 
 def _same_bytes(folder: Path, path: str, rendered: bytes, check: str, findings: Findings) -> None:
     """Hold a file against what it must be; the failure tells what a tool did to it, or the first line that differs."""
-    problem = file_problem(folder, path, list_bytes(rendered))
+    problem = file_problem(folder, path, entry_of(rendered))
     if problem is not None and problem.remedy:
         _fail_file(problem, check, findings)
     else:
@@ -209,7 +209,7 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FilePro
         )
     if ignored:
         findings.note("files", f"passed over, as no part of the snapshot: {', '.join(sorted(ignored)[:5])}")
-    itself, written = list_bytes((folder / name).read_bytes()), list_bytes(encode_manifest(manifest))
+    itself, written = entry_of((folder / name).read_bytes()), entry_of(encode_manifest(manifest))
     changed = file_problem(folder, name, written)
     listed = {**manifest.checksums, name: written if changed is not None and changed.remedy else itself}
     for path, rendered in ((SUMS_NAME, sha256sums(listed)), (README_NAME, render_readme(manifest))):
@@ -339,7 +339,7 @@ class _Reading:
         """Check the next block of every table, a format at a time; return whether any had rows."""
         made = None
         if self._regenerate:
-            made = BlockArrays(
+            made = EncodedBlock(
                 generate_columns(start, count, self._request.seed, entities=self._request.entities)
             )
         self._checked.clear()
@@ -348,7 +348,7 @@ class _Reading:
             found |= self._format(name, tables, made)
         return found
 
-    def _format(self, name: str, blocks: _Tables, made: BlockArrays | None) -> bool:
+    def _format(self, name: str, blocks: _Tables, made: EncodedBlock | None) -> bool:
         """Check the next block of one format; what it has in common with a format before is checked once."""
         tables: dict[str, Rows] = {}
         digests: dict[str, bytes] = {}
@@ -370,7 +370,7 @@ class _Reading:
             rows.release()
         return True
 
-    def _table(self, name: str, entity: Entity, rows: Rows, made: BlockArrays | None) -> bytes:
+    def _table(self, name: str, entity: Entity, rows: Rows, made: EncodedBlock | None) -> bytes:
         """Check a block of one entity in one format; return its digest."""
         digest = block_digest(_column_digests(rows))
         self._digests[name, entity.plural].append(digest)
@@ -409,7 +409,7 @@ class _Reading:
             )
             self._findings.fail(check, failure, count=int(finding.wrong.sum()))
 
-    def _explain(self, rows: Rows, entity: Entity, made: BlockArrays) -> None:
+    def _explain(self, rows: Rows, entity: Entity, made: EncodedBlock) -> None:
         """Tell the first row and field in which a block differs from what the seed gives."""
         first: tuple[int, str, pa.Array] | None = None
         wrong: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
@@ -442,7 +442,7 @@ class _Reading:
         rows: Rows,
         columns: dict[str, Column] | None,
         *,
-        made: BlockArrays | None,
+        made: EncodedBlock | None,
     ) -> None:
         """Hold a text format's bytes against those that its writer gives for the same values."""
         if rows.text is None:
@@ -474,7 +474,7 @@ class _Reading:
         )
         self._findings.fail("schema", failure)
 
-    def _text(self, name: str, entity: Entity, made: BlockArrays) -> memoryview:
+    def _text(self, name: str, entity: Entity, made: EncodedBlock) -> memoryview:
         """Return a block as its format's writer gives it; the writer is kept, and what it has rendered."""
         if (name, entity.plural) not in self._texts:
             sink = Memory()
@@ -487,7 +487,7 @@ class _Reading:
         writer.write(made)
         return sink.take()
 
-    def _rewrite(self, entity: Entity, rows: Rows, made: BlockArrays) -> None:
+    def _rewrite(self, entity: Entity, rows: Rows, made: EncodedBlock) -> None:
         self._rewritten.setdefault(rows.file, _Rewritten(entity, self._request.seed)).write(made)
 
     def _count(self, entity: Entity, rows: Rows, columns: dict[str, Column] | None) -> None:
@@ -579,7 +579,7 @@ class _Reading:
         Return whether it lists the tables that the request asks for.
         """
         manifest, request = self._manifest, self._request
-        expected = claims(request, content, self._stats, manifest.gates)
+        expected = build_manifest(request, content, self._stats, manifest.gates)
         passed_over = {"checksums", "content", "stats", "gates"}  # other checks look at these
         for field in (name for name in Manifest.__struct_fields__ if name not in passed_over):
             found, wanted = getattr(manifest, field), getattr(expected, field)
@@ -616,7 +616,7 @@ class _Rewritten:
         self._sink = _Hash()
         self._writer: Writer | None = FORMATS["parquet"].Writer(self._sink, entity, seed=seed)
 
-    def write(self, made: BlockArrays) -> None:
+    def write(self, made: EncodedBlock) -> None:
         """Append a block, as it was read and as it was made again."""
         if self._writer is not None:
             self._writer.write(made)

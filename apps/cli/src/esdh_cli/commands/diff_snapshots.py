@@ -12,7 +12,7 @@ from esdh_cli.parameters import LocalPath
 from esdh_cli.stopping import stoppable
 
 if TYPE_CHECKING:
-    from esdh_proof import Drift
+    from esdh_proof import SnapshotDiff
 
 __all__ = ["diff_snapshots"]
 
@@ -55,7 +55,7 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
         raise click.exceptions.Exit(1)
 
 
-def _print(drift: "Drift") -> None:
+def _print(drift: "SnapshotDiff") -> None:
     click.echo(f"cause       {drift.cause}: {drift.meaning}")
     if len(drift.causes) > 1:
         click.echo(f"also        {', '.join(drift.causes[1:])}")

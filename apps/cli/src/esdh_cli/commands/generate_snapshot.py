@@ -152,7 +152,7 @@ def generate_snapshot(
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        place = located(output_dir, connecting=None if quiet else _tell_connecting)
+        place = locate(output_dir, connecting=None if quiet else _tell_connecting)
         run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
         if randomize:
             import secrets
@@ -210,13 +210,13 @@ def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str,
 
     Where nobody asked for workers and none can be started, there are none.
     """
-    from esdh_export.cores import default_workers
+    from esdh_export.execution.cpu import default_workers
 
     count = min(workers or default_workers(), parts)
     if count <= 1:
         return None
     from esdh_export.errors import WorkerError
-    from esdh_export.workers import WorkerPool
+    from esdh_export.execution.worker_pool import WorkerPool
 
     try:
         return stack.enter_context(WorkerPool(count, formats=formats))

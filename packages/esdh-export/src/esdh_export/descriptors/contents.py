@@ -7,7 +7,7 @@ import msgspec
 from esdh_core import Dataset, Table
 from esdh_core.plan import FieldPlan, EntityPlan
 from esdh_core.rules import Rule
-from esdh_manifest import ListedFile, Manifest
+from esdh_manifest import FileEntry, Manifest
 
 from esdh_export.formats import FORMATS, json
 
@@ -46,7 +46,7 @@ class Resource(msgspec.Struct, frozen=True):
     table: Table
     format: str
     path: str
-    parts: dict[str, ListedFile]
+    parts: dict[str, FileEntry]
 
     @property
     def sharded(self) -> bool:
@@ -76,7 +76,7 @@ def resources(manifest: Manifest, dataset: Dataset) -> list[Resource]:
     return found
 
 
-def documents(manifest: Manifest) -> dict[str, tuple[str, ListedFile]]:
+def documents(manifest: Manifest) -> dict[str, tuple[str, FileEntry]]:
     """Return path and entry, by label, of the JSON document and its metadata, where there are any."""
     return {
         label: file
@@ -86,7 +86,7 @@ def documents(manifest: Manifest) -> dict[str, tuple[str, ListedFile]]:
     }
 
 
-def _listed_at(manifest: Manifest, path: str) -> dict[str, ListedFile]:
+def _listed_at(manifest: Manifest, path: str) -> dict[str, FileEntry]:
     """Return what the manifest lists at a path: the file, or the parts of the folder in their order."""
     return {
         file: listed

@@ -5,7 +5,7 @@ from typing import Any
 from esdh_core import Dataset, Table
 from esdh_core.plan import FieldPlan
 from esdh_core.rules import Rule
-from esdh_manifest import SUMS_NAME, ListedFile, Manifest
+from esdh_manifest import SUMS_NAME, FileEntry, Manifest
 
 from esdh_export.descriptors import contents
 from esdh_export.descriptors.contents import Resource
@@ -128,7 +128,7 @@ def _distribution(resource: Resource) -> dict[str, Any]:
     }
 
 
-def _file(path: str, listed: ListedFile, extension: str) -> dict[str, Any]:
+def _file(path: str, listed: FileEntry, extension: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": path,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from esdh_export.files import HashedFile
+from esdh_export.io.hashed_file import HashedFile
 from esdh_export.formats.ndjson import JsonRows
 from esdh_export.formats.text import TextWriter
 

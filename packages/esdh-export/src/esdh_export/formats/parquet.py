@@ -4,7 +4,7 @@ from esdh_core import BLOCK_RECORDS, Dataset, Table
 from esdh_core.columns import Categorical, Integer, Numbers
 
 from esdh_export.encoding.block import EncodedBlock
-from esdh_export.files import HashedFile
+from esdh_export.io.hashed_file import HashedFile
 
 __all__ = ["EXTENSION", "Writer"]
 

@@ -7,7 +7,7 @@ from esdh_core import Dataset, Table
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.encoding.pieces import Dialect
 from esdh_export.encoding.rows import RowRenderer
-from esdh_export.files import Sink
+from esdh_export.io.hashed_file import Sink
 
 __all__ = ["TextWriter"]
 

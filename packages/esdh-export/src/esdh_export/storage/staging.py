@@ -17,10 +17,11 @@ from esdh_core import plan_sha256
 from esdh_manifest import file_problem, files_below
 
 from esdh_export.errors import GateError
-from esdh_export.files import new_file, sync_folder
+from esdh_export.io.hashed_file import new_file
+from esdh_export.io.sync import sync_folder
 from esdh_export.request import Shard, SnapshotRequest
-from esdh_export.shards import Progress, ShardReport, write_shard
-from esdh_export.store import Folders
+from esdh_export.execution.shard import Progress, ShardReport, write_shard
+from esdh_export.storage.store import LocalStore
 
 __all__ = ["Staging"]
 
@@ -28,7 +29,7 @@ _REQUEST = "request.json"
 _reports = msgspec.json.Decoder(ShardReport)
 
 
-def _decides(request: SnapshotRequest) -> bytes:
+def _fingerprint(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
     asked = {**msgspec.structs.asdict(request), "randomized": False}  # where a seed is from changes no row
     versions = {name: version(name) for name in ("esdh-core", "esdh-export", "pyarrow")}
@@ -42,12 +43,12 @@ class Staging(msgspec.Struct, frozen=True):
     folder: Path
 
     @property
-    def store(self) -> Folders:
-        """Where the files of the snapshot and the sections of the JSON document go."""
-        return Folders(self.folder / "snapshot", self.folder / "sections")
+    def store(self) -> LocalStore:
+        """Where the files of the snapshot and the fragments of the JSON document go."""
+        return LocalStore(self.folder / "snapshot", self.folder / "fragments")
 
     @contextmanager
-    def begun(self, request: SnapshotRequest, *, resume: bool) -> Iterator[int]:
+    def session(self, request: SnapshotRequest, *, resume: bool) -> Iterator[int]:
         """Hold the folder for one run of a request; yield how many finished shards the run may take over.
 
         Without `resume`, or after another request or version, the folder is empty. When the run fails, what
@@ -71,18 +72,18 @@ class Staging(msgspec.Struct, frozen=True):
             raise
 
     def _begin(self, request: SnapshotRequest, *, resume: bool) -> int:
-        decides = _decides(request)
-        if resume and self._decided() == decides:
+        fingerprint = _fingerprint(request)
+        if resume and self._stored_fingerprint() == fingerprint:
             finished = self._sweep(request)
             self.store.files.mkdir(exist_ok=True)
             return finished
         self.remove()
         self.store.files.mkdir(parents=True)
         with new_file(self.folder / _REQUEST) as file:
-            file.write(decides)
+            file.write(fingerprint)
         return 0
 
-    def _decided(self) -> bytes | None:
+    def _stored_fingerprint(self) -> bytes | None:
         try:
             return (self.folder / _REQUEST).read_bytes()
         except OSError:
@@ -92,8 +93,8 @@ class Staging(msgspec.Struct, frozen=True):
         """Remove everything but finished shards, and return how many there are."""
         kept = [shard for shard in request.shards() if self._report(shard).is_file()]
         self._retain(self.folder / "reports", (self._report(shard).name for shard in kept))
-        self._retain(self.store.files, (path for shard in kept for path in request.parts(shard)))
-        self._retain(self.store.sections, (name for shard in kept for name in request.sections(shard)))
+        self._retain(self.store.files, (path for shard in kept for path in request.shard_files(shard)))
+        self._retain(self.store.fragments, (name for shard in kept for name in request.json_fragments(shard)))
         return len(kept)
 
     def strip(self, paths: Iterable[str]) -> None:
@@ -115,7 +116,7 @@ class Staging(msgspec.Struct, frozen=True):
     def _report(self, shard: Shard) -> Path:
         return self.folder / "reports" / f"{shard.number:05}.json"
 
-    def make(
+    def write_or_resume(
         self,
         request: SnapshotRequest,
         shard: Shard,
@@ -155,17 +156,17 @@ class Staging(msgspec.Struct, frozen=True):
             report = None
         if (
             report is not None
-            and set(report.files) == set(request.parts(shard))
-            and set(report.sections) == set(request.sections(shard))
+            and set(report.files) == set(request.shard_files(shard))
+            and set(report.fragments) == set(request.json_fragments(shard))
             and not any(file_problem(store.files, *listed) for listed in report.files.items())
-            and not any(file_problem(store.sections, *listed) for listed in report.sections.items())
+            and not any(file_problem(store.fragments, *listed) for listed in report.fragments.items())
         ):
             return report
         path.unlink(missing_ok=True)
-        for part in request.parts(shard):
+        for part in request.shard_files(shard):
             (store.files / part).unlink(missing_ok=True)
-        for section in request.sections(shard):
-            (store.sections / section).unlink(missing_ok=True)
+        for fragment in request.json_fragments(shard):
+            (store.fragments / fragment).unlink(missing_ok=True)
         return None
 
     def remove(self) -> None:

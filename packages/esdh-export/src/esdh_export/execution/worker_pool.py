@@ -82,8 +82,8 @@ def _begun_server(formats: Sequence[str]) -> str:
         return "spawn"
     from multiprocessing import forkserver
 
-    parquet = ["pyarrow.parquet", "esdh_export.arrow"] if "parquet" in formats else []
-    forkserver.set_forkserver_preload(["esdh_export.staging", "pyarrow.compute", *parquet])
+    parquet = ["pyarrow.parquet", "esdh_export.encoding.arrow"] if "parquet" in formats else []
+    forkserver.set_forkserver_preload(["esdh_export.storage.staging", "pyarrow.compute", *parquet])
     try:
         with _interrupt_blocked():
             forkserver.ensure_running()

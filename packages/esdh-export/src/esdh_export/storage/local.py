@@ -28,16 +28,16 @@ from esdh_manifest import (
     encode_manifest,
     file_problem,
     file_problems,
-    list_bytes,
+    entry_of,
     sha256sums,
     snapshot_files,
 )
 from filelock import FileLock, Timeout
 
 from esdh_export.errors import TargetError
-from esdh_export.files import is_unsupported, sync, sync_folder
-from esdh_export.mounts import is_mount_point
-from esdh_export.staging import Staging
+from esdh_export.io.sync import is_unsupported, sync, sync_folder
+from esdh_export.storage.mounts import is_mount_point
+from esdh_export.storage.staging import Staging
 
 __all__ = ["Target"]
 
@@ -92,7 +92,7 @@ class Target:
         return any(path.exists() for path in (self.staging.folder, self._previous, self._lock))
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the folder against other runs, after repairing what a killed one left.
 
         Raises TargetError when another run holds it, or when a folder can't be made beside it.
@@ -213,11 +213,11 @@ class Target:
     def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot in the folder."""
         name = next(path.name for path in self.folder.glob(MANIFEST_NAME_PATTERN))
-        written = list_bytes(encode_manifest(manifest))
+        written = entry_of(encode_manifest(manifest))
         problem = file_problem(self.folder, name, written)
         if problem is not None and not problem.remedy:
             return [FileProblem(name, "in another form", "the form that it was written in")]
-        sums = list_bytes(sha256sums({**manifest.checksums, name: written}))
+        sums = entry_of(sha256sums({**manifest.checksums, name: written}))
         claimed = [problem, file_problem(self.folder, SUMS_NAME, sums)]
         return [each for each in claimed if each is not None] + [
             self._told(each) for each in file_problems(self.folder, manifest)
@@ -277,7 +277,7 @@ class Target:
             "point, in use, somebody else's, or in a folder that was made read-only; mend that or name another --output-dir"
         )
 
-    def take(self, earlier: Manifest | None) -> None:
+    def commit(self, earlier: Manifest | None) -> None:
         """Give the staged snapshot the target's name; an earlier one goes once the new one stands.
 
         Raises TargetError when the folder holds something else than the `earlier` snapshot that was there

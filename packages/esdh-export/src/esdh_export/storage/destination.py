@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from esdh_export.remote import Prefix
+    from esdh_export.storage.object_store import Prefix
 
-__all__ = ["located"]
+__all__ = ["locate"]
 
 
-def located(place: str, *, connecting: "Callable[[Prefix], object] | None" = None) -> "Path | Prefix":
+def locate(place: str, *, connecting: "Callable[[Prefix], object] | None" = None) -> "Path | Prefix":
     """Return the local folder that a path or a `file:` URI names, or the prefix that another URI does.
 
     `connecting` is called with a prefix before its store is asked anything, which can take a while.
@@ -20,10 +20,10 @@ def located(place: str, *, connecting: "Callable[[Prefix], object] | None" = Non
         return Path(place)
     from pyarrow import fs  # which nothing else of a small snapshot needs
 
-    from esdh_export.remote import Prefix
+    from esdh_export.storage.object_store import Prefix
 
     prefix = Prefix(place)
     if connecting is not None and not place.startswith("file:"):
         connecting(prefix)
-    system, path = prefix.opened()
+    system, path = prefix.filesystem()
     return Path(path) if isinstance(system, fs.LocalFileSystem) else prefix

@@ -1,9 +1,7 @@
 """A shard's work, wherever it is done: a range of whole blocks to files and a report; reports merged in order."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
@@ -12,26 +10,18 @@ from esdh_core.columns import Column, concatenate
 from esdh_core.stats import merge
 from esdh_manifest import FileEntry, Stats
 
-from esdh_export.cores import usable_cores
+from esdh_export.execution.cpu import usable_cores
 from esdh_export.encoding.block import EncodedBlock
-from esdh_export.errors import WorkerError
-from esdh_export.files import BackgroundQueue, new_file
+from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.hashed_file import new_file
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.request import Shard, SnapshotRequest
-from esdh_export.store import Store
+from esdh_export.storage.store import Store
 
-if TYPE_CHECKING:  # its import costs a small snapshot more than the snapshot
-    from concurrent.futures import Executor, Future
-
-__all__ = ["Progress", "ShardReport", "map_in_order", "merge_reports", "write_shard"]
+__all__ = ["Progress", "ShardReport", "merge_reports", "write_shard"]
 
 Progress = Callable[[int], None]
-T = TypeVar("T")
-R = TypeVar("R")
 
-# Shards handed to an executor and not merged yet: enough to keep any pool busy, and few enough that their
-# reports (some 50 KB each) are small and that there is little to call off.
-_IN_FLIGHT = 256
 _WAITING = 16  # strips of rows, of 1 to 4 MB, that wait for the threads that hash the files of a shard
 _LARGEST_BLOCK = 24 << 20  # bytes; glibc learns from blocks of up to 32 MB
 
@@ -214,43 +204,3 @@ def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> S
             blocks[name].extend(report.blocks[name])
             stats[name] = {each: merge([counts, more[each]]) for each, counts in stats[name].items()}
     return ShardReport(rows, files, fragments, blocks, stats)
-
-
-def map_in_order(
-    executor: "Executor | None", function: Callable[[T], R], items: Iterable[T]
-) -> Generator[R, None, None]:
-    """Yield `function` of each item in order, with a bounded number under way; None means this process.
-
-    When it ends early, what waits is called off and what runs is waited for, so that nothing goes on behind
-    the caller's back; an interrupt kills the workers of an executor that has `kill_workers`, as those of
-    Python 3.14 and WorkerPool have. Raises WorkerError when the executor has lost a worker.
-    """
-    if executor is None:
-        yield from map(function, items)
-        return
-    from concurrent.futures import BrokenExecutor, wait
-
-    pending: deque[Future[R]] = deque()
-    try:
-        for item in items:
-            pending.append(executor.submit(function, item))
-            if len(pending) == _IN_FLIGHT:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    except BrokenExecutor as error:
-        wait(pending)
-        raise WorkerError(
-            "a worker process ended before its part was written (killed, perhaps for want of memory, or not let to start); "
-            "run again with fewer --workers, or with more memory"
-        ) from error
-    except Exception:
-        wait([future for future in pending if not future.cancel()])
-        raise
-    except BaseException:
-        if hasattr(executor, "kill_workers"):
-            executor.kill_workers()  # its futures end by that; cancelled ones would upset the pool's own thread
-            wait(pending)
-        else:
-            wait([future for future in pending if not future.cancel()])
-        raise

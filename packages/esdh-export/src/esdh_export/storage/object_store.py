@@ -20,16 +20,17 @@ from esdh_manifest import (
     decode_manifest,
     encode_manifest,
     is_ignored,
-    list_bytes,
+    entry_of,
     sha256sums,
 )
 from pyarrow import fs
 
 from esdh_export.errors import TargetError
-from esdh_export.files import Behind, HashedFile
+from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.hashed_file import HashedFile
 from esdh_export.request import MANIFEST_NAME
 
-__all__ = ["Objects", "Prefix", "asking"]
+__all__ = ["ObjectStore", "Prefix", "asking"]
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ class Prefix(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return self.uri.partition("?")[0]
 
-    def opened(self) -> tuple[fs.FileSystem, str]:
+    def filesystem(self) -> tuple[fs.FileSystem, str]:
         """Return Arrow's file system and the path in it."""
         try:
             return _opened(self.uri)
@@ -125,7 +126,7 @@ class Prefix(msgspec.Struct, frozen=True):
         )
 
     @contextmanager
-    def reached(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Turn the errors of the store into one that names the prefix."""
         try:
             yield
@@ -141,19 +142,19 @@ class Prefix(msgspec.Struct, frozen=True):
         return TargetError(f"output folder {str(self)!r} can't be read or written: {told}")
 
     @contextmanager
-    def objects(self) -> Iterator["Objects"]:
-        """Hold a store that writes to the prefix; the sections of the JSON document go to a temporary folder."""
+    def open_store(self) -> Iterator["ObjectStore"]:
+        """Hold a store that writes to the prefix; the fragments of the JSON document go to a temporary folder."""
         from tempfile import TemporaryDirectory
 
-        with TemporaryDirectory(prefix="esdh-") as sections:
-            yield Objects(self, Path(sections))
+        with TemporaryDirectory(prefix="esdh-") as fragments:
+            yield ObjectStore(self, Path(fragments))
 
     def manifest(self) -> Manifest | None:
         """Return the manifest of the snapshot that the prefix holds, None when it is empty.
 
         Raises TargetError when it holds anything else.
         """
-        system, path = self.opened()
+        system, path = self.filesystem()
         try:
             _asked(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
         except _SilentError:
@@ -182,7 +183,7 @@ class Prefix(msgspec.Struct, frozen=True):
 
     def _check_outer(self) -> None:
         """Raise TargetError when the prefix lies in that of a snapshot, as far as that can be read."""
-        system, path = self.opened()
+        system, path = self.filesystem()
         for outer in (each for each in PurePosixPath(path).parents if each.name):
             with suppress(OSError):
                 if _asked(system.get_file_info, f"{outer}/{MANIFEST_NAME}").is_file:
@@ -197,10 +198,10 @@ class Prefix(msgspec.Struct, frozen=True):
         if self._read(MANIFEST_NAME) != written:
             return [FileProblem(MANIFEST_NAME, "in another form", "the form that it was written in")]
         if SUMS_NAME not in found or self._read(SUMS_NAME) != sha256sums(
-            {**manifest.checksums, MANIFEST_NAME: list_bytes(written)}
+            {**manifest.checksums, MANIFEST_NAME: entry_of(written)}
         ):
             return [FileProblem(SUMS_NAME, "another list", f"what {MANIFEST_NAME} lists")]
-        system, path = self.opened()
+        system, path = self.filesystem()
         problems = []
         for name, listed in manifest.checksums.items():
             if found.get(name) != listed.bytes:
@@ -214,14 +215,14 @@ class Prefix(msgspec.Struct, frozen=True):
 
     def _sizes(self) -> dict[str, int]:
         """Return the size of each object, by its path below the prefix."""
-        system, path = self.opened()
+        system, path = self.filesystem()
         listed = _asked(system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True))
         files = (each for each in listed if each.type == fs.FileType.File)
         sizes = {each.path.removeprefix(f"{path}/"): each.size for each in files}
         return {name: size for name, size in sizes.items() if not is_ignored(name)}
 
     def _read(self, name: str) -> bytes:
-        system, path = self.opened()
+        system, path = self.filesystem()
         return _asked(_content, system, f"{path}/{name}")
 
 
@@ -274,14 +275,14 @@ class _Stream:
             raise
 
 
-class Objects(msgspec.Struct, frozen=True):
-    """A store that writes straight to a prefix, whoever writes; the sections are on a disk that all see."""
+class ObjectStore(msgspec.Struct, frozen=True):
+    """A store that writes straight to a prefix, whoever writes; the fragments are on a disk that all see."""
 
     prefix: Prefix
-    sections: Path
+    fragments: Path
 
-    def create(self, path: str, *, large: bool, behind: Behind | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, behind the caller
+    def create(self, path: str, *, large: bool, behind: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, behind the caller
         """Open a new object of the snapshot by its relative path."""
-        system, prefix = self.prefix.opened()
+        system, prefix = self.prefix.filesystem()
         stream = _asked(system.open_output_stream, f"{prefix}/{path}")
         return HashedFile(_Stream(stream), synced=False)
