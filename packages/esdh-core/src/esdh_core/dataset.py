@@ -25,7 +25,7 @@ from esdh_core.constants import BLOCK_RECORDS, DEFAULT_RECORDS, DEFAULT_SEED, MA
 from esdh_core.errors import RequestError
 from esdh_core.ids import IdCodec
 from esdh_core.permutations import permute
-from esdh_core.plan import Plan, EntityPlan, describe_table
+from esdh_core.plan import EntityPlan, Plan, describe_table
 from esdh_core.requests import check_seed, check_window
 from esdh_core.rules import Role, Rule
 from esdh_core.schema import FieldSchema, record_schema
@@ -208,6 +208,11 @@ class Table:
         """The records of a block of this table, of digest and of row groups: so many that its rows fit 65,536."""
         most = int(BLOCK_RECORDS / self.mean) if self.mean else BLOCK_RECORDS
         return min(BLOCK_RECORDS, 1 << most.bit_length() >> 1) or 1
+
+    @property
+    def one_a_record(self) -> bool:
+        """Whether every record has exactly one row of the table."""
+        return self.rows is None and self.count is None and (self.parent is None or self.parent.one_a_record)
 
     @property
     def is_fixed(self) -> bool:

@@ -14,7 +14,7 @@ from esdh_core.rules import Rule
 from esdh_core.schema import FieldSchema, record_schema
 from esdh_core.stats import Statistic
 
-__all__ = ["FieldPlan", "TablePlan", "Plan", "StatisticPlan", "EntityPlan", "describe_table"]
+__all__ = ["EntityPlan", "FieldPlan", "Plan", "StatisticPlan", "TablePlan", "describe_table"]
 
 _SHARE_DIGITS = 9
 

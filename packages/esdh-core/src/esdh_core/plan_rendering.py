@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from esdh_core.dataset import Dataset
-from esdh_core.plan import FieldPlan, EntityPlan
+from esdh_core.plan import EntityPlan, FieldPlan
 
 __all__ = ["plan_markdown", "plan_text"]
 

@@ -126,9 +126,40 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             return {}
         return {f"{table.name}-{shard.number:05}.json": table for table in self.tables}
 
+    def is_table(self, path: str) -> bool:
+        """Return whether a relative path is that of a table's file, or of a part of one."""
+        return any(path in self.shard_files(shard) for shard in self.shards())
+
     def row_counts(self) -> dict[str, int]:
-        """Return the relative path of every table's file, or part of one, to its rows."""
-        return {path: shard.count for shard in self.shards() for path in self.shard_files(shard)}
+        """Return the relative path of every file of a table that has one row a record, or of its parts, to its rows."""
+        return {
+            path: shard.count
+            for shard in self.shards()
+            for path, (_, table) in self.shard_files(shard).items()
+            if table.one_a_record
+        }
+
+    def counts_fit(self, manifest: Manifest) -> bool:
+        """Return whether a manifest counts the rows of each table and of each file as this request's can be.
+
+        Where every record has one row of a table the number is known; else the files must add up to the table.
+        """
+        counted = {path: entry.rows for path, entry in manifest.checksums.items() if entry.rows is not None}
+        sums: dict[tuple[str, str], int] = {}
+        paths = set()
+        for shard in self.shards():
+            for path, (name, table) in self.shard_files(shard).items():
+                rows = counted.get(path)
+                if rows is None or (table.one_a_record and rows != shard.count):
+                    return False
+                paths.add(path)
+                sums[name, table.name] = sums.get((name, table.name), 0) + rows
+        claimed = manifest.record_counts
+        return (
+            paths == set(counted)
+            and all(rows == claimed[table] for (_, table), rows in sums.items())
+            and all(claimed[table.name] == self.records for table in self.tables if table.one_a_record)
+        )
 
     def files(self) -> dict[str, str]:
         """Return label to name of the files (or folders of parts) that people look for."""

@@ -9,20 +9,18 @@ from esdh_manifest.changes import change_of
 from esdh_manifest.model import FileEntry, Manifest
 
 __all__ = [
-    "MANIFEST_NAME_PATTERN",
     "SUMS_NAME",
     "FileProblem",
+    "entry_of",
     "file_problem",
     "file_problems",
     "files_below",
     "is_ignored",
-    "entry_of",
     "sha256sums",
     "snapshot_files",
 ]
 
 SUMS_NAME = "SHA256SUMS"
-MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"
 
 
 # What file managers and sync tools leave in any folder.

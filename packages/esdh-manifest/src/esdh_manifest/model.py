@@ -10,10 +10,10 @@ from esdh_manifest.errors import ManifestError
 
 __all__ = [
     "MANIFEST_VERSION",
+    "FileEntry",
     "GateCheck",
     "Gates",
     "Generator",
-    "FileEntry",
     "Manifest",
     "Stats",
     "decode_manifest",

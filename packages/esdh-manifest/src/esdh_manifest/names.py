@@ -3,8 +3,8 @@
 import re
 
 __all__ = [
+    "MANIFEST_NAME_PATTERN",
     "document_name",
-    "is_manifest_name",
     "manifest_name",
     "metadata_name",
     "readme_name",
@@ -12,7 +12,7 @@ __all__ = [
     "table_name",
 ]
 
-_MANIFEST = re.compile(r"snapshot_manifest_[a-z0-9_]+\.json")
+MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"  # of any dataset version
 
 
 def slug(dataset_version: str) -> str:
@@ -23,11 +23,6 @@ def slug(dataset_version: str) -> str:
 def manifest_name(dataset_version: str) -> str:
     """Return the name of the manifest."""
     return f"snapshot_manifest_{slug(dataset_version)}.json"
-
-
-def is_manifest_name(name: str) -> bool:
-    """Return whether a file is named as the manifest of some dataset version."""
-    return _MANIFEST.fullmatch(name) is not None
 
 
 def readme_name(dataset_version: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from esdh_manifest.checksums import SUMS_NAME
 from esdh_manifest.model import Manifest
+from esdh_manifest.names import manifest_name
 
 __all__ = ["render_readme"]
 
@@ -30,7 +31,6 @@ def render_readme(manifest: Manifest) -> bytes:
     for name in manifest.plan:
         entity, _, field = name.partition(".")
         fields.setdefault(entity, []).append(field)
-    manifest_name = f"snapshot_manifest_{manifest.dataset_version.replace('.', '_')}.json"
     lines = [
         f"# Synthetic data snapshot {manifest.dataset_version}",
         "",
@@ -53,7 +53,7 @@ def render_readme(manifest: Manifest) -> bytes:
         "",
         *_table(("label", "file"), {label: f"`{name}`" for label, name in manifest.files.items()}),
         "",
-        f"`{SUMS_NAME}` lists the SHA-256 of every file, `{manifest_name}` what the snapshot claims. A name that is a",
+        f"`{SUMS_NAME}` lists the SHA-256 of every file, `{manifest_name(manifest.dataset_version)}` what the snapshot claims. A name that is a",
         "folder holds the rows in numbered parts.",
         "",
         "## Rows and content digests",

@@ -25,10 +25,10 @@ from esdh_proof.identity import SnapshotIdentity
 __all__ = [
     "AuditEntry",
     "AuditLine",
+    "AuditLog",
     "AuditProblem",
     "AuditReport",
     "Outcome",
-    "AuditLog",
     "actor_of_environment",
     "verify_audit",
 ]

@@ -7,22 +7,39 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from esdh_core import BLOCK_RECORDS, DATASET_VERSION
-from esdh_core.rules import Entity
-from esdh_export import DATASET_NAME, SnapshotRequest
-from esdh_manifest import FileProblem, Manifest, ManifestError, decode_manifest, file_problems
+from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, Dataset, Table
+from esdh_export import SnapshotRequest
+from esdh_manifest import (
+    FileProblem,
+    Manifest,
+    ManifestError,
+    decode_manifest,
+    document_name,
+    file_problems,
+    table_name,
+)
 
-from esdh_proof.checks import differing
+from esdh_proof.checks.finding import differing
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Findings, shown
 from esdh_proof.identity import SnapshotIdentity
 from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
 
-__all__ = ["Cause", "ChangedValue", "SnapshotDiff", "MovedStatistic", "RowDrift", "diff_snapshots"]
+__all__ = ["Cause", "ChangedValue", "MovedStatistic", "RowDrift", "SnapshotDiff", "diff_snapshots"]
 
-# From the cause that explains most to the one that explains least; the first that holds is the drift's cause.
+# From the cause that explains most to the one that explains least; the first that holds is the difference's cause.
 Cause = Literal[
-    "version", "plan", "seed", "size", "edited", "entities", "formats", "layout", "build_manifest", "bytes", "none"
+    "version",
+    "plan",
+    "seed",
+    "size",
+    "edited",
+    "entities",
+    "formats",
+    "layout",
+    "claims",
+    "bytes",
+    "none",
 ]
 _MEANING: dict[Cause, str] = {
     "version": "the snapshots are of other dataset versions",
@@ -33,7 +50,7 @@ _MEANING: dict[Cause, str] = {
     "entities": "they hold other entities",
     "formats": "they hold other formats",
     "layout": "they split their tables into other parts",
-    "build_manifest": "their manifests claim other things of the same data",
+    "claims": "their manifests claim other things of the same data",
     "bytes": "they hold the same data in other bytes",
     "none": "they are the same, byte for byte",
 }
@@ -51,7 +68,7 @@ class ChangedValue(msgspec.Struct, frozen=True):
 
 
 class RowDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of an entity that differ: how many of how many, in which fields, and the first values.
+    """The rows of a table that differ: how many of how many, in which fields, and the first values.
 
     `a_format` and `b_format` are the formats that were compared. `unread` counts rows that one of the two
     lacks or that can't be read.
@@ -109,7 +126,7 @@ class SnapshotDiff(msgspec.Struct, frozen=True, kw_only=True):
     damaged: list[str]
 
 
-def diff_snapshots(a: Path, b: Path) -> SnapshotDiff:
+def diff_snapshots(a: Path, b: Path, *, dataset: Dataset = DEFAULT_DATASET) -> SnapshotDiff:
     """Compare two snapshots, reading only, and attribute their difference.
 
     Rows are read where the manifests can't explain the difference: of the formats whose files differ, or of
@@ -117,13 +134,13 @@ def diff_snapshots(a: Path, b: Path) -> SnapshotDiff:
 
     Raises ProofError when a folder holds no manifest that can be read.
     """
-    one, other = _Side(a), _Side(b)
+    left, right = _Side(a, dataset), _Side(b, dataset)
     causes: list[Cause] = []
-    ours, theirs = one.manifest, other.manifest
+    ours, theirs = left.manifest, right.manifest
     fields = sorted(
         field
         for field in {*ours.plan, *theirs.plan}
-        if _both_hold(field, one, other) and ours.plan.get(field) != theirs.plan.get(field)
+        if _both_hold(field, left, right) and ours.plan.get(field) != theirs.plan.get(field)
     )
     for cause, differs in (
         ("version", ours.dataset_version != theirs.dataset_version),
@@ -131,19 +148,19 @@ def diff_snapshots(a: Path, b: Path) -> SnapshotDiff:
         ("seed", ours.seed != theirs.seed),
         ("size", ours.records_requested != theirs.records_requested),
         ("entities", set(ours.record_counts) != set(theirs.record_counts)),
-        ("formats", one.formats != other.formats),
-        ("layout", one.layout != other.layout),
+        ("formats", left.formats != right.formats),
+        ("layout", left.layout != right.layout),
     ):
         if differs:
             causes.append(cause)  # type: ignore[arg-type] # the literals of the tuple above
-    files = _differing_files(one, other)
-    rows = [] if {"version", "seed"} & set(causes) else list(_rows(one, other))
+    files = _differing_files(left, right)
+    rows = [] if {"version", "seed"} & set(causes) else list(_rows(left, right))
     changed = any(each.differing or each.unread for each in rows)
     if changed and "plan" not in causes:
         causes.append("edited")
     claims = _claims(ours, theirs)
     if set(claims) - {"seed", "records_requested", "dataset_version", "plan_sha256"}:
-        causes.append("build_manifest")
+        causes.append("claims")
     if files:
         causes.append("bytes")
     causes.sort(key=list(_MEANING).index)
@@ -161,14 +178,15 @@ def diff_snapshots(a: Path, b: Path) -> SnapshotDiff:
         files=files,
         rows=[each for each in rows if each.differing or each.unread],
         statistics=list(_moved(ours, theirs)),
-        damaged=[f"{side.folder}: {problem}" for side in (one, other) for problem in side.problems],
+        damaged=[f"{side.folder}: {problem}" for side in (left, right) for problem in side.problems],
     )
 
 
 class _Side:
     """One of the two snapshots: its manifest, and what its files really are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dataset: Dataset) -> None:
+        self._dataset = dataset
         if not folder.is_dir():
             raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
         names = manifest_names(folder)
@@ -191,8 +209,8 @@ class _Side:
         """The request that the manifest answers, None for one that this program doesn't know."""
         try:
             return (
-                SnapshotRequest.of(self.manifest)
-                if self.manifest.dataset_version == DATASET_VERSION
+                SnapshotRequest.of(self.manifest, self._dataset)
+                if self.manifest.dataset_version == self._dataset.dataset_version
                 else None
             )
         except ValueError:
@@ -208,9 +226,10 @@ class _Side:
         """The rows of a part, None for whole files."""
         return self.request.shard_rows if self.request and self.request.sharded else None
 
-    def table(self, entity: Entity, name: str) -> dict[str, str]:
-        """Return path to checksum of the files that hold an entity in a format."""
-        start = DATASET_NAME if name == "json" else f"{entity.plural}_v0_1.{name}"
+    def table(self, table: Table, name: str) -> dict[str, str]:
+        """Return path to checksum of the files that hold a table in a format."""
+        version = self._dataset.dataset_version
+        start = document_name(version) if name == "json" else table_name(table.name, version, name)
         return {
             path: self.manifest.checksums[path].sha256 if path in self.changed else sha256
             for path, sha256 in self.files.items()
@@ -218,14 +237,16 @@ class _Side:
         }
 
 
-def _both_hold(field: str, one: _Side, other: _Side) -> bool:
+def _both_hold(field: str, left: _Side, right: _Side) -> bool:
     """Return whether both snapshots hold the entity of a field: its absence is another cause."""
     entity = field.partition(".")[0]
-    return all(any(name.partition(".")[0] == entity for name in side.manifest.plan) for side in (one, other))
+    return all(any(name.partition(".")[0] == entity for name in side.manifest.plan) for side in (left, right))
 
 
-def _differing_files(one: _Side, other: _Side) -> list[str]:
-    return sorted(path for path in {*one.files, *other.files} if one.files.get(path) != other.files.get(path))
+def _differing_files(left: _Side, right: _Side) -> list[str]:
+    return sorted(
+        path for path in {*left.files, *right.files} if left.files.get(path) != right.files.get(path)
+    )
 
 
 def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str | None]]:
@@ -251,31 +272,31 @@ def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str
 # --- rows --------------------------------------------------------------------------------------------
 
 
-def _rows(one: _Side, other: _Side) -> Iterator[RowDrift]:
+def _rows(left: _Side, right: _Side) -> Iterator[RowDrift]:
     """Compare the rows of every entity that both hold, in each format whose files differ."""
-    if one.request is None or other.request is None:
+    if left.request is None or right.request is None:
         return
-    for entity in one.request.chosen:
-        if entity not in other.request.chosen:
+    for table in left.request.tables:
+        if table not in right.request.tables:
             continue
-        common = [name for name in one.formats if name in other.formats]
-        pairs = [(name, name) for name in common] or [(one.formats[0], other.formats[0])]
+        common = [name for name in left.formats if name in right.formats]
+        pairs = [(name, name) for name in common] or [(left.formats[0], right.formats[0])]
         for name, their_name in pairs:
-            tables = one.table(entity, name), other.table(entity, their_name)
-            if one.changed & set(tables[0]) or other.changed & set(tables[1]):
+            files = left.table(table, name), right.table(table, their_name)
+            if left.changed & set(files[0]) or right.changed & set(files[1]):
                 continue  # they can't be read as they stand
-            if name != their_name or tables[0] != tables[1]:
-                yield _compared(one, other, entity, name, their_name)
+            if name != their_name or files[0] != files[1]:
+                yield _compared(left, right, table, name, their_name)
 
 
-def _compared(one: _Side, other: _Side, entity: Entity, name: str, their_name: str) -> RowDrift:
-    requests = one.request, other.request
+def _compared(left: _Side, right: _Side, table: Table, name: str, their_name: str) -> RowDrift:
+    requests = left.request, right.request
     if requests[0] is None or requests[1] is None:
         raise TypeError("rows of a version that isn't known can't be compared")
     records = min(requests[0].records, requests[1].records)
     readers = [
-        read_blocks(side.folder, request, entity, at, Findings())
-        for side, request, at in zip((one, other), requests, (name, their_name), strict=True)
+        read_blocks(side.folder, request, table, at, Findings())
+        for side, request, at in zip((left, right), requests, (name, their_name), strict=True)
         if request is not None
     ]
     fields: Counter[str] = Counter()
@@ -293,11 +314,14 @@ def _compared(one: _Side, other: _Side, entity: Entity, name: str, their_name: s
         both = min(count, len(a), len(b))
         unread += count - both
         compared += both
-        changed += _block(a, b, both, fields, first)
+        differing_fields, examples, rows = _compare_block(a, b, both)
+        changed += rows
+        fields += differing_fields
+        first += examples[: _EXAMPLES - len(first)]
         a.release()
         b.release()
     return RowDrift(
-        entity=entity.plural,
+        entity=table.name,
         a_format=name,
         b_format=their_name,
         compared=compared,
@@ -308,23 +332,23 @@ def _compared(one: _Side, other: _Side, entity: Entity, name: str, their_name: s
     )
 
 
-def _block(a: Rows, b: Rows, count: int, fields: Counter[str], first: list[ChangedValue]) -> int:
-    """Compare a block; return how many rows differ, and add to the fields and to the first values."""
+def _compare_block(a: Rows, b: Rows, count: int) -> tuple[Counter[str], list[ChangedValue], int]:
+    """Return the values that differ in a block, a count by field, the first few of them, and how many rows differ."""
     wrong = np.zeros(count, dtype=np.bool_)
+    fields: Counter[str] = Counter()
     values: list[ChangedValue] = []
     for field, ours in a.arrays.items():
         theirs = b.arrays[field]
         mask = differing(ours.slice(0, count), theirs.slice(0, count))
         if mask.any():
-            fields[field] += int(mask.sum())
+            fields[field] = int(mask.sum())
             wrong |= mask
             values += [
                 ChangedValue(a.start + row, field, shown(ours[row].as_py()), shown(theirs[row].as_py()))
                 for row in np.flatnonzero(mask)[:_EXAMPLES].tolist()
             ]
     values.sort(key=lambda value: value.row)  # stable: within a row the fields keep their order
-    first += values[: _EXAMPLES - len(first)]
-    return int(wrong.sum())
+    return fields, values, int(wrong.sum())
 
 
 # --- statistics --------------------------------------------------------------------------------------

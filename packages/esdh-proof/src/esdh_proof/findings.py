@@ -74,7 +74,7 @@ class Findings:
         self._reasons: dict[str, str] = {}
         self._notes: dict[str, list[str]] = {name: [] for name in CLAIMS}
 
-    def cover(self, check: str, rows: int) -> None:
+    def count_rows(self, check: str, rows: int) -> None:
         """Say that a check has looked at so many more rows."""
         self._rows[check] += rows
 
@@ -95,7 +95,7 @@ class Findings:
         )
         return False
 
-    def leave(self, check: str, reason: str) -> None:
+    def skip(self, check: str, reason: str) -> None:
         """Say that a check was not made, and why."""
         self._reasons.setdefault(check, reason)
 

@@ -1,4 +1,4 @@
-"""Reads the rows of a snapshot back, a block at a time, from files that nobody vouches for.
+"""Reads the rows of a snapshot back, a block at a time, from untrusted files.
 
 Readers share nothing with the writers but the format. A file is never followed out of the folder, never
 unpacked before its sizes are known, and never held in memory beyond a block. What can't be read is a
@@ -19,10 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
-from esdh_core import BLOCK_RECORDS, metadata_for
-from esdh_core.rules import Entity
-from esdh_export import DATASET_NAME, MANIFEST_NAME, SnapshotRequest, schema
-from esdh_manifest import MANIFEST_NAME_PATTERN
+from esdh_core import BLOCK_RECORDS, Table
+from esdh_export import SnapshotRequest, schema
+from esdh_manifest import MANIFEST_NAME_PATTERN, document_name
 
 from esdh_proof.findings import Failure, Findings, first_true, shown
 from esdh_proof.pages import measure_pages
@@ -43,7 +42,7 @@ _EXPECTED = {
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of an entity as one file holds them: a plain Arrow array a field, and the very bytes of a text format.
+    """Rows of a table as one file holds them: a plain Arrow array a field, and the very bytes of a text format.
 
     `start` is the record that the first of them should be.
     """
@@ -73,30 +72,29 @@ def regular(folder: Path, path: str) -> bool:
 
 
 def manifest_names(folder: Path) -> list[str]:
-    """Return the names of the manifests in a folder, that of this dataset version first."""
-    names = {path.name for path in folder.glob(MANIFEST_NAME_PATTERN)}
-    return sorted(names, key=lambda name: (name != MANIFEST_NAME, name))
+    """Return the names of the manifests in a folder."""
+    return sorted(path.name for path in folder.glob(MANIFEST_NAME_PATTERN))
 
 
 def read_blocks(
     folder: Path,
     request: SnapshotRequest,
-    entity: Entity,
+    table: Table,
     name: str,
     findings: Findings,
     *,
     restored: Mapping[str, Path] | None = None,
 ) -> Iterator[Rows | None]:
-    """Yield the rows of an entity in a format, one item for each block of the snapshot.
+    """Yield the rows of a table in a format, one item for each block of the snapshot.
 
     `restored` are copies of some files, by their path below the folder, to be read in their place. None stands for a block that isn't there or can't be read; why stands in the findings.
     """
-    read = _READERS[name](request, entity, findings)
+    read = _READERS[name](request, table, findings)
     if name == "json":  # one file at any size
-        parts = [(DATASET_NAME, _blocks(0, request.records))]
+        parts = [(document_name(request.dataset.dataset_version), _blocks(0, request.records))]
     else:
         parts = [
-            (request.path(entity, name, shard.number), _blocks(shard.start, shard.count))
+            (request.path(table, name, shard.number), _blocks(shard.start, shard.count))
             for shard in request.shards()
         ]
     for file, blocks in parts:
@@ -173,26 +171,24 @@ class _Lines:
 
 
 def _text_blocks(
-    parse: "_Parse", entity: Entity, file: str, lines: _Lines, *, blocks: _Blocks, findings: Findings
+    parse: "_Parse", table: Table, file: str, lines: _Lines, *, blocks: _Blocks, findings: Findings
 ) -> Iterator[Rows]:
     """Yield the blocks of a text file as far as there are lines; too few or too many are a failure."""
     rows, wanted = 0, sum(count for _, count in blocks)
     for start, count in blocks:
         if not (data := lines.take(count)):
             break
-        block = _from_text(parse, entity, file, start=start, data=data, findings=findings)
+        block = _from_text(parse, table, file, start=start, data=data, findings=findings)
         del data  # or it would live on here until the next block is asked for
         rows += len(block)
         yield block
     rows += lines.rest()
     if rows != wanted:
-        findings.fail(
-            "files", Failure(file=file, found=f"{rows} rows of {entity.plural}", expected=f"{wanted}")
-        )
+        findings.fail("files", Failure(file=file, found=f"{rows} rows of {table.name}", expected=f"{wanted}"))
 
 
-def _csv(request: SnapshotRequest, entity: Entity, findings: Findings) -> _Read:  # noqa: ARG001 - the same in every format
-    header = ",".join(entity.fields).encode() + b"\n"
+def _csv(request: SnapshotRequest, table: Table, findings: Findings) -> _Read:  # noqa: ARG001 - the same in every format
+    header = ",".join(table.fields).encode() + b"\n"
 
     def read(path: Path, name: str, blocks: _Blocks) -> Iterator[Rows]:
         with path.open("rb") as file:
@@ -200,42 +196,43 @@ def _csv(request: SnapshotRequest, entity: Entity, findings: Findings) -> _Read:
             if found != header:
                 raise ValueError(f"the header is {found!r}, where {header!r} is expected")
             lines = _Lines(file, len(header), path.stat().st_size)
-            yield from _text_blocks(_parse_csv, entity, name, lines, blocks=blocks, findings=findings)
+            yield from _text_blocks(_parse_csv, table, name, lines, blocks=blocks, findings=findings)
 
     return read
 
 
-def _ndjson(request: SnapshotRequest, entity: Entity, findings: Findings) -> _Read:  # noqa: ARG001 - the same in every format
+def _ndjson(request: SnapshotRequest, table: Table, findings: Findings) -> _Read:  # noqa: ARG001 - the same in every format
     def read(path: Path, name: str, blocks: _Blocks) -> Iterator[Rows]:
         with path.open("rb") as file:
             lines = _Lines(file, 0, path.stat().st_size)
-            yield from _text_blocks(_parse_json, entity, name, lines, blocks=blocks, findings=findings)
+            yield from _text_blocks(_parse_json, table, name, lines, blocks=blocks, findings=findings)
 
     return read
 
 
-def _document(request: SnapshotRequest, entity: Entity, findings: Findings) -> _Read:
-    """Return a reader of the JSON document, which holds one section of lines an entity."""
+def _document(request: SnapshotRequest, table: Table, findings: Findings) -> _Read:
+    """Return a reader of the JSON document, which holds one section of lines a table."""
 
     def read(path: Path, name: str, blocks: _Blocks) -> Iterator[Rows]:
-        begin, end = _section(path, request, entity)
+        begin, end = _section(path, request, table)
         with path.open("rb") as file:
             lines = _Lines(file, begin, end)
-            yield from _text_blocks(_parse_json, entity, name, lines, blocks=blocks, findings=findings)
+            yield from _text_blocks(_parse_json, table, name, lines, blocks=blocks, findings=findings)
 
     return read
 
 
-def _section(path: Path, request: SnapshotRequest, entity: Entity) -> tuple[int, int]:
-    """Return where the lines of an entity begin and end in the JSON document; ValueError when they aren't found.
+def _section(path: Path, request: SnapshotRequest, table: Table) -> tuple[int, int]:
+    """Return where the lines of a table begin and end in the JSON document; ValueError when they aren't found.
 
     No row holds a raw line end, so what stands between sections can't be mistaken.
     """
-    metadata = msgspec.json.encode(metadata_for(request.records, request.seed, entities=request.chosen))
-    plurals = [each.plural for each in request.chosen]
-    at = plurals.index(entity.plural)
-    opening = b'{"metadata":' + metadata + b',"' + plurals[0].encode() + b'":[\n'
-    needles = [b'],"' + plural.encode() + b'":[\n' for plural in plurals[1:]] + [b"]}\n"]
+    rows = {each.name: request.records for each in request.tables}
+    metadata = msgspec.json.encode(request.dataset.metadata(rows, request.seed))
+    names = [each.name for each in request.tables]
+    at = names.index(table.name)
+    opening = b'{"metadata":' + metadata + b',"' + names[0].encode() + b'":[\n'
+    needles = [b'],"' + name.encode() + b'":[\n' for name in names[1:]] + [b"]}\n"]
     with path.open("rb") as file:
         found = file.read(len(opening))
         if found != opening:
@@ -262,11 +259,11 @@ def _find(file: BinaryIO, begin: int, needle: bytes) -> int:
 
 
 _Parsed = dict[str, pa.Array]
-_Parse = Callable[[Entity, bytes], _Parsed | None]
+_Parse = Callable[[Table, bytes], _Parsed | None]
 
 
 def _from_text(
-    parse: _Parse, entity: Entity, file: str, *, start: int, data: bytes, findings: Findings
+    parse: _Parse, table: Table, file: str, *, start: int, data: bytes, findings: Findings
 ) -> Rows:
     """Return some lines as rows; a line or a value that can't be read is a failure and becomes nulls."""
     number = data.count(b"\n") + (not data.endswith(b"\n"))
@@ -275,12 +272,12 @@ def _from_text(
         failure = Failure(file=file, row=start + row, field=field, found=shown(found), expected=expected)
         findings.fail("schema", failure)
 
-    parsed = parse(entity, data)
+    parsed = parse(table, data)
     if parsed is None or any(len(values) != number for values in parsed.values()):
         slow = _csv_rows if parse is _parse_csv else _json_rows
-        rows = list(slow(entity, data.removesuffix(b"\n").split(b"\n"), fail))
-        parsed = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in entity.fields}
-    target = schema(entity)
+        rows = list(slow(table, data.removesuffix(b"\n").split(b"\n"), fail))
+        parsed = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in table.fields}
+    target = schema(table)
     arrays = {
         name: _typed(values, target.field(name).type, lambda row, *rest, name=name: fail(row, name, *rest))
         for name, values in parsed.items()
@@ -310,17 +307,17 @@ def _typed(values: pa.Array, kind: pa.DataType, fail: Callable[[int, object, str
         return pa.array(kept, kind)
 
 
-def _parse_csv(entity: Entity, data: bytes) -> _Parsed | None:
+def _parse_csv(table: Table, data: bytes) -> _Parsed | None:
     """Return lines of CSV as arrays of text, None when a line isn't a row."""
     try:
-        table = pa_csv.read_csv(
+        read = pa_csv.read_csv(
             pa.BufferReader(data),
             read_options=pa_csv.ReadOptions(
-                column_names=entity.fields, use_threads=False, block_size=len(data) + 1
+                column_names=table.fields, use_threads=False, block_size=len(data) + 1
             ),
             parse_options=pa_csv.ParseOptions(ignore_empty_lines=False),
             convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(entity.fields, pa.string()),
+                column_types=dict.fromkeys(table.fields, pa.string()),
                 null_values=[""],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
@@ -328,11 +325,11 @@ def _parse_csv(entity: Entity, data: bytes) -> _Parsed | None:
         )
     except pa.ArrowInvalid:
         return None
-    return {name: table.column(name).combine_chunks() for name in entity.fields}
+    return {name: read.column(name).combine_chunks() for name in table.fields}
 
 
 def _csv_rows(
-    entity: Entity, lines: list[bytes], fail: Callable[[int, str | None, object, str], None]
+    table: Table, lines: list[bytes], fail: Callable[[int, str | None, object, str], None]
 ) -> Iterator[dict[str, str | None]]:
     """Yield each line as a row of texts, telling of those that aren't rows."""
     for number, line in enumerate(lines):
@@ -342,43 +339,43 @@ def _csv_rows(
             fail(number, None, line, f"a row of CSV in UTF-8 ({error})")
             yield {}
             continue
-        if len(cells) != len(entity.fields):
-            fail(number, None, f"{len(cells)} fields: {line.decode()}", f"{len(entity.fields)} fields")
-        yield {name: cell or None for name, cell in zip(entity.fields, cells, strict=False)}
+        if len(cells) != len(table.fields):
+            fail(number, None, f"{len(cells)} fields: {line.decode()}", f"{len(table.fields)} fields")
+        yield {name: cell or None for name, cell in zip(table.fields, cells, strict=False)}
 
 
-def _parse_json(entity: Entity, data: bytes) -> _Parsed | None:
+def _parse_json(table: Table, data: bytes) -> _Parsed | None:
     """Return lines of JSON objects as arrays, dates as texts; None when a line isn't a row.
 
     A comma after an object, as in the JSON document, is passed over.
     """
     if b"[" in data or data.count(b"{") != data.count(b"\n"):
         return None  # rows are flat; Arrow's parser calls itself for each level of nesting
-    target = schema(entity)
+    target = schema(table)
     fields = [
         pa.field(each.name, pa.int64() if pa.types.is_integer(each.type) else pa.string()) for each in target
     ]
     if b"},\n" in data:
         data = data.replace(b"},\n", b"}\n")
     try:
-        table = pa_json.read_json(
+        read = pa_json.read_json(
             pa.BufferReader(data),
             read_options=pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
             parse_options=pa_json.ParseOptions(
                 explicit_schema=pa.schema(fields), unexpected_field_behavior="error"
             ),
         )
-        table.validate(full=True)  # the parser takes bytes that are no UTF-8
+        read.validate(full=True)  # the parser takes bytes that are no UTF-8
     except pa.ArrowInvalid:
         return None
-    return {name: table.column(name).combine_chunks() for name in entity.fields}
+    return {name: read.column(name).combine_chunks() for name in table.fields}
 
 
 def _json_rows(
-    entity: Entity, lines: list[bytes], fail: Callable[[int, str | None, object, str], None]
+    table: Table, lines: list[bytes], fail: Callable[[int, str | None, object, str], None]
 ) -> Iterator[dict[str, str | None]]:
     """Yield each line as a row of texts, telling of those that aren't rows."""
-    target = schema(entity)
+    target = schema(table)
     for number, line in enumerate(lines):
         try:
             row: Any = msgspec.json.decode(line.removesuffix(b","))
@@ -386,11 +383,11 @@ def _json_rows(
             fail(number, None, line, f"a JSON object ({error})")
             yield {}
             continue
-        if not isinstance(row, dict) or tuple(row) != entity.fields:
-            fail(number, None, line, f"an object with the keys {', '.join(entity.fields)} in this order")
+        if not isinstance(row, dict) or tuple(row) != table.fields:
+            fail(number, None, line, f"an object with the keys {', '.join(table.fields)} in this order")
         kept: dict[str, str | None] = {}
         for name, value in row.items() if isinstance(row, dict) else ():
-            if name not in entity.fields or value is None:
+            if name not in table.fields or value is None:
                 continue
             kind = int if pa.types.is_integer(target.field(name).type) else str
             if type(value) is kind:
@@ -405,8 +402,8 @@ def _json_rows(
 # --- Parquet -----------------------------------------------------------------------------------------
 
 
-def _parquet(request: SnapshotRequest, entity: Entity, findings: Findings) -> _Read:  # noqa: ARG001 - the same in every format
-    target = schema(entity)
+def _parquet(request: SnapshotRequest, table: Table, findings: Findings) -> _Read:  # noqa: ARG001 - the same in every format
+    target = schema(table)
     texts = [field.name for field in target if pa.types.is_string(field.type)]
 
     def read(path: Path, name: str, blocks: _Blocks) -> Iterator[Rows]:
@@ -435,7 +432,7 @@ def _parquet(request: SnapshotRequest, entity: Entity, findings: Findings) -> _R
             for group, (start, _) in zip(range(len(sizes)), blocks, strict=False):
                 arrays = {}
                 for field, column in zip(target, file.read_row_group(group).columns, strict=True):
-                    arrays[field.name] = _plain(column, field.type)
+                    arrays[field.name] = _decode_dictionary(column, field.type)
                 yield Rows(name, start, arrays, None)
 
     return read
@@ -453,7 +450,7 @@ def _parquet_schema(found: pa.Schema, target: pa.Schema, file: str, findings: Fi
         findings.fail("schema", Failure(file=file, found=f"also {extra}", expected=f"{len(target)} columns"))
 
 
-def _plain(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+def _decode_dictionary(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """Return a column of a row group as one plain array.
 
     Raises ValueError when a value is longer than any that a snapshot has, or is no UTF-8.
@@ -468,7 +465,7 @@ def _plain(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     return plain
 
 
-_READERS: dict[str, Callable[[SnapshotRequest, Entity, Findings], _Read]] = {
+_READERS: dict[str, Callable[[SnapshotRequest, Table, Findings], _Read]] = {
     "csv": _csv,
     "ndjson": _ndjson,
     "json": _document,

@@ -16,20 +16,16 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from esdh_core import BLOCK_RECORDS, DATASET_VERSION, generate_columns, metadata_for
+from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, Dataset, Table
 from esdh_core.columns import Column
-from esdh_core.rules import Entity
 from esdh_core.stats import merge
 from esdh_export import (
     FORMATS,
-    MANIFEST_NAME,
-    METADATA_NAME,
-    README_NAME,
     EncodedBlock,
     SnapshotRequest,
     array_digest,
     block_digest,
-    claims,
+    build_manifest,
     entity_digest,
     render_descriptors,
 )
@@ -43,22 +39,26 @@ from esdh_manifest import (
     Stats,
     decode_manifest,
     encode_manifest,
+    entry_of,
     file_problem,
     file_problems,
     files_below,
     is_ignored,
-    entry_of,
+    manifest_name,
+    metadata_name,
+    readme_name,
     render_readme,
     restore,
     sha256sums,
 )
 
-from esdh_proof import checks
+from esdh_proof.checks import Finding, checks_of, schema
+from esdh_proof.checks.finding import differing
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, first_true, shown
 from esdh_proof.gates import judge, skip
 from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
-from esdh_proof.spelling import Memory, columns_of, text_of
+from esdh_proof.reencode import BytesSink, columns_of, text_of
 
 __all__ = ["Verification", "verify_snapshot"]
 
@@ -87,9 +87,13 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify_snapshot(
-    folder: Path, *, regenerate: bool = True, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    *,
+    dataset: Dataset = DEFAULT_DATASET,
+    regenerate: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Verify the snapshot in a folder, reading only; return what every check found.
+    """Verify the snapshot of a dataset in a folder, reading only; return what every check found.
 
     `regenerate` makes the rows again from the seed. `progress` is called after each block with its
     number of records and with that of all blocks. Damage is never an error: it is a check that failed.
@@ -99,19 +103,19 @@ def verify_snapshot(
     if not folder.is_dir():
         raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
     findings = Findings()
-    manifest = _manifest(folder, findings)
+    manifest = _manifest(folder, dataset, findings)
     request = None
     problems: list[FileProblem] = []
     if manifest is not None:
         problems = _files(folder, manifest, findings)
-        request = _request(manifest, findings)
+        request = _request(manifest, dataset, findings)
     if manifest is not None and request is not None:
         with _restored(folder, manifest, problems) as restored:
             _rows(folder, manifest, request, findings, restored, regenerate=regenerate, progress=progress)
         _name_writers(folder, request, problems, findings)
     else:
         for name in _ROW_CHECKS if manifest is not None else ("files", *_ROW_CHECKS):
-            findings.leave(name, "the manifest doesn't say what to look for")
+            findings.skip(name, "the manifest doesn't say what to look for")
     made = findings.checks()
     return Verification(
         folder=str(folder),
@@ -132,12 +136,13 @@ def verify_snapshot(
 # --- the manifest and the files ----------------------------------------------------------------------
 
 
-def _manifest(folder: Path, findings: Findings) -> Manifest | None:
+def _manifest(folder: Path, dataset: Dataset, findings: Findings) -> Manifest | None:
     """Return the manifest, None when it can't be read or isn't in the form that it is written in."""
-    names = manifest_names(folder)
+    own = manifest_name(dataset.dataset_version)
+    names = sorted(manifest_names(folder), key=lambda name: (name != own, name))  # that of this dataset first
     if len(names) != 1:
         found = ", ".join(names) or None
-        findings.fail("manifest", Failure(file=MANIFEST_NAME, found=found, expected="one manifest"))
+        findings.fail("manifest", Failure(file=own, found=found, expected="one manifest"))
     if not names:
         return None
     name = names[0]
@@ -155,9 +160,7 @@ def _manifest(folder: Path, findings: Findings) -> Manifest | None:
         findings.fail("manifest", Failure(file=name, found=shown(error), expected="a snapshot's manifest"))
         return None
     _same_bytes(folder, name, encode_manifest(manifest), "manifest", findings)
-    findings.expect(
-        "manifest", name, None, name, f"snapshot_manifest_{manifest.dataset_version.replace('.', '_')}.json"
-    )
+    findings.expect("manifest", name, None, name, manifest_name(manifest.dataset_version))
     return manifest
 
 
@@ -199,7 +202,7 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FilePro
     problems = list(file_problems(folder, manifest))
     for problem in problems:
         _fail_file(problem, "files", findings)
-    name = manifest_names(folder)[0]
+    name = next(each for each in manifest_names(folder))
     extras = files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}
     extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # told already
     ignored = {extra for extra in extras if is_ignored(extra)}
@@ -212,7 +215,10 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FilePro
     itself, written = entry_of((folder / name).read_bytes()), entry_of(encode_manifest(manifest))
     changed = file_problem(folder, name, written)
     listed = {**manifest.checksums, name: written if changed is not None and changed.remedy else itself}
-    for path, rendered in ((SUMS_NAME, sha256sums(listed)), (README_NAME, render_readme(manifest))):
+    for path, rendered in (
+        (SUMS_NAME, sha256sums(listed)),
+        (readme_name(manifest.dataset_version), render_readme(manifest)),
+    ):
         _rendered(folder, path, rendered, findings)
     findings.note(
         "files",
@@ -242,7 +248,7 @@ def _name_writers(
     """Say of Parquet files that aren't as listed, while all checks of their rows passed, who wrote them."""
     if any(findings.failed(check) for check in ("schema", "formats")):
         return
-    for path in (each.path for each in problems if each.path in request.tables() and not each.remedy):
+    for path in (each.path for each in problems if request.is_table(each.path) and not each.remedy):
         if not path.endswith(".parquet") or not regular(folder, path):
             continue
         by = pq.read_metadata(folder / path).created_by
@@ -264,18 +270,22 @@ def _rendered(folder: Path, path: str, rendered: bytes, findings: Findings) -> N
         _same_bytes(folder, path, rendered, "files", findings)
 
 
-def _request(manifest: Manifest, findings: Findings) -> SnapshotRequest | None:
+def _request(manifest: Manifest, dataset: Dataset, findings: Findings) -> SnapshotRequest | None:
     """Return the request that the manifest answers, None when this program can't say what it means."""
-    if manifest.dataset_version != DATASET_VERSION:
+    if manifest.dataset_version != dataset.dataset_version:
         for name in _ROW_CHECKS:
-            findings.leave(
-                name, f"the snapshot is of {manifest.dataset_version}; this program knows {DATASET_VERSION}"
+            findings.skip(
+                name,
+                f"the snapshot is of {manifest.dataset_version}; this program knows {dataset.dataset_version}",
             )
         return None
     try:
-        return SnapshotRequest.of(manifest)
+        return SnapshotRequest.of(manifest, dataset)
     except ValueError as error:
-        findings.fail("manifest", Failure(file=MANIFEST_NAME, found=shown(error), expected="a request"))
+        findings.fail(
+            "manifest",
+            Failure(file=manifest_name(manifest.dataset_version), found=shown(error), expected="a request"),
+        )
         return None
 
 
@@ -294,11 +304,11 @@ def _rows(
 ) -> None:
     """Run every check that reads rows, then those over their sums."""
     if not regenerate:
-        findings.leave("regenerated", "the rows were not made again, as --no-regenerate asks")
+        findings.skip("regenerated", "the rows were not made again, as --no-regenerate asks")
     tables = {
-        (name, entity.plural): read_blocks(folder, request, entity, name, findings, restored=restored)
+        (name, table.name): read_blocks(folder, request, table, name, findings, restored=restored)
         for name in request.formats
-        for entity in request.chosen
+        for table in request.tables
     }
     reading = _Reading(manifest, request, findings, regenerate=regenerate)
     for start in range(0, request.records, BLOCK_RECORDS):
@@ -314,7 +324,7 @@ def _rows(
     reading.finish(folder)
 
 
-_Tables = dict[tuple[str, str], Iterator[Rows | None]]  # by format and plural entity name
+_Tables = dict[tuple[str, str], Iterator[Rows | None]]  # by format and table name
 
 
 class _Reading:
@@ -328,11 +338,13 @@ class _Reading:
         self._findings = findings
         self._regenerate = regenerate
         self._digests: dict[tuple[str, str], list[bytes]] = {
-            (name, entity.plural): [] for name in request.formats for entity in request.chosen
+            (name, table.name): [] for name in request.formats for table in request.tables
         }
-        self._stats: Stats = {e.plural: {each.name: {} for each in e.statistics} for e in request.chosen}
-        self._texts: dict[tuple[str, str], tuple[Memory, Writer]] = {}
+        self._stats: Stats = {t.name: {each.name: {} for each in t.statistics} for t in request.tables}
+        self._texts: dict[tuple[str, str], tuple[BytesSink, Writer]] = {}
         self._rewritten: dict[str, _Rewritten] = {}
+        self._checks = checks_of(request.dataset)
+        self._name = manifest_name(request.dataset.dataset_version)
         self._checked: set[tuple[object, ...]] = set()  # what has been checked of the block at hand
 
     def block(self, start: int, count: int, tables: _Tables) -> bool:
@@ -340,7 +352,7 @@ class _Reading:
         made = None
         if self._regenerate:
             made = EncodedBlock(
-                generate_columns(start, count, self._request.seed, entities=self._request.entities)
+                self._request.dataset.columns(start, count, self._request.seed, tables=self._request.entities)
             )
         self._checked.clear()
         found = False
@@ -352,40 +364,43 @@ class _Reading:
         """Check the next block of one format; what it has in common with a format before is checked once."""
         tables: dict[str, Rows] = {}
         digests: dict[str, bytes] = {}
-        for entity in self._request.chosen:
-            rows = next(blocks[name, entity.plural])
+        for table in self._request.tables:
+            rows = next(blocks[name, table.name])
             if rows is not None:
-                digests[entity.plural] = self._table(name, entity, rows, made)
-                tables[entity.plural] = rows
+                digests[table.name] = self._table(name, table, rows, made)
+                tables[table.name] = rows
         if not tables:
             return False
         for check in ("synthetic", "integrity", "rules"):
-            self._findings.cover(check, sum(map(len, tables.values())))
+            self._findings.count_rows(check, sum(map(len, tables.values())))
         if self._new(tuple(digests.items())):
-            seed = self._request.seed
-            self._fail("synthetic", checks.synthetic(tables, seed))
-            self._fail("integrity", checks.integrity(tables, seed))
-            self._fail("rules", checks.rules(tables, seed))
+            for check in ("synthetic", "integrity", "rules"):
+                made_of_rows = getattr(self._checks, check)
+                self._fail(check, made_of_rows(self._request.dataset, tables, self._request.seed))
         for rows in tables.values():
             rows.release()
         return True
 
-    def _table(self, name: str, entity: Entity, rows: Rows, made: EncodedBlock | None) -> bytes:
-        """Check a block of one entity in one format; return its digest."""
-        digest = block_digest(_column_digests(rows))
-        self._digests[name, entity.plural].append(digest)
-        same = made is not None and digest == block_digest(made.digests(entity))
-        columns = made.columns[entity.plural] if made and same else columns_of(entity, rows.arrays)
+    def _table(self, name: str, table: Table, rows: Rows, made: EncodedBlock | None) -> bytes:
+        """Check a block of one table in one format; return its digest."""
+        digest = block_digest(_column_digests(rows, table))
+        self._digests[name, table.name].append(digest)
+        same = made is not None and digest == made.digest_of(table)
+        columns = (
+            made.columns[table.name]
+            if made and same
+            else columns_of(self._request.dataset, table, rows.arrays)
+        )
         if made is not None:
-            self._findings.cover("regenerated", len(rows))
+            self._findings.count_rows("regenerated", len(rows))
             if not same:
-                self._explain(rows, entity, made)
-        self._spelled(name, entity, rows, columns, made=made if same else None)
-        self._findings.cover("schema", len(rows))
-        if self._new((entity.plural, digest)):
-            self._fail("schema", checks.schema_rules(rows, entity))
-        if self._new((entity.plural,)):
-            self._count(entity, rows, columns)
+                self._explain(rows, table, made)
+        self._spelled(name, table, rows, columns, made=made if same else None)
+        self._findings.count_rows("schema", len(rows))
+        if self._new((table.name, digest)):
+            self._fail("schema", schema(rows, table))
+        if self._new((table.name,)):
+            self._count(table, rows, columns)
         return digest
 
     def _new(self, content: tuple[object, ...]) -> bool:
@@ -394,35 +409,35 @@ class _Reading:
         self._checked.add(content)
         return new
 
-    def _fail(self, check: str, found: Iterator[checks.Finding]) -> None:
+    def _fail(self, check: str, found: Iterator[Finding]) -> None:
         for finding in found:
             row = first_true(finding.wrong)
             if row is None:
                 continue
             rows = finding.rows
             value = shown(rows.arrays[finding.field][row].as_py())
-            if finding.told is not None and value is not None:
-                value = finding.told(value)
+            if finding.describe is not None and value is not None:
+                value = finding.describe(value)
             expected = finding.expected if isinstance(finding.expected, str) else finding.expected(row)
             failure = Failure(
                 file=rows.file, row=rows.start + row, field=finding.field, found=value, expected=expected
             )
             self._findings.fail(check, failure, count=int(finding.wrong.sum()))
 
-    def _explain(self, rows: Rows, entity: Entity, made: EncodedBlock) -> None:
+    def _explain(self, rows: Rows, table: Table, made: EncodedBlock) -> None:
         """Tell the first row and field in which a block differs from what the seed gives."""
         first: tuple[int, str, pa.Array] | None = None
         wrong: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
-        for field, column in made.columns[entity.plural].items():
+        for field, column in made.columns[table.name].items():
             expected = made.array(column)
             count = min(len(rows), len(expected))
-            mask = checks.differing(rows.arrays[field].slice(0, count), expected.slice(0, count))
+            mask = differing(rows.arrays[field].slice(0, count), expected.slice(0, count))
             wrong = mask if wrong is None else wrong | mask
             row = first_true(mask)
             if row is not None and (first is None or row < first[0]):
                 first = row, field, expected
         if first is None or wrong is None:  # the same as far as it goes
-            number = len(next(iter(made.columns[entity.plural].values())))
+            number = len(next(iter(made.columns[table.name].values())))
             self._findings.expect("regenerated", rows.file, None, f"{len(rows)} rows", f"{number} rows")
             return
         row, field, expected = first
@@ -438,7 +453,7 @@ class _Reading:
     def _spelled(
         self,
         name: str,
-        entity: Entity,
+        table: Table,
         rows: Rows,
         columns: dict[str, Column] | None,
         *,
@@ -447,14 +462,16 @@ class _Reading:
         """Hold a text format's bytes against those that its writer gives for the same values."""
         if rows.text is None:
             if made is not None:
-                self._rewrite(entity, rows, made)
+                self._rewrite(table, rows, made)
             elif self._regenerate:
-                self._rewritten.setdefault(rows.file, _Rewritten(entity, self._request.seed)).drop()
+                self._rewritten.setdefault(rows.file, _Rewritten(self._request, table)).drop()
             return
         if columns is None or not rows.text:
             return  # a value that no column holds has failed another check
         expected = (
-            self._text(name, entity, made) if made else text_of(name, entity, columns, self._request.seed)
+            self._text(name, table, made)
+            if made
+            else text_of(name, self._request.dataset, table, columns, self._request.seed)
         )
         found, ending = memoryview(rows.text), b""
         if name == "json":  # the section writes the separator before a row, the document has it after
@@ -474,28 +491,28 @@ class _Reading:
         )
         self._findings.fail("schema", failure)
 
-    def _text(self, name: str, entity: Entity, made: EncodedBlock) -> memoryview:
+    def _text(self, name: str, table: Table, made: EncodedBlock) -> memoryview:
         """Return a block as its format's writer gives it; the writer is kept, and what it has rendered."""
-        if (name, entity.plural) not in self._texts:
-            sink = Memory()
-            self._texts[name, entity.plural] = (
+        if (name, table.name) not in self._texts:
+            sink = BytesSink()
+            self._texts[name, table.name] = (
                 sink,
-                FORMATS[name].Writer(sink, entity, seed=self._request.seed),
+                FORMATS[name].Writer(sink, table, dataset=self._request.dataset, seed=self._request.seed),
             )
-        sink, writer = self._texts[name, entity.plural]
+        sink, writer = self._texts[name, table.name]
         sink.take()
         writer.write(made)
         return sink.take()
 
-    def _rewrite(self, entity: Entity, rows: Rows, made: EncodedBlock) -> None:
-        self._rewritten.setdefault(rows.file, _Rewritten(entity, self._request.seed)).write(made)
+    def _rewrite(self, table: Table, rows: Rows, made: EncodedBlock) -> None:
+        self._rewritten.setdefault(rows.file, _Rewritten(self._request, table)).write(made)
 
-    def _count(self, entity: Entity, rows: Rows, columns: dict[str, Column] | None) -> None:
-        self._findings.cover("stats", len(rows))
-        self._findings.cover("fidelity", len(rows))
-        kept = self._stats[entity.plural]
+    def _count(self, table: Table, rows: Rows, columns: dict[str, Column] | None) -> None:
+        self._findings.count_rows("stats", len(rows))
+        self._findings.count_rows("fidelity", len(rows))
+        kept = self._stats[table.name]
         try:
-            counts = {each.name: each.count((columns or {})[each.field]) for each in entity.statistics}
+            counts = {each.name: each.count((columns or {})[each.field]) for each in table.statistics}
         except (KeyError, TypeError):  # a value of another kind, which the check of the schema names
             failure = Failure(
                 file=rows.file,
@@ -505,7 +522,7 @@ class _Reading:
             )
             self._findings.fail("stats", failure)
             return
-        self._stats[entity.plural] = {name: merge([kept[name], counts[name]]) for name in kept}
+        self._stats[table.name] = {name: merge([kept[name], counts[name]]) for name in kept}
 
     def finish(self, folder: Path) -> None:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
@@ -513,65 +530,69 @@ class _Reading:
         self._counted()
         self._judged()
         listed_as_asked = self._claimed(content)
-        metadata = metadata_for(self._request.records, self._request.seed, entities=self._request.chosen)
         if "json" in self._request.formats:
-            _rendered(folder, METADATA_NAME, metadata_document(metadata), self._findings)
+            metadata = metadata_document(self._request.dataset.metadata(self._rows(), self._request.seed))
+            _rendered(folder, metadata_name(self._manifest.dataset_version), metadata, self._findings)
         if listed_as_asked:  # else a manifest of a million made-up parts would be rendered at length
-            for path, rendered in render_descriptors(self._manifest).items():
+            for path, rendered in render_descriptors(self._manifest, self._request.dataset).items():
                 _rendered(folder, path, rendered, self._findings)
         for path, rewritten in self._rewritten.items():
             rewritten.compare(folder, path, self._manifest, self._findings)
 
+    def _rows(self) -> dict[str, int]:
+        """Return the number of rows that each table must have."""
+        return {table.name: self._request.records for table in self._request.tables}
+
     def _content(self) -> dict[str, str]:
         """Compare the content digests of every format with each other and with the manifest's."""
         content: dict[str, str] = {}
-        for (name, plural), blocks in self._digests.items():
+        for (name, table), blocks in self._digests.items():
             digest = entity_digest(blocks)
             file = self._request.files().get(
-                f"{plural}_{name}", f"{self._request.files().get('dataset_json')}"
+                f"{table}_{name}", f"{self._request.files().get('dataset_json')}"
             )
-            content.setdefault(plural, digest)
-            self._findings.cover("formats", self._request.records)
+            content.setdefault(table, digest)
+            self._findings.count_rows("formats", self._request.records)
             self._findings.expect(
-                "formats", file, f"{plural} content digest", digest, self._manifest.content.get(plural)
+                "formats", file, f"{table} content digest", digest, self._manifest.content.get(table)
             )
-            if digest != content[plural]:
+            if digest != content[table]:
                 failure = Failure(
-                    file=file, field=plural, found=digest, expected=f"{content[plural]}, as in other formats"
+                    file=file, field=table, found=digest, expected=f"{content[table]}, as in other formats"
                 )
                 self._findings.fail("formats", failure)
         return content
 
     def _counted(self) -> None:
-        for plural, statistics in self._stats.items():
-            claimed = self._manifest.stats.get(plural, {})
+        for table, statistics in self._stats.items():
+            claimed = self._manifest.stats.get(table, {})
             for statistic, counts in statistics.items():
                 told = claimed.get(statistic, {})
                 for label in sorted({*counts, *told}):
-                    field = f"stats.{plural}.{statistic}.{label}"
-                    self._findings.expect("stats", MANIFEST_NAME, field, told.get(label), counts.get(label))
+                    field = f"stats.{table}.{statistic}.{label}"
+                    self._findings.expect("stats", self._name, field, told.get(label), counts.get(label))
 
     def _judged(self) -> None:
         """Hold the recounted statistics against the plan, and the gates that the manifest claims against that."""
         claimed = self._manifest.gates
         try:
-            gates = judge(self._stats)
+            gates = judge(self._stats, dataset=self._request.dataset)
         except ProofError as error:
-            self._findings.expect("fidelity", MANIFEST_NAME, "stats", shown(error), "counts of every row")
+            self._findings.expect("fidelity", self._name, "stats", shown(error), "counts of every row")
             return
         for check in (each for each in gates.checks if not each.passed):
             field = f"stats.{check.entity}.{check.statistic}.{check.worst}"
             expected = f"about {check.expected}" if check.expected else "none"
-            self._findings.expect("fidelity", MANIFEST_NAME, field, check.observed, expected)
+            self._findings.expect("fidelity", self._name, field, check.observed, expected)
         if claimed is None or claimed.verdict == "skipped":
             self._findings.note("fidelity", "no gate was asked when the snapshot was written")
             gates = skip(self._stats)  # which claims nothing else
         if claimed is None:
             return
-        self._findings.expect("fidelity", MANIFEST_NAME, "gates.verdict", claimed.verdict, gates.verdict)
-        self._findings.expect("fidelity", MANIFEST_NAME, "gates.level", claimed.level, gates.level)
+        self._findings.expect("fidelity", self._name, "gates.verdict", claimed.verdict, gates.verdict)
+        self._findings.expect("fidelity", self._name, "gates.level", claimed.level, gates.level)
         for at, (told, made) in enumerate(zip_longest(claimed.checks, gates.checks)):
-            self._findings.expect("fidelity", MANIFEST_NAME, f"gates.checks.{at}", told, made)
+            self._findings.expect("fidelity", self._name, f"gates.checks.{at}", told, made)
 
     def _claimed(self, content: dict[str, str]) -> bool:
         """Hold every claim of the manifest that follows from the others against what it must be.
@@ -579,32 +600,34 @@ class _Reading:
         Return whether it lists the tables that the request asks for.
         """
         manifest, request = self._manifest, self._request
-        expected = build_manifest(request, content, self._stats, manifest.gates)
+        expected = build_manifest(
+            request, rows=self._rows(), content=content, stats=self._stats, gates=manifest.gates
+        )
         passed_over = {"checksums", "content", "stats", "gates"}  # other checks look at these
         for field in (name for name in Manifest.__struct_fields__ if name not in passed_over):
             found, wanted = getattr(manifest, field), getattr(expected, field)
             if isinstance(wanted, dict):
                 for key in [*wanted, *(key for key in found if key not in wanted)]:
                     self._findings.expect(
-                        "manifest", MANIFEST_NAME, f"{field}.{key}", found.get(key), wanted.get(key)
+                        "manifest", self._name, f"{field}.{key}", found.get(key), wanted.get(key)
                     )
                 self._findings.expect(
-                    "manifest", MANIFEST_NAME, f"the order of {field}", list(found), list(wanted)
+                    "manifest", self._name, f"the order of {field}", list(found), list(wanted)
                 )
             elif field == "generator":
-                self._findings.expect("manifest", MANIFEST_NAME, "generator.name", found.name, wanted.name)
+                self._findings.expect("manifest", self._name, "generator.name", found.name, wanted.name)
                 if found.version != wanted.version:
                     self._findings.note(
                         "manifest",
                         f"says it was written by version {found.version}; this is {wanted.version}",
                     )
             else:
-                self._findings.expect("manifest", MANIFEST_NAME, field, found, wanted)
-        tables = request.tables()
+                self._findings.expect("manifest", self._name, field, found, wanted)
+        tables = request.row_counts()
         listed = {path: each.rows for path, each in manifest.checksums.items() if each.rows is not None}
         for path in sorted({*tables, *listed}):
             self._findings.expect(
-                "manifest", MANIFEST_NAME, f"checksums.{path}.rows", listed.get(path), tables.get(path)
+                "manifest", self._name, f"checksums.{path}.rows", listed.get(path), tables.get(path)
             )
         return listed == tables
 
@@ -612,9 +635,11 @@ class _Reading:
 class _Rewritten:
     """One Parquet file, written again from the regenerated rows for its checksum alone."""
 
-    def __init__(self, entity: Entity, seed: int) -> None:
+    def __init__(self, request: SnapshotRequest, table: Table) -> None:
         self._sink = _Hash()
-        self._writer: Writer | None = FORMATS["parquet"].Writer(self._sink, entity, seed=seed)
+        self._writer: Writer | None = FORMATS["parquet"].Writer(
+            self._sink, table, dataset=request.dataset, seed=request.seed
+        )
 
     def write(self, made: EncodedBlock) -> None:
         """Append a block, as it was read and as it was made again."""
@@ -674,10 +699,11 @@ class _Hash:
         """There is nothing to close."""
 
 
-def _column_digests(rows: Rows) -> Iterator[bytes]:
+def _column_digests(rows: Rows, table: Table) -> Iterator[bytes]:
     """Yield the digest of each column; one that holds a null where there can be none has one of its own."""
-    for values in rows.arrays.values():
+    for field in table.schema:
+        values = rows.arrays[field.name]
         try:
-            yield array_digest(values)
+            yield array_digest(values, nullable=field.nullable)
         except ValueError:
             yield hashlib.sha256(repr(values.to_pylist()).encode()).digest()

@@ -4,22 +4,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from esdh_core.datasets import catalog
 
-from esdh_cli.audited import audit_options, audited
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+from esdh_cli.audit import audit_options, audited
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
 from esdh_cli.progress import counted
-from esdh_cli.stopping import stoppable
+from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
     from esdh_proof import Check, Verification
 
 __all__ = ["verify_snapshot"]
 
-_EXAMPLES = """\b
+_EXAMPLES = f"""\b
 Examples:
-  esdh verify-snapshot data/snapshots/v0.1
+  esdh verify-snapshot data/snapshots/{catalog.VERSION}
   esdh verify-snapshot out --json
   esdh verify-snapshot old --no-regenerate
 """
@@ -53,7 +54,7 @@ def verify_snapshot(
     as_json: bool,
 ) -> None:
     """Run `esdh verify-snapshot`."""
-    with sentences(after="nothing was verified"), stoppable():
+    with exit_on_error(after="nothing was verified"), interruptible():
         import esdh_proof
 
         with audited(audit_log, actor, "verify-snapshot", folder) as run:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from esdh_core import Dataset, Table
-from esdh_core.plan import FieldPlan, EntityPlan
+from esdh_core.plan import EntityPlan, FieldPlan
 from esdh_core.rules import Rule
 from esdh_manifest import FileEntry, Manifest
 

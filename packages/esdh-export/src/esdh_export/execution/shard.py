@@ -10,11 +10,11 @@ from esdh_core.columns import Column, concatenate
 from esdh_core.stats import merge
 from esdh_manifest import FileEntry, Stats
 
-from esdh_export.execution.cpu import usable_cores
 from esdh_export.encoding.block import EncodedBlock
+from esdh_export.execution.cpu import usable_cores
+from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import new_file
-from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.request import Shard, SnapshotRequest
 from esdh_export.storage.store import Store
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from esdh_export.io.hashed_file import HashedFile
 from esdh_export.formats.ndjson import JsonRows
 from esdh_export.formats.text import TextWriter
+from esdh_export.io.hashed_file import HashedFile
 
 __all__ = ["EXTENSION", "Writer", "assemble", "metadata_document"]
 

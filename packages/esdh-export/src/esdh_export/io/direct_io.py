@@ -1,12 +1,12 @@
 """Writing past the system's page cache, where system and file system can."""
 
-import errno
 import mmap
 import os
 from collections import deque
 from pathlib import Path
 
 from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.sync import is_unsupported
 
 if os.name != "nt":
     import fcntl

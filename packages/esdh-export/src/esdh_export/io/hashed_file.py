@@ -1,7 +1,6 @@
 """A file that is hashed as it is written, and synced before it counts."""
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType

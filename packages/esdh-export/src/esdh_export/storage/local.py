@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from esdh_core import DATASET_SLUG
 from esdh_manifest import (
     MANIFEST_NAME_PATTERN,
     SUMS_NAME,
@@ -26,9 +25,9 @@ from esdh_manifest import (
     ManifestError,
     decode_manifest,
     encode_manifest,
+    entry_of,
     file_problem,
     file_problems,
-    entry_of,
     sha256sums,
     snapshot_files,
 )
@@ -59,10 +58,11 @@ def _remedy(error: OSError) -> str:
 
 
 class Target:
-    """An output folder, by its real path."""
+    """An output folder, by its real path; `manifest_name` is the manifest's of the snapshot that is to stand there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, manifest_name: str) -> None:
         self.shown = folder
+        self._manifest_name = manifest_name
         try:
             self.folder = folder.resolve()
             current = Path.cwd().resolve()
@@ -181,9 +181,9 @@ class Target:
         found = snapshot_files(self.folder) - self._moved()
         if not found:
             return None
-        # This version's own name first: a copy under another name is the user's.
+        # The dataset version's own name first: a copy under another name is the user's.
         named = {path.name for path in self.folder.glob(MANIFEST_NAME_PATTERN)}
-        manifests = sorted(named, key=lambda name: (name != f"snapshot_manifest_{DATASET_SLUG}.json", name))
+        manifests = sorted(named, key=lambda name: (name != self._manifest_name, name))
         if not manifests:
             raise TargetError(
                 f"output folder {str(self.shown)!r} holds {min(found)!r}, which isn't a snapshot's, and is left as it is; "

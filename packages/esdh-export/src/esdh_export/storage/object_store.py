@@ -3,8 +3,9 @@
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -13,14 +14,16 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pyarrow as pa
 from esdh_manifest import (
+    MANIFEST_NAME_PATTERN,
     SUMS_NAME,
     FileProblem,
     Manifest,
     ManifestError,
     decode_manifest,
     encode_manifest,
-    is_ignored,
     entry_of,
+    is_ignored,
+    manifest_name,
     sha256sums,
 )
 from pyarrow import fs
@@ -28,7 +31,6 @@ from pyarrow import fs
 from esdh_export.errors import TargetError
 from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import HashedFile
-from esdh_export.request import MANIFEST_NAME
 
 __all__ = ["ObjectStore", "Prefix", "asking"]
 
@@ -163,18 +165,19 @@ class Prefix(msgspec.Struct, frozen=True):
         found = self._sizes()
         if not found:
             return None
-        if MANIFEST_NAME not in found:
+        name = _manifest_name(found)
+        if name is None:
             raise TargetError(
-                f"output folder {str(self)!r} holds {min(found)!r} and no {MANIFEST_NAME}, so it is no snapshot, or one that "
+                f"output folder {str(self)!r} holds {min(found)!r} and no {MANIFEST_NAME_PATTERN}, so it is no snapshot, or one that "
                 "was never finished; remove what is there, or name an empty prefix"
             )
         try:
-            manifest = decode_manifest(self._read(MANIFEST_NAME))
+            manifest = decode_manifest(self._read(name))
         except ManifestError as error:
             raise TargetError(
-                f"output folder {str(self)!r} holds a {MANIFEST_NAME} that can't be read ({error}); name an empty prefix"
+                f"output folder {str(self)!r} holds a {name} that can't be read ({error}); name an empty prefix"
             ) from error
-        foreign = set(found) - {*manifest.checksums, SUMS_NAME, MANIFEST_NAME}
+        foreign = set(found) - {*manifest.checksums, SUMS_NAME, name}
         if foreign:
             raise TargetError(
                 f"output folder {str(self)!r} holds {min(foreign)!r} beside a snapshot; name an empty prefix"
@@ -186,7 +189,8 @@ class Prefix(msgspec.Struct, frozen=True):
         system, path = self.filesystem()
         for outer in (each for each in PurePosixPath(path).parents if each.name):
             with suppress(OSError):
-                if _asked(system.get_file_info, f"{outer}/{MANIFEST_NAME}").is_file:
+                beside = _asked(system.get_file_info, fs.FileSelector(str(outer), allow_not_found=True))
+                if _manifest_name(each.base_name for each in beside) is not None:
                     raise TargetError(
                         f"output folder {str(self)!r} lies in a prefix that holds a snapshot, which would be damaged by it; "
                         "name a prefix outside"
@@ -194,23 +198,27 @@ class Prefix(msgspec.Struct, frozen=True):
 
     def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot; every one is read."""
-        written, found = encode_manifest(manifest), self._sizes()
-        if self._read(MANIFEST_NAME) != written:
-            return [FileProblem(MANIFEST_NAME, "in another form", "the form that it was written in")]
+        written, found, name = (
+            encode_manifest(manifest),
+            self._sizes(),
+            manifest_name(manifest.dataset_version),
+        )
+        if name not in found or self._read(name) != written:
+            return [FileProblem(name, "in another form", "the form that it was written in")]
         if SUMS_NAME not in found or self._read(SUMS_NAME) != sha256sums(
-            {**manifest.checksums, MANIFEST_NAME: entry_of(written)}
+            {**manifest.checksums, name: entry_of(written)}
         ):
-            return [FileProblem(SUMS_NAME, "another list", f"what {MANIFEST_NAME} lists")]
+            return [FileProblem(SUMS_NAME, "another list", f"what {name} lists")]
         system, path = self.filesystem()
         problems = []
-        for name, listed in manifest.checksums.items():
-            if found.get(name) != listed.bytes:
-                size = "missing" if name not in found else f"{found[name]} bytes long"
-                problems.append(FileProblem(name, size, f"{listed.bytes} bytes"))
+        for file, entry in manifest.checksums.items():
+            if found.get(file) != entry.bytes:
+                size = "missing" if file not in found else f"{found[file]} bytes long"
+                problems.append(FileProblem(file, size, f"{entry.bytes} bytes"))
                 continue
-            digest = _asked(_sha256, system, f"{path}/{name}")
-            if digest != listed.sha256:
-                problems.append(FileProblem(name, f"of SHA-256 {digest}", f"SHA-256 {listed.sha256}"))
+            digest = _asked(_sha256, system, f"{path}/{file}")
+            if digest != entry.sha256:
+                problems.append(FileProblem(file, f"of SHA-256 {digest}", f"SHA-256 {entry.sha256}"))
         return problems
 
     def _sizes(self) -> dict[str, int]:
@@ -224,6 +232,11 @@ class Prefix(msgspec.Struct, frozen=True):
     def _read(self, name: str) -> bytes:
         system, path = self.filesystem()
         return _asked(_content, system, f"{path}/{name}")
+
+
+def _manifest_name(names: Iterable[str]) -> str | None:
+    """Return the first that is a manifest's name."""
+    return next((name for name in sorted(names) if fnmatch(name, MANIFEST_NAME_PATTERN)), None)
 
 
 def _content(system: fs.FileSystem, path: str) -> bytes:
@@ -281,7 +294,7 @@ class ObjectStore(msgspec.Struct, frozen=True):
     prefix: Prefix
     fragments: Path
 
-    def create(self, path: str, *, large: bool, behind: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, behind the caller
+    def create(self, path: str, *, large: bool, background: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, background the caller
         """Open a new object of the snapshot by its relative path."""
         system, prefix = self.prefix.filesystem()
         stream = _asked(system.open_output_stream, f"{prefix}/{path}")

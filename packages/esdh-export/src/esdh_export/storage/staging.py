@@ -13,14 +13,13 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from esdh_core import plan_sha256
 from esdh_manifest import file_problem, files_below
 
 from esdh_export.errors import GateError
+from esdh_export.execution.shard import Progress, ShardReport, write_shard
 from esdh_export.io.hashed_file import new_file
 from esdh_export.io.sync import sync_folder
 from esdh_export.request import Shard, SnapshotRequest
-from esdh_export.execution.shard import Progress, ShardReport, write_shard
 from esdh_export.storage.store import LocalStore
 
 __all__ = ["Staging"]
@@ -31,10 +30,16 @@ _reports = msgspec.json.Decoder(ShardReport)
 
 def _fingerprint(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
-    asked = {**msgspec.structs.asdict(request), "randomized": False}  # where a seed is from changes no row
+    asked = msgspec.structs.asdict(request)
+    asked |= {
+        "dataset": request.dataset.dataset_version,
+        "randomized": False,
+    }  # where a seed is from changes no row
     versions = {name: version(name) for name in ("esdh-core", "esdh-export", "pyarrow")}
     versions |= {module.__name__: module.__version__ for module in (msgspec, np)}
-    return msgspec.json.encode({"request": asked, "plan_sha256": plan_sha256(), "versions": versions})
+    return msgspec.json.encode(
+        {"request": asked, "plan_sha256": request.dataset.plan_sha256, "versions": versions}
+    )
 
 
 class Staging(msgspec.Struct, frozen=True):

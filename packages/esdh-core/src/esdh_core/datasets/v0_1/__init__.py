@@ -15,7 +15,7 @@ from esdh_core.datasets.v0_1.profiles import PROFILES
 from esdh_core.datasets.v0_1.vehicles import VEHICLES
 from esdh_core.ids import OrdinalIds, RecordId
 
-__all__ = ["V0_1", "Record"]
+__all__ = ["DEFAULT_DATASET", "ENTITIES", "GENERATED_AT", "Record"]
 
 
 class Record(NamedTuple):
@@ -27,13 +27,13 @@ class Record(NamedTuple):
     profile: Profile
 
 
-V0_1 = Dataset(
+DEFAULT_DATASET = Dataset(
     dataset_version=DATASET_VERSION,
     marker=SYNTHETIC_SOURCE,
     reference_date=REFERENCE_DATE,
     tables=(PERSONS, VEHICLES, PROFILES),
     ids=OrdinalIds(DATASET_VERSION, VERSION_ORDINAL, {"person": 1, "vehicle": 2, "profile": 3}),
-    location=f"{__name__}:V0_1",
+    location=f"{__name__}:DEFAULT_DATASET",
     note="Record i is person i, vehicle i and profile i. Ages count to the reference instant, which is also given as "
     "the date of publication.",
     privacy_note="None: the persons don't exist.",
@@ -41,3 +41,5 @@ V0_1 = Dataset(
     metadata_type=DatasetMetadata,
     record_type=Record,
 )
+ENTITIES = DEFAULT_DATASET.tables
+GENERATED_AT = DEFAULT_DATASET.generated_at

@@ -12,7 +12,7 @@ import click
 
 from esdh_cli.errors import is_ours
 from esdh_cli.parameters import LocalPath
-from esdh_cli.stopping import unstoppable
+from esdh_cli.signals import unstoppable
 
 if TYPE_CHECKING:
     from esdh_proof import SnapshotIdentity
@@ -99,7 +99,7 @@ def audited(log: Path | None, actor: str | None, action: str, *places: object) -
     from datetime import UTC, datetime
     from importlib.metadata import version
 
-    from esdh_proof import AuditError, SnapshotIdentity, AuditLog, actor_of_environment
+    from esdh_proof import AuditError, AuditLog, SnapshotIdentity, actor_of_environment
 
     if any(_is_stream(log, stream) for stream in (sys.stdout, sys.stderr)):
         raise AuditError(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Terminated", "stoppable", "unstoppable"]
+__all__ = ["Terminated", "interruptible", "unstoppable"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,7 +16,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt at the first SIGINT, Terminated at the first SIGTERM, and let nothing disturb the clean-up after it."""
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield

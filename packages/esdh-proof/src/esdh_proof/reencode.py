@@ -7,20 +7,19 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from esdh_core import entity_named
-from esdh_core.columns import Categorical, Column, Date, FixedText, Integer, Categories, day_number
-from esdh_core.rules import Block, Entity
+from esdh_core import Dataset, Table
+from esdh_core.columns import Categorical, Categories, Column, Date, FixedText, Integer, day_number
 from esdh_export import FORMATS, EncodedBlock
 from esdh_export.formats import Writer
 
-__all__ = ["Memory", "columns_of", "text_of"]
+__all__ = ["BytesSink", "columns_of", "text_of"]
 
 _YEARS = range(1800, 2200)  # a column of integers or dates is as wide as its range, so that is bounded
 _DAYS = (day_number(dt.date(_YEARS[0], 1, 1)), day_number(dt.date(_YEARS[-1], 12, 31)))
 _IDENTIFIER = r"^[0-9A-Za-z-]+$"
 
 
-class Memory:
+class BytesSink:
     """A sink that keeps what is written until it is taken."""
 
     def __init__(self) -> None:
@@ -37,21 +36,21 @@ class Memory:
         return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
 
-def columns_of(entity: Entity, arrays: Mapping[str, pa.Array]) -> dict[str, Column] | None:
-    """Return an entity's arrays as columns of the kinds that its rules make, or None when a value fits none.
+def columns_of(dataset: Dataset, table: Table, arrays: Mapping[str, pa.Array]) -> dict[str, Column] | None:
+    """Return a table's arrays as columns of the kinds that its rules make, or None when a value fits none.
 
     That is a null that is no text, an integer that is no year and a date of other centuries.
     """
-    widths = _widths(entity.plural)
+    widths = _widths(dataset, table)
     columns = {name: _column(values, widths.get(name)) for name, values in arrays.items()}
     kept = {name: column for name, column in columns.items() if column is not None}
     return kept if len(kept) == len(columns) else None
 
 
 @cache
-def _widths(plural: str) -> dict[str, int]:
+def _widths(dataset: Dataset, table: Table) -> dict[str, int]:
     """Return the width of each field whose texts have one width, from the columns of no rows."""
-    columns = entity_named(plural).columns(Block(seed=0, start=0, count=0))
+    columns = table.columns(dataset.block(0, 0))
     return {name: each.matrix.shape[1] for name, each in columns.items() if isinstance(each, FixedText)}
 
 
@@ -83,10 +82,10 @@ def _coded(values: pa.Array) -> Categorical:
     return Categorical(encoded.indices.to_numpy(), Categories(encoded.dictionary.to_pylist()))
 
 
-def text_of(name: str, entity: Entity, columns: dict[str, Column], seed: int) -> memoryview:
+def text_of(name: str, dataset: Dataset, table: Table, columns: dict[str, Column], seed: int) -> memoryview:
     """Return the rows that a text format writes for some columns, without its header."""
-    sink = Memory()
-    writer: Writer = FORMATS[name].Writer(sink, entity, seed=seed)
+    sink = BytesSink()
+    writer: Writer = FORMATS[name].Writer(sink, table, dataset=dataset, seed=seed)
     sink.take()
-    writer.write(EncodedBlock({entity.plural: columns}))
+    writer.write(EncodedBlock({table.name: columns}))
     return sink.take()
