@@ -51,7 +51,7 @@ def synthetic(dataset: Dataset, tables: Tables, seed: int) -> Iterator[Finding]:
     ):
         if name in tables:
             rows = tables[name]
-            real = pc.unpermute(pc.match_substring_regex(rows.arrays[field], pattern))
+            real = pc.invert(pc.match_substring_regex(rows.arrays[field], pattern))
             yield Finding(rows, field, to_mask(real), expected)
 
 
@@ -256,7 +256,7 @@ def _person_rules(rows: Rows) -> Iterator[Finding]:
     yield from _ages(rows)
     number = pc.match_substring_regex(of["address_line_1"], "^[1-9][0-9]{2,3} ")
     street = pc.replace_substring_regex(of["address_line_1"], "^[0-9]+ ", "")
-    wrong = to_mask(pc.unpermute(number)) | outside(street, _streets())
+    wrong = to_mask(pc.invert(number)) | outside(street, _streets())
     yield Finding(rows, "address_line_1", wrong, "a number from 100 to 9999 and a street of the tables")
     unit = of["address_line_2"]
     wrong = outside(unit, _units()) & unit.is_valid().to_numpy(zero_copy_only=False)
