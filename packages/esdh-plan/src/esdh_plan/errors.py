@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-__all__ = ["Fault", "PlanError", "listed", "near", "shown"]
+__all__ = ["Fault", "PlanError", "listed", "near", "printed", "shown"]
 
 _TOLD = 50  # faults that the text of an error lists; a hostile file has any number of them
 _WIDTH = 60  # characters of a value that a message repeats
@@ -58,10 +58,15 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return f"keys and values ({_cut(', '.join(map(str, value)))})" if value else "no keys"
+        return f"keys and values ({_cut(printed(', '.join(map(str, value))))})" if value else "no keys"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return str(value) if isinstance(value, int | Decimal) else _cut(repr(value))
+
+
+def printed(text: str) -> str:
+    """Return a text in one line: with escapes where it has a character that isn't printed."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _cut(text: str) -> str:

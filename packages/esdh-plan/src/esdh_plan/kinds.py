@@ -4,6 +4,7 @@
 such as a share and a number of rows.
 """
 
+import dataclasses
 import functools
 import types
 from collections.abc import Mapping
@@ -30,7 +31,8 @@ class Scalar:
         raise NotImplementedError
 
 
-class Kind(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Kind:
     """A type: its base with what stands in brackets, and what `Meta` says of it.
 
     `base` is bool, int, float, str, Decimal, NoneType, list, tuple, dict, Literal, Union, Any or a class (a Struct or a
@@ -46,7 +48,7 @@ class Kind(NamedTuple):
         said = (getattr(meta, name) for meta in reversed(self.meta))
         return next((one for one in said if one is not None), None)
 
-    @property
+    @functools.cached_property
     def expected(self) -> str | None:
         """The words for what would be right, from `Meta(extra={"expected": ...})`."""
         said = (
@@ -54,21 +56,25 @@ class Kind(NamedTuple):
         )
         return next(said, None)
 
-    @property
+    @functools.cached_property
     def is_struct(self) -> bool:
         """Whether it is a Struct."""
         return isinstance(self.base, type) and issubclass(self.base, msgspec.Struct)
 
-    @property
+    @functools.cached_property
     def is_scalar(self) -> bool:
         """Whether it reads its values by itself."""
         return isinstance(self.base, type) and issubclass(self.base, Scalar)
 
-    @property
+    @functools.cached_property
     def options(self) -> list["Kind"]:
-        """The kinds of a union, or this one; null isn't any: a key that says nothing is left out."""
+        """The kinds of a union, which keep what is said of the whole, or this one.
+
+        Null isn't any of them: a key that says nothing is left out.
+        """
         if self.base is Union:
-            return [option for kind in self.args for option in kind.options]
+            inner = [option for kind in self.args for option in kind.options]
+            return [dataclasses.replace(option, meta=(*self.meta, *option.meta)) for option in inner]
         return [] if self.base is types.NoneType else [self]
 
 
@@ -83,7 +89,7 @@ def kind_of(form: Any) -> Kind:
     if get_origin(form) is Annotated:
         inner, *meta = get_args(form)
         kind = kind_of(inner)
-        return kind._replace(meta=(*kind.meta, *(one for one in meta if isinstance(one, Meta))))
+        return dataclasses.replace(kind, meta=(*kind.meta, *(one for one in meta if isinstance(one, Meta))))
     origin, args = get_origin(form), get_args(form)
     if origin in (Union, types.UnionType):
         return Kind(Union, tuple(map(kind_of, args)), ())

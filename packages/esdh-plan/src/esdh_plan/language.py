@@ -207,13 +207,13 @@ class ChoiceBy(_Words, frozen=True, kw_only=True):
 
     by: Annotated[Reference, _about("The coded field that decides.")]
     of: Annotated[
-        "dict[Label | None, dict[Label, Weight] | list[Label] | ChoiceBy]",
+        "dict[Label | None, Labels]",
         _about("The choice for each value of that field."),
         Meta(min_length=1),
     ]
-    else_: Annotated[
-        "dict[Label, Weight] | list[Label] | ChoiceBy | None", _about("The choice for every other value.")
-    ] = msgspec.field(name="else", default=None)
+    else_: Annotated["Labels | None", _about("The choice for every other value.")] = msgspec.field(
+        name="else", default=None
+    )
 
     @classmethod
     def fits(cls, content: Mapping[Any, Any]) -> bool:
@@ -227,7 +227,10 @@ class ChoiceBy(_Words, frozen=True, kw_only=True):
         yield from _labels_refused(self.else_, ("else",))
 
 
-Labels = dict[Label, Weight] | list[Label] | ChoiceBy
+Labels = Annotated[
+    dict[Label, Weight] | list[Label] | ChoiceBy,
+    Meta(extra={"expected": "labels with weights, a list of labels, or {by, of, else}"}),
+]
 """Labels with weights, or a list of labels with a weight of 1 each, or a choice by another field."""
 
 
@@ -408,7 +411,14 @@ class CountBy(_Words, frozen=True):
 _Many = (
     Annotated[dict[_CHILDREN, Weight], Meta(min_length=1)] | Annotated[list[_CHILDREN], Meta(min_length=1)]
 )
-Count = _CHILDREN | Share | _Many | CountRange | CountBy
+Count = Annotated[
+    _CHILDREN | Share | _Many | CountRange | CountBy,
+    Meta(
+        extra={
+            "expected": f"a number from 0 to {MAX_COUNT:,}, a share, {{from, to}}, numbers with weights, or {{by, of, else}}"
+        }
+    ),
+]
 """How many children a row has."""
 
 
@@ -471,13 +481,7 @@ class Choice(Rule, frozen=True):
 
     takes: ClassVar = frozenset({"ordered"})
 
-    choice: Annotated[
-        Labels,
-        _about(
-            "Labels with their weights, a list of labels, or {by, of, else}.",
-            "labels with weights, a list of labels, or {by, of, else}",
-        ),
-    ]
+    choice: Annotated[Labels, _about("Labels with their weights, a list of labels, or {by, of, else}.")]
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse labels that can't be chosen from."""
@@ -712,6 +716,8 @@ class FileRows(_Words, frozen=True):
 class Table(_Words, frozen=True, kw_only=True):
     """A table: the root (neither `rows` nor `per`), below another (`per`), or fixed (`rows`)."""
 
+    tolerant: ClassVar = True
+
     rows: Annotated[
         Annotated[int, Meta(ge=1, le=MAX_ROWS)] | FileRows | None,
         _about(
@@ -720,13 +726,7 @@ class Table(_Words, frozen=True, kw_only=True):
         ),
     ] = None
     per: Annotated[Name | None, _about("The table that this one hangs below.")] = None
-    count: Annotated[
-        Count | None,
-        _about(
-            "How many rows each parent has; exactly one if left out.",
-            f"a number from 0 to {MAX_COUNT:,}, a share, {{from, to}}, numbers with weights, or {{by, of, else}}",
-        ),
-    ] = None
+    count: Annotated[Count | None, _about("How many rows each parent has; exactly one if left out.")] = None
     room: Annotated[
         int | None,
         Meta(
@@ -750,48 +750,54 @@ class Table(_Words, frozen=True, kw_only=True):
         for word in ("count", "room"):
             if getattr(self, word) is not None and self.per is None:
                 yield (word,), f"`{word}` is for a table with `per`"
-        if self.room is not None and self.room & (self.room - 1):
+        if isinstance(self.room, int) and self.room & (self.room - 1):
             above = 1 << self.room.bit_length()
             yield ("room",), f"expected a power of two; found {self.room}, near {above // 2} and {above}"
         yield from _count_refused(self.count, ("count",))
         yield from self._key_refused()
         yield from self._names_refused()
-        yield from _streams_refused(self.fields, ("fields",))
+        yield from _streams_refused(_known(self.fields), ("fields",))
 
     def _key_refused(self) -> Iterator[tuple[Path, str]]:
-        for number, name in enumerate(self.key or ()):
-            if name not in self.fields:
-                yield ("key", number), f"the table has no field {name!r}{near(name, self.fields)}"
-            elif name in (self.key or ())[:number]:
+        fields, key = _known(self.fields), self.key if isinstance(self.key, list) else []
+        for number, name in enumerate(key):
+            if name not in fields:
+                yield ("key", number), f"the table has no field {name!r}{near(name, fields)}"
+            elif name in key[:number]:
                 yield ("key", number), f"the field {name!r} is given twice"
 
     def _names_refused(self) -> Iterator[tuple[Path, str]]:
-        for name in self.pick:
+        for name in _known(self.pick):
             if name in _REFUSED_NAMES:
-                yield ("pick", name), f"{name!r} is a word of the language; give the pick another name"
-            elif name in self.fields:
+                yield ("pick", name), f"{name!r} is a reserved word; give the pick another name"
+            elif name in _known(self.fields):
                 yield ("pick", name), f"{name!r} is a field of the table too; give the pick another name"
-        for name in self.fields:
+        for name in _known(self.fields):
             if name in _REFUSED_NAMES:
-                yield ("fields", name), f"{name!r} is a word of the language; give the field another name"
+                yield ("fields", name), f"{name!r} is a reserved word; give the field another name"
             elif name == _MARKER:
                 yield ("fields", name), f"{name!r} is added to every table; take it out"
 
 
+def _known(mapping: Any) -> dict[Any, Any]:
+    """Return a mapping of a plan with faults, as far as it is one."""
+    return mapping if isinstance(mapping, dict) else {}
+
+
 def _streams_refused(named: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
     """Refuse names that are equal in streams, of fields or tables."""
-    for name, one in named.items():
-        old = one.stream
-        others = (other for other, two in named.items() if other != name and (two.stream or other) == old)
-        if old is not None and (other := next(others, None)):
-            yield (
-                (*path, name, "stream"),
-                f"{other!r} has the stream {old!r} already; give another, or take it out",
-            )
+    streams = {name: getattr(one, "stream", None) or name for name, one in named.items()}
+    for name, stream in streams.items():
+        others = [other for other, one in streams.items() if other != name and one == stream]
+        if others and stream != name:
+            told = f"{others[0]!r} has the stream {stream!r} already; give another, or take it out"
+            yield (*path, name, "stream"), told
 
 
 class Plan(_Words, frozen=True, kw_only=True):
     """A plan: tables, their fields, and how they hang together."""
+
+    tolerant: ClassVar = True
 
     esdh: Annotated[
         Literal["plan/1"],
@@ -824,29 +830,39 @@ class Plan(_Words, frozen=True, kw_only=True):
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse what is wrong with how the tables hang together."""
-        for name in self.tables:
+        for name in _known(self.tables):
             if name in _REFUSED_NAMES or name in _REFUSED_TABLES:
-                yield ("tables", name), f"{name!r} is a word of ours; give the table another name"
-        yield from _streams_refused(self.tables, ("tables",))
+                yield ("tables", name), f"{name!r} is a reserved word; give the table another name"
+        yield from _streams_refused(_known(self.tables), ("tables",))
         yield from self._roots_refused()
-        for name, table in self.tables.items():
+        for name, table in self._tables():
             above = self.ancestors(name)
-            for pick_name, pick in table.pick.items():
+            for pick_name, pick in _known(table.pick).items():
                 path = ("tables", name, "pick", pick_name)
                 if pick_name in above:
                     yield path, f"{pick_name!r} is a table above this one too; give the pick another name"
-                yield from self._pick_refused(name, pick, (*path, "from"))
+                if isinstance(pick, Pick):
+                    yield from self._pick_refused(name, pick, (*path, "from"))
+
+    def _tables(self) -> list[tuple[str, Table]]:
+        """Return the tables of a plan that may have faults, as far as they are known."""
+        return [(name, one) for name, one in _known(self.tables).items() if isinstance(one, Table)]
 
     def _roots_refused(self) -> Iterator[tuple[Path, str]]:
-        roots = [name for name, table in self.tables.items() if table.rows is None and table.per is None]
+        roots = [name for name, table in self._tables() if table.rows is None and table.per is None]
         for name in roots[1:]:
-            yield ("tables", name), f"{roots[0]!r} is the root already; give this table `per` or `rows`"
-        if not roots:
+            yield (
+                ("tables", name),
+                f"{roots[0]!r} and {name!r} are both roots; all but one need `per` or `rows`",
+            )
+        if not roots and self._tables() and len(self._tables()) == len(self.tables):
             yield ("tables",), "there is no root: one table has neither `per` nor `rows`"
-        for name, table in self.tables.items():
-            if table.per is not None and table.per not in self.tables:
-                hint = near(table.per, self.tables)
-                yield ("tables", name, "per"), f"there is no table {table.per!r}{hint}"
+        for name, table in self._tables():
+            if isinstance(table.per, str) and table.per not in self.tables:
+                yield (
+                    ("tables", name, "per"),
+                    f"there is no table {table.per!r}{near(table.per, self.tables)}",
+                )
             above = self.ancestors(name)
             if above and above[-1] == name:
                 yield (
@@ -857,18 +873,18 @@ class Plan(_Words, frozen=True, kw_only=True):
     def _pick_refused(self, name: str, pick: Pick, path: Path) -> Iterator[tuple[Path, str]]:
         source = pick.from_
         if source not in self.tables:
-            if pick.among or source not in SHIPPED_TABLES:
-                known = [*self.tables, *([] if pick.among else SHIPPED_TABLES)]
+            known = [*self.tables, *([] if pick.among else SHIPPED_TABLES)]
+            if source not in known:
                 yield path, f"there is no table {source!r}{near(source, known)}"
-        elif pick.among == "earlier":
+            return
+        table, own = self.tables[source], self.tables[name]
+        if not isinstance(table, Table):
+            return
+        if pick.among == "earlier":
             if not self.is_root(source):
                 yield path, f"`among: earlier` draws from the root, which {source!r} isn't"
         elif pick.among == "siblings":
-            if (
-                source == name
-                or self.tables[source].per is None
-                or self.tables[source].per != self.tables[name].per
-            ):
+            if source == name or table.per is None or table.per != own.per:
                 yield (
                     path,
                     f"`among: siblings` draws from another table below the same parent, which {source!r} isn't",
@@ -882,17 +898,18 @@ class Plan(_Words, frozen=True, kw_only=True):
 
     def is_fixed(self, name: str) -> bool:
         """Return whether a table is fixed, or below a fixed one."""
-        return self.tables[[name, *self.ancestors(name)][-1]].rows is not None
+        top = self.tables[[name, *self.ancestors(name)][-1]]
+        return not isinstance(top, Table) or top.rows is not None
 
     def ancestors(self, name: str) -> list[str]:
         """Return the tables above one, the nearest first; a cycle ends where it comes back to a table."""
         above: list[str] = []
         at = self.tables[name].per
-        while at is not None and at in self.tables:
+        while isinstance(at, str) and at in self.tables and at not in above:
             above.append(at)
-            if at == name or above.count(at) > 1:
+            at = getattr(self.tables[at], "per", None)
+            if above[-1] == name:
                 break
-            at = self.tables[at].per
         return above
 
 
@@ -963,7 +980,14 @@ def _branch(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, v
     if not isinstance(value, dict):
         return converter.refuse(path, f"expected a rule with its `when`; found {shown(value)}")
     able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in _RULES}
-    rule, rest = _rule(able, converter, path, value, ("when",))
+    rule, rest = _rule(able, converter, path, value, ("when", *Modifiers.__struct_fields__))
+    for key in [
+        key for key in rest if key != "when" and (key in rules or key in Modifiers.__struct_fields__)
+    ]:
+        del rest[key]
+        rule = converter.refuse(
+            (*path, key), f"a branch is a rule with its `when`; it can't have `{key}`", key=True
+        )
     condition = converter.struct(path, _Condition, rest, known=list(able))
     return INVALID if rule is INVALID or condition is INVALID else Branch(rule=rule, when=condition.when)
 
@@ -986,7 +1010,7 @@ def _rule(
     rest = {key: inner for key, inner in value.items() if key not in words}
     if len(words) > 1:
         return converter.refuse(
-            (*path, words[1]), f"one rule is needed; these are {listed(words, 'and')}", key=True
+            (*path, words[1]), f"one rule is taken at a place; this has {listed(words, 'and')}", key=True
         ), rest
     if not words:
         if all(key in modifiers for key in rest):  # else a key is unknown, and is told with its near match
@@ -1014,7 +1038,13 @@ def _offers(document: Document, faults: list[Fault]) -> dict[str, Offer]:
                 document.fault(path, f"no installed package {name!r} offers rules; install it{hint}")
             )
         for point in points.get(_normal(name), ()):
-            offer = point.load()
+            try:
+                offer = point.load()
+            except (ImportError, AttributeError) as error:
+                faults.append(
+                    document.fault(path, f"the rule {point.name!r} of {name!r} can't be loaded: {error}")
+                )
+                continue
             if point.name in offers or point.name in map(_word, _RULES):
                 told = f"the rule {point.name!r} of {name!r} is there already; two packages can't offer one"
                 faults.append(document.fault(path, told))

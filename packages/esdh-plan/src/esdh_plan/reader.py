@@ -8,7 +8,8 @@ before anything is made of it.
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path as FilePath
 from types import NoneType
@@ -26,7 +27,7 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
-from esdh_plan.errors import Fault, PlanError, listed, near, shown
+from esdh_plan.errors import Fault, PlanError, listed, near, printed, shown
 from esdh_plan.kinds import Kind, fields_of, kind_of
 
 __all__ = [
@@ -111,7 +112,9 @@ class Document(NamedTuple):
 
 
 def _key_text(key: object) -> str:
-    return "null" if key is None else str(key).lower() if isinstance(key, bool) else str(key)[:80]
+    if key is None or isinstance(key, bool):
+        return "null" if key is None else str(key).lower()
+    return printed(str(key)[:80])
 
 
 def read_yaml_file(path: FilePath, file: str | None = None, *, max_bytes: int = MAX_BYTES) -> Document:
@@ -168,7 +171,7 @@ _PROBLEMS = {
     "',' or ']'": "a list in brackets needs `,` or `]` here",
     "',' or '}'": "a mapping in braces needs `,` or `}` here",
     "expected the node content": "a value is missing here",
-    "expected '<document start>'": _DIRECTIVE,
+    "expected '<document start>'": "the line doesn't follow from those above; mend its indentation (`%` lines aren't taken)",
     "duplicate YAML directive": _DIRECTIVE,
     "duplicate tag handle": _DIRECTIVE,
     "incompatible YAML document": _DIRECTIVE,
@@ -434,7 +437,8 @@ def convert(
 
     Raises PlanError with all faults: keys that are unknown (with the near match) or missing, values of another
     type or out of bounds, and what the Structs refuse by themselves: a `__post_init__` that raises ValueError,
-    or a method `refusals()` that yields (path from there, reason).
+    or a method `refusals()` that yields (path from there, reason). A Struct with `tolerant = True` is asked for its
+    refusals even where a part is wrong, so that a file's faults are told at once: such a part is INVALID there.
     """
     converter = Converter(document, hooks)
     struct: S = converter.take(path, kind)
@@ -450,6 +454,7 @@ class Converter:
         self.document = document
         self.faults: list[Fault] = []
         self._hooks = hooks or {}
+        self._partial: dict[Path, Any] = {}  # what is known of mappings that have faults
 
     def refuse(self, path: Path, reason: str, *, key: bool = False) -> Any:
         """Add a fault; return INVALID."""
@@ -494,30 +499,41 @@ class Converter:
     def struct(self, path: Path, kind: Any, value: Mapping[Any, Any], *, known: Iterable[str] = ()) -> Any:
         """Return a mapping as a Struct of a kind, or INVALID; `known` are more keys for the near match."""
         fields = fields_of(kind)
-        meant = set()
-        for key in value:
-            if key not in fields:
-                hint = near(key, [*fields, *known])
-                meant.add(hint)
-                self.refuse((*path, key), f"unknown key {shown(key)}{hint}", key=True)
+        hints = {key: near(key, [*fields, *known]) for key in value if key not in fields}
+        for key, hint in hints.items():
+            self.refuse((*path, key), f"unknown key {shown(key)}{hint}", key=True)
         taken: dict[str, Any] = {}
-        good = True
         for key, field in fields.items():
             if key in value:
-                taken[field.name] = inner = self._take((*path, key), field.kind, value[key])
-                good &= inner is not INVALID
+                taken[field.name] = self._take((*path, key), field.kind, value[key])
             elif field.required:
-                good = False
-                if near(key, [key]) not in meant:  # a fault that is told once
+                taken[field.name] = INVALID
+                if near(key, [key]) not in hints.values():  # else that is told already
                     self.refuse(path, f"the key {key!r} is missing")
-        if not good:
-            return INVALID
+        if all(inner is not INVALID for inner in taken.values()):
+            return self._made(path, kind, taken)
+        if getattr(kind, "tolerant", False):
+            keys = {field.name: key for key, field in fields.items()}
+            parts = {
+                name: self._partial.get((*path, keys[name]), INVALID) if inner is INVALID else inner
+                for name, inner in taken.items()
+            }
+            made = self._made(path, kind, parts)
+            self._partial.setdefault(path, made)
+        return INVALID
+
+    def _made(self, path: Path, kind: Any, taken: dict[str, Any]) -> Any:
+        """Return a Struct of its parts, or INVALID if it refuses them."""
         try:
             struct = kind(**taken)
         except ValueError as error:
             return self.refuse(path, str(error))
-        told = [self.refuse((*path, *inner), reason) for inner, reason in _refusals(struct)]
-        return INVALID if told else struct
+        refusals: Iterable[tuple[Path, str]] = getattr(struct, "refusals", tuple)()
+        told = [self.refuse((*path, *inner), reason) for inner, reason in refusals]
+        if not told:
+            return struct
+        self._partial[path] = struct
+        return INVALID
 
     def _dict(self, path: Path, kind: Kind, value: dict[Any, Any]) -> Any:
         if len(value) < (kind.say("min_length") or 0):
@@ -531,7 +547,13 @@ class Converter:
                 good = False
             taken[key] = self._take((*path, key), values, inner)
             good &= taken[key] is not INVALID
-        return taken if good else INVALID
+        if good:
+            return taken
+        self._partial[path] = {
+            key: self._partial.get((*path, key), inner) if inner is INVALID else inner
+            for key, inner in taken.items()
+        }
+        return INVALID
 
     def _list(self, path: Path, kind: Kind, value: list[Any]) -> Any:
         if len(value) < (kind.say("min_length") or 0):
@@ -545,11 +567,6 @@ class Converter:
         if any(inner is INVALID for inner in taken):
             return INVALID
         return taken if kind.base is list else tuple(taken)
-
-
-def _refusals(struct: Any) -> Iterator[tuple[Path, str]]:
-    refusals = getattr(struct, "refusals", None)
-    return refusals() if refusals else iter(())
 
 
 def _fitness(struct: Any, value: dict[Any, Any]) -> int:
@@ -624,11 +641,14 @@ def _expected(kind: Kind) -> str:
     if kind.expected is not None:
         return kind.expected
     if kind.base is Union:
-        return listed(dict.fromkeys(map(_expected, kind.options)))
+        inner = [replace(one, meta=(*kind.meta, *one.meta)) for one in kind.args if one.base is not NoneType]
+        return listed(dict.fromkeys(map(_expected, inner)))
     if kind.base is Literal:
         return listed(f"`{value}`" for value in kind.args)
     if kind.is_scalar:
         return str(kind.base.expected)
+    if kind.base is tuple and kind.args[-1] is not Ellipsis:
+        return f"a list of {len(kind.args)}"
     return _EXPECTED.get(kind.base, "keys and values") + _bounds(kind)
 
 

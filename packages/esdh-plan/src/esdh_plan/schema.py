@@ -51,7 +51,7 @@ class Definitions:
 
     def _bare(self, kind: Kind) -> dict[str, Any]:
         if kind.base is Union:
-            options = [self._of(option) for option in kind.options]
+            options = [self._bare(option) for option in kind.options]
             return options[0] if len(options) == 1 else {"anyOf": options}
         if kind.base is Literal:
             return {"enum": list(kind.args)}
