@@ -426,8 +426,8 @@ def test_structs() -> None:
         ("base:", "1:", "line 2, profiles.1: expected a lower-case name; found 1"),
         (GOOD, "profiles: {}", "line 1, profiles: it is empty; at least one entry is needed"),
         (GOOD, "profiles: 1", "line 1, profiles: expected keys and values; found 1"),
-        (GOOD, "- 1", "line 1: expected keys and values; found a list of 1"),
-        (GOOD, "", "expected keys and values; found nothing"),
+        (GOOD, "- 1", "line 1: expected {profiles, first}; found a list of 1"),
+        (GOOD, "", "expected {profiles, first}; found nothing"),
     ],
 )
 def test_refused_values(old: str, new: str, expected: str) -> None:
@@ -450,7 +450,7 @@ def test_refused_values_are_told_at_once() -> None:
         Fault(3, 22, "profiles.base.sed", "unknown key 'sed'; did you mean 'seed'?"),
         Fault(3, 40, "profiles.base.formats[0]", "expected `csv` or `json`; found 'x'"),
         Fault(4, 3, "profiles.Other", "expected a lower-case name; found 'Other'"),
-        Fault(4, 10, "profiles.Other", "expected keys and values; found 3"),
+        Fault(4, 10, "profiles.Other", "expected {description, records, seed, formats, ...}; found 3"),
     ] == caught.value.faults
 
 

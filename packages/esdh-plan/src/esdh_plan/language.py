@@ -174,7 +174,7 @@ def _about(description: str, expected: str = "") -> Meta:
     return Meta(description=description, extra={"expected": expected} if expected else None)
 
 
-_NAME_WORDS = "a name of lower-case letters, digits and underscores that begins with a letter, at most 63"
+_NAME_WORDS = "a name of a-z, 0-9 and _ that begins with a letter, of at most 63"
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", extra={"expected": _NAME_WORDS})]
 Reference = Annotated[
     str,
@@ -190,7 +190,10 @@ Expression = Annotated[
     ),
 ]
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
-Label = Annotated[str, Meta(max_length=200)] | Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | bool
+Label = Annotated[
+    Annotated[str, Meta(max_length=200)] | Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | bool,
+    Meta(extra={"expected": "text of at most 200 characters, a whole number of 64 bits, `true` or `false`"}),
+]
 """A value of a choice."""
 Number = int | Decimal
 
@@ -593,7 +596,7 @@ class Case(Rule, frozen=True):
 
     takes: ClassVar = frozenset({"ordered"})
 
-    case: Annotated[list[Branch], Meta(min_length=2, description="The branches; the last has no `when`.")]
+    case: Annotated[list[Branch], Meta(min_length=1, description="The branches; the last has no `when`.")]
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse a branch without a condition before the last, and a last one with a condition."""
@@ -615,7 +618,10 @@ class Modifiers(_Words, frozen=True):
     unique: Annotated[bool, _about("No value comes twice.")] = False
     ordered: Annotated[bool, _about("The siblings' values stand in ascending order.")] = False
     description: Annotated[Text | None, _about("What the field means.")] = None
-    tags: Annotated[list[Name], _about("Words for readers of the schema, such as `pii`.")] = []
+    tags: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=63)]],
+        _about("Words for readers of the schema, such as `pii`."),
+    ] = []
     stream: Annotated[Name | None, _about("The field's old name, so that a renaming changes no value.")] = (
         None
     )
@@ -794,6 +800,9 @@ def _streams_refused(named: Mapping[str, Any], path: Path) -> Iterator[tuple[Pat
             yield (*path, name, "stream"), told
 
 
+_PACKAGE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
 class Plan(_Words, frozen=True, kw_only=True):
     """A plan: tables, their fields, and how they hang together."""
 
@@ -819,11 +828,7 @@ class Plan(_Words, frozen=True, kw_only=True):
     reference_date: Annotated[Day, _about("The day that `today` means.")]
     license: Annotated[Text | None, _about("The licence of the data.")] = None
     uses: Annotated[
-        list[
-            Annotated[
-                str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", extra={"expected": "a package's name"})
-            ]
-        ],
+        list[Annotated[str, Meta(pattern=_PACKAGE, extra={"expected": "a package's name"})]],
         _about("Installed packages whose rules the plan uses."),
     ] = []
     tables: Annotated[dict[Name, Table], Meta(min_length=1, description="The tables, in order.")]
@@ -1022,38 +1027,39 @@ def _rule(
 def _offers(document: Document, faults: list[Fault]) -> dict[str, Offer]:
     """Return the rules of the packages that a plan names under `uses`; nothing else is loaded."""
     uses = document.content.get("uses") if isinstance(document.content, dict) else None
-    named = [name for name in uses if isinstance(name, str)] if isinstance(uses, list) else []
-    if not named:
+    if not isinstance(uses, list):
         return {}
     points: dict[str, list[metadata.EntryPoint]] = {}
     for point in metadata.entry_points(group=RULES_GROUP):
         if point.dist is not None:
             points.setdefault(_normal(point.dist.name), []).append(point)
     offers: dict[str, Offer] = {}
-    for number, name in enumerate(named):
+    for number, name in enumerate(uses):
+        if not isinstance(name, str) or re.search(_PACKAGE, name) is None:
+            continue  # which is told where the plan's keys are read
         path = ("uses", number)
         if _normal(name) not in points:
             hint = near(_normal(name), points)
             faults.append(
                 document.fault(path, f"no installed package {name!r} offers rules; install it{hint}")
             )
-        for point in points.get(_normal(name), ()):
-            try:
-                offer = point.load()
-            except (ImportError, AttributeError) as error:
-                faults.append(
-                    document.fault(path, f"the rule {point.name!r} of {name!r} can't be loaded: {error}")
-                )
-                continue
-            if point.name in offers or point.name in map(_word, _RULES):
-                told = f"the rule {point.name!r} of {name!r} is there already; two packages can't offer one"
-                faults.append(document.fault(path, told))
-            elif not _is_offer(offer, point.name):
-                told = f"the rule {point.name!r} of {name!r} is no Offer of a Struct with the one key {point.name!r}"
-                faults.append(document.fault(path, told))
-            else:
-                offers[point.name] = offer
+        whys = [(point.name, _offered(point, offers)) for point in points.get(_normal(name), ())]
+        faults += [document.fault(path, f"the rule {word!r} of {name!r} {why}") for word, why in whys if why]
     return offers
+
+
+def _offered(point: metadata.EntryPoint, offers: dict[str, Offer]) -> str | None:
+    """Add what an entry point offers; return why it can't be taken, None if it is."""
+    if point.name in offers or point.name in map(_word, _RULES):
+        return "is there already; two packages can't offer one"
+    try:
+        offer = point.load()
+    except (ImportError, AttributeError) as error:
+        return f"can't be loaded: {error}"
+    if not _is_offer(offer, point.name):
+        return f"is no Offer with a Rule of the one key {point.name!r}"
+    offers[point.name] = offer
+    return None
 
 
 def _is_offer(offer: object, word: str) -> bool:

@@ -625,15 +625,20 @@ def _mismatch(kind: Kind, value: Any) -> str:
 
 
 _EXPECTED: Final[dict[Any, str]] = {
+    Any: "a value",
     Decimal: "a number",
     bool: "`true` or `false`",
     dict: "keys and values",
     float: "a number",
     int: "a whole number",
     list: "a list",
+    NoneType: "nothing",
     str: "text",
     tuple: "a list",
 }
+
+
+_KEYS = 4  # of a Struct that a message names
 
 
 def _expected(kind: Kind) -> str:
@@ -647,12 +652,19 @@ def _expected(kind: Kind) -> str:
         return listed(f"`{value}`" for value in kind.args)
     if kind.is_scalar:
         return str(kind.base.expected)
-    if kind.base is tuple and kind.args[-1] is not Ellipsis:
-        return f"a list of {len(kind.args)}"
-    return _EXPECTED.get(kind.base, "keys and values") + _bounds(kind)
+    if kind.is_struct:
+        return _keys(fields_of(kind.base))
+    return _EXPECTED[kind.base] + _bounds(kind)
+
+
+def _keys(fields: Iterable[str]) -> str:
+    keys = [*fields]
+    return f"{{{', '.join(keys[:_KEYS])}{', ...' if len(keys) > _KEYS else ''}}}"
 
 
 def _bounds(kind: Kind) -> str:
+    if kind.base is tuple and kind.args[-1] is not Ellipsis:
+        return f" of {len(kind.args)}"
     low, high = kind.say("min_length"), kind.say("max_length")
     if kind.base is str and high is not None:
         return f" of {low or 0:,} to {high:,} characters"
