@@ -181,6 +181,7 @@ def test_places() -> None:
         ("{value: 0.50}", Value(value=Decimal("0.50"))),
         ("{value: false}", Value(value=False)),
         ("{choice: [a, b]}", Choice(choice=["a", "b"])),
+        ("{choice: [a\u00a0b, '']}", Choice(choice=["a\u00a0b", ""])),
         (
             "{choice: {yes: 0.7, no: 2/3, by: 1}}",
             Choice(choice=weights({"yes": Fraction(7, 10), "no": Fraction(2, 3), "by": 1})),

@@ -251,7 +251,7 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
         words = listed(sorted(_KINDS[kind] for kind in kinds), "and")
         yield path, f"the labels of a choice are of one kind; these are {words} (quotes make text)"
     for label in labels:
-        if isinstance(label, str) and not label.isprintable():
+        if isinstance(label, str) and _CONTROL.search(label):
             yield path, f"the label {shown(label)} has a control character; take it out"
     if isinstance(labels, list):
         twice = [label for label, times in Counter(labels).items() if times > 1]
@@ -261,6 +261,7 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, "every weight is 0; at least one is above"
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KINDS = {str: "text", int: "whole numbers", bool: "`true` or `false`"}
 
 
@@ -478,7 +479,7 @@ class Value(Rule, frozen=True):
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse text with a control character."""
-        if isinstance(self.value, str) and not self.value.isprintable():
+        if isinstance(self.value, str) and _CONTROL.search(self.value):
             yield ("value",), f"the text {shown(self.value)} has a control character; take it out"
 
 
