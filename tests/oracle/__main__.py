@@ -1,6 +1,7 @@
 """Print rows of a plan as NDJSON: `python -m oracle PLAN --records 2 [--seed S] [--table T]`, with tests on the path."""
 
 import argparse
+import json
 from pathlib import Path
 
 from oracle import Oracle
@@ -14,8 +15,10 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--seed", type=int, default=20240601)
     parser.add_argument("--table", action="append", help="this table alone; may be given again")
+    parser.add_argument("--pools", type=Path, help="JSON: provider/locale/pool to the values")
     arguments = parser.parse_args()
-    oracle = Oracle.of_file(arguments.plan)
+    pools = json.loads(arguments.pools.read_text(encoding="utf-8")) if arguments.pools else {}
+    oracle = Oracle.of_file(arguments.plan, pools=pools)
     for table in arguments.table or oracle.tables():
         for line in oracle.ndjson(table, arguments.seed, arguments.start, arguments.records):
             print(line)

@@ -428,9 +428,9 @@ def _refuse_zero(divisor: Type) -> None:
 def _division_type(op: ast.operator, left: Type, right: Type, nullable: bool) -> Type:
     _refuse_zero(right)
     if isinstance(op, ast.FloorDiv):
-        corners: list[int] = [a // b for a in (left.low, left.high) for b in (right.low, right.high)]
-        return integer(min(corners), max(corners), nullable)
-    return integer(min(0, right.low + 1), max(0, right.high - 1), nullable)
+        corners = sorted(Fraction(a // b) for a in (left.low, left.high) for b in (right.low, right.high))
+        return integer(corners[0], corners[-1], nullable)
+    return integer(min(Fraction(0), right.low + 1), max(Fraction(0), right.high - 1), nullable)
 
 
 def _call_type(function: str, arguments: Sequence[Type], node: ast.Call) -> Type:

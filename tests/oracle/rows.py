@@ -59,6 +59,16 @@ class Cells:
         return self._cells[column]
 
 
+def weights_of(rows: Sequence[Columns], column: str) -> tuple[int, ...]:
+    """Return the whole weights of rows by a column."""
+    weights = []
+    for row in rows:
+        weight = row.value(column)
+        assert isinstance(weight, int) and weight >= 1
+        weights.append(Fraction(weight))
+    return whole_weights(tuple(weights))
+
+
 class World:
     """All rows of a plan under one seed."""
 
@@ -67,6 +77,7 @@ class World:
         self._tops: dict[tuple[str, int], Row] = {}
         self._words: dict[tuple[str, str, int], int] = {}
         self._whole: dict[str, Sequence[Columns]] = {}
+        self._weights: dict[tuple[str, str], tuple[int, ...]] = {}
         self._bands: dict[int, Sequence[tuple[int, int, int]]] = {}
 
     def word(self, stream: str, table: Table, slot: int) -> int:
@@ -86,7 +97,7 @@ class World:
         key = table.name, number
         if key not in self._tops:
             if table.rows is not None and number >= table.rows:
-                raise IndexError(f"{table.name} has {table.rows} rows")
+                raise ValueError(f"{table.name} has {table.rows} rows, and none at {number}")
             self._tops[key] = Row(self, table, number, parent=None, k=0, record=number)
         return self._tops[key]
 
@@ -95,7 +106,10 @@ class World:
         if table.parent is None:
             return self.top(table, slot)
         p, k = divmod(slot, table.factor) if table.count is not None else (slot, 0)
-        return self.at(table.parent, p).children(table)[k]
+        siblings = self.at(table.parent, p).children(table)
+        if k >= len(siblings):
+            raise ValueError(f"{table.name} has {len(siblings)} rows below slot {p}, and none at {slot}")
+        return siblings[k]
 
     def rows(self, table: Table, start: int = 0, records: int = 0) -> "list[Row]":
         """Return the rows of some records in ascending slots; of a fixed table, all."""
@@ -113,6 +127,12 @@ class World:
                 else [Cells(cells) for cells in self.plan.shipped[source]]
             )
         return self._whole[source]
+
+    def weights(self, source: str, column: str) -> tuple[int, ...]:
+        """Return the weights of all rows of a table that is drawn from, made once."""
+        if (source, column) not in self._weights:
+            self._weights[source, column] = weights_of(self.drawn(source), column)
+        return self._weights[source, column]
 
     def bands(self, rule: Rule) -> Sequence[tuple[int, int, int]]:
         """Return the bands of a rule, made once."""
@@ -228,12 +248,9 @@ class Row:
             rows = [row for row in rows if all(row.value(column) == is_ for column, is_ in wanted.items())]
         if pick.weight is None:
             return rows[all_alike(word, len(rows))]
-        weights = []
-        for row in rows:
-            weight = row.value(pick.weight)
-            assert isinstance(weight, int) and weight >= 1
-            weights.append(Fraction(weight))
-        return rows[choose(word, whole_weights(tuple(weights)))]
+        if pick.where:
+            return rows[choose(word, weights_of(rows, pick.weight))]
+        return rows[choose(word, self.world.weights(pick.source, pick.weight))]
 
     # --- fields
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 from oracle import bands as distributions
@@ -155,9 +156,14 @@ class Count:
         return draw_band(word, self.bands)
 
 
+@cache
+def _weights(bands: tuple[tuple[int, int, int], ...]) -> tuple[int, ...]:
+    return tuple(weight for _, _, weight in bands)
+
+
 def draw_band(word: int, bands: Sequence[tuple[int, int, int]]) -> int:
     """Return the value of a word: the band by `hi`, the place in it by `lo`."""
-    first, last, _ = bands[choose(word, [weight for _, _, weight in bands])]
+    first, last, _ = bands[choose(word, _weights(tuple(bands)))]
     return first + (lo(word) * (last - first + 1) >> 32)
 
 
@@ -709,16 +715,19 @@ def _cell(text: str, kind: str) -> Value:
 
 
 def shipped_cells(folder: Path) -> dict[str, Cells]:
-    """Return the tables that ship, by name, from the data files below a folder."""
+    """Return the tables that ship, by name, from the data files below a folder; what isn't there yet is left out."""
     wanted = {
         "first_names": ("name", "weight"),
         "last_names": ("name", "weight"),
         "states": ("code", "name", "population"),
         "cities": ("state", "city", "population"),
+        "places": ("zip", "city", "state", "population"),
     }
     found: dict[str, Cells] = {}
     for name, columns in wanted.items():
-        path = next(iter(sorted(folder.rglob(f"{name}.json"))))
+        path = next(iter(sorted(folder.rglob(f"{name}.json"))), None)
+        if path is None:
+            continue
         document = json.loads(path.read_text(encoding="utf-8"))
         places = [document["columns"].index(column) for column in columns]
         found[name] = [
