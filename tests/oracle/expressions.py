@@ -293,11 +293,10 @@ def _call(function: str, arguments: Sequence[Value], today: dt.date) -> Value:
 
 def _extreme(values: Sequence[Value], sign: int) -> Value:
     best = values[0]
-    timed = any(isinstance(value, dt.datetime) for value in values)
     for value in values[1:]:
         if _compare(ast.Gt() if sign > 0 else ast.Lt(), value, best):
             best = value
-    return instant(best) if timed else best
+    return best
 
 
 # --- types ----------------------------------------------------------------------------------------------------
@@ -313,12 +312,15 @@ def integer(low: int | Fraction, high: int | Fraction, nullable: bool = False) -
     return Type("integer", nullable, 0, Fraction(low), Fraction(high))
 
 
-def common(types: Sequence[Type]) -> Type:
-    """Return the one type that holds the values of several: the larger scale, the wider bounds."""
+def common(types: Sequence[Type], *, midnights: bool = False) -> Type:
+    """Return the one type that holds the values of several: the larger scale, the wider bounds.
+
+    Dates stand beside timestamps, as their midnights, only where `midnights` says so.
+    """
     kinds = {one.kind for one in types}
     if kinds == {"integer", "decimal"}:
         kinds = {"decimal"}
-    if kinds == {"date", "timestamp"}:
+    if midnights and kinds == {"date", "timestamp"}:
         kinds = {"timestamp"}
     if len(kinds) != 1:
         raise TypeError(f"{sorted(kinds)} are not of one type")
@@ -374,7 +376,7 @@ def _infer(node: ast.expr, of: Expression, names: Types) -> Type:
 
 
 def _boolean(operands: Sequence[Type], kinds: Iterable[str] = ()) -> Type:
-    both = common(operands)
+    both = common(operands, midnights=not kinds)
     if kinds and both.kind not in kinds:
         raise TypeError(f"a {both.kind} stands where {sorted(kinds)} belongs")
     return Type("boolean", both.nullable)

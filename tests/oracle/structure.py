@@ -453,7 +453,7 @@ class Plan:
             found = Type("timestamp" if isinstance(constant, dt.datetime) else "date")
         else:
             found = infer(parse(text), Scope(self, table))
-        if common([found, Type(kind, low=found.low, high=found.high)]).kind != kind:
+        if common([found, Type(kind, low=found.low, high=found.high)], midnights=True).kind != kind:
             raise TypeError(f"{text} is no bound of a {kind}")
         return found
 
@@ -485,6 +485,8 @@ class Plan:
             return _written_bands(rule.body, units)
         name = distribution_of(rule)
         assert name is not None
+        if name in distributions.DISCRETE and rule.kind != "integer":
+            raise TypeError(f"{name} is a distribution of integers, and {rule.kind} holds others")
         parameters = {}
         for key, node in mapping(get(rule.body, name)).items():
             is_place = (
