@@ -744,6 +744,7 @@ tables:
       day: date(1969, 12, 31)
       at: "date(2024, 5, 31) + hours(12)"
       lost: {integer: {from: 1, to: 5}, missing: 100%}
+      kept: {value: 3, missing: 0}
       wide: {integer: {from: 1000000000000000, to: 1000000000000000}}
       narrow: {integer: {from: 999999999999999, to: 999999999999999}}
       umlaut: {value: "ü\\\\"}
@@ -754,14 +755,17 @@ def test_csv_and_json_show_every_type() -> None:
     """Texts are quoted where needed, an empty one always; numbers above 15 digits are strings in JSON."""
     oracle = Oracle(FORMS)
     header, line = oracle.csv("rows_of_it", SEED)
-    assert "text,empty,gone,whole,price,small,flag,day,at,lost,wide,narrow,umlaut,synthetic_source" == header
     assert (
-        '"say ""so"", twice","",,-7,1.50,0.05,true,1969-12-31,2024-05-31T12:00:00Z,,1000000000000000,'
+        "text,empty,gone,whole,price,small,flag,day,at,lost,kept,wide,narrow,umlaut,synthetic_source"
+        == header
+    )
+    assert (
+        '"say ""so"", twice","",,-7,1.50,0.05,true,1969-12-31,2024-05-31T12:00:00Z,,3,1000000000000000,'
         "999999999999999,ü\\,enterprise-synthetic-data-hub forms v2"
     ) == line
     assert [
         r'{"text":"say \"so\", twice","empty":"","gone":null,"whole":-7,"price":1.50,"small":0.05,"flag":true,'
-        '"day":"1969-12-31","at":"2024-05-31T12:00:00Z","lost":null,"wide":"1000000000000000",'
+        '"day":"1969-12-31","at":"2024-05-31T12:00:00Z","lost":null,"kept":3,"wide":"1000000000000000",'
         r'"narrow":999999999999999,"umlaut":"ü\\","synthetic_source":"enterprise-synthetic-data-hub forms v2"}'
     ] == oracle.ndjson("rows_of_it", SEED)
 
@@ -786,6 +790,7 @@ def test_digest_is_made_of_the_bytes_of_section_4() -> None:
         struct.pack("<2i", -1, -1),
         struct.pack("<2q", noon, noon),
         b"\x00\x00" + struct.pack("<2q", 0, 0),
+        b"\x01\x01" + struct.pack("<2q", 3, 3),
         struct.pack("<2q", 10**15, 10**15),
         struct.pack("<2q", 10**15 - 1, 10**15 - 1),
         texts("ü\\".encode(), "ü\\".encode()),
