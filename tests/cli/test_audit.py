@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from esdh_cli.main import main
-from esdh_core import plan_sha256
+from esdh_core import DEFAULT_DATASET
 from esdh_manifest import Gates, Stats
 from esdh_proof import AuditError, AuditLog, gates
 
@@ -54,7 +54,7 @@ def test_generate_is_logged() -> None:
         "dataset_version": "v0.1",
         "seed": 20240601,
         "records": 200,
-        "plan_sha256": plan_sha256(),
+        "plan_sha256": DEFAULT_DATASET.plan_sha256,
         "content": manifest["content"],
     }
     assert ["written", "unchanged", "refused"] == [line["outcome"] for line in lines]

@@ -18,7 +18,7 @@ def test_every_field_is_planned_in_order() -> None:
 
 def test_entities_are_described() -> None:
     """Every entity has a description of its own, beside its Struct's docstring, which `python -OO` drops."""
-    descriptions = [entity.description for entity in plan().entities]
+    descriptions = [entity.description for entity in DEFAULT_DATASET.plan.entities]
     assert ["A person who never existed.", "A vehicle that was never built."] == descriptions[:2]
     assert all(descriptions)
 

@@ -3,21 +3,20 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from esdh_core import ENTITIES, generate_columns
+from esdh_core import ENTITIES, Table, generate_columns
 from esdh_core.columns import Categorical, Categories
-from esdh_core.rules import Entity
 from esdh_export import EncodedBlock, array
 from esdh_export.encoding.arrow import dictionary_array
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 @pytest.mark.parametrize("count", [0, 50, 9_000])
-def test_arrays_hold_the_values(entity: Entity, count: int) -> None:
+def test_arrays_hold_the_values(entity: Table, count: int) -> None:
     """Plain arrays and those that Parquet stores hold the values of the column, in few rows and in many."""
     block = EncodedBlock(generate_columns(3, count, 8))
-    for name, column in block.columns[entity.plural].items():
+    for name, column in block.columns[entity.name].items():
         assert column.tolist() == block.array(column).to_pylist(), name
-        assert column.tolist() == block.stored(column).to_pylist(), name
+        assert column.tolist() == block.dictionary_encoded(column).to_pylist(), name
 
 
 @pytest.mark.parametrize("repeat", [1, 1_000])
@@ -41,8 +40,8 @@ def test_arrays_are_made_once() -> None:
     block = EncodedBlock(generate_columns(0, 10))
     person, vehicle = block.columns["persons"]["state"], block.columns["vehicles"]["garaging_state"]
     assert block.array(person) is block.array(vehicle)
-    assert block.stored(person) is block.stored(vehicle)
-    assert block.digest(person) is block.digest(vehicle)
+    assert block.dictionary_encoded(person) is block.dictionary_encoded(vehicle)
+    assert block.digest(person, nullable=False) is block.digest(vehicle, nullable=False)
 
 
 def test_array_of_codes_has_nulls() -> None:

@@ -19,14 +19,14 @@ def test_digest_after_the_array_is_the_digest(block: EncodedBlock) -> None:
     """A column that was stored before it is hashed has the digest of the column."""
     for columns in block.columns.values():
         for column in columns.values():
-            block.stored(column)
-            assert column_digest(column) == block.digest(column)
+            block.dictionary_encoded(column)
+            assert column_digest(column) == block.digest(column, nullable=False)
 
 
 def test_made_once_for_a_shared_column(block: EncodedBlock) -> None:
     """Fields that share a column share its array."""
     person, vehicle = block.columns["persons"]["person_id"], block.columns["vehicles"]["person_id"]
-    assert block.stored(person) is block.stored(vehicle)
+    assert block.dictionary_encoded(person) is block.dictionary_encoded(vehicle)
 
 
 def test_memory_of_a_block_is_free_at_once(block: EncodedBlock) -> None:
@@ -36,9 +36,9 @@ def test_memory_of_a_block_is_free_at_once(block: EncodedBlock) -> None:
     gc.disable()
     try:
         for entity in ENTITIES:
-            for column in block.columns[entity.plural].values():
-                block.stored(column)
-            block.digests(entity)
+            for column in block.columns[entity.name].values():
+                block.dictionary_encoded(column)
+            block.digest_of(entity)
         del block
         assert gone() is None
     finally:

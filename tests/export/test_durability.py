@@ -187,7 +187,7 @@ def test_finished_parts_are_not_written_again(kept: Path, whole: dict[str, bytes
     [
         "snapshot/persons_v0_1.csv/part-00001.csv",
         "snapshot/profiles_v0_1.parquet/part-00000.parquet",
-        "sections/vehicles-00002.json",
+        "fragments/vehicles-00002.json",
         "reports/00001.json",
     ],
 )

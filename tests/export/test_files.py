@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from esdh_export import files
+from esdh_export.io import direct_io
 from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import HashedFile, new_file, new_large_file
 
@@ -25,11 +25,13 @@ def pieces(size: int) -> list[bytes]:
 def test_large_file_holds_what_was_written(size: int, hashed_behind: bool, tmp_path: Path) -> None:
     """A large file of any size, whole sectors or not, has the bytes, the size and the SHA-256 that were written."""
     data = b"".join(pieces(size))
-    with new_large_file(tmp_path / "folder" / "file", background=BackgroundQueue(2) if hashed_behind else None) as file:
+    with new_large_file(
+        tmp_path / "folder" / "file", background=BackgroundQueue(2) if hashed_behind else None
+    ) as file:
         for piece in pieces(size):
             file.write(piece)
     assert data == (tmp_path / "folder" / "file").read_bytes()
-    listed = file.listed(None)
+    listed = file.entry(None)
     assert (hashlib.sha256(data).hexdigest(), size) == (listed.sha256, listed.bytes)
 
 
@@ -49,7 +51,7 @@ def test_large_file_where_the_cache_cant_be_passed(tmp_path: Path, monkeypatch: 
     with new_large_file(tmp_path / "refused", background=BackgroundQueue(2)) as file:
         file.write(data)
     monkeypatch.undo()
-    monkeypatch.setattr(files, "_cache", lambda _, *, on: False)  # noqa: ARG005 - as it is called
+    monkeypatch.setattr(direct_io, "_use_page_cache", lambda _, *, on: False)  # noqa: ARG005 - as it is called
     with new_large_file(tmp_path / "cached", background=BackgroundQueue(2)) as file:
         file.write(data)
     assert [data, data] == [(tmp_path / name).read_bytes() for name in ("refused", "cached")]

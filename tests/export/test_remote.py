@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from esdh_export import GateError, Prefix, SnapshotRequest, TargetError, located, write_snapshot
-from esdh_export.storage.object_store import _limited, _Stream, asking
+from esdh_export import GateError, Prefix, SnapshotRequest, TargetError, locate, write_snapshot
 from esdh_export.execution.worker_pool import WorkerPool
+from esdh_export.storage.object_store import _limited, _Stream, asking
 from esdh_manifest import GateCheck, Gates, files_below
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
@@ -223,9 +223,7 @@ def test_silent_store_can_be_interrupted(silent: socket.socket, number: signal.S
 @pytest.mark.usefixtures("silent")
 def test_silent_store_is_given_up() -> None:
     """A store without a first answer in time is told in one sentence, with exit status 1; --quiet says only that."""
-    code = (
-        "from esdh_export import remote\nfrom esdh_cli.__main__ import run\nremote._FIRST_ANSWER = 0.5\nrun()"
-    )
+    code = "from esdh_export.storage import object_store as remote\nfrom esdh_cli.__main__ import run\nremote._FIRST_ANSWER = 0.5\nrun()"
     command_line = [sys.executable, "-c", code, "generate-snapshot", "--output-dir", "s3://b/x", "--quiet"]
     done = subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr

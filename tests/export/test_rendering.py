@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from esdh_core import ENTITIES, generate_bundle, generate_columns
-from esdh_core.columns import Categorical, Column, FixedText, Integer, Concat, Categories
-from esdh_core.rules import Entity
+from esdh_core import ENTITIES, Table, generate_bundle, generate_columns
+from esdh_core.columns import Categorical, Categories, Column, Concat, FixedText, Integer
+from esdh_export.encoding.pieces import Dialect
+from esdh_export.encoding.rows import RowRenderer, texts
 from esdh_export.formats.csv import CSV
 from esdh_export.formats.ndjson import NDJSON
-from esdh_export.encoding.rows import Dialect, RowRenderer, texts
 
 AWKWARD = ["plain", "comma,inside", 'quote"inside', "line\nbreak", "café \u2028", "back\\slash", "\x1f", None]
 
@@ -76,14 +76,14 @@ def test_awkward_values(count: int) -> None:
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 @pytest.mark.parametrize("count", [0, 3, 30_000])
-def test_rows_of_each_entity(entity: Entity, count: int) -> None:
+def test_rows_of_each_entity(entity: Table, count: int) -> None:
     """Few rows and many, which are rendered in different ways, give what the standard library gives."""
-    records = getattr(generate_bundle(count, 5), entity.plural)
+    records = getattr(generate_bundle(count, 5), entity.name)
     rows = []
     for record in records:
         row = {name: getattr(record, name) for name in entity.fields}
         rows.append({k: v.isoformat() if k == "date_of_birth" else v for k, v in row.items()})
-    columns = generate_columns(0, count, 5)[entity.plural]
+    columns = generate_columns(0, count, 5)[entity.name]
     assert expected_csv(rows).encode() == b"".join(RowRenderer(CSV).render(columns))
     ndjson = RowRenderer(NDJSON)
     assert expected_ndjson(rows).encode() == b"".join(ndjson.render(columns))

@@ -235,7 +235,9 @@ def test_remedy_fits_the_trouble(tmp_path: Path) -> None:
 def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first run that fails with no part finished leaves no folder that it made."""
     monkeypatch.setattr(
-        esdh_export.storage.staging, "write_shard", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full"))
+        esdh_export.storage.staging,
+        "write_shard",
+        lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")),
     )
     with pytest.raises(OSError, match="full"):
         write_snapshot(tmp_path / "a" / "b" / "s", SMALL)

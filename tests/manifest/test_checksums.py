@@ -8,11 +8,11 @@ import pytest
 from esdh_manifest import (
     Generator,
     Manifest,
+    entry_of,
     file_problem,
     file_problems,
     files_below,
     is_ignored,
-    entry_of,
     restore,
     sha256sums,
     snapshot_files,

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 from esdh_manifest import (
-    Generator,
     FileEntry,
+    Generator,
     Manifest,
     ManifestError,
     decode_manifest,

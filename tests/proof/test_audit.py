@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from esdh_proof import AuditError, AuditLine, SnapshotIdentity, AuditLog, verify_audit
+from esdh_proof import AuditError, AuditLine, AuditLog, SnapshotIdentity, verify_audit
 from esdh_proof.audit import AuditEntry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

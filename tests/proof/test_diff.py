@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from esdh_export import SnapshotRequest, write_snapshot
-from esdh_proof import SnapshotDiff, ProofError, diff_snapshots
+from esdh_proof import ProofError, SnapshotDiff, diff_snapshots
 from tampering import MANIFEST, Row, edit_rows, sign
 
 ALL = ("csv", "json", "ndjson", "parquet")

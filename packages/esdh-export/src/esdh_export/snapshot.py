@@ -276,7 +276,7 @@ def _write_prefix(
     gate: Gate | None,
 ) -> WrittenSnapshot:
     """Write a snapshot straight to an empty prefix of an object store, the manifest last."""
-    earlier = prefix.manifest()
+    earlier = prefix.manifest(expected=manifest_name(request.dataset.dataset_version))
     if earlier is not None:
         problems = prefix.problems(earlier)
         if not problems and _is_current(earlier, request, gate):

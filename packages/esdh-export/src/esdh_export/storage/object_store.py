@@ -151,8 +151,10 @@ class Prefix(msgspec.Struct, frozen=True):
         with TemporaryDirectory(prefix="esdh-") as fragments:
             yield ObjectStore(self, Path(fragments))
 
-    def manifest(self) -> Manifest | None:
+    def manifest(self, *, expected: str) -> Manifest | None:
         """Return the manifest of the snapshot that the prefix holds, None when it is empty.
+
+        `expected` is the name that a message gives where there is none.
 
         Raises TargetError when it holds anything else.
         """
@@ -168,7 +170,7 @@ class Prefix(msgspec.Struct, frozen=True):
         name = _manifest_name(found)
         if name is None:
             raise TargetError(
-                f"output folder {str(self)!r} holds {min(found)!r} and no {MANIFEST_NAME_PATTERN}, so it is no snapshot, or one that "
+                f"output folder {str(self)!r} holds {min(found)!r} and no {expected}, so it is no snapshot, or one that "
                 "was never finished; remove what is there, or name an empty prefix"
             )
         try:
