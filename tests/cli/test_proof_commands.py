@@ -82,7 +82,7 @@ def test_drift_has_a_cause(pristine: Path, tmp_path: Path) -> None:
     assert (1, True) == (result.exit_code, result.stdout.startswith("cause       seed: "))
     assert "moved       persons ages by 0." in result.stdout
     document = json.loads(run("diff-snapshots", pristine, tmp_path / "b", "--json").stdout)
-    assert ("seed", ["20240601", "1"]) == (document["cause"], document["build_manifest"]["seed"])
+    assert ("seed", ["20240601", "1"]) == (document["cause"], document["claims"]["seed"])
 
 
 def test_gates_are_told_and_recorded(pristine: Path) -> None:

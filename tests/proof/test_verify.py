@@ -253,7 +253,7 @@ def test_deleted_row_is_found(snapshot: Path, name: str, signed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("build_manifest", "check"),
+    ("claims", "check"),
     [
         ({"seed": 5}, "synthetic"),
         ({"records_requested": 199}, "files"),
