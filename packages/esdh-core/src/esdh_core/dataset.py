@@ -269,7 +269,7 @@ class Dataset:
     """A dataset: its names, its tables (parents first), its marker and its ids.
 
     `location` (`module:attribute`) is where Python finds the dataset: it is pickled by that and its plan's
-    digest. `bundle_type`, `metadata_type` and `record_type` are the typed façade of a dataset that has one; else
+    digest. `recipe` is the compiled plan of a dataset that a plan made: what a snapshot carries. `bundle_type`, `metadata_type` and `record_type` are the typed façade of a dataset that has one; else
     they are made from its tables.
 
     Compared and hashed by identity: there is one object of a dataset in a process.
@@ -281,6 +281,7 @@ class Dataset:
     tables: tuple[Table, ...]
     ids: IdCodec
     location: str
+    recipe: bytes | None = None
     note: str = "The reference instant is also given as the date of publication."
     privacy_note: str = "None: nobody in these files exists."
     bundle_type: type[Any] | None = None
@@ -486,7 +487,9 @@ class Dataset:
 
     @cached_property
     def plan_json(self) -> bytes:
-        """The plan as the bytes that `show-plan --format json` prints: two-space JSON and a line end."""
+        """The plan as the bytes that `show-plan --format json` prints: the recipe, or two-space JSON and a line end."""
+        if self.recipe is not None:
+            return self.recipe
         return msgspec.json.format(msgspec.json.encode(self.plan), indent=2) + b"\n"
 
     @cached_property

@@ -13,7 +13,8 @@ from esdh_core import (
     check_records,
     check_seed,
 )
-from esdh_manifest import Manifest, document_name, metadata_name, readme_name, table_name
+from esdh_manifest import Manifest, document_name, metadata_name, readme_name, recipe_name, table_name
+from msgspec import UNSET
 
 from esdh_export.descriptors import DESCRIPTORS
 from esdh_export.errors import ExportError
@@ -78,7 +79,9 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
                 for label in manifest.files
                 if label.endswith(f"_{name}") and not label.startswith("metadata")
             ),
-            shard_rows=next(
+            shard_rows=manifest.shard_rows
+            if manifest.shard_rows is not UNSET
+            else next(
                 (
                     entry.rows
                     for path, entry in manifest.checksums.items()
@@ -102,14 +105,22 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.records > self.shard_rows
 
     def shards(self) -> Iterator["Shard"]:
-        """Yield the shards of the snapshot in order."""
+        """Yield the shards of the snapshot in order: one of the fixed tables, then those of the records."""
+        if any(table.is_fixed for table in self.tables):
+            yield Shard(0, 0, 0, fixed=True)
+        if all(table.is_fixed for table in self.tables):
+            return
         for number, start in enumerate(range(0, self.records, self.shard_rows)):
             yield Shard(number, start, min(self.shard_rows, self.records - start))
 
     def path(self, table: Table, name: str, number: int) -> str:
         """Return the relative path of a shard of a table in a format that has a file for each."""
         whole = table_name(table.name, self.dataset.dataset_version, name)
-        return f"{whole}/part-{number:05}.{name}" if self.sharded else whole
+        return f"{whole}/part-{number:05}.{name}" if self.sharded and not table.is_fixed else whole
+
+    def tables_of(self, shard: "Shard") -> tuple[Table, ...]:
+        """Return the tables whose rows a shard makes."""
+        return tuple(table for table in self.tables if table.is_fixed == shard.fixed)
 
     def shard_files(self, shard: "Shard") -> dict[str, tuple[str, Table]]:
         """Return the relative path of each file that a shard gives the snapshot, to its format and table."""
@@ -117,14 +128,14 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             self.path(table, name, shard.number): (name, table)
             for name in self.formats
             if name != json.EXTENSION
-            for table in self.tables
+            for table in self.tables_of(shard)
         }
 
     def json_fragments(self, shard: "Shard") -> dict[str, Table]:
         """Return the name of each file that a shard gives the JSON document, to its table."""
         if json.EXTENSION not in self.formats:
             return {}
-        return {f"{table.name}-{shard.number:05}.json": table for table in self.tables}
+        return {f"{table.name}-{shard.number:05}.json": table for table in self.tables_of(shard)}
 
     def is_table(self, path: str) -> bool:
         """Return whether a relative path is that of a table's file, or of a part of one."""
@@ -172,13 +183,21 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         }
         if json.EXTENSION in self.formats:
             files |= {"dataset_json": document_name(version), "metadata_json": metadata_name(version)}
+        if self.dataset.recipe is not None:
+            files["plan"] = recipe_name(version)
         files |= {label: module.NAME for label, module in DESCRIPTORS.items()}
         return files | {"readme": readme_name(version)}
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """A range of whole blocks: records `start` to `start + count - 1`."""
+    """A range of whole blocks, records `start` to `start + count - 1`; or every row of the fixed tables."""
 
     number: int
     start: int
     count: int
+    fixed: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name that no other shard of the snapshot has."""
+        return "fixed" if self.fixed else f"{self.number:05}"

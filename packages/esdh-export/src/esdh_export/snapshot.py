@@ -23,9 +23,11 @@ from esdh_manifest import (
     manifest_name,
     metadata_name,
     readme_name,
+    recipe_name,
     render_readme,
     sha256sums,
 )
+from msgspec import UNSET
 
 from esdh_export.descriptors import render_descriptors
 from esdh_export.encoding.digest import entity_digest
@@ -80,6 +82,10 @@ def build_manifest(
         seed=request.seed,
         randomized=request.randomized,
         records_requested=request.records,
+        shard_rows=UNSET if dataset.recipe is None else request.shard_rows,
+        block_records=UNSET
+        if dataset.recipe is None
+        else {table.name: table.block_records for table in request.tables},
         synthetic_source=dataset.marker,
         generator=Generator(GENERATOR_NAME, version("esdh-export")),
         plan_sha256=dataset.plan_sha256,
@@ -148,6 +154,8 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
             json.assemble(document, metadata, fragments)
         checksums[document_name(dataset_version)] = document.entry(None)
         write(metadata_name(dataset_version), json.metadata_document(metadata))
+    if request.dataset.recipe is not None:
+        write(recipe_name(dataset_version), request.dataset.recipe)
     unlisted = build_manifest(request, rows=report.rows, content=content, stats=report.stats, gates=gates)
     described = msgspec.structs.replace(unlisted, checksums=dict(checksums))
     for name, descriptor in render_descriptors(described, request.dataset).items():

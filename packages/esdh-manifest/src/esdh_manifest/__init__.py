@@ -30,6 +30,7 @@ from esdh_manifest.names import (
     manifest_name,
     metadata_name,
     readme_name,
+    recipe_name,
     slug,
     table_name,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "manifest_name",
     "metadata_name",
     "readme_name",
+    "recipe_name",
     "render_readme",
     "restore",
     "sha256sums",

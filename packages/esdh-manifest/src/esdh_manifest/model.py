@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from esdh_manifest.errors import ManifestError
 
@@ -72,7 +73,10 @@ class FileEntry(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a snapshot claims; the fields stand in the file in this order."""
+    """Everything a snapshot claims; the fields stand in the file in this order.
+
+    `shard_rows` and `block_records` (of each table) stand in the manifest of a dataset that a plan made.
+    """
 
     manifest_version: int
     dataset_version: str
@@ -80,6 +84,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int
     randomized: bool
     records_requested: int
+    shard_rows: int | UnsetType = UNSET
+    block_records: dict[str, int] | UnsetType = UNSET
     synthetic_source: str
     generator: Generator
     plan_sha256: str

@@ -8,6 +8,7 @@ __all__ = [
     "manifest_name",
     "metadata_name",
     "readme_name",
+    "recipe_name",
     "slug",
     "table_name",
 ]
@@ -38,6 +39,11 @@ def document_name(dataset_version: str) -> str:
 def metadata_name(dataset_version: str) -> str:
     """Return the name of the JSON document that holds the metadata alone."""
     return f"metadata_{slug(dataset_version)}.json"
+
+
+def recipe_name(dataset_version: str) -> str:
+    """Return the name of the compiled plan, in a snapshot of a dataset that a plan made."""
+    return f"plan_{slug(dataset_version)}.json"
 
 
 def table_name(table: str, dataset_version: str, extension: str) -> str:

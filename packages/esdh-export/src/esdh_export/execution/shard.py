@@ -110,12 +110,16 @@ def _blocks(request: SnapshotRequest, shard: Shard) -> Iterator[tuple[int, Encod
     Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
     rest of theirs, so that every table has its own.
     """
-    dataset, tables = request.dataset, request.tables
+    dataset, tables = request.dataset, request.tables_of(shard)
+    if shard.fixed:
+        yield from _fixed_blocks(request)
+        return
+    names = [table.name for table in tables]
     size = min(table.block_records for table in tables)
     waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
     for done in range(0, shard.count, size):
         count = min(size, shard.count - done)
-        made = dataset.columns(shard.start + done, count, request.seed, tables=request.entities)
+        made = dataset.columns(shard.start + done, count, request.seed, tables=names)
         ended: dict[str, dict[str, Column]] = {}
         for table in tables:
             parts = waiting[table.name]
@@ -129,6 +133,22 @@ def _blocks(request: SnapshotRequest, shard: Shard) -> Iterator[tuple[int, Encod
         del ended
         yield count, block
         del block  # before the next one is made
+
+
+def _fixed_blocks(request: SnapshotRequest) -> Iterator[tuple[int, EncodedBlock]]:
+    """Yield the blocks of the fixed tables, which count their rows: 65,536, whatever the records."""
+    dataset = request.dataset
+    for table in (each for each in request.tables if each.is_fixed):
+        columns = dataset.columns(0, 0, request.seed, tables=[table.name])[table.name]
+        rows = len(next(iter(columns.values())))
+        for start in range(0, rows, BLOCK_RECORDS):
+            at = np.arange(start, min(start + BLOCK_RECORDS, rows))
+            part = (
+                {name: column.take(at) for name, column in columns.items()}
+                if rows > BLOCK_RECORDS
+                else columns
+            )
+            yield 0, EncodedBlock({table.name: part})
 
 
 class _Content:

@@ -59,6 +59,8 @@ class Writer:
         import pyarrow as pa
 
         columns = block.columns[self._table.name].values()
+        if not len(next(iter(columns))):
+            return  # a row group has rows
         arrays = [block.dictionary_encoded(column) for column in columns]
         self._writer.write_batch(
             pa.RecordBatch.from_arrays(arrays, schema=self._schema), row_group_size=BLOCK_RECORDS

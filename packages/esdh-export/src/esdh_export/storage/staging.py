@@ -119,7 +119,7 @@ class Staging(msgspec.Struct, frozen=True):
                     stray.parent.rmdir()
 
     def _report(self, shard: Shard) -> Path:
-        return self.folder / "reports" / f"{shard.number:05}.json"
+        return self.folder / "reports" / f"{shard.name}.json"
 
     def write_or_resume(
         self,
