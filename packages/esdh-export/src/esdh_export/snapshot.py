@@ -35,9 +35,9 @@ from esdh_export.errors import GateError, TargetError
 from esdh_export.execution.executor import map_in_order
 from esdh_export.execution.shard import Progress, ShardReport, merge_reports, write_shard
 from esdh_export.formats import json
+from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
 from esdh_export.storage.local import Target
-from esdh_export.storage.store import Store
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -80,8 +80,8 @@ class FileProblem(NamedTuple):
     remedy: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.path} is {self.found}; expected {self.expected}"
-        return f"{told}; {self.remedy}" if self.remedy else told
+        text = f"{self.path} is {self.found}; expected {self.expected}"
+        return f"{text}; {self.remedy}" if self.remedy else text
 
 
 def file_problem(folder: Path, path: str, listed: FileEntry) -> FileProblem | None:

@@ -17,7 +17,7 @@ MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"  # of any dataset version
 
 
 def slug(dataset_version: str) -> str:
-    """Return a dataset version as file names have it: `v0.1` as `v0_1`, `bank v1` as `bank_v1`."""
+    """Return a dataset version as file names have it: `bank v1` as `bank_v1`."""
     return re.sub("[. ]", "_", dataset_version)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from esdh_export.storage.mounts import lines, mounts
+from esdh_export.io.mounts import lines, mounts
 
 __all__ = ["default_workers", "memory_limit", "usable_cores"]
 

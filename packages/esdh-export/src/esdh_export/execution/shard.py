@@ -15,8 +15,8 @@ from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import new_file
+from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
-from esdh_export.storage.store import Store
 
 __all__ = ["Progress", "ShardReport", "merge_reports", "write_shard"]
 

@@ -34,8 +34,8 @@ from esdh_manifest import (
 from filelock import FileLock, Timeout
 
 from esdh_export.errors import TargetError
+from esdh_export.io.mounts import is_mount_point
 from esdh_export.io.sync import is_unsupported, sync, sync_folder
-from esdh_export.storage.mounts import is_mount_point
 from esdh_export.storage.staging import Staging
 
 __all__ = ["Target"]
@@ -220,10 +220,10 @@ class Target:
         sums = entry_of(sha256sums({**manifest.checksums, name: written}))
         claimed = [problem, file_problem(self.folder, SUMS_NAME, sums)]
         return [each for each in claimed if each is not None] + [
-            self._told(each) for each in file_problems(self.folder, manifest)
+            self._name_writer(each) for each in file_problems(self.folder, manifest)
         ]
 
-    def _told(self, problem: FileProblem) -> FileProblem:
+    def _name_writer(self, problem: FileProblem) -> FileProblem:
         """Return a problem of a Parquet file that another program wrote with that program."""
         if (
             not problem.path.endswith(".parquet")

@@ -140,8 +140,8 @@ class Prefix(msgspec.Struct, frozen=True):
             raise self._unreached(error) from error
 
     def _unreached(self, error: Exception) -> TargetError:
-        told = " ".join(str(error).split())  # on one line, whatever the store's library writes
-        return TargetError(f"output folder {str(self)!r} can't be read or written: {told}")
+        message = " ".join(str(error).split())  # on one line, whatever the store's library writes
+        return TargetError(f"output folder {str(self)!r} can't be read or written: {message}")
 
     @contextmanager
     def open_store(self) -> Iterator["ObjectStore"]:

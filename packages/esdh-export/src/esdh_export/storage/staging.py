@@ -18,9 +18,9 @@ from esdh_manifest import file_problem, files_below
 from esdh_export.errors import GateError
 from esdh_export.execution.shard import Progress, ShardReport, write_shard
 from esdh_export.io.hashed_file import new_file
+from esdh_export.io.store import LocalStore
 from esdh_export.io.sync import sync_folder
 from esdh_export.request import Shard, SnapshotRequest
-from esdh_export.storage.store import LocalStore
 
 __all__ = ["Staging"]
 
