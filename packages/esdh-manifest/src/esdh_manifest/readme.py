@@ -15,9 +15,14 @@ def _command(manifest: Manifest) -> str:
     sharded = [listed.rows for path, listed in manifest.checksums.items() if "/part-00000." in path]
     shard_rows = f" --shard-rows {sharded[0]}" if sharded else ""
     return (
-        f"esdh generate-snapshot --records {manifest.records_requested} --seed {manifest.seed} "
+        f"esdh generate-snapshot{_plan(manifest)} --records {manifest.records_requested} --seed {manifest.seed} "
         f"--entity-filter {' '.join(manifest.record_counts)} --output-format {' '.join(formats)}{shard_rows}"
     )
+
+
+def _plan(manifest: Manifest) -> str:
+    """Return the option that names the compiled plan, where the snapshot carries one."""
+    return f" --plan {manifest.files['plan']}" if "plan" in manifest.files else ""
 
 
 def _table(header: tuple[str, ...], rows: Mapping[str, object]) -> list[str]:
@@ -74,6 +79,6 @@ def render_readme(manifest: Manifest) -> bytes:
         _command(manifest),
         "```",
         "",
-        "Any id in the files decodes to its record: `esdh reproduce ID`.",
+        f"Any id in the files decodes to its record: `esdh reproduce ID{_plan(manifest)}`.",
     ]
     return ("\n".join(lines) + "\n").encode()
