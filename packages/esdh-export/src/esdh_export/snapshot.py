@@ -1,5 +1,6 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -92,7 +93,7 @@ def build_manifest(
         plan={
             path: sha256
             for path, sha256 in dataset.field_hashes.items()
-            if path.partition(".")[0] in entities
+            if re.split("[.@#]", path)[0] in entities  # a field, a pick or a count
         },
         record_counts={table.name: rows[table.name] for table in request.tables},
         files=request.files(),

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec import UNSET
+
 from esdh_manifest.checksums import SUMS_NAME
 from esdh_manifest.model import Manifest
 from esdh_manifest.names import manifest_name
@@ -12,8 +14,9 @@ __all__ = ["render_readme"]
 def _command(manifest: Manifest) -> str:
     """Return the command that makes the same snapshot again."""
     formats = dict.fromkeys(label.rpartition("_")[2] for label in manifest.files if "_" in label)
-    sharded = [listed.rows for path, listed in manifest.checksums.items() if "/part-00000." in path]
-    shard_rows = f" --shard-rows {sharded[0]}" if sharded else ""
+    parts = [entry.rows for path, entry in manifest.checksums.items() if "/part-00000." in path]
+    size = parts[0] if parts and manifest.shard_rows is UNSET else manifest.shard_rows
+    shard_rows = f" --shard-rows {size}" if parts else ""
     return (
         f"esdh generate-snapshot{_plan(manifest)} --records {manifest.records_requested} --seed {manifest.seed} "
         f"--entity-filter {' '.join(manifest.record_counts)} --output-format {' '.join(formats)}{shard_rows}"
@@ -34,8 +37,9 @@ def render_readme(manifest: Manifest) -> bytes:
     """Return the README of a snapshot; of its own entry in `checksums` it uses nothing."""
     fields: dict[str, list[str]] = {}
     for name in manifest.plan:
-        entity, _, field = name.partition(".")
-        fields.setdefault(entity, []).append(field)
+        entity, dot, field = name.partition(".")
+        if dot:  # else a pick or a count
+            fields.setdefault(entity, []).append(field)
     lines = [
         f"# Synthetic data snapshot {manifest.dataset_version}",
         "",
