@@ -32,8 +32,8 @@ class Choice:
         self._weights = tuple(tuple(group) for group in weights)
         group_bits = (len(weights) - 1).bit_length()
         # Some buckets for each member: a shorter guide is made sooner and stays nearer, a longer one saves no step.
-        wanted = max(map(len, weights)).bit_length() + _BUCKET_BITS
-        bits = max(4, min(wanted, _GUIDE_BITS - group_bits))
+        guide_bits = max(map(len, weights)).bit_length() + _BUCKET_BITS
+        bits = max(4, min(guide_bits, _GUIDE_BITS - group_bits))
         shift, buckets = 32 - bits, 1 << bits
         self._shift = np.uint32(shift)
         self._bits = np.uint32(bits)
@@ -46,8 +46,8 @@ class Choice:
             if total >= 1 << 32:
                 raise ValueError(f"weights sum to {total}, which is not below 2^32")
             # Only of members that can be chosen: to step over the others would take as many steps more.
-            chosen = [member for member, weight in enumerate(group) if weight]
-            thresholds = [(c << 32) // total for c in accumulate(group[member] for member in chosen)]
+            possible = [member for member, weight in enumerate(group) if weight]
+            thresholds = [(c << 32) // total for c in accumulate(group[member] for member in possible)]
             # A threshold is passed at the lower edge of a bucket if it is not above it, and at the upper if it
             # is below the next one's lower edge.
             bound = np.array(thresholds, dtype=np.uint64).astype(np.int64)
@@ -56,7 +56,7 @@ class Choice:
             guides.append(at_edge + len(members))
             steps = max(steps, int((at_end - at_edge).max()))
             bounds.append(bound)
-            members += [first + member for member in chosen]
+            members += [first + member for member in possible]
             first += len(group)
         self._steps = steps
         self._guide = np.concatenate(guides).astype(np.int32)

@@ -39,9 +39,9 @@ def _shares(table: EntityPlan) -> Iterator[tuple[str, str]]:
             yield statistic.name, f"counts of {statistic.field}"
             continue
         ranked = sorted(statistic.shares.items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{label} {share:.2%}" for label, share in ranked[:12])
+        largest = ", ".join(f"{label} {share:.2%}" for label, share in ranked[:12])
         rest = f" and {len(ranked) - 12} more" if len(ranked) > 12 else ""
-        yield statistic.name, f"{shown}{rest}"
+        yield statistic.name, f"{largest}{rest}"
 
 
 def plan_text(dataset: Dataset) -> str:
@@ -82,8 +82,8 @@ def plan_markdown(dataset: Dataset) -> str:
         for field in table.fields:
             odds = "; ".join(filter(None, [field.distribution, field.source]))
             streams = ", ".join(f"`{stream}`" for stream in (*field.streams, field.permutation) if stream)
-            given = ", ".join(f"`{name}`" for name in field.depends_on)
-            cells = [f"`{field.name}`", _kind(field), field.rule, streams, given, odds]
+            dependencies = ", ".join(f"`{name}`" for name in field.depends_on)
+            cells = [f"`{field.name}`", _kind(field), field.rule, streams, dependencies, odds]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines += ["", "Declared shares:", ""]
         lines += [f"- `{name}`: {text}" for name, text in _shares(table)]

@@ -240,14 +240,14 @@ def write_snapshot(
         and not target.interrupted
         and _is_current(earlier, request, gate)
     ):
-        return WrittenSnapshot(target.shown, earlier, written=False)
+        return WrittenSnapshot(target.display_path, earlier, written=False)
     with target.locked():
         earlier, problems = inspect()  # another run, or the repair of one, may have changed it
         staging = target.staging
         if earlier is not None:
             if not problems and _is_current(earlier, request, gate):
                 staging.remove()
-                return WrittenSnapshot(target.shown, earlier, written=False)
+                return WrittenSnapshot(target.display_path, earlier, written=False)
             if not overwrite:
                 raise TargetError(
                     f"{_describe_existing(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
@@ -261,7 +261,9 @@ def write_snapshot(
             staging.strip({*manifest.checksums, SUMS_NAME, name})
             target.commit(earlier)
         staging.remove()
-    return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed, notes=tuple(target.notes))
+    return WrittenSnapshot(
+        target.display_path, manifest, written=True, resumed=resumed, notes=tuple(target.notes)
+    )
 
 
 def _describe_existing(folder: "Path | Prefix", earlier: Manifest, problems: list[FileProblem]) -> str:

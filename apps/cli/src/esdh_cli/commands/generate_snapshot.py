@@ -243,7 +243,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
 def _print_summary(snapshot: "WrittenSnapshot") -> None:
     manifest = snapshot.manifest
     counts = ", ".join(f"{count:,} {table}" for table, count in manifest.record_counts.items())
-    size = sum(listed.bytes for listed in manifest.checksums.values())
+    size = sum(entry.bytes for entry in manifest.checksums.values())
     folder = shlex.quote(
         f"./{snapshot.folder}" if str(snapshot.folder).startswith("-") else str(snapshot.folder)
     )
@@ -258,8 +258,8 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
         click.echo(f"  content  {digest}  {table}")
     if manifest.gates is not None:
         passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
-        told = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
-        click.echo(f"  gates    {manifest.gates.verdict}{told}")
+        detail = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
+        click.echo(f"  gates    {manifest.gates.verdict}{detail}")
     if isinstance(snapshot.folder, Path):
         click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
     else:

@@ -89,8 +89,8 @@ def documents(manifest: Manifest) -> dict[str, tuple[str, FileEntry]]:
 def _listed_at(manifest: Manifest, path: str) -> dict[str, FileEntry]:
     """Return what the manifest lists at a path: the file, or the parts of the folder in their order."""
     return {
-        file: listed
-        for file, listed in manifest.checksums.items()
+        file: entry
+        for file, entry in manifest.checksums.items()
         if file == path or file.startswith(f"{path}/")
     }
 
@@ -110,8 +110,8 @@ def name(manifest: Manifest) -> str:
 
 def title(manifest: Manifest) -> str:
     """Return a title for people."""
-    listed = ", ".join(manifest.record_counts)
-    return f"Synthetic {listed}: dataset {manifest.dataset_version}, seed {manifest.seed}"
+    tables = ", ".join(manifest.record_counts)
+    return f"Synthetic {tables}: dataset {manifest.dataset_version}, seed {manifest.seed}"
 
 
 def description(manifest: Manifest, dataset: Dataset) -> str:

@@ -96,7 +96,7 @@ def render(manifest: Manifest, dataset: Dataset) -> bytes:
         "rai:personalSensitiveInformation": dataset.privacy_note,
         "distribution": [
             *(_distribution(each) for each in resources if each.format != json.EXTENSION),
-            *(_file(path, listed, json.EXTENSION) for path, listed in contents.documents(manifest).values()),
+            *(_file(path, entry, json.EXTENSION) for path, entry in contents.documents(manifest).values()),
         ],
         "recordSet": [
             _record_set(manifest, min(group, key=lambda each: _BEST_FIRST.index(each.format)))
@@ -128,15 +128,15 @@ def _distribution(resource: Resource) -> dict[str, Any]:
     }
 
 
-def _file(path: str, listed: FileEntry, extension: str) -> dict[str, Any]:
+def _file(path: str, entry: FileEntry, extension: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": path,
         "name": path,
         "contentUrl": path,
-        "contentSize": f"{listed.bytes} B",
+        "contentSize": f"{entry.bytes} B",
         "encodingFormat": _MEDIA_TYPES[extension],
-        "sha256": listed.sha256,
+        "sha256": entry.sha256,
     }
 
 

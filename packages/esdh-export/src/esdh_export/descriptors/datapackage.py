@@ -61,8 +61,8 @@ def render(manifest: Manifest, dataset: Dataset) -> bytes:
         "resources": [
             *(part for each in contents.resources(manifest, dataset) for part in _parts(manifest, each)),
             *(
-                {"name": label.replace("_", "-"), **_file(path, listed, json.EXTENSION)}
-                for label, (path, listed) in contents.documents(manifest).items()
+                {"name": label.replace("_", "-"), **_file(path, entry, json.EXTENSION)}
+                for label, (path, entry) in contents.documents(manifest).items()
             ),
         ],
     }
@@ -78,25 +78,25 @@ def _parts(manifest: Manifest, resource: Resource) -> list[dict[str, Any]]:
             "name": _name(resource.table, resource.format, number if resource.sharded else None),
             "type": "table",
             "description": resource.table.description,
-            **_file(path, listed, resource.format),
-            "rows": listed.rows,
+            **_file(path, entry, resource.format),
+            "rows": entry.rows,
             **({"dialect": _CSV_DIALECT} if resource.format == csv.EXTENSION else {}),
             "schema": _schema(manifest, resource, number),
         }
-        for number, (path, listed) in enumerate(resource.parts.items())
+        for number, (path, entry) in enumerate(resource.parts.items())
     ]
 
 
-def _file(path: str, listed: FileEntry, extension: str) -> dict[str, Any]:
+def _file(path: str, entry: FileEntry, extension: str) -> dict[str, Any]:
     described = {
         "path": path,
         "format": extension,
         "mediatype": _MEDIA_TYPES[extension],
-        "hash": f"sha256:{listed.sha256}",
+        "hash": f"sha256:{entry.sha256}",
     }
     if extension == parquet.EXTENSION:
         return described  # no size: frictionless holds it against bytes that it doesn't count in Parquet
-    return {**described, "encoding": "utf-8", "bytes": listed.bytes}
+    return {**described, "encoding": "utf-8", "bytes": entry.bytes}
 
 
 def _name(table: Table, extension: str, number: int | None) -> str:

@@ -306,18 +306,18 @@ def _table(runs: list[_CodedRun]) -> _Table:
         )
         for run in runs
     )
-    kept = _tables.setdefault(runs[0].coded[0].categories, {})
-    table = kept.get(key)
+    cached = _tables.setdefault(runs[0].coded[0].categories, {})
+    table = cached.get(key)
     if table is None:
-        if len(kept) == _MOST_TABLES:
-            kept.clear()
+        if len(cached) == _MOST_TABLES:
+            cached.clear()
         values: list[bytes] = []
         firsts: list[int] = []
         for run in runs:
             firsts.append(len(values))
             values += run.combinations()
         table = _Table(b"".join(values), np.cumsum([len(value) for value in values]), firsts)
-        kept[key] = table
+        cached[key] = table
     return table
 
 

@@ -119,11 +119,11 @@ def _blocks(request: SnapshotRequest, shard: Shard) -> Iterator[tuple[int, Encod
     waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
     for done in range(0, shard.count, size):
         count = min(size, shard.count - done)
-        made = dataset.columns(shard.start + done, count, request.seed, tables=names)
+        columns = dataset.columns(shard.start + done, count, request.seed, tables=names)
         ended: dict[str, dict[str, Column]] = {}
         for table in tables:
             parts = waiting[table.name]
-            parts.append(made.pop(table.name))
+            parts.append(columns.pop(table.name))
             if (done + count) % table.block_records == 0 or done + count == shard.count:
                 ended[table.name] = {
                     name: concatenate([part[name] for part in parts]) for name in table.fields

@@ -61,7 +61,7 @@ class Target:
     """An output folder, by its real path; `manifest_name` is the manifest's of the snapshot that is to stand there."""
 
     def __init__(self, folder: Path, *, manifest_name: str) -> None:
-        self.shown = folder
+        self.display_path = folder
         self._manifest_name = manifest_name
         try:
             self.folder = folder.resolve()
@@ -97,11 +97,11 @@ class Target:
 
         Raises TargetError when another run holds it, or when a folder can't be made beside it.
         """
-        made = []
+        created = []
         for parent in (self._home, *self._home.parents):
             if parent.exists():
                 break
-            made.append(parent)
+            created.append(parent)
         try:
             self._home.mkdir(parents=True, exist_ok=True)
             # What the commit will need: better refused now than after the work.
@@ -111,11 +111,11 @@ class Target:
             self._acquire(lock)
         except Timeout:
             raise TargetError(
-                f"another run is writing {str(self.shown)!r}; wait for it, or choose another --output-dir"
+                f"another run is writing {str(self.display_path)!r}; wait for it, or choose another --output-dir"
             ) from None
         except OSError as error:
             raise TargetError(
-                f"output folder {str(self.shown)!r} can't be written ({error.strerror or error}); {_remedy(error)}"
+                f"output folder {str(self.display_path)!r} can't be written ({error.strerror or error}); {_remedy(error)}"
             ) from error
         try:
             self._try_syncs()
@@ -129,7 +129,7 @@ class Target:
                 self._lock.unlink()
             lock.release()  # a run that had opened the removed file sees that it has no name, and tries again
             if not self.folder.exists():
-                for parent in made:  # folders that only this run made, and that hold nothing
+                for parent in created:  # folders that only this run made, and that hold nothing
                     try:
                         parent.rmdir()
                     except OSError:
@@ -155,7 +155,7 @@ class Target:
             )
 
     def _note(self, lack: str) -> None:
-        self.notes.append(f"the file system of {str(self.shown)!r} {lack}")
+        self.notes.append(f"the file system of {str(self.display_path)!r} {lack}")
 
     def _repair(self) -> None:
         """Finish or undo what a killed run left: the earlier snapshot is whole, or the new one is."""
@@ -177,7 +177,9 @@ class Target:
         if not self.folder.exists():
             return None
         if not self.folder.is_dir():
-            raise TargetError(f"output folder {str(self.shown)!r} is a file; name a folder, new or empty")
+            raise TargetError(
+                f"output folder {str(self.display_path)!r} is a file; name a folder, new or empty"
+            )
         found = snapshot_files(self.folder) - self._moved()
         if not found:
             return None
@@ -186,14 +188,14 @@ class Target:
         manifests = sorted(named, key=lambda name: (name != self._manifest_name, name))
         if not manifests:
             raise TargetError(
-                f"output folder {str(self.shown)!r} holds {min(found)!r}, which isn't a snapshot's, and is left as it is; "
+                f"output folder {str(self.display_path)!r} holds {min(found)!r}, which isn't a snapshot's, and is left as it is; "
                 "name a new or empty folder"
             )
         try:
             manifest = decode_manifest((self.folder / manifests[0]).read_bytes())
         except (ManifestError, OSError) as error:
             raise TargetError(
-                f"output folder {str(self.shown)!r} holds {manifests[0]!r}, which can't be read ({error}), so what else is "
+                f"output folder {str(self.display_path)!r} holds {manifests[0]!r}, which can't be read ({error}), so what else is "
                 "there may be yours and is left as it is; name a new or empty folder"
             ) from error
         foreign = found - set(manifest.checksums) - {SUMS_NAME, manifests[0]}
@@ -205,7 +207,7 @@ class Target:
             )  # the listed file, compressed
         if foreign:
             raise TargetError(
-                f"output folder {str(self.shown)!r} holds {min(foreign)!r} beside a snapshot; it isn't the snapshot's, so "
+                f"output folder {str(self.display_path)!r} holds {min(foreign)!r} beside a snapshot; it isn't the snapshot's, so "
                 "nothing there is touched; move it away or name another folder"
             )
         return manifest
@@ -252,7 +254,7 @@ class Target:
         if self._mounted:
             if earlier is not None:
                 raise TargetError(
-                    f"output folder {str(self.shown)!r} is a mount point, whose snapshot can't be replaced whole; remove "
+                    f"output folder {str(self.display_path)!r} is a mount point, whose snapshot can't be replaced whole; remove "
                     "what it holds, or name another --output-dir"
                 )
             return
@@ -273,7 +275,7 @@ class Target:
 
     def _irreplaceable(self, error: OSError) -> TargetError:
         return TargetError(
-            f"output folder {str(self.shown)!r} can't be replaced ({error.strerror or error}); it may be a mount "
+            f"output folder {str(self.display_path)!r} can't be replaced ({error.strerror or error}); it may be a mount "
             "point, in use, somebody else's, or in a folder that was made read-only; mend that or name another --output-dir"
         )
 
@@ -291,7 +293,7 @@ class Target:
         taken = self._mounted and any((self.folder / path.name).exists() for path in staged.iterdir())
         if self.folder.is_symlink() or held not in (None, earlier) or taken:
             raise TargetError(
-                f"output folder {str(self.shown)!r} was changed while the snapshot was written, and is left as it is; "
+                f"output folder {str(self.display_path)!r} was changed while the snapshot was written, and is left as it is; "
                 "name another --output-dir, or run again"
             )
         try:

@@ -226,8 +226,8 @@ class Prefix(msgspec.Struct, frozen=True):
     def _sizes(self) -> dict[str, int]:
         """Return the size of each object, by its path below the prefix."""
         system, path = self.filesystem()
-        listed = _asked(system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True))
-        files = (each for each in listed if each.type == fs.FileType.File)
+        infos = _asked(system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True))
+        files = (each for each in infos if each.type == fs.FileType.File)
         sizes = {each.path.removeprefix(f"{path}/"): each.size for each in files}
         return {name: size for name, size in sizes.items() if not is_ignored(name)}
 

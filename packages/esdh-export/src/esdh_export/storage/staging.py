@@ -30,15 +30,15 @@ _reports = msgspec.json.Decoder(ShardReport)
 
 def _fingerprint(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
-    asked = msgspec.structs.asdict(request)
-    asked |= {
+    described = msgspec.structs.asdict(request)
+    described |= {
         "dataset": request.dataset.dataset_version,
         "randomized": False,
     }  # where a seed is from changes no row
     versions = {name: version(name) for name in ("esdh-core", "esdh-export", "pyarrow")}
     versions |= {module.__name__: module.__version__ for module in (msgspec, np)}
     return msgspec.json.encode(
-        {"request": asked, "plan_sha256": request.dataset.plan_sha256, "versions": versions}
+        {"request": described, "plan_sha256": request.dataset.plan_sha256, "versions": versions}
     )
 
 
@@ -96,11 +96,16 @@ class Staging(msgspec.Struct, frozen=True):
 
     def _sweep(self, request: SnapshotRequest) -> int:
         """Remove everything but finished shards, and return how many there are."""
-        kept = [shard for shard in request.shards() if self._report(shard).is_file()]
-        self._retain(self.folder / "reports", (self._report(shard).name for shard in kept))
-        self._retain(self.store.files, (path for shard in kept for path in request.shard_files(shard)))
-        self._retain(self.store.fragments, (name for shard in kept for name in request.json_fragments(shard)))
-        return len(kept)
+        finished_shards = [shard for shard in request.shards() if self._report(shard).is_file()]
+        self._retain(self.folder / "reports", (self._report(shard).name for shard in finished_shards))
+        self._retain(
+            self.store.files, (path for shard in finished_shards for path in request.shard_files(shard))
+        )
+        self._retain(
+            self.store.fragments,
+            (name for shard in finished_shards for name in request.json_fragments(shard)),
+        )
+        return len(finished_shards)
 
     def strip(self, paths: Iterable[str]) -> None:
         """Remove from the snapshot's files whatever isn't one of these."""
@@ -108,8 +113,8 @@ class Staging(msgspec.Struct, frozen=True):
 
     @staticmethod
     def _retain(folder: Path, paths: Iterable[str]) -> None:
-        wanted = set(paths)
-        for path in files_below(folder) - wanted if folder.is_dir() else ():
+        paths_kept = set(paths)
+        for path in files_below(folder) - paths_kept if folder.is_dir() else ():
             stray = folder / path
             if stray.is_dir() and not stray.is_symlink():
                 stray.rmdir()
@@ -163,8 +168,8 @@ class Staging(msgspec.Struct, frozen=True):
             report is not None
             and set(report.files) == set(request.shard_files(shard))
             and set(report.fragments) == set(request.json_fragments(shard))
-            and not any(file_problem(store.files, *listed) for listed in report.files.items())
-            and not any(file_problem(store.fragments, *listed) for listed in report.fragments.items())
+            and not any(file_problem(store.files, *entry) for entry in report.files.items())
+            and not any(file_problem(store.fragments, *entry) for entry in report.fragments.items())
         ):
             return report
         path.unlink(missing_ok=True)
