@@ -108,13 +108,14 @@ class Block:
     def rows_of(self, table: "Table", ancestor: "Table") -> NDArray[np.intp] | None:
         """Return, for each row of a table, the position of its ancestor's row; None where they are the same."""
         positions: NDArray[np.intp] | None = None
-        while table is not ancestor:
-            if table.parent is None:
+        at = table
+        while at is not ancestor:
+            if at.parent is None:
                 raise TypeError(f"table {ancestor.name!r} is not above {table.name!r}")
-            parents = self.level(table).parents
+            parents = self.level(at).parents
             if parents is not None:
                 positions = parents if positions is None else parents.take(positions)
-            table = table.parent
+            at = at.parent
         return positions
 
     def ids(self, table: "Table") -> NDArray[np.uint8]:
