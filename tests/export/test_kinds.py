@@ -180,6 +180,18 @@ def as_number(value: Any) -> int:
     return int(value)
 
 
+def test_what_stands_for_a_null_is_not_read() -> None:
+    """A null may stand on any number, of a day that there isn't, say."""
+    valid, days = np.array([True, False]), np.array([0, 1 << 30], dtype=np.int32)
+    assert [EPOCH, None] == Date(days, 0, 9, valid).tolist()
+    instants = Timestamp(np.array([0, 1 << 62]), 0, 9, valid)
+    assert (
+        b"1970-01-01T00:00:00Z,\n"
+        == b"".join(RowRenderer(CSV).render({"a": instants, "b": instants})).split(b",")[0] + b",\n"
+    )
+    assert [dt.datetime(1970, 1, 1, tzinfo=dt.UTC), None] == instants.tolist()
+
+
 @given(st.data())
 def test_parts_of_a_column_make_it_whole(data: st.DataObject) -> None:
     """Some rows of a column, and columns put together again, have its values."""

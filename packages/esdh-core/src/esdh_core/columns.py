@@ -213,11 +213,14 @@ class Numbers:
 
     def tolist(self) -> list[Any]:
         """Return the values as Python objects."""
-        return _nulled(self._objects(), self.valid)
+        if self.valid is None:
+            return self._objects(self.values.tolist())
+        # What stands for a null may be no date that there is.
+        values = np.where(self.valid, self.values, self.values.dtype.type(self.low)).tolist()
+        return _nulled(self._objects(values), self.valid)
 
-    def _objects(self) -> list[Any]:
-        objects: list[Any] = self.values.tolist()
-        return objects
+    def _objects(self, values: list[int]) -> list[Any]:
+        return values
 
 
 N = TypeVar("N", bound=Numbers)
@@ -252,8 +255,8 @@ class Decimal(Numbers):
 
     scale: int = 0
 
-    def _objects(self) -> list[Any]:
-        return [decimal.Decimal(value).scaleb(-self.scale, _EXACT) for value in self.values.tolist()]
+    def _objects(self, values: list[int]) -> list[Any]:
+        return [decimal.Decimal(value).scaleb(-self.scale, _EXACT) for value in values]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,16 +266,16 @@ class Boolean(Numbers):
     low: int = 0
     high: int = 1
 
-    def _objects(self) -> list[Any]:
-        return [bool(value) for value in self.values.tolist()]
+    def _objects(self, values: list[int]) -> list[Any]:
+        return list(map(bool, values))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Date(Numbers):
     """Dates as days since 1970-01-01, int32."""
 
-    def _objects(self) -> list[Any]:
-        return [dt.date.fromordinal(day + _EPOCH) for day in self.values.tolist()]
+    def _objects(self, values: list[int]) -> list[Any]:
+        return [dt.date.fromordinal(day + _EPOCH) for day in values]
 
     def text(self) -> FixedText:
         """Return the dates in ISO 8601 form, ten characters each."""
@@ -289,8 +292,8 @@ class Date(Numbers):
 class Timestamp(Numbers):
     """Instants in UTC as seconds since 1970-01-01T00:00:00Z, int64."""
 
-    def _objects(self) -> list[Any]:
-        return [_UNIX_EPOCH + dt.timedelta(seconds=second) for second in self.values.tolist()]
+    def _objects(self, values: list[int]) -> list[Any]:
+        return [_UNIX_EPOCH + dt.timedelta(seconds=second) for second in values]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
