@@ -5,7 +5,9 @@ in comparisons of scales alone) they are worked on as Python's integers, slowly 
 so that all blocks are of one kind. A row without a value holds one within the bounds, so that nothing overflows.
 """
 
+import datetime as dt
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -243,25 +245,56 @@ def _round(of: _Evaluation, node: Node) -> Vector:
 # --- times
 
 
-def _days(node: Node, values: NDArray[Any]) -> NDArray[Any]:
+_FEW = 4_096  # times: fewer are worked out one by one, without a table of all that there can be
+_MOST_DAYS = 200_000  # that a table is made for: five centuries
+
+Days = NDArray[np.int64]
+
+
+def _days(node: Node, values: NDArray[Any]) -> Days:
     return values // DAY if node.type.kind == "timestamp" else values
 
 
-def _months_of(days: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the months from 1970-01 to the month of each day, and the day's number in it, from 0."""
+def _months_of(node: Node, days: Days) -> tuple[Days, Days]:
+    """Return the months from 1970-01 to the month of each day of a node, and the day's number in it, from 0."""
+    low, high = node.type.bounds
+    if node.type.kind == "timestamp":
+        low, high = low // DAY, high // DAY
+    if len(days) < _FEW or high - low > _MOST_DAYS:
+        return _calendar_of(days)
+    months, day = _calendar(low, high)
+    return months.take(days - low), day.take(days - low)
+
+
+@lru_cache(maxsize=16)
+def _calendar(low: int, high: int) -> tuple[Days, Days]:
+    return _calendar_of(np.arange(low, high + 1, dtype=np.int64))
+
+
+def _calendar_of(days: Days) -> tuple[Days, Days]:
     months = days.astype("datetime64[D]").astype("datetime64[M]")
     return months.astype(np.int64), days - months.astype("datetime64[D]").astype(np.int64)
 
 
-def _first_days(months: NDArray[Any]) -> NDArray[np.int64]:
+_FIRST_MONTH = (dt.MINYEAR - 1970) * 12
+
+
+@lru_cache(maxsize=1)
+def _beginnings() -> Days:
+    """Return the first day of every month from the year 1 to 9999, and of the one after them."""
+    months = np.arange(_FIRST_MONTH, (dt.MAXYEAR + 1 - 1970) * 12 + 1, dtype=np.int64)
     return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+
+
+def _first_days(months: Days) -> Days:
+    return _beginnings().take(months - _FIRST_MONTH)
 
 
 @_number("months")
 def _months(of: _Evaluation, node: Node) -> Vector:
     def compute(times: NDArray[Any], by: NDArray[Any]) -> NDArray[Any]:
         days = _days(node, times)
-        months, day = _months_of(days)
+        months, day = _months_of(node.args[0], days)
         first, after = _first_days(months + by), _first_days(months + by + 1)
         later: NDArray[Any] = first + np.minimum(day, after - first - 1)
         return later if node.type.kind == "date" else later * DAY + (times - days * DAY)
@@ -276,14 +309,16 @@ def _date(of: _Evaluation, node: Node) -> Vector:
 
 @_number("year")
 def _year(of: _Evaluation, node: Node) -> Vector:
-    return _reckoned(of, node, lambda times: _months_of(_days(node.args[0], times))[0] // 12 + 1970)
+    return _reckoned(
+        of, node, lambda times: _months_of(node.args[0], _days(node.args[0], times))[0] // 12 + 1970
+    )
 
 
 @_number("age")
 def _age(of: _Evaluation, node: Node) -> Vector:
     def compute(born: NDArray[Any], on: NDArray[Any]) -> NDArray[Any]:
         (born_months, born_day), (months, day) = (
-            _months_of(_days(arg, times)) for arg, times in zip(node.args, (born, on), strict=True)
+            _months_of(arg, _days(arg, times)) for arg, times in zip(node.args, (born, on), strict=True)
         )
         # Whole months, the last one not full before its day; 12 of them are a year, down also where it is below 0.
         full: NDArray[Any] = (months - born_months - (day < born_day)) // 12

@@ -54,7 +54,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "ge": operator.ge,
 }
 
-_CHUNK_BYTES = 1 << 24  # of texts that are laid out in one width to be compared
+_CHUNK_BYTES = 1 << 24  # of texts that are laid out in one width at a time
 _SIGNIFICANT = frozenset(b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")  # of FixedText
 
 _LOWER, _UPPER = np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8)
@@ -254,7 +254,7 @@ def _characters(text: Text) -> tuple[Longs, Longs, Longs]:
 
 def left(column: Column, count: Count) -> Column:
     """Return the first characters of each text."""
-    if isinstance(column, FixedText) and isinstance(count, int):
+    if isinstance(column, FixedText) and isinstance(count, int) and count > 0:  # no text has a width of 0
         return FixedText(np.ascontiguousarray(column.matrix[:, :count]), column.valid)
 
     def change(text: Text) -> Text:
@@ -268,7 +268,7 @@ def left(column: Column, count: Count) -> Column:
 
 def right(column: Column, count: Count) -> Column:
     """Return the last characters of each text."""
-    if isinstance(column, FixedText) and isinstance(count, int):
+    if isinstance(column, FixedText) and isinstance(count, int) and count > 0:  # no text has a width of 0
         width = column.matrix.shape[1]
         return FixedText(np.ascontiguousarray(column.matrix[:, max(0, width - count) :]), column.valid)
 
@@ -318,22 +318,34 @@ def is_plain(fill: str) -> bool:
     return ord(fill) in _SIGNIFICANT
 
 
+# What a character adds to the sum of Luhn's test, as itself and doubled; what is no digit adds nothing.
+_ADDS = np.zeros((2, 256), dtype=np.int64)
+_ADDS[0, ord("0") : ord("9") + 1] = range(10)
+_ADDS[1, ord("0") : ord("9") + 1] = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_IS_DIGIT = np.zeros(256, dtype=np.int64)
+_IS_DIGIT[ord("0") : ord("9") + 1] = 1
+
+
 def luhn(column: Column) -> Column:
     """Return Luhn's check digit of the digits of each text, other characters left aside."""
-    return _mapped(column, "luhn", _luhn)
+    if isinstance(column, FixedText):
+        return FixedText(_check_digits(column.matrix), column.valid)
+
+    def change(text: Text) -> FixedText:
+        digits = [_check_digits(matrix) for _, (matrix,) in _laid_out([text])]
+        return FixedText(np.concatenate([np.zeros((0, 1), dtype=np.uint8), *digits]), text.valid)
+
+    return _mapped(column, "luhn", change)
 
 
-def _luhn(text: Text) -> FixedText:
-    are_digits = (text.data >= ord("0")) & (text.data <= ord("9"))
-    so_many = np.concatenate([[0], np.cumsum(are_digits, dtype=np.int64)])
-    ends = np.repeat(so_many.take(text.offsets[1:]), np.diff(text.offsets))
-    within = slice(int(text.offsets[0]), int(text.offsets[-1]))
-    from_right = ends - so_many[1:][within]  # the place of a digit, 0 for the last of its text
-    digit = text.data[within].astype(np.int64) - ord("0")
-    doubled = np.where(from_right % 2 == 0, digit * 2 - 9 * (digit > 4), digit)
-    sums = np.concatenate([[0], np.cumsum(np.where(are_digits[within], doubled, 0))])
-    totals = np.diff(sums.take(text.offsets - text.offsets[0]))
-    return FixedText((-totals % 10 + ord("0")).astype(np.uint8)[:, None], text.valid)
+def _check_digits(matrix: Bytes) -> Bytes:
+    """Return the check digit of each line of characters, shape (n, 1); zero bytes are no characters."""
+    total = np.zeros(len(matrix), dtype=np.int64)
+    doubled = np.ones(len(matrix), dtype=np.int64)  # of the last digit: the check digit comes behind it
+    for characters in reversed(matrix.T):
+        total += _ADDS.reshape(-1).take(characters + 256 * doubled)
+        doubled ^= _IS_DIGIT.take(characters)
+    return (-total % 10 + ord("0")).astype(np.uint8)[:, None]
 
 
 # --- several texts to one
@@ -421,11 +433,14 @@ def compared(op: str, one: Operand, other: Operand, rows: int) -> Mask:
         ranks = _once_of_two(one.categories, other.categories, "ranks", lambda: _ranks(one, other))
         result: Mask = COMPARISONS[op](ranks[0].take(one.codes), ranks[1].take(other.codes))
         return result
-    width = _width(one)
-    if width and (width == _width(other) or isinstance(other, str)) and not isinstance(one, str):
-        fixed: Mask = COMPARISONS[op](_laid_out(one, width), _laid_out(other, width))
+    if isinstance(one, FixedText) and (isinstance(other, str) or _same_width(one, other)):
+        fixed: Mask = COMPARISONS[op](_comparable(one), _comparable(other))
         return fixed
-    return _compared_in_chunks(op, as_text(as_column(one, rows)), as_text(as_column(other, rows)))
+    holds = np.empty(rows, dtype=np.bool_)
+    texts = [as_text(as_column(each, rows)) for each in (one, other)]
+    for at, (first, second) in _laid_out(texts):
+        holds[at] = COMPARISONS[op](_as_bytes(first), _as_bytes(second))
+    return holds
 
 
 def contained(column: Operand, values: Sequence[str]) -> Mask | None:
@@ -458,30 +473,36 @@ def _ranks(one: Categorical, other: Categorical) -> tuple[Longs, Longs]:
     return first, second
 
 
-def _width(operand: Operand) -> int:
-    return operand.matrix.shape[1] if isinstance(operand, FixedText) else 0
+def _same_width(one: FixedText, other: Operand) -> bool:
+    return isinstance(other, FixedText) and one.matrix.shape == other.matrix.shape
 
 
-def _laid_out(operand: Operand, width: int) -> NDArray[np.bytes_]:
+def _comparable(operand: Operand) -> NDArray[np.bytes_]:
     """Return ASCII texts of one width, or one text of any, as NumPy compares them."""
     if isinstance(operand, FixedText):
-        texts: NDArray[np.bytes_] = np.ascontiguousarray(operand.matrix).view(f"S{width}")[:, 0]
-        return texts
+        return _as_bytes(np.ascontiguousarray(operand.matrix))
     return np.array([str(operand).encode()])
 
 
-def _compared_in_chunks(op: str, one: Text, other: Text) -> Mask:
-    """Return whether a comparison holds; UTF-8 has the order of code points, and no text has a zero byte."""
-    longest = max(int(np.diff(each.offsets).max(initial=1)) for each in (one, other))
-    step = max(1, _CHUNK_BYTES // longest)
-    holds = np.empty(len(one), dtype=np.bool_)
-    for start in range(0, len(one), step):
+def _as_bytes(matrix: Bytes) -> NDArray[np.bytes_]:
+    """Return lines of characters as texts that NumPy compares byte by byte, without the zeros behind them.
+
+    UTF-8 has the order of code points, and no text has a zero byte.
+    """
+    texts: NDArray[np.bytes_] = matrix.view(f"S{matrix.shape[1]}")[:, 0]
+    return texts
+
+
+def _laid_out(texts: Sequence[Text]) -> Iterator[tuple[slice, list[Bytes]]]:
+    """Yield ranges of rows with the lines of characters of each of some columns, zeros behind them."""
+    width = max(int(np.diff(each.offsets).max(initial=1)) for each in texts)
+    step = max(1, _CHUNK_BYTES // width)
+    for start in range(0, len(texts[0]), step):
         rows = slice(start, start + step)
-        holds[rows] = COMPARISONS[op](_spread(one, rows, longest), _spread(other, rows, longest))
-    return holds
+        yield rows, [_spread(each, rows, width) for each in texts]
 
 
-def _spread(text: Text, rows: slice, width: int) -> NDArray[np.bytes_]:
+def _spread(text: Text, rows: slice, width: int) -> Bytes:
     """Return some texts in one width, zeros behind them."""
     starts, lengths = text.offsets[:-1][rows], np.diff(text.offsets)[rows]
     matrix = np.zeros((len(lengths), width), dtype=np.uint8)
@@ -489,5 +510,4 @@ def _spread(text: Text, rows: slice, width: int) -> NDArray[np.bytes_]:
     within = np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(ends - lengths, lengths)
     line = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
     matrix[line, within] = text.data[within + np.repeat(starts, lengths)]
-    texts: NDArray[np.bytes_] = matrix.view(f"S{width}")[:, 0]
-    return texts
+    return matrix
