@@ -258,7 +258,7 @@ def _round(call: Call) -> Operand:
             raise Refused(
                 f"{quote} doesn't stand for one number; round takes an integer from 0 to {MOST_DIGITS} as s"
             )
-        scale = given.type.bounds[0]
+        scale = int(str(given.value))
         if not 0 <= scale <= MOST_DIGITS:
             raise Refused(
                 f"{scale} is no number of digits; round takes an integer from 0 to {MOST_DIGITS} as s"

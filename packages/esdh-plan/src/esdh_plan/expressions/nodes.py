@@ -69,10 +69,12 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """An exact quotient of two numbers, to be rounded; the denominator is never 0."""
+    """An exact quotient of two numbers, to be rounded, and what bounds it; the denominator is above 0."""
 
     above: Node
     below: Node
+    low: Fraction
+    high: Fraction
 
 
 Operand = Node | Duration | Ratio
@@ -161,8 +163,10 @@ def _to_timestamp(node: Node) -> Node:
     return node if node.type.kind == "timestamp" else _scaled(node, DAY, "timestamp", 0)
 
 
-def unified(nodes: Sequence[Node], quotes: Sequence[str], where: str) -> list[Node]:
-    """Return nodes in the one unit that fits all: the larger scale, instants where dates meet timestamps.
+def unified(
+    nodes: Sequence[Node], quotes: Sequence[str], where: str, *, midnights: bool = False
+) -> list[Node]:
+    """Return nodes in the one unit that fits all: the larger scale; beside timestamps dates as their `midnights`.
 
     Refused where they aren't of one kind; `where` begins the advice: "both branches of if".
     """
@@ -172,15 +176,19 @@ def unified(nodes: Sequence[Node], quotes: Sequence[str], where: str) -> list[No
             return list(nodes)
         scale = max(node.type.scale for node in nodes)
         return [_scaled(node, 10 ** (scale - node.type.scale), "decimal", scale) for node in nodes]
-    if kinds == {"date", "timestamp"}:
+    if midnights and kinds == {"date", "timestamp"}:
         return [_to_timestamp(node) for node in nodes]
     if len(kinds) > 1:
         other = next(i for i, node in enumerate(nodes) if node.type.kind != nodes[0].type.kind)
         raise Refused(
             f"{quotes[0]} is {A_KIND[nodes[0].type.kind]} and {quotes[other]} is {A_KIND[nodes[other].type.kind]}; "
-            f"{where} must be of one kind"
+            f"{where} must be of one kind{_as_timestamp(kinds)}"
         )
     return list(nodes)
+
+
+def _as_timestamp(kinds: set[Kind]) -> str:
+    return ", and + hours(0) makes a timestamp of a date" if kinds == {"date", "timestamp"} else ""
 
 
 def merged(nodes: Sequence[Node], *, nullable: bool) -> ValueType:
@@ -240,7 +248,15 @@ def _ratio(operand: Operand) -> Ratio:
         return operand
     if isinstance(operand, Duration):
         raise TypeError("a duration is no number")
-    return Ratio(operand, constant_integer(1))
+    low, high = operand.type.bounds
+    unit = 10**operand.type.scale
+    return Ratio(operand, constant_integer(1), Fraction(low, unit), Fraction(high, unit))
+
+
+def _quotient(above: Node, below: Node, bounds: Sequence[Fraction]) -> Ratio:
+    """Return above / below within bounds; below is above 0, whatever its own bounds say."""
+    known = replace(below.type, low=max(1, below.type.bounds[0]))
+    return Ratio(above, replace(below, type=known), min(bounds), max(bounds))
 
 
 def _sum(op: str, a: Node, b: Node) -> Node:
@@ -266,7 +282,7 @@ def _product(a: Node, b: Node) -> Node:
 def negated(operand: Operand, quote: str) -> Operand:
     """Return a number with the other sign."""
     if isinstance(operand, Ratio):
-        return Ratio(_negative(operand.above), operand.below)
+        return Ratio(_negative(operand.above), operand.below, -operand.high, -operand.low)
     if not _is_number(operand) or isinstance(operand, Duration):
         raise Refused(f"{quote} is {_a_kind(operand)}; - takes a number")
     return _negative(operand)
@@ -294,7 +310,7 @@ def subtracted(a: Operand, b: Operand, quotes: Sequence[str]) -> Operand:
     if isinstance(a, Node) and isinstance(b, Duration) and a.type.is_time:
         return shifted(a, b, -1)
     if isinstance(a, Node) and isinstance(b, Node) and a.type.is_time and b.type.is_time:
-        a, b = unified((a, b), quotes, "both")
+        a, b = unified((a, b), quotes, "both", midnights=True)
         return Node.of("sub", integer(*_sum_bounds("sub", a, b), nullable=any_null(a, b)), a, b)
     return _added_numbers("-", a, b, quotes)
 
@@ -306,7 +322,9 @@ def _added_numbers(sign: str, a: Operand, b: Operand, quotes: Sequence[str]) -> 
     if isinstance(a, Node) and isinstance(b, Node):
         return _sum(op, a, b)
     x, y = _ratio(a), _ratio(b)
-    return Ratio(_sum(op, _product(x.above, y.below), _product(y.above, x.below)), _product(x.below, y.below))
+    above = _sum(op, _product(x.above, y.below), _product(y.above, x.below))
+    bounds = (x.low + y.low, x.high + y.high) if sign == "+" else (x.low - y.high, x.high - y.low)
+    return _quotient(above, _product(x.below, y.below), bounds)
 
 
 def _advice(sign: str, a: Operand, b: Operand) -> str:
@@ -330,24 +348,24 @@ def multiplied(a: Operand, b: Operand, quotes: Sequence[str]) -> Operand:
     if isinstance(a, Node) and isinstance(b, Node):
         return _product(a, b)
     x, y = _ratio(a), _ratio(b)
-    return Ratio(_product(x.above, y.above), _product(x.below, y.below))
+    bounds = [p * q for p in (x.low, x.high) for q in (y.low, y.high)]
+    return _quotient(_product(x.above, y.above), _product(x.below, y.below), bounds)
 
 
 def divided(a: Operand, b: Operand, quotes: Sequence[str]) -> Operand:
     """Return a / b, exact, for round(); Refused where b can be 0."""
     _numbers("/", a, b, quotes)
     x, y = _ratio(a), _ratio(b)
-    _refuse_zero(y.above, quotes[1])
+    _refuse_zero(y.low, y.high, quotes[1])
     above, below = _product(x.above, y.below), _product(x.below, y.above)
-    if below.type.bounds[1] < 0:
+    if y.high < 0:
         above, below = _negative(above), _negative(below)
-    return Ratio(above, below)
+    return _quotient(above, below, [p / q for p in (x.low, x.high) for q in (y.low, y.high)])
 
 
-def _refuse_zero(divisor: Node, quote: str) -> None:
-    low, high = divisor.type.bounds
+def _refuse_zero(low: Fraction | int, high: Fraction | int, quote: str) -> None:
     if low <= 0 <= high:
-        if divisor.is_constant:
+        if low == high:
             raise Refused("nothing can be divided by 0")
         one = quote.strip("'\"")
         raise Refused(f"{quote} can be 0, by which nothing can be divided; max({one}, 1), say, can't be")
@@ -360,8 +378,8 @@ def floored(op: str, a: Operand, b: Operand, quotes: Sequence[str]) -> Operand:
         raise Refused(f"{_kinds(a, b, quotes)}; {sign} takes two integers")
     if not (isinstance(a, Node) and isinstance(b, Node)):
         raise TypeError("they are nodes: it was looked at")
-    _refuse_zero(b, quotes[1])
     low, high = b.type.bounds
+    _refuse_zero(low, high, quotes[1])
     if op == "floordiv":
         quotients = [x // y for x, y in _corners(a, b)]
         return Node.of(op, integer(min(quotients), max(quotients), nullable=any_null(a, b)), a, b)
@@ -379,9 +397,8 @@ def rounded(operand: Operand, scale: int, quote: str) -> Node:
         above = _scaled(above, 10**finer, "decimal", above.type.scale + finer)
     else:
         below = _scaled(below, 10**-finer, "decimal", below.type.scale - finer)
-    rounds = [round(Fraction(x, y)) for x, y in _corners(above, below)]
-    kind: Kind = "decimal" if scale else "integer"
-    of = ValueType(kind, any_null(above, below), scale, min(rounds), max(rounds))
+    low, high = (round(bound * 10**scale) for bound in (ratio.low, ratio.high))
+    of = ValueType("decimal" if scale else "integer", any_null(above, below), scale, low, high)
     return Node.of("round", of, above, below)
 
 

@@ -276,7 +276,7 @@ class _Parser:
             else:
                 operand = _BUILDERS.get(type(tree), _Parser._refuse)(self, tree)
             if isinstance(operand, Node):
-                if not wide:
+                if not (wide and operand.type.is_number):
                     checked(operand, self.quote(tree))
                 return _folded(operand)
         except Refused as refused:
@@ -366,7 +366,8 @@ class _Parser:
         kind: Kind = "decimal" if fraction else "integer"
         return Node.constant(ValueType(kind, False, len(fraction), unscaled, unscaled), unscaled)
 
-    def _name(self, tree: ast.Name | ast.Attribute) -> Node:
+    def named(self, tree: ast.Name | ast.Attribute) -> Node:
+        """Return what a name, or names with points between them, stand for."""
         path = _path(tree)
         if path is None:
             raise Refused(f"{self.quote(tree)} is no name; a point stands only between names, as in parent.x")
@@ -429,7 +430,7 @@ class _Parser:
         nodes, quotes = self.values(*trees), self.quotes(trees)
         pairs = []
         for i, op in enumerate(tree.ops):
-            a, b = unified(nodes[i : i + 2], quotes[i : i + 2], "what is compared")
+            a, b = unified(nodes[i : i + 2], quotes[i : i + 2], "what is compared", midnights=True)
             pairs.append(Node.of(_COMPARISONS[type(op)], boolean(a, b), a, b))
         return chained("and", pairs)
 
@@ -449,7 +450,8 @@ class _Parser:
         if not right.elts:
             raise Refused(f"{self.quote(tree)} has an empty list; {op} takes at least one value")
         trees = [tree.left, *right.elts]
-        nodes = unified(self.values(*trees), self.quotes(trees), f"the values of {op}")
+        values, quotes = self.values(*trees), self.quotes(trees)
+        nodes = unified(values, quotes, f"the values of {op}", midnights=True)
         among = Node.of("in", boolean(*nodes), *nodes)
         return Node.of("not", among.type, among) if negative else among
 
@@ -514,17 +516,13 @@ def _folded(node: Node) -> Node:
     """Return a part that reads nothing as the constant that it is."""
     if node.names or node.is_constant or (node.type.kind != "string" and not node.type.fits_int64):
         return node
-    value = constant_value(node)
-    of = node.type
-    if isinstance(value, str):
-        return Node.constant(text_type(len(value), nullable=False), value)
-    return Node.constant(ValueType(of.kind, False, of.scale, value, value, of.labels), value)
+    return Node.constant(node.type, constant_value(node))
 
 
 _BUILDERS: dict[type[ast.expr], Callable[[_Parser, Any], Operand]] = {
     ast.Constant: _Parser._constant,
-    ast.Name: _Parser._name,
-    ast.Attribute: _Parser._name,
+    ast.Name: _Parser.named,
+    ast.Attribute: _Parser.named,
     ast.UnaryOp: _Parser._not,
     ast.BoolOp: _Parser._logic,
     ast.Compare: _Parser._comparison,
@@ -568,9 +566,9 @@ AGGREGATES = ("sum", "count", "min", "max", "first", "last")
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A function over rows: of a path such as `transactions.amount`, of a table's name for count.
+    """A function over rows: of a path such as `transactions.amount`, of a table's name for a rollup's count.
 
-    `of` is the type of a row's value, None for count.
+    `of` is the type of a row's value, None where rows are counted.
     """
 
     function: str
@@ -582,13 +580,11 @@ class Aggregate:
 
         Raises ExpressionError for a sum that can leave its kind's range.
         """
-        if self.of is None:
-            return ValueType("integer", False, 0, fewest, most)
+        if self.function == "count" or self.of is None:
+            return ValueType("integer", False, 0, 0, most)
         if self.function == "sum":
-            low, high = self.of.bounds
-            least = 0 if self.of.nullable else fewest  # nulls are passed over
-            bounds = [count * bound for count in (least, most) for bound in (low, high)]
-            total = ValueType(self.of.kind, False, self.of.scale, min(bounds), max(bounds))
+            low, high = (bound * most for bound in self.of.bounds)
+            total = ValueType(self.of.kind, False, self.of.scale, min(low, 0), max(high, 0))
             written = f"sum({'.'.join(self.path)})"
             try:
                 checked(Node.named(self.path, total), f"'{written}' over {most} rows")
@@ -600,40 +596,40 @@ class Aggregate:
         return ValueType(of.kind, nullable, of.scale, of.low, of.high, of.labels, of.length)
 
 
-def parse_aggregate(text: str, scope: Scope) -> Aggregate:
+def parse_aggregate(text: str, scope: Scope, *, running: bool = False) -> Aggregate:
     """Return what `sum(transactions.amount)` or `count(accounts)` says; count's table isn't looked up.
+
+    A `running` count is of no table: it takes nothing, or a field.
 
     Raises ExpressionError for any other text.
     """
     tree = _read(text)
     parser = _Parser(text, scope)
     try:
-        return _aggregate(parser, tree)
+        return _aggregate(parser, tree, running=running)
     except Refused as refused:
         raise ExpressionError(text, [Fault(text.index(text.strip()), str(refused))]) from None
 
 
-def _aggregate(parser: _Parser, tree: ast.expr) -> Aggregate:
+def _aggregate(parser: _Parser, tree: ast.expr, *, running: bool) -> Aggregate:
     listed = ", ".join(AGGREGATES)
+    example = "amount" if running else "transactions.amount"
+    quote = parser.quote(tree)
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name)):
-        raise Refused(
-            f"{parser.quote(tree)} is no function over rows; write one, such as sum(transactions.amount), of {listed}"
-        )
+        raise Refused(f"{quote} is no function over rows; write one of {listed}, such as sum({example})")
     name = tree.func.id
     if name not in AGGREGATES:
         raise Refused(f"{name!r} is no function over rows; there are {listed}{near(name, AGGREGATES)}")
-    path = _path(tree.args[0]) if len(tree.args) == 1 and not tree.keywords else None
-    if name == "count":
-        if path is None or len(path) > 1:
-            raise Refused(
-                f"{parser.quote(tree)} counts no rows; count takes the name of a table, such as count(accounts)"
-            )
-        return Aggregate(name, path, None)
-    if path is None:
-        raise Refused(
-            f"{parser.quote(tree)} names no field; {name} takes one, such as {name}(transactions.amount)"
-        )
-    of = parser._name(tree.args[0]).type  # type: ignore[arg-type] # it has a path, so it is a name
+    arg = tree.args[0] if len(tree.args) == 1 and not tree.keywords else None
+    if name == "count" and not running:
+        if not isinstance(arg, ast.Name):
+            raise Refused(f"{quote} counts no rows; count takes the name of a table, such as count(accounts)")
+        return Aggregate(name, (arg.id,), None)
+    if name == "count" and not (tree.args or tree.keywords):
+        return Aggregate(name, (), None)
+    if not isinstance(arg, ast.Name | ast.Attribute) or (path := _path(arg)) is None:
+        raise Refused(f"{quote} names no field; {name} takes one, such as {name}({example})")
+    of = parser.named(arg).type
     if name == "sum" and not of.is_number:
-        raise Refused(f"{parser.quote(tree.args[0])} is {A_KIND[of.kind]}; sum takes a number")
+        raise Refused(f"{parser.quote(arg)} is {A_KIND[of.kind]}; sum takes a number")
     return Aggregate(name, path, of)
