@@ -210,14 +210,17 @@ def _bytes_of(values: "pa.Array") -> memoryview:
 
 
 # What is known of categories for as long as it lives, so that no file has to find it out anew.
-_rendered: WeakKeyDictionary[Categories, dict[Callable[[str], bytes], dict[int, bytes]]] = WeakKeyDictionary()
+_rendered: WeakKeyDictionary[Categories, dict[tuple[Callable[[str], bytes], bytes], dict[int, bytes]]] = (
+    WeakKeyDictionary()
+)
 _several: WeakKeyDictionary[Categories, tuple[int, "pa.Array"]] = WeakKeyDictionary()
 _tables: WeakKeyDictionary[Categories, dict[object, "_Table"]] = WeakKeyDictionary()
 
 
 def _rendering(piece: CodedPiece, codes: Iterable[int]) -> Mapping[int, bytes]:
     """Return the rendered values of the codes that occur."""
-    rendered = _rendered.setdefault(piece.categories, {}).setdefault(piece.render, {})
+    by_form = _rendered.setdefault(piece.categories, {})
+    rendered = by_form.setdefault((piece.render, piece.null), {})  # numbers have one spelling, but many nulls
     for code in set(codes).difference(rendered):
         value = piece.categories.values[code]
         rendered[code] = piece.null if value is None else piece.render(value)
@@ -294,7 +297,12 @@ def _table(runs: list[_CodedRun]) -> _Table:
         tuple(
             piece
             if isinstance(piece, bytes)
-            else (ref(piece.categories), piece.render, numbers.setdefault(id(piece.codes), len(numbers)))
+            else (
+                ref(piece.categories),
+                piece.render,
+                piece.null,
+                numbers.setdefault(id(piece.codes), len(numbers)),
+            )
             for piece in run.pieces
         )
         for run in runs
