@@ -1,5 +1,6 @@
 """Says why two snapshots differ: the drift is attributed to a cause, and told with rows and statistics."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pyarrow as pa
-from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, Dataset, Table
+from esdh_core import BLOCK_RECORDS, Dataset, Table
 from esdh_export import SnapshotRequest
 from esdh_manifest import (
     FileProblem,
@@ -22,6 +23,7 @@ from esdh_manifest import (
 from numpy.typing import NDArray
 
 from esdh_proof.checks.finding import differing
+from esdh_proof.datasets import dataset_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Findings, shown
 from esdh_proof.identity import SnapshotIdentity
@@ -128,13 +130,14 @@ class SnapshotDiff(msgspec.Struct, frozen=True, kw_only=True):
     damaged: list[str]
 
 
-def diff_snapshots(a: Path, b: Path, *, dataset: Dataset = DEFAULT_DATASET) -> SnapshotDiff:
+def diff_snapshots(a: Path, b: Path, *, dataset: Dataset | None = None) -> SnapshotDiff:
     """Compare two snapshots, reading only, and attribute their difference.
 
-    Rows are read where the manifests can't explain the difference: of the formats whose files differ, or of
+    Each says itself of which `dataset` it is, unless that is given: by the recipe that it carries, else it is of the
+    default one. Rows are compared in the slots that both have, and read where the manifests can't explain the difference: of the formats whose files differ, or of
     one format of each where they have none in common.
 
-    Raises ProofError when a folder holds no manifest that can be read.
+    Raises ProofError when a folder holds no manifest that can be read, or not the recipe that it tells of.
     """
     left, right = _Side(a, dataset), _Side(b, dataset)
     causes: list[Cause] = []
@@ -187,8 +190,7 @@ def diff_snapshots(a: Path, b: Path, *, dataset: Dataset = DEFAULT_DATASET) -> S
 class _Side:
     """One of the two snapshots: its manifest, and what its files really are."""
 
-    def __init__(self, folder: Path, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, folder: Path, dataset: Dataset | None) -> None:
         if not folder.is_dir():
             raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
         names = manifest_names(folder)
@@ -198,6 +200,10 @@ class _Side:
             self.manifest = decode_manifest((folder / names[0]).read_bytes())
         except (ManifestError, RecursionError) as error:
             raise ProofError(f"{str(folder)!r} holds a manifest that can't be read: {error}") from error
+        try:
+            self._dataset = dataset or dataset_of(folder, self.manifest)
+        except ProofError as error:
+            raise ProofError(f"{str(folder)!r} doesn't say what its rows must be: {error}") from error
         self.folder = folder
         self.problems: list[FileProblem] = list(file_problems(folder, self.manifest))
         # What a file really is: its listed checksum, unless it isn't as listed.
@@ -241,8 +247,12 @@ class _Side:
 
 def _both_hold(field: str, left: _Side, right: _Side) -> bool:
     """Return whether both snapshots hold the entity of a field: its absence is another cause."""
-    entity = field.partition(".")[0]
-    return all(any(name.partition(".")[0] == entity for name in side.manifest.plan) for side in (left, right))
+    return all(any(_owner(name) == _owner(field) for name in side.manifest.plan) for side in (left, right))
+
+
+def _owner(path: str) -> str:
+    """Return the table of `table.field`, `table@pick` or `table#count`."""
+    return re.split("[.@#]", path, maxsplit=1)[0]
 
 
 def _differing_files(left: _Side, right: _Side) -> list[str]:

@@ -48,6 +48,7 @@ from esdh_manifest import (
     manifest_name,
     metadata_name,
     readme_name,
+    recipe_name,
     render_readme,
     restore,
     sha256sums,
@@ -55,6 +56,7 @@ from esdh_manifest import (
 
 from esdh_proof.checks import Finding, checks_of, schema
 from esdh_proof.checks.finding import differing
+from esdh_proof.datasets import LARGEST_DOCUMENT, dataset_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, first_true, shown
 from esdh_proof.gates import judge, skip
@@ -63,7 +65,6 @@ from esdh_proof.reencode import BytesSink, columns_of, text_of
 
 __all__ = ["Verification", "verify_snapshot"]
 
-_LARGEST_MANIFEST = 1 << 28
 _ROW_CHECKS = ("schema", "formats", "synthetic", "integrity", "rules", "fidelity", "stats", "regenerated")
 # What no reading of the files can prove, whoever reads them.
 UNPROVABLE = (
@@ -90,13 +91,14 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 def verify_snapshot(
     folder: Path,
     *,
-    dataset: Dataset = DEFAULT_DATASET,
+    dataset: Dataset | None = None,
     regenerate: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
-    """Verify the snapshot of a dataset in a folder, reading only; return what every check found.
+    """Verify the snapshot in a folder, reading only; return what every check found.
 
-    `regenerate` makes the rows again from the seed. `progress` is called after each block with its
+    The snapshot says itself of which `dataset` it is, unless that is given: by the recipe that it carries, else it is
+    of the default one. `regenerate` makes the rows again from the seed. `progress` is called after each block with its
     number of records and with that of all blocks. Damage is never an error: it is a check that failed.
 
     Raises ProofError when there is no such folder; OSError when the disk fails.
@@ -104,12 +106,12 @@ def verify_snapshot(
     if not folder.is_dir():
         raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
     findings = Findings()
-    manifest = _manifest(folder, dataset, findings)
+    manifest = _manifest(folder, dataset or DEFAULT_DATASET, findings)
     request = None
     problems: list[FileProblem] = []
     if manifest is not None:
         problems = _files(folder, manifest, findings)
-        request = _request(manifest, dataset, findings)
+        request = _request(folder, manifest, dataset, findings)
     if manifest is not None and request is not None:
         with _restored(folder, manifest, problems) as restored:
             _rows(folder, manifest, request, findings, restored, regenerate=regenerate, progress=progress)
@@ -150,8 +152,8 @@ def _manifest(folder: Path, dataset: Dataset, findings: Findings) -> Manifest | 
     if not regular(folder, name):
         findings.fail("manifest", Failure(file=name, found="no regular file", expected="a file"))
         return None
-    if (size := (folder / name).stat().st_size) > _LARGEST_MANIFEST:
-        failure = Failure(file=name, found=f"{size} bytes", expected=f"at most {_LARGEST_MANIFEST} bytes")
+    if (size := (folder / name).stat().st_size) > LARGEST_DOCUMENT:
+        failure = Failure(file=name, found=f"{size} bytes", expected=f"at most {LARGEST_DOCUMENT} bytes")
         findings.fail("manifest", failure)
         return None
     written = (folder / name).read_bytes()
@@ -263,7 +265,7 @@ def _name_writers(
 def _rendered(folder: Path, path: str, rendered: bytes, findings: Findings) -> None:
     if not regular(folder, path):
         findings.fail("files", Failure(file=path, found="missing", expected="a file"))
-    elif (folder / path).stat().st_size > _LARGEST_MANIFEST:
+    elif (folder / path).stat().st_size > LARGEST_DOCUMENT:
         findings.fail(
             "files", Failure(file=path, found="a far larger file", expected=f"{len(rendered)} bytes")
         )
@@ -271,8 +273,18 @@ def _rendered(folder: Path, path: str, rendered: bytes, findings: Findings) -> N
         _same_bytes(folder, path, rendered, "files", findings)
 
 
-def _request(manifest: Manifest, dataset: Dataset, findings: Findings) -> SnapshotRequest | None:
+def _request(
+    folder: Path, manifest: Manifest, dataset: Dataset | None, findings: Findings
+) -> SnapshotRequest | None:
     """Return the request that the manifest answers, None when this program can't say what it means."""
+    try:
+        dataset = dataset or dataset_of(folder, manifest)
+    except ProofError as error:
+        name = recipe_name(manifest.dataset_version)
+        findings.fail("manifest", Failure(file=name, found=shown(error), expected="the plan of the dataset"))
+        for check in _ROW_CHECKS:
+            findings.skip(check, "the plan of the dataset can't be read")
+        return None
     if manifest.dataset_version != dataset.dataset_version:
         for name in _ROW_CHECKS:
             findings.skip(
@@ -415,6 +427,7 @@ class _Reading:
         self._texts: dict[tuple[str, str], tuple[BytesSink, Writer]] = {}
         self._rewritten: dict[str, _Rewritten] = {}
         self._checks = checks_of(request.dataset)
+        findings.claim(getattr(self._checks, "CLAIMS", {}))
         self._name = manifest_name(request.dataset.dataset_version)
         self._row_counts = {table.name: 0 for table in request.tables}  # made again, as far as it was looked
         self._file_rows: dict[str, int] = {}
@@ -701,6 +714,8 @@ class _Reading:
         self._counted()
         self._judged()
         listed_as_asked = self._claimed(content)
+        if (recipe := self._request.dataset.recipe) is not None:
+            _rendered(folder, recipe_name(self._manifest.dataset_version), recipe, self._findings)
         if "json" in self._request.formats:
             metadata = metadata_document(self._request.dataset.metadata(self._rows(), self._request.seed))
             _rendered(folder, metadata_name(self._manifest.dataset_version), metadata, self._findings)
@@ -774,7 +789,8 @@ class _Reading:
             expected = f"about {check.expected}" if check.expected else "none"
             self._findings.expect("fidelity", self._name, field, check.observed, expected)
         if claimed is None or claimed.verdict == "skipped":
-            self._findings.note("fidelity", "no gate was asked when the snapshot was written")
+            if gates.verdict != "skipped":  # as it is where no shares are declared
+                self._findings.note("fidelity", "no gate was asked when the snapshot was written")
             gates = skip(self._stats)  # which claims nothing else
         if claimed is None:
             return

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from esdh_proof.checks.finding import Finding, Tables, copy, differing, outside, texts_of, to_mask
 
-__all__ = ["describe_id", "integrity", "rules", "synthetic"]
+__all__ = ["CLAIMS", "describe_id", "integrity", "rules", "synthetic"]
+
+CLAIMS = {
+    "synthetic": "every row carries the marker, and an id of this seed and its own row",
+    "integrity": "every row hangs where the counts of the plan say; references and copies agree",
+    "rules": "every row keeps the rules of the plan that the files can tell of",
+}
 
 
 def synthetic(block: Block, tables: Tables) -> Iterator[Finding]:
@@ -48,9 +54,9 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             source = block.dataset.copied(rule)
             if source is None:
                 continue
-            found = rows.arrays[rule.name]
+            found, picked = rows.arrays[rule.name], getattr(rule, "picked", False)  # of a row that was drawn
             owner = _owner_of_id(block.dataset, table, rule)
-            if _is_above(table, source.table):
+            if not picked and _is_above(table, source.table):
                 if owner is not None and _is_above(table, owner):
                     ids = _ids(block, owner, _slots(block, table, owner, len(rows)))
                     wrong = differing(found, ids)
