@@ -113,6 +113,15 @@ def test_texts_of_few_distinct_values(distinct: int, count: int) -> None:
     assert expected == b"".join(texts(column)).decode()
 
 
+@pytest.mark.parametrize("count", [3, 5_000])
+def test_null_is_each_dialects_own(count: int) -> None:
+    """A null among numbers, which every dialect spells alike, is nothing in CSV and `null` in JSON."""
+    valid = np.arange(count) > 0
+    column = Integer(np.arange(count) % 7, 0, 6, valid)
+    rows = [b"".join(RowRenderer(dialect).render({"n": column})) for dialect in (CSV, NDJSON, CSV)]
+    assert [b"", b'{"n":null}', b""] == [each.split(b"\n")[0] for each in rows]
+
+
 def test_vocabularies_are_not_kept_alive() -> None:
     """What is remembered of a vocabulary goes with it."""
     words = Categories(["a", "b"])

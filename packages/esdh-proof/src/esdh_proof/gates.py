@@ -50,18 +50,24 @@ class _Shares(NamedTuple):
 def judge(stats: Stats, *, dataset: Dataset = DEFAULT_DATASET) -> Gates:
     """Return the verdict on a snapshot's counts: table to statistic to label to count.
 
+    The verdict on tables of which the plan declares no shares is that nothing was asked.
+
     Raises ProofError for counts that no snapshot has: none, a negative one, or more than a snapshot's records.
     """
+    named = [table for table in dataset.tables if table.name in stats]
     with localcontext(_DIGITS):
         checks = [
-            _check(dataset, table.name, statistic, stats[table.name].get(statistic.name, {}))
-            for table in dataset.tables
-            if table.name in stats
+            _check(dataset, table.name, statistic, counts)
+            for table in named
             for statistic in table.statistics
             if statistic.expected is not None
+            # A record may have no row of a table, but never without a count of its own.
+            if (counts := stats[table.name].get(statistic.name, {})) or table.one_a_record
         ]
     passed = all(check.passed for check in checks)
     if not checks:  # nothing must pass because nothing was looked at
+        if named:
+            return skip(stats)
         raise ProofError(
             f"counts of {', '.join(stats) or 'no entity'} can't be judged; a gate needs those of some of "
             f"{', '.join(table.name for table in dataset.tables)}"

@@ -84,7 +84,7 @@ def verify_snapshot(
 def _print(outcome: "Verification", *, quiet: bool) -> None:
     for check in outcome.checks:
         if not quiet or check.status == "failed":
-            _print_check(check)
+            _print_check(check, unit="record" if outcome.dataset_version == catalog.VERSION else "row")
     if quiet:
         return
     if outcome.seed is not None:
@@ -93,12 +93,12 @@ def _print(outcome: "Verification", *, quiet: bool) -> None:
     click.echo(f"verdict     {outcome.verdict}")
 
 
-def _print_check(check: "Check") -> None:
+def _print_check(check: "Check", *, unit: str) -> None:
     rows = f" ({check.rows:,} rows)" if check.rows else ""
     click.echo(f"{check.name:<11} {check.status:<8} {check.claim}{rows}")
     if check.first is not None:
         first = check.first
-        place = [first.file, *([f"record {first.row}"] if first.row is not None else [])]
+        place = [first.file, *([f"{unit} {first.row}"] if first.row is not None else [])]
         place += [first.field] if first.field else []
         more = f"; {check.failures - 1:,} more" if check.failures > 1 else ""
         found = "nothing" if first.found is None else first.found

@@ -219,7 +219,8 @@ _tables: WeakKeyDictionary[Categories, dict[object, "_Table"]] = WeakKeyDictiona
 
 def _rendering(piece: CodedPiece, codes: Iterable[int]) -> Mapping[int, bytes]:
     """Return the rendered values of the codes that occur."""
-    rendered = _rendered.setdefault(piece.categories, {}).setdefault((piece.render, piece.null), {})
+    by_form = _rendered.setdefault(piece.categories, {})
+    rendered = by_form.setdefault((piece.render, piece.null), {})  # numbers have one spelling, but many nulls
     for code in set(codes).difference(rendered):
         value = piece.categories.values[code]
         rendered[code] = piece.null if value is None else piece.render(value)

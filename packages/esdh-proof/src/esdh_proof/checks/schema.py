@@ -18,6 +18,14 @@ def schema(rows: Rows, table: Table) -> Iterator[Finding]:
         values = rows.arrays[field.name]
         if not field.nullable:
             yield Finding(rows, field.name, to_mask(values.is_null()), "a value, never a null")
+        if field.type == "timestamp":  # Arrow's has microseconds
+            seconds = pc.equal(values, pc.floor_temporal(values, unit="second"))
+            yield Finding(
+                rows,
+                field.name,
+                to_mask(pc.invert(pc.fill_null(seconds, True))),
+                "an instant of whole seconds",
+            )
         for constraint, bound in field.constraints.items():
             yield Finding(
                 rows, field.name, _violates(values, constraint, bound), _describe(constraint, bound)

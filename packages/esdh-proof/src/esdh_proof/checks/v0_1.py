@@ -8,8 +8,9 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from esdh_core import Dataset, Table
+from esdh_core import Table
 from esdh_core.columns import FixedText
+from esdh_core.dataset import Block
 from esdh_core.datasets.v0_1.constants import REFERENCE_DATE
 from esdh_core.datasets.v0_1.lookups import load
 from esdh_core.permutations import permute, unpermute
@@ -36,9 +37,9 @@ __all__ = ["integrity", "rules", "synthetic"]
 # --- synthetic ---------------------------------------------------------------------------------------
 
 
-def synthetic(dataset: Dataset, tables: Tables, seed: int) -> Iterator[Finding]:
+def synthetic(block: Block, tables: Tables) -> Iterator[Finding]:
     """Check that every row is of this seed and at its own place, and that nothing could be a real one's."""
-    yield from roles.synthetic(dataset, tables, seed)
+    yield from roles.synthetic(block, tables)
     for name, field, pattern, expected in (
         ("vehicles", "vin", "^0", "a VIN that begins with 0, a region assigned to nobody"),
         ("profiles", "primary_vehicle_vin", "^0", "a VIN that begins with 0, a region assigned to nobody"),
@@ -81,8 +82,9 @@ _REFERENCES = (
 )
 
 
-def integrity(dataset: Dataset, tables: Tables, seed: int) -> Iterator[Finding]:
+def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
     """Check references, copies, and that unique values give back the row that they stand in."""
+    dataset, seed = block.dataset, block.seed
     for plural, field, entity in _REFERENCES:
         if plural in tables:
             rows = tables[plural]
@@ -175,9 +177,9 @@ _MISSING_WORDS = ("none", "na", "n/a", "nan", "null", "nil", "true", "false", ""
 _JOINT = "\x1f"
 
 
-def rules(dataset: Dataset, tables: Tables, seed: int) -> Iterator[Finding]:  # noqa: ARG001 - the same as the other checks
+def rules(block: Block, tables: Tables) -> Iterator[Finding]:
     """Check the rules of section 2 of the contract."""
-    for table in dataset.tables:
+    for table in block.dataset.tables:
         if table.name in tables:
             yield from _no_missing_words(tables[table.name], table)
     if "persons" in tables:

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 __all__ = ["Pages", "measure_pages"]
 
-_LONGEST_VALUE = 256  # bytes; no value of a snapshot is near it
 _HEADER = 65_536  # bytes; a page header holds at most two values beside a few numbers
 _DATA, _DICTIONARY, _DATA_2 = 0, 2, 3
 # Encodings that can't make a value larger than its page: PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY.
@@ -143,10 +142,10 @@ class Pages(NamedTuple):
     dictionaries: frozenset[str]
 
 
-def measure_pages(path: Path, metadata: pq.FileMetaData) -> Pages:
+def measure_pages(path: Path, metadata: pq.FileMetaData, *, longest: int) -> Pages:
     """Walk the page headers of a Parquet file; nothing is unpacked.
 
-    Every column chunk must hold as many values as its row group has rows, of no more than 256 bytes
+    Every column chunk must hold as many values as its row group has rows, of no more than `longest` bytes
     each, in encodings that can't make them larger.
     """
     dictionaries: set[str] = set()
@@ -157,7 +156,7 @@ def measure_pages(path: Path, metadata: pq.FileMetaData) -> Pages:
             for column in range(metadata.num_columns):
                 stored = metadata.row_group(group).column(column)
                 try:
-                    chunk = _measured(file, size, stored, rows)
+                    chunk = _measured(file, size, stored, rows, longest=longest)
                 except _MalformedError as error:
                     return Pages(
                         f"column {stored.path_in_schema!r} of row group {group}: {error}", frozenset()
@@ -167,7 +166,9 @@ def measure_pages(path: Path, metadata: pq.FileMetaData) -> Pages:
     return Pages(None, frozenset(dictionaries))
 
 
-def _measured(file: BinaryIO, size: int, stored: pq.ColumnChunkMetaData, rows: int) -> _Chunk:
+def _measured(
+    file: BinaryIO, size: int, stored: pq.ColumnChunkMetaData, rows: int, *, longest: int
+) -> _Chunk:
     """Return what the pages of a column chunk say; _MalformedError when they can't be those of `rows` rows."""
     begin = stored.data_page_offset
     if stored.dictionary_page_offset is not None:  # it stands before the data pages
@@ -176,7 +177,7 @@ def _measured(file: BinaryIO, size: int, stored: pq.ColumnChunkMetaData, rows: i
     if not 0 < begin <= end <= size:
         raise _MalformedError("it lies outside the file")
     chunk = _chunk(_headers(file, begin, end))
-    most = (rows + 1) * (_LONGEST_VALUE + 4) * 2  # a dictionary and the values it failed to hold
+    most = (rows + 1) * (longest + 4) * 2  # a dictionary and the values it failed to hold
     if chunk.unpacked > most:
         raise _MalformedError(
             f"it unpacks to {chunk.unpacked} bytes, more than {rows} rows can need ({most})"
