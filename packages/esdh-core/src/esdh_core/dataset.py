@@ -205,7 +205,12 @@ class Table:
 
     @property
     def block_records(self) -> int:
-        """The records of a block of this table, of digest and of row groups: so many that its rows fit 65,536."""
+        """The records of a block of this table, of digest and of row groups: so many that its rows fit 65,536.
+
+        Of a fixed table it is rows that count.
+        """
+        if self.is_fixed:
+            return BLOCK_RECORDS
         most = int(BLOCK_RECORDS / self.mean) if self.mean else BLOCK_RECORDS
         return min(BLOCK_RECORDS, 1 << most.bit_length() >> 1) or 1
 
