@@ -283,6 +283,7 @@ class Dataset:
     location: str
     note: str = "The reference instant is also given as the date of publication."
     privacy_note: str = "None: nobody in these files exists."
+    pictures: tuple[str, ...] = ()
     bundle_type: type[Any] | None = None
     metadata_type: type[Any] | None = None
     record_type: type[Any] | None = None
