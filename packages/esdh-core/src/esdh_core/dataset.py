@@ -302,6 +302,7 @@ class Dataset:
     limits: tuple[Limit, ...] = ()
     note: str = "The reference instant is also given as the date of publication."
     privacy_note: str = "None: nobody in these files exists."
+    pictures: tuple[str, ...] = ()
     bundle_type: type[Any] | None = None
     metadata_type: type[Any] | None = None
     record_type: type[Any] | None = None

@@ -37,6 +37,7 @@ DEFAULT_DATASET = Dataset(
     note="Record i is person i, vehicle i and profile i. Ages count to the reference instant, which is also given as "
     "the date of publication.",
     privacy_note="None: the persons don't exist.",
+    pictures=("ages", "states", "makes", "model_years", "lines_of_business", "risk_ratings"),
     bundle_type=Bundle,
     metadata_type=DatasetMetadata,
     record_type=Record,

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from esdh_api.errors import UnauthorizedError
 from esdh_api.settings import Settings
 
-__all__ = ["SECURITY_HEADERS", "register_guards"]
+__all__ = ["SECURITY_HEADERS", "register_middleware"]
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -27,8 +27,8 @@ _GENERATED = ("/generate/", "/records/")  # paths of generated data
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-def register_guards(app: Flask, settings: Settings, log: FilteringBoundLogger) -> None:
-    """Guard every call of the app; the order of the steps is the order of the answers' statuses."""
+def register_middleware(app: Flask, settings: Settings, log: FilteringBoundLogger) -> None:
+    """Put these steps around every call of the app; their order is the order of the answers' statuses."""
 
     @app.before_request
     def _begin() -> None:
