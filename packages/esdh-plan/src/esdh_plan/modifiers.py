@@ -73,7 +73,7 @@ def _sorted(column: Column, parents: NDArray[np.intp]) -> Column:
     Rows of one parent have values, or none has. So it is the values that are sorted, with their parents in the upper
     bits, and not the rows: five times as fast.
     """
-    if len(column) < 2:  # noqa: PLR2004 # one row is sorted
+    if len(column) < 2:  # one row is sorted
         return column
     order = ranks(column)
     least = int(order.min())
