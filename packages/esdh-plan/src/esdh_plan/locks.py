@@ -93,9 +93,10 @@ def make_lock(source: Source) -> bytes:
     faults: list[Fault] = []
     for name, words in wanted_pools(source.plan).items():
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+        if words.provider not in PROVIDERS:
+            faults.append(Fault(0, 0, name, f"{words.provider!r} is none of our providers"))
+            continue
         try:
-            if words.provider not in PROVIDERS:
-                raise AttributeError(f"{words.provider!r} is none of our providers")
             made = faker.Faker(words.locale)
             made.seed_instance(seed)
             provider = getattr(made, words.provider)
