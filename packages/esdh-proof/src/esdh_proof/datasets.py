@@ -45,7 +45,7 @@ def _load(recipe: bytes, name: str) -> Dataset:
     if load is None:
         raise ProofError(f"reading {name} needs a version of esdh-plan that reads recipes; upgrade it")
     try:
-        dataset = load(recipe)
+        dataset = load(recipe, name)
     except (ValueError, RecursionError, MemoryError) as error:
         raise ProofError(f"{name} can't be read: {error}") from error
     if not isinstance(dataset, Dataset):
