@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from esdh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from esdh_core.datasets.tables import shipped_table as shipped_table
     from esdh_core.datasets.v0_1 import DEFAULT_DATASET as DEFAULT_DATASET
     from esdh_core.datasets.v0_1 import ENTITIES as ENTITIES
     from esdh_core.datasets.v0_1 import GENERATED_AT as GENERATED_AT
@@ -33,6 +34,7 @@ __all__ = [
     "Profile",
     "Record",
     "Vehicle",
+    "shipped_table",
 ]
 
 __getattr__ = lazy_names(
@@ -41,5 +43,6 @@ __getattr__ = lazy_names(
         "v0_1": ("DEFAULT_DATASET", "ENTITIES", "GENERATED_AT", "Record"),
         "v0_1.constants": ("DATASET_SLUG", "DATASET_VERSION", "REFERENCE_DATE", "SYNTHETIC_SOURCE"),
         "v0_1.entities": ("Bundle", "DatasetMetadata", "Person", "Profile", "Vehicle"),
+        "tables": ("shipped_table",),
     },
 )
