@@ -20,8 +20,9 @@ from esdh_core.columns import (
 )
 from esdh_core.dataset import Block, Dataset, Table
 from esdh_core.ids import TaggedIds
+from esdh_core.permutations import permute_below
 from esdh_core.stats import Statistic, ValueTally
-from esdh_core.streams import bounded, high32
+from esdh_core.streams import bounded, high32, key_word
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
@@ -55,6 +56,10 @@ class Tree(Struct, frozen=True):
     rings: Annotated[int, Meta(ge=-500, le=500)] | None
     code: int
     soil_id: int
+    tag: Annotated[str, Meta(pattern="^T-[0-9]{3}[A-F]{2}$")]
+    branch_count: int
+    leaf_area: int
+    first_fall: dt.datetime | None
     synthetic_source: str
 
 
@@ -88,6 +93,7 @@ class Leaf(Struct, frozen=True):
     fell_at: dt.datetime
     green: bool
     area: int
+    area_so_far: int
     synthetic_source: str
 
 
@@ -242,6 +248,80 @@ LEAVES.rule("area", "an integer")(
     lambda block: Integer(_bounded(LEAVES, "leaves.area", block, 50_000), 0, 49_999)
 )
 
+
+def _digits(numbers: NDArray[np.uint64]) -> FixedText:
+    """Return the numbers as texts of the pattern `T-[0-9]{3}[A-F]{2}`."""
+    texts = [
+        f"T-{number // 36:03}{'ABCDEF'[number // 6 % 6]}{'ABCDEF'[number % 6]}" for number in numbers.tolist()
+    ]
+    return FixedText(np.array(texts, dtype="S7").view(np.uint8).reshape(-1, 7))
+
+
+_CAPACITY = 36_000
+_TAG = "tree:trees.tag"
+
+
+@TREES.rule("tag", "a pattern, unique up to 36,000 records", role="unique", permutation=_TAG)
+def _tag(block: Block) -> Column:
+    key = np.uint64(block.seed ^ key_word(_TAG))
+    return _digits(permute_below(key, block.level(TREES).slots % np.uint64(_CAPACITY), _CAPACITY))
+
+
+def _area(block: Block) -> NDArray[np.int64]:
+    values: Any = next(rule for rule in LEAVES.rules if rule.name == "area").column(block)
+    area: NDArray[np.int64] = values.values
+    return area
+
+
+@TREES.rule("branch_count", "how many branches it has")
+def _branch_count(block: Block) -> Column:
+    assert BRANCHES.count is not None
+    return Integer(BRANCHES.count(block), 0, 5)
+
+
+@TREES.rule("leaf_area", "the area of its leaves")
+def _leaf_area(block: Block) -> Column:
+    totals: dict[int, int] = {}
+    rows = block.rows_of(LEAVES, TREES)
+    assert rows is not None
+    for row, area in zip(rows.tolist(), _area(block).tolist(), strict=True):
+        totals[row] = totals.get(row, 0) + area
+    sums = [totals.get(row, 0) for row in range(len(block.level(TREES).slots))]
+    return Integer(np.array(sums, dtype=np.int64), 0, 15 * 49_999)
+
+
+@TREES.rule("first_fall", "when its first leaf fell")
+def _first_fall(block: Block) -> Column:
+    first: dict[int, int] = {}
+    rows = block.rows_of(LEAVES, TREES)
+    assert rows is not None
+    values: Any = next(rule for rule in LEAVES.rules if rule.name == "fell_at").column(block)
+    for row, second in zip(rows.tolist(), values.values.tolist(), strict=True):
+        first[row] = min(second, first.get(row, second))
+    seconds = [first.get(row, _SECOND_0) for row in range(len(block.level(TREES).slots))]
+    valid = np.array([row in first for row in range(len(seconds))], dtype=np.bool_)
+    return Timestamp(np.array(seconds, dtype=np.int64), _SECOND_0, _SECOND_0 + 10**8, valid)
+
+
+@LEAVES.rule("area_so_far", "the area of the leaves up to it")
+def _area_so_far(block: Block) -> Column:
+    sums: list[int] = []
+    k = block.level(LEAVES).k
+    assert k is not None
+    for number, area in zip(k.tolist(), _area(block).tolist(), strict=True):
+        sums.append(area + (sums[-1] if number else 0))
+    return Integer(np.array(sums, dtype=np.int64), 0, 3 * 49_999)
+
+
+_RECIPE = b"""{"esdh":"recipe/1","plan":{"tables":{
+"trees":{"fields":{
+"tag":{"pattern":"T-[0-9]{3}[A-F]{2}","unique":true},
+"branch_count":{"rollup":"count(branches)"},
+"leaf_area":{"rollup":"sum(leaves.area)"},
+"first_fall":{"rollup":"min(leaves.fell_at)"}}},
+"leaves":{"fields":{"area_so_far":{"running":"sum(area)"}}}}}}
+"""
+
 TREE = Dataset(
     dataset_version=VERSION,
     marker=MARKER,
@@ -249,5 +329,5 @@ TREE = Dataset(
     tables=TABLES,
     ids=TaggedIds(VERSION, [table.name for table in TABLES]),
     location="trees:TREE",
-    recipe=b'{"esdh":"recipe/1","name":"tree","version":1}\n',
+    recipe=_RECIPE,
 )

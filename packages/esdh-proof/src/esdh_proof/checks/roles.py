@@ -16,6 +16,7 @@ from esdh_core.rules import Rule
 from esdh_export import array
 from numpy.typing import NDArray
 
+from esdh_proof.checks.derived import derived
 from esdh_proof.checks.finding import Finding, Tables, copy, differing, outside, texts_of, to_mask
 
 __all__ = ["CLAIMS", "describe_id", "integrity", "rules", "synthetic"]
@@ -70,9 +71,10 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
                 yield Finding(rows, rule.name, wrong, f"a value of {source.table.name}.{source.rule.name}")
 
 
-def rules(block: Block, tables: Tables) -> Iterator[Finding]:  # noqa: ARG001 - as every check
-    """Check nothing: what a dataset's rules say beside its schema and its roles, it says itself."""
-    return iter(())
+def rules(block: Block, tables: Tables) -> Iterator[Finding]:
+    """Check the values that follow from others, as the plan says of them."""
+    for table in _tables(block, tables):
+        yield from derived(block, table, tables[table.name], tables)
 
 
 def _tables(block: Block, tables: Tables) -> Iterator[Table]:
