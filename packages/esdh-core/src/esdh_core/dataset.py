@@ -22,17 +22,17 @@ from numpy.typing import NDArray
 
 from esdh_core.columns import Column
 from esdh_core.constants import BLOCK_RECORDS, DEFAULT_RECORDS, DEFAULT_SEED, MAX_RECORDS
-from esdh_core.errors import RequestError
-from esdh_core.ids import IdCodec
+from esdh_core.errors import IdError, RequestError
+from esdh_core.ids import IdCodec, RecordId
 from esdh_core.permutations import permute
 from esdh_core.plan import EntityPlan, Plan, describe_table
-from esdh_core.requests import check_seed, check_window
+from esdh_core.requests import check_records, check_seed, check_window
 from esdh_core.rules import Role, Rule
 from esdh_core.schema import FieldSchema, record_schema
 from esdh_core.stats import Statistic
 from esdh_core.streams import child_words, draws
 
-__all__ = ["Block", "Dataset", "FieldRef", "Level", "Table", "memoized_per_block", "notes_for"]
+__all__ = ["Block", "Dataset", "FieldRef", "Level", "Limit", "Table", "memoized_per_block", "notes_for"]
 
 T = TypeVar("T")
 _SHARD_ROWS = (1 << 20, 1 << 19, 1 << 18, 1 << 17, 1 << 16)
@@ -205,7 +205,12 @@ class Table:
 
     @property
     def block_records(self) -> int:
-        """The records of a block of this table, of digest and of row groups: so many that its rows fit 65,536."""
+        """The records of a block of this table, of digest and of row groups: so many that its rows fit 65,536.
+
+        Of a fixed table it is rows that count.
+        """
+        if self.is_fixed:
+            return BLOCK_RECORDS
         most = int(BLOCK_RECORDS / self.mean) if self.mean else BLOCK_RECORDS
         return min(BLOCK_RECORDS, 1 << most.bit_length() >> 1) or 1
 
@@ -257,6 +262,13 @@ class Table:
         return [self.record(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
+class Limit(NamedTuple):
+    """The most records that something in a dataset has room for, and why, given the number that was asked for."""
+
+    records: int
+    why: Callable[[int], str]
+
+
 class FieldRef(NamedTuple):
     """A field of a table."""
 
@@ -269,7 +281,9 @@ class Dataset:
     """A dataset: its names, its tables (parents first), its marker and its ids.
 
     `location` (`module:attribute`) is where Python finds the dataset: it is pickled by that and its plan's
-    digest. `recipe` is the compiled plan of a dataset that a plan made: what a snapshot carries. `bundle_type`, `metadata_type` and `record_type` are the typed façade of a dataset that has one; else
+    digest. One that was compiled has a `recipe` instead, the bytes of its plan, and `remake`, a function that
+    makes it of them; `rules_hashed` are the digests of what it draws by. `limits` bound its records.
+    `bundle_type`, `metadata_type` and `record_type` are the typed façade of a dataset that has one; else
     they are made from its tables.
 
     Compared and hashed by identity: there is one object of a dataset in a process.
@@ -280,8 +294,11 @@ class Dataset:
     reference_date: dt.date
     tables: tuple[Table, ...]
     ids: IdCodec
-    location: str
+    location: str = ""
     recipe: bytes | None = None
+    remake: "Callable[[bytes], Dataset] | None" = None
+    rules_hashed: Mapping[str, str] | None = None
+    limits: tuple[Limit, ...] = ()
     note: str = "The reference instant is also given as the date of publication."
     privacy_note: str = "None: nobody in these files exists."
     bundle_type: type[Any] | None = None
@@ -354,6 +371,8 @@ class Dataset:
         if self.origin(rule).role not in ("id", "unique"):
             return False
         while (source := self.copied(rule)) is not None:
+            if rule.picked:
+                return False
             if table is not source.table and (
                 table.span != source.table.span or table.top is not source.table.top
             ):
@@ -367,7 +386,24 @@ class Dataset:
         Raises RequestError for a seed or a window that can't be.
         """
         checked, (first, records) = check_seed(seed), check_window(start, count)
+        self._check_limits(first + records)
         return Block(self, seed=checked, start=first, count=records)
+
+    @property
+    def max_records(self) -> int:
+        """The most records that can be asked for."""
+        return min([MAX_RECORDS, *(limit.records for limit in self.limits)])
+
+    def check_records(self, records: SupportsIndex) -> int:
+        """Return a number of records as an int, or raise RequestError, with what would do, where it can't be."""
+        checked = check_records(records)
+        self._check_limits(checked)
+        return checked
+
+    def _check_limits(self, records: int) -> None:
+        for limit in self.limits:
+            if records > limit.records:
+                raise RequestError(limit.why(records))
 
     def block_of(self, table: Table, block: Block) -> Block:
         """Return the block that has a table's rows: `block`, or for a fixed table one of all its rows."""
@@ -432,12 +468,46 @@ class Dataset:
             **counts,
         )
 
+    def decode(self, value: str | UUID) -> RecordId:
+        """Return what an id of the dataset says.
+
+        Raises IdError, with the reason, for what is no id of this dataset, or of a row that there isn't.
+        """
+        origin = self.ids.decode(value)
+        if self.recipe is not None:
+            self.locate(origin)
+        return origin
+
+    def locate(self, origin: RecordId) -> tuple[Table, Block, int]:
+        """Return the table of a row, the block of its record (of a fixed table, of all rows), and its place there.
+
+        Raises IdError for a row that there isn't.
+        """
+        table = self.table(origin.entity)
+        number = origin.index // table.span
+        top = table.top
+        most = self.max_records if top.rows is None else top.rows
+        if number >= most:
+            raise IdError(
+                f"the id is of row {origin.index} of {table.name}; the last record there can be is {most - 1}"
+            )
+        block = (
+            self.block(number, 1, origin.seed) if top.rows is None else _fixed_block(self, top, origin.seed)
+        )
+        slots = block.level(table).slots
+        place = int(np.searchsorted(slots, np.uint64(origin.index)))
+        if place >= len(slots) or int(slots[place]) != origin.index:
+            raise IdError(
+                f"the id is of row {origin.index} of {table.name}, which there isn't: its parent has fewer rows below it"
+            )
+        return table, block, place
+
     def reproduce(self, value: str | UUID) -> Any:
         """Return the record behind an id of any table, from the id alone; no other record is made.
 
         Raises IdError, with the reason, for what is no id of this dataset.
         """
-        origin = self.ids.decode(value)
+        origin = self.decode(value)
         block = self.block(origin.index, 1, origin.seed)
         return self._record_type(origin, *(table.structs(block)[0] for table in self.tables))
 
@@ -470,7 +540,7 @@ class Dataset:
             synthetic_source=self.marker,
             default_seed=DEFAULT_SEED,
             default_records=DEFAULT_RECORDS,
-            max_records=MAX_RECORDS,
+            max_records=self.max_records,
             block_records=BLOCK_RECORDS,
             entities=[
                 describe_table(
@@ -499,7 +569,12 @@ class Dataset:
 
     @cached_property
     def field_hashes(self) -> dict[str, str]:
-        """For each `table.field` the SHA-256 of its plan: schema, rule, streams, odds and lookup tables."""
+        """For each `table.field` the SHA-256 of its plan: schema, rule, streams, odds and lookup tables.
+
+        A dataset with a recipe has them for picks, `table@pick`, and counts, `table#count`, too.
+        """
+        if self.rules_hashed is not None:
+            return dict(self.rules_hashed)
         return {
             f"{table.name}.{each.name}": hashlib.sha256(msgspec.json.encode(each)).hexdigest()
             for table in self.plan.entities
@@ -510,7 +585,9 @@ class Dataset:
         """Return what the plan tells of a table."""
         return self.plan.entities[self.tables.index(table)]
 
-    def __reduce__(self) -> tuple[Callable[[str, str], "Dataset"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[Callable[..., "Dataset"], tuple[Any, ...]]:
+        if self.recipe is not None and self.remake is not None:
+            return self.remake, (self.recipe,)
         return _import, (self.location, self.plan_sha256)
 
     def __repr__(self) -> str:

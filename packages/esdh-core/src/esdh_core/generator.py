@@ -126,4 +126,4 @@ def decode_id(value: str | UUID, *, dataset: Dataset = DEFAULT_DATASET) -> Recor
 
     Raises IdError, with the reason, for a text that is no id of the dataset.
     """
-    return dataset.ids.decode(value)
+    return dataset.decode(value)

@@ -98,16 +98,17 @@ class OrdinalIds:
 class TaggedIds:
     """Ids of a dataset with a name: a table is known by a tag, made of its name and the dataset's (datasets.md, section 3)."""
 
-    def __init__(self, dataset_version: str, tables: Iterable[str]) -> None:
-        """Take the dataset's name and version, `bank v1`, and the names that its tables have in ids.
+    def __init__(self, dataset_version: str, tables: Iterable[str] | Mapping[str, str]) -> None:
+        """Take the dataset's name and version, `bank v1`, and its tables, or the names that tags are made of by table.
 
         Raises IdError when two tables have one tag.
         """
         self._dataset_version = dataset_version
         self._tags: dict[str, int] = {}
         self._names: dict[int, str] = {}
-        for table in tables:
-            digest = hashlib.sha256(f"{dataset_version}/{table}".encode()).digest()
+        tagged = tables if isinstance(tables, Mapping) else {table: table for table in tables}
+        for table, stands in tagged.items():
+            digest = hashlib.sha256(f"{dataset_version}/{stands}".encode()).digest()
             tag = int.from_bytes(digest[:3], "big") >> 7
             if tag in self._names:
                 raise IdError(

@@ -20,8 +20,8 @@ class Rule:
 
     `streams` are the streams it draws from, none for a derived field; `permutation` the stream whose key word
     keys the permutation of the index that it holds; `lookups` the tables it draws from; `depends_on` the fields,
-    as `table.field`, that its odds or its value depend on: of a copy, the one that it copies; `distribution` the
-    odds in words; `source` where they come from.
+    as `table.field`, that its odds or its value depend on: of a copy, the one that it copies; `picked` whether it
+    copies from a row that was drawn, not from one above; `distribution` the odds in words; `source` where they come from.
     """
 
     name: str
@@ -32,5 +32,6 @@ class Rule:
     permutation: str = ""
     lookups: tuple[LookupTable, ...] = ()
     depends_on: tuple[str, ...] = ()
+    picked: bool = False
     distribution: str = ""
     source: str = ""

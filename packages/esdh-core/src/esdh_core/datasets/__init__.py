@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from esdh_core.datasets.v0_1.entities import Person as Person
     from esdh_core.datasets.v0_1.entities import Profile as Profile
     from esdh_core.datasets.v0_1.entities import Vehicle as Vehicle
+    from esdh_core.datasets.tables import shipped_table as shipped_table
 
 __all__ = [
     "DATASET_SLUG",
@@ -33,6 +34,7 @@ __all__ = [
     "Profile",
     "Record",
     "Vehicle",
+    "shipped_table",
 ]
 
 __getattr__ = lazy_names(
@@ -41,5 +43,6 @@ __getattr__ = lazy_names(
         "v0_1": ("DEFAULT_DATASET", "ENTITIES", "GENERATED_AT", "Record"),
         "v0_1.constants": ("DATASET_SLUG", "DATASET_VERSION", "REFERENCE_DATE", "SYNTHETIC_SOURCE"),
         "v0_1.entities": ("Bundle", "DatasetMetadata", "Person", "Profile", "Vehicle"),
+        "tables": ("shipped_table",),
     },
 )
