@@ -55,7 +55,8 @@ def alike_per_row(words: Words, first: Longs, last: Longs, most: int, fewest: in
     if fewest <= 1 << 32:
         narrow = (words >> _HALF) * (steps + np.uint64(1)) >> _HALF
         wide = np.where(steps < np.uint64(1 << 32), narrow, wide)
-    return (first.astype(np.uint64) + wide).astype(np.int64)
+    values: Longs = (first.astype(np.uint64) + wide).astype(np.int64)
+    return values
 
 
 class BandDraw:
@@ -83,4 +84,5 @@ class BandDraw:
         if self._narrow:
             return firsts + (low * sizes >> _HALF).astype(np.int64)
         within = low * (sizes >> _HALF) + (low * (sizes & _LOW) >> _HALF)
-        return (firsts.astype(np.uint64) + within).astype(np.int64)
+        values: Longs = (firsts.astype(np.uint64) + within).astype(np.int64)
+        return values

@@ -32,7 +32,8 @@ class Codes:
             dtype=np.int64,
         )
 
-    def _place(self, value: Label) -> int:
+    def place(self, value: Label) -> int:
+        """Return the place of a value."""
         return self._null if value is None else self._places.get((type(value), value), self._other)
 
     def of(self, column: Column) -> Longs:
@@ -40,11 +41,11 @@ class Codes:
         if isinstance(column, Categorical):
             table = self._tables.get(column.categories)
             if table is None:
-                table = np.array([self._place(value) for value in column.categories.values], dtype=np.int64)
+                table = np.array([self.place(value) for value in column.categories.values], dtype=np.int64)
                 self._tables[column.categories] = table
             return table.take(column.codes)
         if not isinstance(column, Numbers):
-            return np.array([self._place(value) for value in column.tolist()], dtype=np.int64)
+            return np.array([self.place(value) for value in column.tolist()], dtype=np.int64)
         if len(self._numbers) == 0:
             places = np.full(len(column), self._other, dtype=np.int64)
         else:

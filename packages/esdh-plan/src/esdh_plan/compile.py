@@ -682,6 +682,14 @@ class Compiler:
             del made
         return tuple(sorted(found, key=lambda limit: limit.records))
 
+    @property
+    def default_shard_rows(self) -> int:
+        """The records of a part, by datasets.md, section 2."""
+        most = max(of.mean for of in self.tables.values() if of.path[0].is_root)
+        return next(
+            (size for size in (1 << bits for bits in range(20, 16, -1)) if size * most <= 1 << 21), 1 << 16
+        )
+
     def finish(self, **more: Any) -> Dataset:
         """Return the dataset."""
         marker = f"enterprise-synthetic-data-hub {self.plan.name} v{self.plan.version}"
@@ -707,10 +715,7 @@ class Compiler:
             [(field, made[field], _description(words, made[field])) for field, words in fields.items()],
             marker,
         )
-        mean = Fraction(1)
-        for each in of.path:
-            mean *= 1 if each.counted is None else each.counted.mean
-        table.mean = mean
+        table.mean = of.mean
         table.primary_key = tuple(of.words.key or ())
         for field, each in made.items():
             table.rule(
@@ -741,10 +746,25 @@ class Compiler:
         found = {}
         for name, words in self.plan.tables.items():
             own = self.source.document.content["tables"][name]
+            rows = self.used_tables.get(f"file:{name}")
             for field in words.fields:
                 made = self._done["field", name, field]
+                more = [
+                    *made.streams,
+                    made.permutation,
+                    made.type.kind,
+                    str(made.type.nullable),
+                    str(made.type.scale),
+                ]
+                if made.role == "id":
+                    more.append(f"{self.plan.name} v{self.plan.version}/{words.stream or name}")
+                if rows is not None:
+                    more.append(msgspec.json.encode(rows).decode())
+                rule = words.fields[field].rule
+                if isinstance(rule, language.Faker):
+                    more += self.used_pools[pool_name(rule.faker)]
                 found[f"{name}.{field}"] = self._hash(
-                    ("tables", name, "fields", field), own["fields"][field], [*made.streams, made.permutation]
+                    ("tables", name, "fields", field), own["fields"][field], more
                 )
             for pick in words.pick:
                 stream = f"{self.tables[name].stream}@{pick}"

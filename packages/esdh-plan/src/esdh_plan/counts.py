@@ -81,13 +81,13 @@ def count_of(words: Any, place: Place, above: Place) -> Counted:
 def _branch(words: Any, place: Place, above: Place) -> "_Leaf | _Tree":
     if not isinstance(words, language.CountBy):
         return _leaf(words, place)
-    branches = [(("of", key), count) for key, count in words.of.items()]
+    branches: list[tuple[tuple[Any, ...], Any]] = [(("of", key), count) for key, count in words.of.items()]
     if words.else_ is not None:
         branches.append((("else",), words.else_))
     here = Place(place.compiler, above.of, place.path)
     by, *made = place.all(
         lambda: By(here, words),
-        *(lambda p=path, c=count: _branch(c, place.at(*p), above) for path, count in branches),  # type: ignore[misc]  # bound now
+        *(lambda p=path, c=count: _branch(c, place.at(*p), above) for path, count in branches),
     )
     return _Tree(by, made)
 

@@ -87,7 +87,7 @@ def make_lock(source: Source) -> bytes:
 
     Raises ImportError where it isn't, and PlanError for a provider or a locale that there isn't.
     """
-    import faker  # an extra of this package  # noqa: PLC0415
+    import faker  # an extra of this package
 
     pools: dict[str, list[str]] = {}
     faults: list[Fault] = []

@@ -1,7 +1,7 @@
 """What the compiler makes of a rule, where a rule stands, and what a name of an expression stands for."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -116,6 +116,19 @@ class TableOf:
     def smallest(self) -> int:
         """The fewest rows below one parent."""
         return 1 if self.counted is None else self.counted.smallest
+
+    @property
+    def mean(self) -> Fraction:
+        """The expected rows a record, exactly."""
+        mean = Fraction(1)
+        for each in self.path:
+            mean *= 1 if each.counted is None else each.counted.mean
+        return mean
+
+    @property
+    def block_records(self) -> int:
+        """The records of a block."""
+        return replace(self.table, mean=self.mean).block_records
 
     def rows(self, block: Block) -> int:
         """Return how many rows there are in a block."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.made import Formula, Made, Place, holds, joined
-from esdh_plan.siblings import ranks, siblings
+from esdh_plan.siblings import masked, ranks, siblings
 
 __all__ = ["modified"]
 
@@ -35,8 +35,7 @@ def modified(words: language.Field, made: Made, place: Place) -> Made:
         if when is not None:
             met = holds(when, block)
             valid = met if valid is None else met & valid
-        assert valid is not None
-        return drawn(block).masked(valid)
+        return masked(drawn(block), valid)
 
     return replace(
         made,

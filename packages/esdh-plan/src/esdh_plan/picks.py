@@ -129,7 +129,7 @@ class _Groups:
     codes: list[Codes]
     sizes: list[int]
     known: NDArray[np.int64]
-    order: NDArray[np.intp]
+    order: NDArray[np.int64]
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
     choice: Choice | None
@@ -146,10 +146,14 @@ class _Groups:
 
 def _grouped(columns: Sequence[Column], weights: Sequence[int] | None) -> _Groups:
     values = [list(dict.fromkeys(column.tolist())) for column in columns]
+    none = np.zeros(0, dtype=np.int64)
     groups = _Groups(
         [Codes(each, -1, -1) for each in values],
         [len(each) for each in values],
-        *[np.zeros(0, dtype=np.int64)] * 4,
+        none,
+        none,
+        none,
+        none,
         None,
     )
     combined = groups.combined(columns)
@@ -173,10 +177,10 @@ class _Fixed:
         compiler = place.compiler
         self.compiler, self.of = compiler, place.of
         self.cells: Cells | None = None
-        self.source: TableOf | None = None
+        self._source: TableOf | None = None
         if words.from_ in compiler.tables:
-            self.source = compiler.table(words.from_)
-            for each in self.source.path:
+            self._source = compiler.table(words.from_)
+            for each in self._source.path:
                 compiler.count(each)
         else:
             self.cells = compiler.shipped(words.from_, place.at("from"))
@@ -188,11 +192,17 @@ class _Fixed:
             self._static = self._index(None)
 
     @property
+    def source(self) -> TableOf:
+        """The fixed table, where the pick isn't from one that ships."""
+        if self._source is None:
+            raise TypeError(f"the pick {self.name!r} is from a table that ships")
+        return self._source
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns that there are."""
         if self.cells is not None:
             return tuple(self.cells.columns)
-        assert self.source is not None
         return tuple(self.source.words.fields)
 
     def _type(self, column: str, place: Place) -> Any:
@@ -224,7 +234,7 @@ class _Fixed:
                 )
 
         wheres = (self.words.where or {}).items()
-        self.place.all(*(lambda c=column, f=field: check(c, f) for column, field in wheres))  # type: ignore[misc]  # bound now
+        self.place.all(*(lambda c=column, f=field: check(c, f) for column, field in wheres))
 
     def _check_distinct(self) -> None:
         if not self.words.distinct:
@@ -244,7 +254,6 @@ class _Fixed:
         """The fewest rows that the table has."""
         if self.cells is not None:
             return self.cells.rows
-        assert self.source is not None
         rows = self.source.path[0].table.rows or 0
         for each in self.source.path[1:]:
             rows *= each.smallest
@@ -255,7 +264,6 @@ class _Fixed:
         """The most rows that the table has."""
         if self.cells is not None:
             return self.cells.rows
-        assert self.source is not None
         rows = self.source.path[0].table.rows or 0
         for each in self.source.path[1:]:
             rows *= each.largest
@@ -264,13 +272,13 @@ class _Fixed:
     # --- drawing
 
     def _there(self, block: Block) -> Block:
-        assert self.source is not None
         return block.dataset.block_of(self.source.table, block)
 
     def _column(self, name: str, there: Block | None) -> Column:
         if self.cells is not None:
             return self.cells.columns[name]
-        assert there is not None
+        if there is None:
+            raise TypeError("a table that is made is read in its block")
         return self.compiler.field_reader(self.words.from_, name)(there)
 
     def _index(self, there: Block | None) -> Any:
@@ -278,8 +286,7 @@ class _Fixed:
         weights = None
         if self.words.weight is not None:
             column = self._column(self.words.weight, there)
-            assert isinstance(column, Numbers)
-            weights = column.values
+            weights = numbers_of(column)
         if self._wheres:
             columns = [self._column(name, there) for name, _ in self._wheres]
             groups = _grouped(columns, None if weights is None else weights.tolist())
@@ -288,7 +295,7 @@ class _Fixed:
             return groups
         if weights is not None:
             return Choice([whole(weights)])
-        return self.cells.rows if self.cells is not None else self.source.rows(there)  # type: ignore[union-attr, arg-type]  # one of both
+        return self.source.rows(there) if there is not None else self.fewest
 
     def _check_met(self, groups: _Groups) -> None:
         """Refuse a `where` that no row meets for some value, of a table that is known when the plan is loaded."""
@@ -297,7 +304,7 @@ class _Fixed:
             return
         known = set(groups.known.tolist())
         for combination in itertools.product(*labels):
-            places = [codes._place(value) for codes, value in zip(groups.codes, combination, strict=True)]
+            places = [codes.place(value) for codes, value in zip(groups.codes, combination, strict=True)]
             total = 0
             for place, size in zip(places, groups.sizes, strict=True):
                 total = total * size + place
@@ -320,8 +327,7 @@ class _Fixed:
         table = self.of.table
         if self.words.distinct:
             runs, level = siblings(block, table), block.level(table)
-            assert table.parent is not None
-            keys = block.words(table.parent, self.stream).take(runs.parents)
+            keys = block.words(self.of.path[-2].table, self.stream).take(runs.parents)
             k = np.zeros(len(keys), dtype=np.uint64) if level.k is None else level.k.astype(np.uint64)
             return permute_below(keys, k, index).astype(np.intp)
         words = block.words(table, self.stream)
@@ -380,7 +386,6 @@ class _Fixed:
                 picked=True,
                 lookups=lookups,
             )
-        assert self.source is not None
         made = self.compiler.field(self.words.from_, name)
         reader = self.compiler.field_reader(self.words.from_, name)
         as_texts = made.type.kind == "string" and self.most <= _MOST_CATEGORIES
@@ -404,6 +409,13 @@ class _Fixed:
             copies=True,
             siblings_differ=self.words.distinct and unique,
         )
+
+
+def numbers_of(column: Column) -> NDArray[Any]:
+    """Return the numbers of a column of weights."""
+    if not isinstance(column, Numbers):
+        raise TypeError(f"a {type(column).__name__} column has no weights")
+    return column.values
 
 
 def whole(weights: NDArray[Any]) -> list[int]:

@@ -103,7 +103,7 @@ def statistics_of(table: str, name: str, words: language.Field, made: Made, raw:
     """Yield what is counted of a field; `raw` is what its rule makes, before its modifiers."""
     plain = not (words.ordered and raw.type.nullable)
     if raw.bands is not None:
-        yield _of_bands(table, name, raw)
+        yield _of_bands(table, name, raw, raw.bands.bands)
     elif made.type.labels is not None:
         shares = raw.shares if plain else None
         yield Statistic(
@@ -120,9 +120,8 @@ def statistics_of(table: str, name: str, words: language.Field, made: Made, raw:
         )
 
 
-def _of_bands(table: str, name: str, raw: Made) -> Statistic:
-    assert raw.bands is not None
-    ranges = merged(raw.bands.bands)
+def _of_bands(table: str, name: str, raw: Made, bands: tuple[Band, ...]) -> Statistic:
+    ranges = merged(bands)
     labels = [_range_label(band, raw) for band in ranges]
     total = sum(band.weight for band in ranges)
 

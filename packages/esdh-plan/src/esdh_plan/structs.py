@@ -38,7 +38,7 @@ def _type(made: Made) -> Any:
     match of.kind:
         case "string":
             if of.labels and len(of.labels) <= _MOST_ENUMERATED:
-                return Literal[tuple(of.labels)]  # type: ignore[misc]  # made here
+                return Literal[tuple(of.labels)]
             return Annotated[str, Meta(pattern=made.pattern)] if made.pattern else str
         case "integer":
             low, high = of.bounds

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from esdh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from esdh_core.datasets.tables import shipped_table as shipped_table
     from esdh_core.datasets.v0_1 import DEFAULT_DATASET as DEFAULT_DATASET
     from esdh_core.datasets.v0_1 import ENTITIES as ENTITIES
     from esdh_core.datasets.v0_1 import GENERATED_AT as GENERATED_AT
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from esdh_core.datasets.v0_1.entities import Person as Person
     from esdh_core.datasets.v0_1.entities import Profile as Profile
     from esdh_core.datasets.v0_1.entities import Vehicle as Vehicle
-    from esdh_core.datasets.tables import shipped_table as shipped_table
 
 __all__ = [
     "DATASET_SLUG",

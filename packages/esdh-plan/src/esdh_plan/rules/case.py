@@ -33,7 +33,7 @@ def case(rule: language.Case, place: Place) -> Made:
         )
         made.append((when, made_of))
 
-    place.all(*(lambda n=n, b=b: branch(n, b) for n, b in enumerate(rule.case)))  # type: ignore[misc]  # bound now
+    place.all(*(lambda n=n, b=b: branch(n, b) for n, b in enumerate(rule.case)))
     of = _common([each.type for _, each in made], place)
     if place.ordered and of.nullable:
         place.refuse("an `ordered` field has a value on every row; a branch of this can be null")
@@ -42,8 +42,8 @@ def case(rule: language.Case, place: Place) -> Made:
         *conditional, (_, last) = made
         result = _fitted(last.column(block), of)
         for when, each in reversed(conditional):
-            assert when is not None
-            result = _either(holds(when, block), _fitted(each.column(block), of), result)
+            if when is not None:
+                result = _either(holds(when, block), _fitted(each.column(block), of), result)
         return result
 
     return Made(
@@ -93,9 +93,10 @@ def _fitted(column: Column, of: ValueType) -> Column:
 
 
 def _either(first: Mask, one: Column, other: Column) -> Column:
-    if not isinstance(one, Numbers) or not isinstance(other, Numbers):
-        assert not isinstance(one, Numbers) and not isinstance(other, Numbers)
+    if not isinstance(one, Numbers) and not isinstance(other, Numbers):
         return select(first, one, other)
+    if not isinstance(one, Numbers) or not isinstance(other, Numbers):
+        raise TypeError("the branches of a case are of one kind")
     valid: Mask | None = None
     if one.valid is not None or other.valid is not None:
         valid = np.where(

@@ -99,7 +99,7 @@ def _read(words: Any, place: Place, groups: list[tuple[list[Any], tuple[int, ...
 
     by, *branches = place.all(
         lambda: By(place, words),
-        *(lambda p=path, i=inner: branch(p, i) for path, inner in pairs),  # type: ignore[misc]  # bound now
+        *(lambda p=path, i=inner: branch(p, i) for path, inner in pairs),
     )
     return _Tree(by, branches)
 
@@ -127,7 +127,7 @@ def _finisher(kind: type, values: tuple[Any, ...]) -> Any:
         categories = Categories(values)
         return (lambda codes: Categorical(codes, categories)), ValueType("string", labels=values)
     if kind is bool:
-        truths = np.array(values, dtype=np.bool_)
+        truths: Any = np.array(values, dtype=np.bool_)
         low, high = int(min(values)), int(max(values))
         of = ValueType("boolean", low=low, high=high, labels=values)
         return (lambda codes: Boolean(truths.take(codes), 0, 1)), of

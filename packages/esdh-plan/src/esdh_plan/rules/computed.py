@@ -54,9 +54,8 @@ def _numbers_siblings(node: Any) -> bool:
         return bool(node.value == ("k",))
     if node.op in ("add", "sub") and len(node.args) == 2:
         first, second = node.args
-        return (first.value == ("k",) and second.is_constant) or (
-            second.value == ("k",) and first.is_constant
-        )
+        pairs = ((first, second), (second, first))
+        return any(one.value == ("k",) and other.is_constant for one, other in pairs)
     return False
 
 
@@ -146,7 +145,6 @@ def gathered(function: str, column: Column, runs: Runs, of: ValueType) -> Column
     ends = runs.starts + runs.counts
     if function == "sum":
         totals = _totals(_values(column))
-        assert isinstance(column, Numbers)
         return _with(column, totals.take(ends) - totals.take(runs.starts), of)
     present = np.arange(len(column)) if column.valid is None else np.flatnonzero(column.valid)
     if function in ("min", "max"):
@@ -167,8 +165,10 @@ def gathered(function: str, column: Column, runs: Runs, of: ValueType) -> Column
     return masked(whole.take(places), some if of.nullable else None)
 
 
-def _with(column: Numbers, values: Longs, of: ValueType) -> Column:
+def _with(column: Column, values: Longs, of: ValueType) -> Column:
     low, high = of.bounds
+    if not isinstance(column, Numbers):
+        raise TypeError(f"a {type(column).__name__} column has no sum")
     if isinstance(column, Integer):
         return Integer(values, low, high)
     made: Any = replace(column, values=values, low=low, high=high, valid=None)
@@ -205,7 +205,6 @@ def accumulated(function: str, column: Column, runs: Runs, of: ValueType) -> Col
     starts = runs.starts.take(runs.parents)
     if function == "sum":
         totals = _totals(_values(column))
-        assert isinstance(column, Numbers)
         return _with(column, totals[1:] - totals.take(starts), of)
     valid = np.ones(rows, dtype=np.bool_) if column.valid is None else column.valid
     if rows == 0:

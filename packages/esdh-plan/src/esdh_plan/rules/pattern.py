@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import reduce
 from math import prod
 from operator import mul
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from esdh_core.columns import Column, FixedText, Text
@@ -33,7 +33,7 @@ class _Chunk(NamedTuple):
     """Some places of the text, from `at` on: the texts that can stand there, in order of their numbers."""
 
     at: int
-    table: NDArray[np.uint8]
+    table: NDArray[np.unsignedinteger[Any]]
 
 
 class Pattern:
@@ -64,11 +64,8 @@ class Pattern:
             raise ValueError(f"the pattern has {self.capacity:,} texts; 2^62 are the most")
         self._plain = all(_PLAIN.issuperset(place) for place in self.places)
         self._ascii = all(place.isascii() for place in self.places)
-        self._template = np.frombuffer(
-            "".join(p[0] for p in self.places).encode("utf-32-le"), dtype=np.uint32
-        )
-        if self._ascii:
-            self._template = self._template.astype(np.uint8)  # type: ignore[assignment]  # a byte a character
+        firsts = "".join(place[0] for place in self.places)
+        self._template: Any = np.array(list(map(ord, firsts)), dtype=np.uint8 if self._ascii else np.uint32)
         self._chunks = list(self._chunked())
 
     def _chunked(self) -> Iterator[_Chunk]:
@@ -92,7 +89,7 @@ class Pattern:
 
     def write(self, numbers: Words) -> Column:
         """Return the texts of some numbers."""
-        matrix = np.empty((len(numbers), len(self.places)), dtype=self._template.dtype)
+        matrix: Any = np.empty((len(numbers), len(self.places)), dtype=self._template.dtype)
         matrix[:] = self._template
         rest = numbers.astype(np.uint32) if self.capacity <= 1 << 32 else numbers
         for number, (at, table) in enumerate(self._chunks):
