@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from esdh_core.generator import reproduce_record as reproduce_record
     from esdh_core.ids import RecordId as RecordId
     from esdh_core.ids import canonical_id as canonical_id
+    from esdh_core.located import Located as Located
+    from esdh_core.located import locate_row as locate_row
     from esdh_core.plan_rendering import plan_markdown as plan_markdown
     from esdh_core.plan_rendering import plan_text as plan_text
     from esdh_core.requests import check_records as check_records
@@ -47,6 +49,7 @@ __getattr__ = lazy_names(
             "reproduce_record",
         ),
         "ids": ("RecordId", "canonical_id"),
+        "located": ("Located", "locate_row"),
         "plan_rendering": ("plan_markdown", "plan_text"),
         "requests": ("check_records", "check_seed"),
         "rules": ("Rule",),

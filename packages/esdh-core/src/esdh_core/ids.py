@@ -7,7 +7,7 @@ network over 122 bits. It hides nothing: this is public arithmetic.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.errors import IdError
 from esdh_core.mixing import GOLDEN_GAMMA, MASK_64, mix64, mix64_array
 
-__all__ = ["SLOT_BITS", "IdCodec", "OrdinalIds", "RecordId", "TaggedIds", "canonical_id"]
+__all__ = ["SLOT_BITS", "BareId", "IdCodec", "OrdinalIds", "RecordId", "TaggedIds", "bare_id", "canonical_id"]
 
 _ROUNDS: Final = 4
 _MASK_61: Final = (1 << 61) - 1
@@ -41,6 +41,19 @@ class RecordId(msgspec.Struct, frozen=True):
     dataset_version: str
     entity: str
     index: int
+
+
+class BareId(NamedTuple):
+    """What an id says to those who don't know its dataset.
+
+    `ordinal` is 0 in the ids of a dataset with a name, whose table has the `tag`, and whose row the `slot`; in
+    others these two mean nothing.
+    """
+
+    seed: int
+    ordinal: int
+    tag: int
+    slot: int
 
 
 class IdCodec(Protocol):
@@ -194,6 +207,12 @@ def canonical_id(value: str | UUID) -> str:
     if found is None:
         raise IdError(f"{str(value)!r} is not an ESDH id: expected a UUID such as {_EXAMPLE}")
     return "-".join(found.group(1, 3, 4, 5, 6))
+
+
+def bare_id(value: str | UUID) -> BareId:
+    """Return what an id says without its dataset. Raises IdError for what is no version 8 UUID."""
+    left, right = _decode(canonical_id(value))
+    return BareId(left >> 8, left & 0xFF, right >> SLOT_BITS, right & (1 << SLOT_BITS) - 1)
 
 
 def _decode(text: str) -> tuple[int, int]:

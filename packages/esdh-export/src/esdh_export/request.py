@@ -10,7 +10,6 @@ from esdh_core import (
     DEFAULT_SEED,
     Dataset,
     Table,
-    check_records,
     check_seed,
 )
 from esdh_manifest import Manifest, document_name, metadata_name, readme_name, recipe_name, table_name
@@ -44,7 +43,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         force = msgspec.structs.force_setattr
-        force(self, "records", check_records(self.records))
+        force(self, "records", self.dataset.check_records(self.records))
         force(self, "seed", check_seed(self.seed))
         unknown = sorted(set(self.formats) - set(FORMATS))
         if unknown:
