@@ -1,8 +1,9 @@
 """The counts that are kept of a plan's fields: labels, bands, nulls, and the shares that the plan declares."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from esdh_core.columns import Categorical, Categories, Column, Numbers
@@ -16,12 +17,17 @@ from esdh_plan.made import Made
 __all__ = ["statistics_of"]
 
 _MOST_LABELS = 1_000
+OTHER = "other"
 
 
 class _LabelTally:
-    """Counts the values of a coded column by their text, nulls left out: the most frequent, the rest as `other`."""
+    """Counts the values of a coded column by their text, nulls left out; those that aren't `kept` as `other`.
 
-    def __init__(self) -> None:
+    Which labels are kept follows from the plan alone, so that the counts of blocks add up.
+    """
+
+    def __init__(self, kept: frozenset[str] | None = None) -> None:
+        self._kept = kept
         self._by_code: dict[Categories, NDArray[np.intp]] = {}
         self._counts: Counter[str] = Counter()
 
@@ -43,16 +49,34 @@ class _LabelTally:
 
     def counts(self) -> Counts:
         """Return label to count."""
-        total = Counter(self._counts)
+        total: Counter[str] = Counter()
+        for label, count in self._counts.items():
+            total[self._shown(label)] += count
         for categories, counted in self._by_code.items():
             for code in np.flatnonzero(counted).tolist():
                 value = categories.values[code]
                 if value is not None:
-                    total[value] += int(counted[code])
-        if len(total) <= _MOST_LABELS:
-            return dict(total)
-        ranked = sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
-        return dict(ranked[:_MOST_LABELS]) | {"other": sum(count for _, count in ranked[_MOST_LABELS:])}
+                    total[self._shown(value)] += int(counted[code])
+        return dict(total)
+
+    def _shown(self, label: str) -> str:
+        return label if self._kept is None or label in self._kept else OTHER
+
+
+def _kept_labels(labels: Iterable[object], shares: Mapping[str, Fraction] | None) -> frozenset[str] | None:
+    """Return the labels that are counted one by one, the most frequent by the plan; None for all of them."""
+    texts = [_label(label) for label in labels]
+    if len(texts) <= _MOST_LABELS:
+        return None
+    ranked = sorted(texts, key=lambda text: -shares.get(text, 0)) if shares is not None else texts
+    return frozenset(ranked[:_MOST_LABELS])
+
+
+def _shorten(shares: Mapping[str, Fraction], kept: frozenset[str] | None) -> dict[str, Fraction]:
+    if kept is None:
+        return dict(shares)
+    rest = sum((share for label, share in shares.items() if label not in kept), Fraction(0))
+    return {label: share for label, share in shares.items() if label in kept} | {OTHER: rest}
 
 
 def _label(value: object) -> str:
@@ -77,7 +101,7 @@ class _BandTally:
 
     def counts(self) -> Counts:
         """Return range to count."""
-        pairs = zip([*self._labels, "other"], self._counts.tolist(), strict=True)
+        pairs = zip([*self._labels, OTHER], self._counts.tolist(), strict=True)
         return {label: count for label, count in pairs if count}
 
 
@@ -106,8 +130,12 @@ def statistics_of(table: str, name: str, words: language.Field, made: Made, raw:
         yield _of_bands(table, name, raw, raw.bands.bands)
     elif made.type.labels is not None:
         shares = raw.shares if plain else None
+        kept = _kept_labels(made.type.labels, raw.shares)
         yield Statistic(
-            f"{table}.{name}", name, _LabelTally, None if shares is None else lambda: dict(shares)
+            f"{table}.{name}",
+            name,
+            partial(_LabelTally, kept),
+            None if shares is None else lambda: _shorten(shares, kept),
         )
     if made.type.nullable:
         expected = None
