@@ -1,21 +1,19 @@
 """The flow log is whole JSON lines, whoever writes and whatever happens to a writer."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from esdh_demo.journal import Journal, read_journal
+from esdh_demo.event_log import EventLog, read_events
 
 WRITER = """
 import sys
 from pathlib import Path
-from esdh_demo.journal import Journal
-log = Journal(Path(sys.argv[1])).bind(run_id=sys.argv[2])
+from esdh_demo.event_log import EventLog
+log = EventLog(Path(sys.argv[1]), sys.argv[2])
 for number in range(100):
-    log.info("step.finished", counts={"number": number}, found="x" * 200)
+    log.write("info", "step.finished", counts={"number": number}, found="x" * 200)
 """
 
 
@@ -26,7 +24,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_what_a_line_has(tmp_path: Path) -> None:
     """A line begins with time, level, event and run, and has what was told."""
-    Journal(tmp_path / "log").bind(run_id="r").warning("run.swept", status="cleaned", name="Zoë")
+    EventLog(tmp_path / "log", "r").write("warning", "run.swept", status="cleaned", name="Zoë")
     [line] = lines(tmp_path / "log")
     assert ["timestamp", "level", "event", "run_id", "status", "name"] == list(line)
     assert ("warning", "run.swept", "r", "Zoë") == (
@@ -52,8 +50,8 @@ def test_line_that_a_killed_writer_left(tmp_path: Path) -> None:
     """An unfinished line is cut off by the next writer, which says how much it was."""
     path = tmp_path / "log"
     path.write_bytes(b'{"event": "one"}\n{"event": "tw')
-    assert ["one"] == [entry["event"] for entry in read_journal(path)]
-    Journal(path).bind(run_id="r").info("three")
+    assert ["one"] == [entry["event"] for entry in read_events(path)]
+    EventLog(path, "r").write("info", "three")
     written = lines(path)
     assert ["one", "log.repaired", "three"] == [line["event"] for line in written]
     assert len(b'{"event": "tw') == written[1]["bytes_lost"]
@@ -63,31 +61,35 @@ def test_line_without_its_end(tmp_path: Path) -> None:
     """A whole line that lacks its line end is kept."""
     path = tmp_path / "log"
     path.write_bytes(b'{"event": "one"}')
-    Journal(path).bind(run_id="r").info("two")
+    EventLog(path, "r").write("info", "two")
     assert ["one", "two"] == [line["event"] for line in lines(path)]
 
 
-def test_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that can't be written whole leaves nothing of itself."""
-    log = Journal(tmp_path / "log").bind(run_id="r")
-    log.info("one")
-    write = os.write
-    taken: list[int] = []
+FULL = """
+import resource, sys
+from pathlib import Path
+from esdh_demo.event_log import EventLog
+log = EventLog(Path(sys.argv[1]), "r")
+log.write("info", "one")
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (Path(sys.argv[1]).stat().st_size + 10, most))
+try:
+    log.write("info", "two")
+except OSError as error:
+    print(error.strerror)
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+log.write("info", "three")
+"""
 
-    def full(descriptor: int, data: bytes) -> int:
-        if taken:
-            raise OSError(28, "No space left on device")
-        taken.append(write(descriptor, data[:10]))
-        return taken[0]
 
-    with monkeypatch.context() as patch:
-        patch.setattr("esdh_demo.journal.os.write", full)
-        with pytest.raises(OSError, match="No space left"):
-            log.info("two")
-    log.info("three")
+def test_write_that_fails(tmp_path: Path) -> None:
+    """A line of which a full disk takes a part leaves nothing of itself."""
+    command = [sys.executable, "-c", FULL, str(tmp_path / "log")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "File too large\n" == done.stdout
     assert ["one", "three"] == [line["event"] for line in lines(tmp_path / "log")]
 
 
 def test_log_that_is_not_there(tmp_path: Path) -> None:
     """Before the first run there are no events."""
-    assert [] == list(read_journal(tmp_path / "log"))
+    assert [] == list(read_events(tmp_path / "log"))

@@ -1,4 +1,4 @@
-"""Runs a command for as long as its standard input stays open: `python keeper.py SECONDS COMMAND...`.
+"""Runs a command for as long as its standard input stays open: `python supervisor.py SECONDS COMMAND...`.
 
 A run starts every process through one of these and keeps the other end of the pipe. When the run closes it,
 or is gone, even by kill -9, the command is told to stop, and killed after SECONDS. What a command leaves
