@@ -56,8 +56,15 @@ class _Session:
         self, label: str, profile: Profile | None = None, pause: Callable[[str], None] | None = None
     ) -> Iterator[Run]:
         """Open a run, and print its id and how it ended."""
-        means = {"commands": self.commands, "console": self.console, "profile": profile, "pause": pause}
-        with open_run(self.paths, self.config, label, **means) as self.run:
+        with open_run(
+            self.paths,
+            self.config,
+            label,
+            commands=self.commands,
+            console=self.console,
+            profile=profile,
+            pause=pause,
+        ) as self.run:
             self.console.print(f"Run {self.run.record.run_id}", style="bold", markup=False)
             yield self.run
         print_summary(self.run)
@@ -152,7 +159,7 @@ _FLOW_OPTIONS: list[click.Parameter] = [
     """,
 )
 @click.pass_obj
-def gate(session: _Session, **options: Any) -> None:
+def gate(session: _Session, /, **options: Any) -> None:
     """Run `esdh-demo gate`."""
     _execute(session, validated=True, **options)
 
@@ -166,7 +173,7 @@ def gate(session: _Session, **options: Any) -> None:
     """,
 )
 @click.pass_obj
-def run(session: _Session, **options: Any) -> None:
+def run(session: _Session, /, **options: Any) -> None:
     """Run `esdh-demo run`."""
     _execute(session, validated=False, **options)
 
