@@ -53,6 +53,10 @@ class _Document:
         self.responses = responses
         self.dataset = responses.dataset
         self.names = joined([table.name for table in self.dataset.tables])
+        # Looked up and not made of the Struct's name: a table may have the name of one of ours.
+        described = self.descriptions()
+        refs, self.components = msgspec.json.schema_components(described, ref_template=_REF)
+        self.refs = dict(zip(described, refs, strict=True))
 
     def render(self) -> Json:
         """Return the document."""
@@ -72,7 +76,7 @@ class _Document:
                     name: {"description": text, "schema": {"type": "string"}}
                     for name, text in _HEADERS.items()
                 },
-                "responses": {str(status): _error(status) for status in _ERRORS},
+                "responses": {str(status): _error(status, self.refs[ErrorResponse]) for status in _ERRORS},
                 "securitySchemes": {
                     "ApiKey": {
                         "type": "apiKey",
@@ -85,11 +89,10 @@ class _Document:
         }
 
     def schemas(self) -> Json:
-        """Return the schema of each Struct that is sent or taken."""
-        described = self.descriptions()
-        _, schemas = msgspec.json.schema_components(described, ref_template=_REF)
-        for struct, description in described.items():
-            schema = schemas[struct.__name__]
+        """Return the schema of each Struct that is sent or taken, by its name."""
+        schemas = self.components
+        for struct, description in self.descriptions().items():
+            schema = schemas[self.refs[struct]["$ref"].rpartition("/")[2]]
             schema.pop(
                 "description", None
             )  # which msgspec puts before the fields, where Python keeps docstrings
@@ -142,7 +145,7 @@ class _Document:
                 "get": _get(
                     "getPlan", "What is generated and how: the bytes of `esdh show-plan --format json`"
                 )
-                | _answers(_content(JSON, _ref(Plan)), "ETag", tagged=True)
+                | _answers(_content(JSON, self.refs[Plan]), "ETag", tagged=True)
             },
             "/openapi.json": {
                 "get": _get("getOpenapi", "This document")
@@ -159,23 +162,35 @@ class _Document:
 
     def health(self) -> Json:
         """Return the call that tells what the app is."""
-        content = _content(JSON, _ref(HealthResponse), self.responses.health(self.settings))
+        content = _content(JSON, self.refs[HealthResponse], self.responses.health(self.settings))
         summary = "That the app is up, what it generates by default and what it asks of a client"
         return _get("getHealth", summary) | _answers(content, "X-ESDH-Seed")
+
+    def generate(self, name: str, summary: str, content: Json) -> Json:
+        """Return a call that generates."""
+        return {
+            "operationId": f"generate{capitalized(name)}",
+            "summary": summary,
+            "requestBody": {
+                "required": False,
+                "description": "Without a body: the first five records of the default seed",
+                "content": {JSON: {"schema": self.refs[GenerateRequest], "example": {"records": 1}}},
+            },
+        } | _answers(content, "X-ESDH-Seed", errors=(400, 401, 406, 413, 415))
 
     def generate_table(self, table: Table) -> Json:
         """Return the call that gives a table's rows."""
         struct = self.responses.table_types[table]
-        content = _content(JSON, _ref(struct), self.responses.table(table, _EXAMPLE))
+        content = _content(JSON, self.refs[struct], self.responses.table(table, _EXAMPLE))
         for media_type, row_format in ROW_FORMATS.items():
             rows = row_format.render(table, self.responses.rows(table, _EXAMPLE))
             content |= _content(media_type, {"type": "string"}, rows.decode())
-        return _generate(table.entity, f"A window of {table.name}", content)
+        return self.generate(table.entity, f"A window of {table.name}", content)
 
     def generate_bundle(self) -> Json:
         """Return the call that gives every table's rows."""
-        content = _content(JSON, _ref(self.responses.bundle_type), self.responses.bundle(_EXAMPLE))
-        return _generate("bundle", f"A window of {self.names}", content)
+        content = _content(JSON, self.refs[self.responses.bundle_type], self.responses.bundle(_EXAMPLE))
+        return self.generate("bundle", f"A window of {self.names}", content)
 
     def record(self) -> Json:
         """Return the call that makes a record again."""
@@ -188,24 +203,12 @@ class _Document:
             "schema": {"type": "string", "format": "uuid"},
             "example": example,
         }
-        content = _content(JSON, _ref(self.responses.record_type), self.responses.record(example))
+        content = _content(JSON, self.refs[self.responses.record_type], self.responses.record(example))
         operation = _get("getRecord", "The record behind an id, made again from the id alone") | _answers(
             content, "X-ESDH-Seed", "ETag", errors=(401, 404, 406), tagged=True
         )
         operation["parameters"].insert(0, known)
         return operation
-
-
-def _generate(name: str, summary: str, content: Json) -> Json:
-    return {
-        "operationId": f"generate{capitalized(name)}",
-        "summary": summary,
-        "requestBody": {
-            "required": False,
-            "description": "Without a body: the first five records of the default seed",
-            "content": {JSON: {"schema": _ref(GenerateRequest), "example": {"records": 1}}},
-        },
-    } | _answers(content, "X-ESDH-Seed", errors=(400, 401, 406, 413, 415))
 
 
 def _page() -> Json:
@@ -244,18 +247,14 @@ def _answers(content: Json, *headers: str, errors: tuple[int, ...] = (), tagged:
     return operation
 
 
-def _error(status: int) -> Json:
+def _error(status: int, schema: Json) -> Json:
     names = ["X-Request-ID", *(["WWW-Authenticate"] if status == 401 else [])]
     example = ErrorResponse(ErrorDetail(code_of(status), _ERRORS[status]))
     return {
         "description": _ERRORS[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
-        "content": _content(JSON, _ref(ErrorResponse), example),
+        "content": _content(JSON, schema, example),
     }
-
-
-def _ref(struct: type[msgspec.Struct]) -> Json:
-    return {"$ref": _REF.format(name=struct.__name__)}
 
 
 def _content(media_type: str, schema: Json, example: object = None) -> Json:

@@ -148,7 +148,7 @@ def memoized_per_block(compute: Callable[[Block], T]) -> Callable[[Block], T]:
     return value
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Table:
     """One table: its names, its Struct (the schema), the rule of each of its fields and the statistics kept of it.
 
@@ -262,6 +262,9 @@ class Table:
         """Return the rows of this table over a block as its Struct."""
         columns = self.columns(block).values()
         return [self.record(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}>"
 
 
 class Limit(NamedTuple):

@@ -1,23 +1,25 @@
-"""The forms of an answer hold what a snapshot's files hold, byte for byte."""
+"""The formats of an answer hold what a snapshot's files hold, byte for byte."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
 import msgspec
 import pytest
+from datasets import LEDGER
 from esdh_api import Settings, create_app
 from esdh_api.errors import NotAcceptableError
-from esdh_api.forms import JSON, ROW_FORMS, choose
-from esdh_core import ENTITIES, generate_columns
-from esdh_core.rules import Entity
+from esdh_api.negotiation import JSON, ROW_FORMATS, choose
+from esdh_core import DEFAULT_DATASET, ENTITIES, Dataset, Table, generate_columns
 from esdh_export import EncodedBlock, SnapshotRequest, write_snapshot
 from esdh_export.formats import csv, ndjson
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
-EVERY_ENTITY = pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+EVERY_TABLE = pytest.mark.parametrize("table", ENTITIES, ids=lambda table: table.entity)
 
 
 @pytest.fixture(scope="module")
@@ -28,42 +30,42 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def rows(client: FlaskClient, entity: Entity, media_type: str, **window: object) -> bytes:
-    """Return an entity's rows in a form."""
-    answer = client.post(f"/generate/{entity.name}", json=window, headers={"Accept": media_type})
+def rows(client: FlaskClient, table: Table, media_type: str, **window: object) -> bytes:
+    """Return a table's rows in a format."""
+    answer = client.post(f"/generate/{table.entity}", json=window, headers={"Accept": media_type})
     assert 200 == answer.status_code, answer.text
     return answer.get_data()
 
 
-@EVERY_ENTITY
+@EVERY_TABLE
 @pytest.mark.parametrize("name", MEDIA_TYPES)
-def test_whole_file_is_the_snapshots(client: FlaskClient, snapshot: Path, entity: Entity, name: str) -> None:
+def test_whole_file_is_the_snapshots(client: FlaskClient, snapshot: Path, table: Table, name: str) -> None:
     """The default snapshot's records, asked for in a file's form, are that file."""
-    file = (snapshot / f"{entity.plural}_v0_1.{name}").read_bytes()
-    assert file == rows(client, entity, MEDIA_TYPES[name], records=200)
+    file = (snapshot / f"{table.name}_v0_1.{name}").read_bytes()
+    assert file == rows(client, table, MEDIA_TYPES[name], records=200)
 
 
-@EVERY_ENTITY
+@EVERY_TABLE
 @pytest.mark.parametrize("name", MEDIA_TYPES)
-def test_window_is_a_part_of_the_file(client: FlaskClient, snapshot: Path, entity: Entity, name: str) -> None:
+def test_window_is_a_part_of_the_file(client: FlaskClient, snapshot: Path, table: Table, name: str) -> None:
     """A window's rows are those lines of the snapshot's file, under the header where there is one."""
-    lines = (snapshot / f"{entity.plural}_v0_1.{name}").read_bytes().splitlines(keepends=True)
+    lines = (snapshot / f"{table.name}_v0_1.{name}").read_bytes().splitlines(keepends=True)
     header = lines[:1] if name == "csv" else []
     expected = b"".join(header + lines[len(header) + 40 : len(header) + 57])
-    assert expected == rows(client, entity, MEDIA_TYPES[name], records=17, start=40)
+    assert expected == rows(client, table, MEDIA_TYPES[name], records=17, start=40)
 
 
-@EVERY_ENTITY
-def test_json_rows_are_the_documents(client: FlaskClient, snapshot: Path, entity: Entity) -> None:
+@EVERY_TABLE
+def test_json_rows_are_the_documents(client: FlaskClient, snapshot: Path, table: Table) -> None:
     """The rows of a JSON answer stand in the snapshot's document, byte for byte, alone and in a bundle."""
     document = (snapshot / "dataset_v0_1.json").read_bytes()
-    listed = msgspec.json.decode(document, type=dict[str, msgspec.Raw])[entity.plural]
+    listed = msgspec.json.decode(document, type=dict[str, msgspec.Raw])[table.name]
     expected = b"[" + b",".join(
         bytes(each) for each in msgspec.json.decode(listed, type=list[msgspec.Raw])[:3]
     )
-    for name in (entity.name, "bundle"):
+    for name in (table.entity, "bundle"):
         answer = client.post(f"/generate/{name}", json={"records": 3})
-        given = msgspec.json.decode(answer.data, type=dict[str, msgspec.Raw])[entity.plural]
+        given = msgspec.json.decode(answer.data, type=dict[str, msgspec.Raw])[table.name]
         assert expected + b"]" == bytes(given)
 
 
@@ -79,26 +81,48 @@ class _Sink:
         return len(data)
 
 
-CLIENT = create_app(Settings()).test_client()
+CLIENTS_OF = {
+    dataset: create_app(Settings(), dataset=dataset).test_client() for dataset in (DEFAULT_DATASET, LEDGER)
+}
 
 
 @given(
     seed=st.integers(0, 2**53 - 1),
     start=st.integers(0, 2**33 - 60),
     count=st.integers(1, 60),
-    entity=st.sampled_from(ENTITIES),
+    of=st.sampled_from([(dataset, table) for dataset in CLIENTS_OF for table in dataset.tables]),
 )
-@settings(max_examples=60)
-def test_any_window_is_what_the_exporter_writes(seed: int, start: int, count: int, entity: Entity) -> None:
-    """For any seed and window both forms are the bytes that the exporter's own writers write."""
-    block = EncodedBlock(generate_columns(start, count, seed))
+@settings(max_examples=100)
+def test_any_window_is_what_the_exporter_writes(
+    seed: int, start: int, count: int, of: tuple[Dataset, Table]
+) -> None:
+    """For any dataset, seed and window both formats are the bytes that the exporter's own writers write."""
+    dataset, table = of
+    block = EncodedBlock(generate_columns(start, count, seed, dataset=dataset))
     for name, writer in (("csv", csv.Writer), ("ndjson", ndjson.Writer)):
         sink = _Sink()
-        writing = writer(sink, entity, seed=seed)
+        writing = writer(sink, table, dataset=dataset, seed=seed)
         writing.write(block)
         writing.close()
         window = {"records": count, "start": start, "seed": seed}
-        assert bytes(sink.data) == rows(CLIENT, entity, MEDIA_TYPES[name], **window)
+        assert bytes(sink.data) == rows(CLIENTS_OF[dataset], table, MEDIA_TYPES[name], **window)
+
+
+class Reading(Struct, frozen=True):
+    """A row of the types that Python's CSV writer writes otherwise than a snapshot."""
+
+    taken_at: dt.datetime
+    passed: bool | None
+    note: str
+
+
+def test_csv_of_types_that_python_spells_otherwise() -> None:
+    """Instants end in Z, booleans are JSON's, and only an empty text is in quotes where a null is empty."""
+    table = Table("readings", Reading, "Readings.")
+    at = dt.datetime(2024, 5, 31, 12, 34, 56, tzinfo=dt.UTC)
+    found = ROW_FORMATS["text/csv"].render(table, [Reading(at, True, ""), Reading(at, None, "a\rb")])
+    expected = 'taken_at,passed,note\n2024-05-31T12:34:56Z,true,""\n2024-05-31T12:34:56Z,,"a\rb"\n'
+    assert expected == found.decode()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +160,7 @@ def test_any_window_is_what_the_exporter_writes(seed: int, start: int, count: in
 )
 def test_client_gets_what_it_likes_best(accept: str, expected: str) -> None:
     """The form follows the Accept header's qualities; JSON where the client has no wish."""
-    assert expected == choose(accept, JSON, *ROW_FORMS)
+    assert expected == choose(accept, JSON, *ROW_FORMATS)
 
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -154,7 +178,7 @@ CLIENTS = {
     "HTTPie": "application/json, */*;q=0.5",
     "Spring's RestTemplate": "application/json, application/*+json",
     "RestSharp": "application/json, text/json, text/x-json, text/javascript, application/xml, text/xml",
-    "a client generated from our document": ", ".join([JSON, *ROW_FORMS]),
+    "a client generated from our document": ", ".join([JSON, *ROW_FORMATS]),
 }
 
 
