@@ -344,6 +344,10 @@ class Dataset:
         """Return the named tables in the dataset's order; all of them for no names.
 
         Raises RequestError for an unknown name.
+
+        >>> from esdh_core import DEFAULT_DATASET
+        >>> [table.name for table in DEFAULT_DATASET.select([DEFAULT_DATASET.root.entity])] == [DEFAULT_DATASET.root.name]
+        True
         """
         chosen = {self.table(name).name for name in names}
         return tuple(table for table in self.tables if not chosen or table.name in chosen)
@@ -429,6 +433,15 @@ class Dataset:
         are the same whichever others are made.
 
         Raises RequestError for a seed, a window or a table that can't be.
+
+        >>> import esdh_core
+        >>> from esdh_core import DEFAULT_DATASET
+        >>> name = DEFAULT_DATASET.root.name
+        >>> columns = DEFAULT_DATASET.columns(7, 2, tables=[name])[name]
+        >>> columns[DEFAULT_DATASET.root.fields[0]].tolist() == [
+        ...     esdh_core.encode_id(DEFAULT_SEED, name, record) for record in (7, 8)
+        ... ]
+        True
         """
         block = self.block(start, count, seed)
         return {table.name: table.columns(self.block_of(table, block)) for table in self.select(tables)}

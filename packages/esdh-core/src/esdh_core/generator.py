@@ -92,6 +92,11 @@ def generate_records(
     singular or plural.
 
     Raises RequestError for a table, a seed or a window that can't be.
+
+    >>> from esdh_core import DEFAULT_DATASET
+    >>> name = DEFAULT_DATASET.root.name
+    >>> generate_records(name, 2, seed=1) == getattr(generate_bundle(2, seed=1), name)
+    True
     """
     return dataset.rows(entity, records, seed, start)
 
@@ -105,6 +110,10 @@ def reproduce_record(value: str | UUID, *, dataset: Dataset = DEFAULT_DATASET) -
 
     `value` is the id in any spelling that `canonical_id` reads, or a uuid.UUID. Raises IdError, with the reason,
     for what is no id of the dataset.
+
+    >>> record = reproduce_record("7325de0f-b0c4-806c-8636-3e3a1bdbceb4")
+    >>> record.id.seed, record.id.index
+    (20240601, 0)
     """
     return dataset.reproduce(value)
 
@@ -115,6 +124,10 @@ def encode_id(
     """Return the id of one row; `entity` is a table's name, in singular or plural.
 
     Raises RequestError for a table, a seed or an index that can't be.
+
+    >>> from esdh_core import DEFAULT_DATASET
+    >>> encode_id(20240601, DEFAULT_DATASET.root.name, 0)
+    '7325de0f-b0c4-806c-8636-3e3a1bdbceb4'
     """
     checked, (first, _) = check_seed(seed), check_window(index, 1)
     slots = np.array([first], dtype=np.uint64)
@@ -125,5 +138,8 @@ def decode_id(value: str | UUID, *, dataset: Dataset = DEFAULT_DATASET) -> Recor
     """Return what an id says; `value` is in any spelling that `canonical_id` reads, or a uuid.UUID.
 
     Raises IdError, with the reason, for a text that is no id of the dataset.
+
+    >>> decode_id("7325de0f-b0c4-806c-8636-3e3a1bdbceb4").seed
+    20240601
     """
     return dataset.decode(value)

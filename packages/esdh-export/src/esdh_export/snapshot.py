@@ -217,6 +217,10 @@ def write_snapshot(
     A prefix (as `locate` returns for a URI) knows no rename, sync or lock. It must be empty, or hold exactly
     this snapshot; the manifest is written last, and without one there is no snapshot. Nothing is replaced
     or resumed there, and what a failed run wrote stays.
+
+    >>> written = write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1))
+    >>> written.written, write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1)).written
+    (True, False)
     """
     if not isinstance(folder, Path):
         if resume:

@@ -138,6 +138,11 @@ def diff_snapshots(a: Path, b: Path, *, dataset: Dataset | None = None) -> Snaps
     one format of each where they have none in common.
 
     Raises ProofError when a folder holds no manifest that can be read, or not the recipe that it tells of.
+
+    >>> from esdh_export import write_snapshot
+    >>> folders = [write_snapshot(Path(f"{n}"), SnapshotRequest(records=n, seed=1)).folder for n in (5, 6)]
+    >>> diff_snapshots(*folders).cause
+    'size'
     """
     left, right = _Side(a, dataset), _Side(b, dataset)
     causes: list[Cause] = []

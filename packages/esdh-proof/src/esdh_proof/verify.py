@@ -102,6 +102,11 @@ def verify_snapshot(
     number of records and with that of all blocks. Damage is never an error: it is a check that failed.
 
     Raises ProofError when there is no such folder; OSError when the disk fails.
+
+    >>> from esdh_export import write_snapshot
+    >>> written = write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1), gate=judge)
+    >>> verify_snapshot(written.folder).verdict
+    'passed'
     """
     if not folder.is_dir():
         raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
