@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from esdh_core import IdError, RequestError
 from esdh_core.dataset import Dataset
-from esdh_plan import PlanError, load_plan, load_recipe
+from esdh_plan import PlanError, load_plan, load_recipe, make_lock
 from esdh_plan.language import parse_plan
 from esdh_plan.recipe import compile_plan
 from oracle import Oracle
@@ -211,6 +211,36 @@ def test_an_edited_recipe_is_refused() -> None:
         PlanError, match=r"compiled\.tables\.transactions\.room: it says 512, and the plan compiles to 256"
     ):
         load_recipe(recipe, "plan_bank_v1.json")
+
+
+def test_a_lock_is_made_once(tmp_path: Path) -> None:
+    """A pool comes of the seed in its name, so that a lock made again is the same; a plan without one is refused."""
+    text = (
+        "esdh: plan/1\nname: firms\nversion: 1\nreference_date: 2024-06-01\n"
+        "tables: {a: {fields: {firm: {faker: {provider: company, locale: de_DE, pool: 20}}}}}\n"
+    )
+    path = tmp_path / "firms.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(
+        PlanError, match=r"isn't in firms\.lock\.json; `esdh lock-plan .*firms\.yaml` makes it"
+    ):
+        load_plan(path)
+    lock = make_lock(parse_plan(text, "firms.yaml"))
+    assert lock == make_lock(parse_plan(text, "firms.yaml"))
+    (tmp_path / "firms.lock.json").write_bytes(lock)
+    pool = msgspec.json.decode(lock)["pools"]["company/de_DE/20"]
+    assert {row.firm for row in load_plan(path).rows("a", 50, 1)} <= set(pool)
+
+
+def test_a_snapshots_folder_is_a_plan(tmp_path: Path) -> None:
+    """A folder with a recipe stands for its dataset; a folder without one, and a name that doesn't ship, are refused."""
+    with pytest.raises(PlanError, match="has one recipe"):
+        load_plan(tmp_path)
+    (tmp_path / "plan_bank_v1.json").write_bytes(load_plan("bank").plan_json)
+    assert load_plan("bank") is load_plan(tmp_path)
+    assert "v0.1" == load_plan("v0.1").dataset_version
+    with pytest.raises(PlanError, match=r"no plan 'banc' ships; did you mean 'bank'\?"):
+        load_plan("banc")
 
 
 def test_copies_are_foreign_keys() -> None:

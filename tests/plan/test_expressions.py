@@ -196,6 +196,14 @@ def test_type(text: str, expected: ValueType) -> None:
     assert expected == parse(text, SCOPE).type
 
 
+def test_months_mix_times_of_day() -> None:
+    """Days that come to lie on the last of a month bring any time of day with them; the bounds know it."""
+    within = ValueType("timestamp", low=seconds(2005, 1, 28, 12), high=seconds(2006, 1, 31, 1))
+    expected = _number("timestamp", seconds(2005, 2, 28), seconds(2006, 2, 28) + 86_399)
+    assert expected == parse("t + months(1)", Names({"t": within})).type
+    assert within == parse("t + months(0)", Names({"t": within})).type
+
+
 def test_names() -> None:
     """A node tells all paths that it reads, today included where age() means it."""
     node = parse("parent.born_on if k > 1 and age(born) > 3 else closed", SCOPE)
@@ -237,6 +245,12 @@ WRONG = {
     "amont * 2": "'amont' is unknown; did you mean 'amount'?",
     "parent.born": "'parent.born' is unknown; did you mean 'parent.born_on'?",
     "amount.__class__": "'amount.__class__' is unknown",
+    r"'\d'": r""" "'\d'" can't be read from "'\d'" on""".strip(),
+    "not " * 70
+    + "flag": "the expression is nested 71 deep; at most 64 are possible, so spread it over several fields",
+    "k in ("
+    + "1, " * 199
+    + ")": "the expression has 202 parts; at most 200 are possible, so spread it over several fields",
     "(k + 1).x": "'(k + 1).x' is no name; a point stands only between names, as in parent.x",
     "'a'.b": "\"'a'.b\" is no name; a point stands only between names, as in parent.x",
     "true": "'true' is unknown; write True",
@@ -742,6 +756,16 @@ def test_sum_of_texts_is_flat() -> None:
     assert isinstance(column, Concat)
     assert ["<", "-+", ">"] == [part for part in column.parts if isinstance(part, str)]
     assert ["<A-+A1>", "<b-+b2>"] == column.tolist()
+
+
+def test_nulls_of_parts_are_the_whole_s() -> None:
+    """A text of parts is null where a part is, and says so once."""
+    f = FixedText(fixed("A1", "b2").matrix, np.array([True, False]))
+    column = of_text("f + '-' + c", f=f, c=coded(["x", None], [0, 0]))
+    assert isinstance(column, Concat)
+    assert isinstance(column.parts[0], FixedText)
+    assert column.parts[0].valid is None
+    assert ["A1-x", None] == column.tolist()
 
 
 def test_digits_in_parts_stay() -> None:

@@ -30,7 +30,7 @@ from esdh_core.requests import check_records, check_seed, check_window
 from esdh_core.rules import Role, Rule
 from esdh_core.schema import FieldSchema, record_schema
 from esdh_core.stats import Statistic
-from esdh_core.streams import child_words, draws
+from esdh_core.streams import child_steps, child_words, draws
 
 __all__ = ["Block", "Dataset", "FieldRef", "Level", "Limit", "Table", "memoized_per_block", "notes_for"]
 
@@ -87,7 +87,8 @@ class Block:
         words, level = self.words(table.parent, stream), self.level(table)
         if level.parents is None or level.k is None:
             return words
-        return child_words(words.take(level.parents), level.k)
+        k = level.k
+        return child_words(words.take(level.parents), self.memoized(("steps", table), lambda: child_steps(k)))
 
     def level(self, table: "Table") -> Level:
         """Return the rows of a table: their slots, their parents and their numbers among siblings."""

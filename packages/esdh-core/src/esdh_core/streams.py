@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from esdh_core.mixing import GOLDEN_GAMMA, mix64_array
 
-__all__ = ["bounded", "child_words", "draws", "high32", "key_word", "low32"]
+__all__ = ["bounded", "child_steps", "child_words", "draws", "high32", "key_word", "low32"]
 
 _WORDS_PER_COUNTER = 4
 
@@ -44,12 +44,17 @@ def draws(seed: int, stream: str, start: int, count: int) -> NDArray[np.uint64]:
     return words[skip:]
 
 
-def child_words(parents: NDArray[np.uint64], k: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return the words of children out of their parents' words and their numbers among siblings, from 0.
+def child_steps(k: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return how far the state is moved for each child, by its number among siblings, from 0: the same in every stream."""
+    return (k.astype(np.uint64) + np.uint64(1)) * np.uint64(GOLDEN_GAMMA)
+
+
+def child_words(parents: NDArray[np.uint64], steps: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the words of children out of their parents' words and their `child_steps`.
 
     SplitMix64 with the parent's word as its state: child k has the output k of that generator.
     """
-    return mix64_array(parents + (k.astype(np.uint64) + np.uint64(1)) * np.uint64(GOLDEN_GAMMA))
+    return mix64_array(parents + steps)
 
 
 def high32(words: NDArray[np.uint64]) -> NDArray[np.uint32]:

@@ -126,14 +126,7 @@ class Compiler:
         path: Path = ("tables", of.name, "rows", "file")
         of.table.rows = 1  # until it is known
         try:
-            if self._given is not None:
-                data = self._given.tables.get(f"file:{of.name}")
-                if data is None:
-                    raise ValueError(f"the recipe lacks the rows of {rows.file}")
-            elif self._folder is None:
-                raise ValueError("a plan without a folder can't have files")
-            else:
-                data = read_csv(self._folder, rows.file, dict(rows.types))
+            data = self._file(of.name, rows)
             cells = Cells.of(data)
         except ValueError as error:
             self.fault(path, str(error))
@@ -152,6 +145,16 @@ class Compiler:
         of.cells.update(
             {name: Reference(cells.types[name], reader(cells.columns[name])) for name in cells.columns}
         )
+
+    def _file(self, table: str, rows: language.FileRows) -> TableData:
+        if self._given is not None:
+            data = self._given.tables.get(f"file:{table}")
+            if data is None:
+                raise ValueError(f"the recipe lacks the rows of {rows.file}")
+            return data
+        if self._folder is None:
+            raise ValueError("a plan without a folder can't have files")
+        return read_csv(self._folder, rows.file, dict(rows.types))
 
     # --- what rules ask for
 
@@ -434,7 +437,8 @@ class Compiler:
         return Reference(replace(made.type, nullable=True), read, f"{of.name}.{name}", made)
 
     def _cell(self, of: TableOf, name: str) -> Reference:
-        if not isinstance(of.words.rows, language.FileRows):
+        is_file = isinstance(of.words.rows, language.FileRows)
+        if not is_file:
             raise LookupError(f"'row' is a line of a file, and {of.name!r} has none")
         if not of.cells:
             raise Failed
@@ -649,14 +653,12 @@ class Compiler:
             return False
         if made.role in ("id", "unique"):
             return True
-        return self._copied(
-            of, made, lambda above: above is of or (above in of.path and _one_each(of, above))
-        )
+        return self._copied(made, lambda above: above is of or (above in of.path and _one_each(of, above)))
 
     def _names_row_above(self, of: TableOf, made: Made) -> bool:
-        return not made.type.nullable and self._copied(of, made, lambda above: above is of.parent)
+        return not made.type.nullable and self._copied(made, lambda above: above is of.parent)
 
-    def _copied(self, of: TableOf, made: Made, fits: Callable[[TableOf], bool]) -> bool:
+    def _copied(self, made: Made, fits: Callable[[TableOf], bool]) -> bool:
         """Return whether a field copies one, through others of rows above, that names a row of a table that fits."""
         while made.role == "copy" and not made.picked:
             table, _, name = made.depends_on[0].partition(".")

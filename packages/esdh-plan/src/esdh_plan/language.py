@@ -652,7 +652,7 @@ class Offer(NamedTuple):
     words: type[Rule]
     """A Struct with one key, the rule's word, which is the entry point's name too."""
     column: Callable[..., Any]
-    """The function that makes a column of a block; what it takes is the compiler's."""
+    """What compiles the rule: of its words and its place (`made.Place`), a `made.Made`, which makes columns of blocks."""
 
 
 # Tables

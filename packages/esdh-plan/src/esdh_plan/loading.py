@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from esdh_core.dataset import Dataset
+from esdh_core.datasets import DEFAULT_DATASET
+from esdh_core.datasets.catalog import VERSION
 
 from esdh_plan import plans
 from esdh_plan.errors import Fault, PlanError
@@ -14,7 +16,7 @@ __all__ = ["load_plan"]
 
 
 def load_plan(plan: str | Path) -> Dataset:
-    """Return the dataset of a plan: a name that ships (`bank`), a YAML file, a recipe, or a snapshot's folder.
+    """Return the dataset of a plan: a name that ships (`bank`, `v0.1`), a YAML file, a recipe, or a snapshot's folder.
 
     A text without a slash and a suffix is a name. Raises PlanError with all faults of a plan, and for one that isn't there.
 
@@ -22,6 +24,8 @@ def load_plan(plan: str | Path) -> Dataset:
     'bank v1'
     """
     text = str(plan)
+    if text == VERSION:
+        return DEFAULT_DATASET
     if isinstance(plan, str) and "/" not in text and "\\" not in text and not Path(text).suffix:
         try:
             return compile_plan(parse_plan(plans.source(text), text))

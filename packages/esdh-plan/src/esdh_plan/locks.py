@@ -96,9 +96,10 @@ def make_lock(source: Source, *, kept: Mapping[str, Sequence[str]] = {}) -> byte
             pools[name] = list(kept[name])
             continue
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+        if words.provider not in PROVIDERS:
+            faults.append(Fault(0, 0, name, f"{words.provider!r} is none of our providers"))
+            continue
         try:
-            if words.provider not in PROVIDERS:
-                raise AttributeError(f"{words.provider!r} is none of our providers")
             made = faker.Faker(words.locale)
             made.seed_instance(seed)
             provider = getattr(made, words.provider)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from esdh_core.columns import Column
+from esdh_core.columns import Column, Date, Decimal, Integer, Timestamp
 from esdh_core.dataset import Block, Table
 from esdh_core.lookups import LookupTable
 from esdh_core.rules import Role
@@ -30,6 +30,7 @@ __all__ = [
     "Reference",
     "TableOf",
     "Words",
+    "column_of",
     "holds",
     "joined",
 ]
@@ -258,3 +259,16 @@ def holds(formula: Formula, block: Block) -> NDArray[np.bool_]:
 def joined(*names: Iterable[str]) -> tuple[str, ...]:
     """Return names without those that came before."""
     return tuple(dict.fromkeys(name for some in names for name in some))
+
+
+def column_of(values: NDArray[np.int64], of: ValueType, valid: Any = None) -> Column:
+    """Return values in units as a column."""
+    low, high = of.bounds
+    match of.kind:
+        case "date":
+            return Date(values.astype(np.int32), low, high, valid)
+        case "timestamp":
+            return Timestamp(values, low, high, valid)
+        case "decimal":
+            return Decimal(values, low, high, valid, of.scale)
+    return Integer(values, low, high, valid)

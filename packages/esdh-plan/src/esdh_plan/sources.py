@@ -6,6 +6,7 @@ import decimal
 import io
 import os
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +17,6 @@ from esdh_core.columns import (
     Categorical,
     Categories,
     Column,
-    Date,
-    Decimal,
-    Integer,
-    Timestamp,
     day_number,
 )
 from esdh_core.datasets import shipped_table
@@ -28,6 +25,7 @@ from numpy.typing import NDArray
 
 from esdh_plan.expressions import ValueType
 from esdh_plan.language import MAX_ROWS
+from esdh_plan.made import column_of
 
 __all__ = ["SHIPPED", "Cells", "TableData", "read_csv", "shipped"]
 
@@ -101,6 +99,12 @@ def read_csv(folder: Path, file: str, types: dict[str, str]) -> TableData:
         raise ValueError(f"{file} is no CSV file: {error}") from None
     except ValueError:
         raise ValueError(f"{file} is empty; it needs a header") from None
+    _check_shape(file, header, lines, types)
+    rows: list[list[str | None]] = [[cell or None for cell in line] for line in lines]
+    return TableData(header, [types.get(column, "string") for column in header], rows)
+
+
+def _check_shape(file: str, header: list[str], lines: list[list[str]], types: Iterable[str]) -> None:
     if len(set(header)) < len(header):
         raise ValueError(f"the header of {file} names a column twice")
     for column in types:
@@ -108,7 +112,6 @@ def read_csv(folder: Path, file: str, types: dict[str, str]) -> TableData:
             raise ValueError(f"{file} has no column {column!r}; it has {', '.join(header)}")
     if not 1 <= len(lines) <= MAX_ROWS:
         raise ValueError(f"{file} has {len(lines):,} rows; 1 to {MAX_ROWS:,} are possible")
-    rows: list[list[str | None]] = []
     for number, line in enumerate(lines):
         if len(line) != len(header):
             raise ValueError(
@@ -118,14 +121,12 @@ def read_csv(folder: Path, file: str, types: dict[str, str]) -> TableData:
             raise ValueError(
                 f"line {number + 2} of {file} has a line break in a cell, which no text can have"
             )
-        rows.append([cell or None for cell in line])
-    return TableData(header, [types.get(column, "string") for column in header], rows)
 
 
 def _text(folder: Path, file: str) -> str:
-    base, path = folder.resolve(), folder / file
-    resolved = path.resolve()
-    if not resolved.is_relative_to(base) or resolved != Path(os.path.abspath(base / file)):
+    base = folder.resolve()
+    resolved = (base / file).resolve()
+    if not resolved.is_relative_to(base) or resolved != Path(os.path.normpath(base / file)):
         raise ValueError(f"{file} is a link; give a file below the plan's folder")
     if not resolved.exists():
         raise ValueError(f"there is no file {file} beside the plan")
@@ -162,20 +163,13 @@ def _column(cells: list[str | None], kind: str) -> tuple[ValueType, Column]:
     valid = np.array([cell is not None for cell in cells]) if null else None
     known: Any = name
     of = ValueType(known, null, scale, low, high, (False, True) if name == "boolean" else None)
-    return of, _numbers(name, array, low, high, valid, scale)
+    return of, _numbers(of, array, valid)
 
 
-def _numbers(kind: str, values: NDArray[np.int64], low: int, high: int, valid: Any, scale: int) -> Column:
-    match kind:
-        case "boolean":
-            return Boolean(values.astype(np.bool_), 0, 1, valid)
-        case "date":
-            return Date(values.astype(np.int32), low, high, valid)
-        case "timestamp":
-            return Timestamp(values, low, high, valid)
-        case "decimal":
-            return Decimal(values, low, high, valid, scale)
-    return Integer(values, low, high, valid)
+def _numbers(of: ValueType, values: NDArray[np.int64], valid: Any) -> Column:
+    if of.kind == "boolean":
+        return Boolean(values.astype(np.bool_), 0, 1, valid)
+    return column_of(values, of, valid)
 
 
 def _texts(cells: list[str | None], null: bool) -> tuple[ValueType, Column]:
@@ -191,29 +185,43 @@ def _texts(cells: list[str | None], null: bool) -> tuple[ValueType, Column]:
 def _number(cell: str, kind: str, scale: int) -> int | None:
     """Return a cell's unscaled value, None for one that is no value of the kind."""
     try:
-        match kind:
-            case "boolean":
-                return {"true": 1, "false": 0}[cell]
-            case "date":
-                found = re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", cell, re.ASCII)
-                return day_number(dt.date.fromisoformat(cell)) if found else None
-            case "timestamp":
-                found = re.fullmatch(
-                    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}:[0-9]{2})Z", cell, re.ASCII
-                )
-                if not found:
-                    return None
-                clock = dt.time.fromisoformat(found[2])
-                seconds = clock.hour * 3600 + clock.minute * 60 + clock.second
-                return day_number(dt.date.fromisoformat(found[1])) * _DAY + seconds
-            case "integer":
-                value = int(cell) if re.fullmatch(r"-?[0-9]{1,19}", cell, re.ASCII) else None
-                return value if value is not None and -(1 << 63) <= value < 1 << 63 else None
-        if not re.fullmatch(rf"-?[0-9]{{1,18}}(\.[0-9]{{1,{max(scale, 1)}}})?", cell, re.ASCII) or (
-            "." in cell and not scale
-        ):
-            return None
-        unscaled = int(decimal.Decimal(cell).scaleb(scale, decimal.Context(prec=40)))
+        if kind == "decimal":
+            return _decimal(cell, scale)
+        return _WHOLE[kind](cell)
     except (ValueError, KeyError):
         return None
+
+
+def _decimal(cell: str, scale: int) -> int | None:
+    digits = f"(\\.[0-9]{{1,{scale}}})?" if scale else ""
+    if not re.fullmatch(f"-?[0-9]{{1,18}}{digits}", cell, re.ASCII):
+        return None
+    unscaled = int(decimal.Decimal(cell).scaleb(scale, decimal.Context(prec=40)))
     return unscaled if abs(unscaled) < 10**18 else None
+
+
+def _integer(cell: str) -> int | None:
+    value = int(cell) if re.fullmatch("-?[0-9]{1,19}", cell, re.ASCII) else None
+    return value if value is not None and -(1 << 63) <= value < 1 << 63 else None
+
+
+def _day(cell: str) -> int | None:
+    found = re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", cell, re.ASCII)
+    return day_number(dt.date.fromisoformat(cell)) if found else None
+
+
+def _second(cell: str) -> int | None:
+    found = re.fullmatch("([0-9-]{10})T([0-9]{2}:[0-9]{2}:[0-9]{2})Z", cell, re.ASCII)
+    day = None if found is None else _day(found[1])
+    if found is None or day is None:
+        return None
+    clock = dt.time.fromisoformat(found[2])
+    return day * _DAY + clock.hour * 3600 + clock.minute * 60 + clock.second
+
+
+_WHOLE: Final[dict[str, Callable[[str], int | None]]] = {
+    "boolean": {"true": 1, "false": 0}.__getitem__,
+    "date": _day,
+    "timestamp": _second,
+    "integer": _integer,
+}

@@ -255,8 +255,7 @@ def _ratio(operand: Operand) -> Ratio:
 
 def _quotient(above: Node, below: Node, bounds: Sequence[Fraction]) -> Ratio:
     """Return above / below within bounds; below is above 0, whatever its own bounds say."""
-    known = replace(below.type, low=max(1, below.type.bounds[0]))
-    return Ratio(above, replace(below, type=known), min(bounds), max(bounds))
+    return Ratio(above, below, min(bounds), max(bounds))
 
 
 def _sum(op: str, a: Node, b: Node) -> Node:

@@ -173,8 +173,8 @@ def _check_size(text: str, tree: ast.expr) -> None:
     level: list[ast.AST] = [tree]
     count = depth = 0
     while level:
-        count += sum(isinstance(node, ast.expr) for node in level)
-        depth += 1
+        parts = sum(isinstance(node, ast.expr) for node in level)
+        count, depth = count + parts, depth + (parts > 0)
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     if count > MOST_NODES:
         reason = f"the expression has {count} parts; at most {MOST_NODES} are possible"

@@ -25,6 +25,7 @@ __all__ = ["Pattern", "pattern"]
 _TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{([0-9]{1,4})\})?", re.DOTALL)
 _MOST = 200  # characters of a text
 _MOST_CAPACITY = 1 << 62
+_MOST_CLASS = 1_000  # characters
 _CHUNK = 10_000  # texts that a table has
 _PLAIN = frozenset("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
@@ -112,40 +113,43 @@ class Pattern:
         return Text.of(matrix.view(f"<U{width}")[:, 0].tolist() if len(matrix) else [])
 
 
-def _characters(token: str) -> str:
-    """Return the characters that a token stands for, in the order written."""
-    if token == r"\d":
+def _characters(written: str) -> str:
+    """Return the characters that a class or a literal stands for, in the order written."""
+    if written == r"\d":
         return "0123456789"
-    if token.startswith("\\"):
-        return _printed(token[1], token)
-    if not token.startswith("["):
-        return _printed(token, token)
-    inside, found, at = token[1:-1], "", 0
-    if inside.startswith("^"):
-        raise ValueError(f"the class {token} says what can't stand there; list what can")
-    while at < len(inside):
-        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
-            first, last = ord(inside[at]), ord(inside[at + 2])
-            if first > last:
-                raise ValueError(f"the range {inside[at : at + 3]} of the class {token} is empty")
-            if last - first >= 1_000:
-                raise ValueError(f"the class {token} has more than 1,000 characters")
-            found += "".join(map(chr, range(first, last + 1)))
-            at += 3
-        else:
-            found += inside[at]
-            at += 1
+    if not written.startswith("["):
+        return _printed(written[-1], written)
+    if written.startswith("[^"):
+        raise ValueError(f"the class {written} says what can't stand there; list what can")
+    found = "".join(_listed(written[1:-1], written))
     if not found:
         raise ValueError("the class [] is empty; list the characters that can stand there")
     twice = next((each for each in found if found.count(each) > 1), None)
     if twice is not None:
-        raise ValueError(f"the class {token} names {twice!r} twice")
-    return _printed(found, token)
+        raise ValueError(f"the class {written} names {twice!r} twice")
+    return _printed(found, written)
 
 
-def _printed(characters: str, token: str) -> str:
+def _listed(inside: str, written: str) -> Iterator[str]:
+    """Yield the characters and ranges of a class; `-` at its beginning or end is itself."""
+    at = 0
+    while at < len(inside):
+        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
+            first, last = ord(inside[at]), ord(inside[at + 2])
+            if first > last:
+                raise ValueError(f"the range {inside[at : at + 3]} of the class {written} is empty")
+            if last - first >= _MOST_CLASS:
+                raise ValueError(f"the class {written} has more than {_MOST_CLASS:,} characters")
+            yield "".join(map(chr, range(first, last + 1)))
+            at += 3
+        else:
+            yield inside[at]
+            at += 1
+
+
+def _printed(characters: str, written: str) -> str:
     if any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in characters):
-        raise ValueError(f"{shown(token)} has a control character, which no text can have")
+        raise ValueError(f"{shown(written)} has a control character, which no text can have")
     return characters
 
 

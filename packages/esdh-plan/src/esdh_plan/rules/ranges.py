@@ -4,7 +4,7 @@ import decimal
 from typing import Any
 
 import numpy as np
-from esdh_core.columns import Column, Date, Decimal, Integer, Timestamp
+from esdh_core.columns import Column
 from esdh_core.dataset import Block
 from esdh_core.permutations import permute_below
 from esdh_core.streams import key_word
@@ -14,7 +14,7 @@ from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw, alike, alike_per_row
 from esdh_plan.expressions import ExpressionError, Node, ValueType, parse_date_text
 from esdh_plan.expressions.types import RANGES
-from esdh_plan.made import Capacity, Formula, Made, Place, joined
+from esdh_plan.made import Capacity, Formula, Made, Place, column_of, joined
 
 __all__ = ["bound", "date", "decimal_of", "in_units", "integer", "timestamp"]
 
@@ -101,19 +101,6 @@ def constant_units(formula: Formula, place: Place, kind: str, scale: int) -> int
             "with a distribution, bands or `unique` a bound is constant: of numbers, dates and `today`"
         )
     return int(in_units(formula.type.bounds[0], formula.type, kind, scale))
-
-
-def column_of(values: Longs, of: ValueType, valid: Any = None) -> Column:
-    """Return values in units as a column."""
-    low, high = of.bounds
-    match of.kind:
-        case "date":
-            return Date(values.astype(np.int32), low, high, valid)
-        case "timestamp":
-            return Timestamp(values, low, high, valid)
-        case "decimal":
-            return Decimal(values, low, high, valid, of.scale)
-    return Integer(values, low, high, valid)
 
 
 def _range(words: Any, place: Place, kind: Any, scale: int) -> Made:
