@@ -57,7 +57,10 @@ class Words(click.ParamType[tuple[str, ...]]):
     name = "name"
 
     def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 - as every type's
+        ctx: click.Context | None,  # noqa: ARG002 - as every type's
     ) -> tuple[str, ...]:
         """Return the words."""
         return value if isinstance(value, tuple) else tuple(word.strip() for word in str(value).split(","))
