@@ -138,7 +138,7 @@ def test_work_that_breaks_off_is_logged(
 def test_failed_gate_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot that its gates held back is logged as failed, with the distribution."""
 
-    def fail(stats: Stats) -> Gates:
+    def fail(stats: Stats, **_: object) -> Gates:
         found = judged(stats)
         first = msgspec.structs.replace(found.checks[0], passed=False)
         return msgspec.structs.replace(found, verdict="failed", checks=[first, *found.checks[1:]])

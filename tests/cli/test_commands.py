@@ -33,8 +33,7 @@ def test_constants_equal_the_libraries() -> None:
     assert esdh_core.DEFAULT_DATASET.default_shard_rows == command.DEFAULT_SHARD_ROWS
     assert esdh_core.DEFAULT_DATASET.dataset_version == catalog.VERSION
     assert list(esdh_export.FORMATS) == list(command.FORMATS)
-    names = {name: entity.name for entity in esdh_core.ENTITIES for name in (entity.name, entity.entity)}
-    assert names == command.ENTITIES
+    assert {entity.name: entity.entity for entity in esdh_core.ENTITIES} == catalog.TABLES
 
 
 def test_default_run_tells_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,13 @@ from typing import Any
 import click
 from esdh_core.datasets import catalog
 
+from esdh_cli.commands.check_plan import check_plan
 from esdh_cli.commands.diff_snapshots import diff_snapshots
 from esdh_cli.commands.generate_snapshot import generate_snapshot
+from esdh_cli.commands.list_plans import list_plans
+from esdh_cli.commands.lock_plan import lock_plan
 from esdh_cli.commands.reproduce import reproduce
+from esdh_cli.commands.sample import sample
 from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
 from esdh_cli.commands.verify_audit import verify_audit
@@ -73,9 +77,13 @@ def main() -> None:
     """Run `esdh`."""
 
 
+main.add_command(check_plan)
 main.add_command(diff_snapshots)
 main.add_command(generate_snapshot)
+main.add_command(list_plans)
+main.add_command(lock_plan)
 main.add_command(reproduce)
+main.add_command(sample)
 main.add_command(serve)
 main.add_command(show_plan)
 main.add_command(verify_audit)

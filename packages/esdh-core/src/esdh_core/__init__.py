@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from esdh_core.generator import generate_records as generate_records
     from esdh_core.generator import reproduce_record as reproduce_record
     from esdh_core.ids import RecordId as RecordId
+    from esdh_core.ids import bare_id as bare_id
     from esdh_core.ids import canonical_id as canonical_id
     from esdh_core.located import Located as Located
     from esdh_core.located import locate_row as locate_row
@@ -48,7 +49,7 @@ __getattr__ = lazy_names(
             "generate_records",
             "reproduce_record",
         ),
-        "ids": ("RecordId", "canonical_id"),
+        "ids": ("RecordId", "bare_id", "canonical_id"),
         "located": ("Located", "locate_row"),
         "plan_rendering": ("plan_markdown", "plan_text"),
         "requests": ("check_records", "check_seed"),

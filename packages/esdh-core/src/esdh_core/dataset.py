@@ -268,10 +268,15 @@ class Table:
 
 
 class Limit(NamedTuple):
-    """The most records that something in a dataset has room for, and why, given the number that was asked for."""
+    """The most records that something in a dataset has room for, and why, given the number that was asked for.
+
+    `field` is the unique field whose `values` are so many, as `table.field`; none for ids.
+    """
 
     records: int
     why: Callable[[int], str]
+    field: str = ""
+    values: int = 0
 
 
 class FieldRef(NamedTuple):

@@ -54,6 +54,11 @@ class Located:
             if table.top is top
         }
 
+    @property
+    def place_in_tree(self) -> int:
+        """Which of the rows of its table in `tree` the row is."""
+        return int(np.searchsorted(self._below(self.table), self.place))
+
     def parent_rows(self, table: Table) -> list[int | None]:
         """Return, for each row of a table in `tree`, which of its parent's rows there it hangs below; None at the top."""
         own = self._below(table)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from esdh_core.dataset import Dataset
 from esdh_core.plan import EntityPlan, FieldPlan
 
-__all__ = ["plan_markdown", "plan_text"]
+__all__ = ["declared_shares", "plan_markdown", "plan_text"]
 
 
 def _kind(field: FieldPlan) -> str:
@@ -32,7 +32,7 @@ def _facts(field: FieldPlan) -> Iterator[tuple[str, str]]:
         yield "table", f"{table.name} ({table.rows} rows, sha256 {table.sha256[:12]})"
 
 
-def _shares(table: EntityPlan) -> Iterator[tuple[str, str]]:
+def declared_shares(table: EntityPlan) -> Iterator[tuple[str, str]]:
     """Yield each statistic with its declared shares, the largest dozen where there are many."""
     for statistic in table.statistics:
         if statistic.shares is None:
@@ -58,7 +58,7 @@ def plan_text(dataset: Dataset) -> str:
             lines += ["", f"  {field.name}: {field.description}"]
             lines += [f"    {label:<13} {text}" for label, text in _facts(field)]
         lines += ["", "  Declared shares"]
-        lines += [f"    {name}: {text}" for name, text in _shares(table)]
+        lines += [f"    {name}: {text}" for name, text in declared_shares(table)]
     return "\n".join(lines) + "\n"
 
 
@@ -86,5 +86,5 @@ def plan_markdown(dataset: Dataset) -> str:
             cells = [f"`{field.name}`", _kind(field), field.rule, streams, dependencies, odds]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines += ["", "Declared shares:", ""]
-        lines += [f"- `{name}`: {text}" for name, text in _shares(table)]
+        lines += [f"- `{name}`: {text}" for name, text in declared_shares(table)]
     return "\n".join(lines) + "\n"

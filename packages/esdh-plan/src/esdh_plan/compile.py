@@ -850,7 +850,7 @@ def _capacity_limit(of: TableOf, field: str, raw: Made) -> Limit:
             f"{needed:,} slots; {capacity.would_do(needed)}, or at most {low:,} records"
         )
 
-    return Limit(low, why)
+    return Limit(low, why, f"{of.name}.{field}", capacity.values)
 
 
 def _words(key: Key) -> str:

@@ -82,8 +82,8 @@ def wanted_pools(plan: language.Plan) -> dict[str, language.FakerWords]:
     return dict(sorted(found.items()))
 
 
-def make_lock(source: Source) -> bytes:
-    """Return the lock of a plan: its pools, made by the Faker that is installed.
+def make_lock(source: Source, *, kept: Mapping[str, Sequence[str]] = {}) -> bytes:
+    """Return the lock of a plan: its pools, made by the Faker that is installed but for those that are `kept`.
 
     Raises ImportError where it isn't, and PlanError for a provider or a locale that there isn't.
     """
@@ -92,6 +92,9 @@ def make_lock(source: Source) -> bytes:
     pools: dict[str, list[str]] = {}
     faults: list[Fault] = []
     for name, words in wanted_pools(source.plan).items():
+        if len(kept.get(name, ())) == words.pool:
+            pools[name] = list(kept[name])
+            continue
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
         if words.provider not in PROVIDERS:
             faults.append(Fault(0, 0, name, f"{words.provider!r} is none of our providers"))

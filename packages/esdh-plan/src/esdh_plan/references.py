@@ -15,10 +15,12 @@ from esdh_core.located import Located, locate_row
 
 from esdh_plan import plans
 from esdh_plan.errors import Fault, PlanError, listed, near
+from esdh_plan.language import Source, plan_of
 from esdh_plan.loading import load_plan
+from esdh_plan.reader import read_yaml_file
 from esdh_plan.recipe import load_recipe
 
-__all__ = ["FolderError", "find_row", "open_dataset", "source_of"]
+__all__ = ["FolderError", "find_row", "open_dataset", "parse_file", "source_of"]
 
 _MANIFEST: Final = "snapshot_manifest_*.json"
 _LARGEST: Final = 1 << 28  # bytes of a manifest or a recipe
@@ -72,13 +74,19 @@ def source_of(reference: str) -> bytes:
     return Path(reference).read_bytes()
 
 
+def parse_file(reference: str) -> Source:
+    """Return the plan in a file, not compiled. Raises PlanError for one that isn't there, or with its faults of form."""
+    _check_file(reference)
+    return plan_of(read_yaml_file(Path(reference), reference))
+
+
 def find_row(value: str | UUID) -> Located:
     """Return the row that an id names, of the default dataset or of a plan that ships.
 
     Raises IdError for an id of neither, with what can be known of the plan that it needs.
     """
     bare = bare_id(value)
-    if bare.ordinal:
+    if bare.ordinal:  # which the ids of plans have not
         return locate_row(DEFAULT_DATASET, value)
     for name in plans.names():
         dataset = load_plan(name)
@@ -115,7 +123,7 @@ def _check_file(reference: str) -> None:
     told = near(path.name, beside)
     if not told and "/" not in reference:
         told = near(reference, _known())
-    raise _refused(reference, f"there is no such file{told}")
+    raise _refused(reference, f"there is no such file or folder{told}")
 
 
 def _beside(path: Path) -> Iterator[str]:
