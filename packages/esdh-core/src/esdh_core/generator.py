@@ -11,7 +11,7 @@ from esdh_core.constants import DEFAULT_RECORDS, DEFAULT_SEED
 from esdh_core.dataset import Dataset
 from esdh_core.datasets import DEFAULT_DATASET
 from esdh_core.ids import RecordId
-from esdh_core.requests import check_seed, check_window
+from esdh_core.requests import check_seed, check_slot
 
 if TYPE_CHECKING:
     from esdh_core.datasets import Bundle, Record
@@ -129,8 +129,8 @@ def encode_id(
     >>> encode_id(20240601, DEFAULT_DATASET.root.name, 0)
     '7325de0f-b0c4-806c-8636-3e3a1bdbceb4'
     """
-    checked, (first, _) = check_seed(seed), check_window(index, 1)
-    slots = np.array([first], dtype=np.uint64)
+    checked = check_seed(seed)
+    slots = np.array([check_slot(index, dataset.ids.slots)], dtype=np.uint64)
     return dataset.ids.texts(checked, dataset.table(entity).entity, slots).tobytes().decode("ascii")
 
 

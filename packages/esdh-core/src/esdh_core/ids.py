@@ -57,7 +57,9 @@ class BareId(NamedTuple):
 
 
 class IdCodec(Protocol):
-    """How a dataset writes its ids; tables by the name that ids use."""
+    """How a dataset writes its ids; tables by the name that ids use; `slots` is one more than the last slot."""
+
+    slots: int
 
     def texts(self, seed: int, entity: str, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
@@ -71,6 +73,7 @@ class OrdinalIds:
 
     def __init__(self, dataset_version: str, ordinal: int, numbers: Mapping[str, int]) -> None:
         """Take the version's ordinal (1 to 255) and each table's number (1 to 31)."""
+        self.slots = MAX_RECORDS
         self._dataset_version = dataset_version
         self._ordinal = ordinal
         self._numbers = dict(numbers)
@@ -116,6 +119,7 @@ class TaggedIds:
 
         Raises IdError when two tables have one tag.
         """
+        self.slots = 1 << SLOT_BITS
         self._dataset_version = dataset_version
         self._tags: dict[str, int] = {}
         self._names: dict[int, str] = {}

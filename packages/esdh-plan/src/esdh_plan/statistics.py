@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import partial
 
 import numpy as np
-from esdh_core.columns import Categorical, Categories, Column, Numbers
+from esdh_core.columns import Boolean, Categorical, Categories, Column, Numbers
 from esdh_core.stats import Counts, Statistic
 from numpy.typing import NDArray
 
@@ -40,6 +40,8 @@ class _LabelTally:
             return
         if isinstance(column, Numbers):
             values = column.values if column.valid is None else column.values[column.valid]
+            if isinstance(column, Boolean):
+                values = values.astype(np.bool_)
             distinct, counts = np.unique(values, return_counts=True)
             self._counts.update(
                 {_label(v): c for v, c in zip(distinct.tolist(), counts.tolist(), strict=True)}
