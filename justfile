@@ -4,12 +4,17 @@
 default:
     @just --list
 
-# Format, lint, types, layers and lock, without changing anything
+# Format, lint, types, layers, lock and the page of the Python API, without changing anything
 check: check-lock
     uv run ruff format --check .
     uv run ruff check .
     uv run mypy
     uv run lint-imports
+    uv run python scripts/docs.py --check
+
+# Write docs/PYTHON_API.md from the docstrings
+docs:
+    uv run python scripts/docs.py
 
 # Format and mend what ruff can
 fix *args:

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import msgspec
 import psutil
 from esdh_demo.config import Config, Profile, read_config
-from esdh_demo.places import Places
-from esdh_demo.processes import marked
+from esdh_demo.paths import Paths
+from esdh_demo.processes import marked_processes
 from esdh_demo.steps import Run
 from rich.console import Console
 
@@ -35,11 +35,11 @@ def fake_server(mode: str) -> tuple[str, ...]:
     return (sys.executable, str(HERE / "fake_server.py"), mode)
 
 
-def make_places(folder: Path, config: str = CONFIG) -> Places:
+def make_paths(folder: Path, config: str = CONFIG) -> Paths:
     """Make a repository that has the demo's configuration and nothing else."""
     (folder / "config").mkdir(parents=True)
     (folder / "config" / "demo.yaml").write_text(config)
-    return Places(folder)
+    return Paths(folder)
 
 
 def text_console() -> Console:
@@ -53,17 +53,17 @@ def printed(console: Console) -> str:
     return console.file.getvalue()
 
 
-def config_of(places: Places, **server: float) -> Config:
+def config_of(paths: Paths, **server: float) -> Config:
     """Return a repository's configuration, the server's seconds set to others."""
-    config = read_config(places.config, shown="config/demo.yaml")
-    return Config(msgspec.structs.replace(config.server, **server), config.runs, config.profiles)
+    config = read_config(paths)
+    return msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **server))
 
 
 @dataclass(frozen=True)
 class Finished:
     """A real run that has ended well."""
 
-    places: Places
+    paths: Paths
     run: Run
     folder: Path
     profile: Profile
@@ -96,12 +96,12 @@ class Driven:
 Start: TypeAlias = Callable[..., Driven]
 
 
-def gone(places: Places) -> bool:
+def gone(paths: Paths) -> bool:
     """Return whether all processes of runs are gone, once those on their way have had time to go."""
-    processes = [each.process for each in marked(places.runs)]
+    processes = [each.process for each in marked_processes(paths.runs)]
     return not psutil.wait_procs(processes, timeout=PATIENCE)[1]
 
 
-def entries(places: Places) -> list[dict[str, Any]]:
+def entries(paths: Paths) -> list[dict[str, Any]]:
     """Return the log's lines; every one of them must be JSON."""
-    return [json.loads(line) for line in places.journal.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in paths.log.read_text(encoding="utf-8").splitlines()]

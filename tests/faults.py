@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import esdh_export.target
+import esdh_export.storage.local
 import msgspec
 from esdh_export import SnapshotRequest, WrittenSnapshot, write_snapshot
-from esdh_export.files import HashedFile
+from esdh_export.io.hashed_file import HashedFile
 
 __all__ = ["EARLIER", "REQUEST", "write"]
 
@@ -78,5 +78,5 @@ def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool)
 
 if __name__ == "__main__":
     given = sys.argv
-    with patch.object(esdh_export.target, "is_mount_point", return_value=given[6] == "True"):
+    with patch.object(esdh_export.storage.local, "is_mount_point", return_value=given[6] == "True"):
         _main(Path(given[1]), given[2], int(given[3]), int(given[4]), given[5] == "True")

@@ -21,6 +21,6 @@ def pytest_configure() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes `-n auto` starts: one a core, as a snapshot does."""
-    from esdh_export.cores import usable_cores  # core's own tests run without export
+    from esdh_export.execution.cpu import usable_cores  # core's own tests run without export
 
     return usable_cores()

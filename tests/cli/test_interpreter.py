@@ -93,5 +93,9 @@ def test_printed(manner: str, command: tuple[str, ...], tmp_path: Path) -> None:
 @manners
 def test_openapi(manner: str, tmp_path: Path) -> None:
     """The OpenAPI document is the same to the byte, descriptions included."""
-    code = "from esdh_api import Settings; from esdh_api.openapi import openapi_json; print(openapi_json(Settings()).decode())"
+    code = (
+        "from esdh_api import Settings; from esdh_api.openapi import openapi_json\n"
+        "from esdh_api.responses import Responses; from esdh_core import DEFAULT_DATASET\n"
+        "print(openapi_json(Settings(), Responses(DEFAULT_DATASET)).decode())"
+    )
     assert run(None, "-c", code, cwd=tmp_path) == run(manner, "-c", code, cwd=tmp_path)

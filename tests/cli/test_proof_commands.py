@@ -104,7 +104,7 @@ def test_failed_gate_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Data that don't follow the plan leave no folder, and the sentence names the distribution."""
     honest = gates.judge
 
-    def crooked(stats: Stats) -> Gates:
+    def crooked(stats: Stats, **_: object) -> Gates:
         moved = {"Personal": 20, "Commercial": 180}
         return honest({**stats, "persons": {**stats["persons"], "lines_of_business": moved}})
 

@@ -18,32 +18,32 @@ from demoing import (
     Finished,
     Start,
     config_of,
-    make_places,
+    make_paths,
     printed,
     text_console,
 )
 from esdh_demo.flow import flow
-from esdh_demo.places import Places
-from esdh_demo.processes import Commands, marked
-from esdh_demo.steps import run_of
+from esdh_demo.paths import Paths
+from esdh_demo.processes import Commands, marked_processes
+from esdh_demo.steps import open_run
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def paths(tmp_path: Path) -> Paths:
     """A repository of one's own."""
-    return make_places(tmp_path / "repository")
+    return make_paths(tmp_path / "repository")
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One real run of few records: the real commands and the real server."""
-    places = make_places(tmp_path_factory.mktemp("finished") / "repository")
-    config, console = config_of(places), text_console()
+    paths = make_paths(tmp_path_factory.mktemp("finished") / "repository")
+    config, console = config_of(paths), text_console()
     profile = config.profile("baseline")
-    with run_of(places, config, "baseline", commands=Commands(), console=console, profile=profile) as run:
+    with open_run(paths, config, "baseline", commands=Commands(), console=console, profile=profile) as run:
         flow(run, profile, port=0)
-    assert run.kept is not None
-    return Finished(places, run, run.kept, profile, printed(console))
+    assert run.artifacts is not None
+    return Finished(paths, run, run.artifacts, profile, printed(console))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def fast(finished: Finished) -> Commands:
 
 
 @pytest.fixture
-def start(places: Places, fast: Commands, tmp_path: Path) -> Iterator[Start]:
+def start(paths: Paths, fast: Commands, tmp_path: Path) -> Iterator[Start]:
     """Start `esdh-demo` in the repository; nothing that it started may be alive at the end of a test."""
     started: list[subprocess.Popen[str]] = []
     ready = tmp_path / "ready"
@@ -69,7 +69,7 @@ def start(places: Places, fast: Commands, tmp_path: Path) -> Iterator[Start]:
         words = {"esdh": commands.esdh, "serve": commands.serve, "pytest": commands.pytest}
         process = subprocess.Popen(
             [*wrapper, sys.executable, str(HERE / "driver.py"), json.dumps(words), *arguments],
-            cwd=places.root,
+            cwd=paths.root,
             env=os.environ | {"FAKE_READY": str(ready), "COLUMNS": "200"} | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -86,7 +86,7 @@ def start(places: Places, fast: Commands, tmp_path: Path) -> Iterator[Start]:
         process.wait(PATIENCE)
         if process.stdout is not None:
             process.stdout.close()
-    alive = marked(places.runs)
+    alive = marked_processes(paths.runs)
     for each in alive:
         each.process.kill()
     psutil.wait_procs([each.process for each in alive], timeout=PATIENCE)
@@ -94,7 +94,7 @@ def start(places: Places, fast: Commands, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def terminal(places: Places) -> Callable[..., str]:
+def terminal(paths: Paths) -> Callable[..., str]:
     """Run `esdh-demo` on a terminal, answer it, and return what it shows."""
 
     def run(*arguments: str, answer: str = "", commands: Commands | None = None, **variables: str) -> str:
@@ -103,7 +103,7 @@ def terminal(places: Places) -> Callable[..., str]:
         own = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "DISPLAY")}
         process = subprocess.Popen(
             [sys.executable, str(HERE / "driver.py"), json.dumps(words), *arguments],
-            cwd=places.root,
+            cwd=paths.root,
             env=own | {"COLUMNS": "200"} | variables,
             stdin=theirs,
             stdout=theirs,

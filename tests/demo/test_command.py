@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner, Result
 from demoing import Finished, Start, entries
 from esdh_demo.command import main
-from esdh_demo.places import Places
+from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands
-from esdh_demo.runs import Archive
+from esdh_demo.runs import RunStore
 
 
-def ask(places: Places, *arguments: str, answer: str = "") -> Result:
+def ask(paths: Paths, *arguments: str, answer: str = "") -> Result:
     """Run the command in this process."""
-    return CliRunner().invoke(main, ["--root", str(places.root), *arguments], input=answer)
+    return CliRunner().invoke(main, ["--root", str(paths.root), *arguments], input=answer)
 
 
 def test_help_lists_the_errands() -> None:
@@ -35,70 +35,71 @@ def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "name the repository with --root" in result.output
 
 
-def test_unknown_profile(places: Places) -> None:
+def test_unknown_profile(paths: Paths) -> None:
     """An unknown profile is refused with the near match, before anything starts."""
-    result = ask(places, "run", "--profile", "baselin")
+    result = ask(paths, "run", "--profile", "baselin")
     assert 1 == result.exit_code
     assert "did you mean 'baseline'?" in result.output
-    assert not places.runs.exists()
+    assert not paths.runs.exists()
 
 
 def test_list_and_log(finished: Finished) -> None:
     """`list` has the run, marked as the latest, and `log` its events."""
-    listed = ask(finished.places, "list").output
-    assert f"{finished.run.run_id} (latest)" in " ".join(listed.split())
-    told = ask(finished.places, "log").output.splitlines()
-    assert f"Run {finished.run.run_id}" == told[0]
+    listed = ask(finished.paths, "list").output
+    assert f"{finished.run.record.run_id} (latest)" in " ".join(listed.split())
+    told = ask(finished.paths, "log").output.splitlines()
+    assert f"Run {finished.run.record.run_id}" == told[0]
     assert "run.started" in told[1]
     assert "run.finished" in told[-1]
     assert 2 + 2 * 8 == len(told) - 1
-    assert 1 == ask(finished.places, "log", "--run", "other").exit_code
+    assert 1 == ask(finished.paths, "log", "--run", "other").exit_code
 
 
-def test_before_the_first_run(places: Places) -> None:
+def test_before_the_first_run(paths: Paths) -> None:
     """Before the first run the errands say so."""
-    assert "No runs yet" in ask(places, "list").output
-    assert "no run has been logged yet" in ask(places, "log").output
-    assert "Nothing to remove" in ask(places, "clean").output
-    assert "Nothing of the demo was running" in ask(places, "stop").output
-    assert not places.runs.exists()
+    assert "No runs yet" in ask(paths, "list").output
+    assert "no run has been logged yet" in ask(paths, "log").output
+    assert "Nothing to remove" in ask(paths, "clean").output
+    assert "Nothing of the demo was running" in ask(paths, "stop").output
+    assert not paths.runs.exists()
 
 
-def test_clean_asks(places: Places) -> None:
+def test_clean_asks(paths: Paths) -> None:
     """`clean` asks, removes nothing without a yes, and everything with --yes."""
-    archive = Archive(places)
-    failed = archive.begin("baseline")
-    failed.making.rename(kept := failed.final.with_name(f"{failed.run_id}.failed"))
-    failed.close()
-    refused = ask(places, "clean", answer="n\n")
+    store = RunStore(paths)
+    failed = store.begin("baseline")
+    kept = store.fail(failed)
+    refused = ask(paths, "clean", answer="n\n")
     assert (1, True) == (refused.exit_code, kept.exists())
     assert "Remove 1 runs and the log of data/demo_runs?" in refused.output
-    done = ask(places, "clean", "--yes")
+    done = ask(paths, "clean", "--yes")
     assert (0, False) == (done.exit_code, kept.exists())
     assert f"Removed data/demo_runs/{kept.name}" in done.output
 
 
-def test_gate_stops_at_the_first_failure(places: Places, start: Start) -> None:
+def test_gate_stops_at_the_first_failure(paths: Paths, start: Start) -> None:
     """The gate stops at the first failure with a plain diagnosis and status 1."""
-    fails = Commands(esdh=(sys.executable, "-c", "raise SystemExit('there is no plan')"))
+    fails = Commands(serve=(sys.executable, "-c", "raise SystemExit('there is no plan')"))
     status, out = start("gate", commands=fails).end()
     assert 1 == status
-    assert "Failed: show-plan ended with status 1 and said: there is no plan" in out
+    assert (
+        "Failed: the server died with status 1 before it told its address; it said: there is no plan" in out
+    )
     assert "To do:" in out
     assert "Kept:   data/demo_runs/" in out
-    steps = [entry["step"] for entry in entries(places) if entry["event"] == "step.started"]
-    assert ["config", "plan"] == steps
+    steps = [entry["step"] for entry in entries(paths) if entry["event"] == "step.started"]
+    assert ["config", "samples"] == steps
 
 
-def test_summary(places: Places, start: Start) -> None:
+def test_summary(paths: Paths, start: Start) -> None:
     """At the end stand what was made, where, each step's time, and what to try next."""
     status, out = start("run", "--skip-smoke").end()
     assert 0 == status
-    run_id = Archive(places).complete()[0].name
+    run_id = RunStore(paths).complete()[0].name
     assert f"All passed. In data/demo_runs/{run_id} (and data/demo_runs/latest):" in out
     assert "report.html" in out
     assert "Try next:" in out
-    [record] = [json.loads(path.read_text()) for path in places.runs.glob("*Z_baseline/run.json")]
+    [record] = [json.loads(path.read_text()) for path in paths.runs.glob("*Z_baseline/run.json")]
     for step in record["steps"]:
         assert any(line.split()[:2] == [step["name"], "passed"] for line in out.splitlines())
 
@@ -126,10 +127,10 @@ def test_interactive_without_a_terminal(start: Start) -> None:
     assert "--interactive needs a terminal" in out
 
 
-def test_tilde_is_the_home_folder(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_is_the_home_folder(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """A leading `~` that the shell left is the home folder, and one of nobody's is refused."""
-    monkeypatch.setenv("HOME", str(places.root.parent))
-    told = CliRunner().invoke(main, [f"--root=~/{places.root.name}", "--runs=~/runs", "list"])
+    monkeypatch.setenv("HOME", str(paths.root.parent))
+    told = CliRunner().invoke(main, [f"--root=~/{paths.root.name}", "--runs=~/runs", "list"])
     assert (0, "No runs yet") == (told.exit_code, told.output[:11])
     told = CliRunner().invoke(main, ["--root=~nobody-has-this-name/x", "list"])
     assert 2 == told.exit_code

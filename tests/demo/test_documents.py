@@ -9,7 +9,7 @@ import pytest
 import yaml
 from demoing import Finished, entries
 from esdh_demo.config import Profile, Runs, Server
-from esdh_demo.places import find_root
+from esdh_demo.paths import find_root
 
 ROOT = find_root(Path(__file__))
 READINESS = (ROOT / "docs" / "DEMO_READINESS.md").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_every_event_is_documented() -> None:
 
 def test_every_field_is_documented(finished: Finished) -> None:
     """Each field of a line of the log stands in the document."""
-    for entry in entries(finished.places):
+    for entry in entries(finished.paths):
         for name in entry:
             assert re.search(rf"`{name}[`.]", READINESS), name
 
@@ -34,7 +34,7 @@ def test_every_field_is_documented(finished: Finished) -> None:
 def test_every_step_is_documented(finished: Finished) -> None:
     """Each step of the flow and of the validation has its line."""
     validation = re.findall(r'run\.step\("([a-z]+)"', (PACKAGE / "validation.py").read_text(encoding="utf-8"))
-    for name in [*validation, *(step.name for step in finished.run.steps)]:
+    for name in [*validation, *(step.name for step in finished.run.record.steps)]:
         assert f"| `{name}` |" in READINESS
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from demoing import Finished, config_of, entries, text_console
-from esdh_core import ENTITIES, generate_bundle
+from esdh_core import DEFAULT_DATASET, generate_bundle
 from esdh_demo.errors import DemoError
 from esdh_demo.flow import flow
-from esdh_demo.places import Places
-from esdh_demo.processes import Commands, marked
-from esdh_demo.rows import Window, compare, snapshot_rows, windows_of
+from esdh_demo.paths import Paths
+from esdh_demo.processes import Commands, marked_processes
+from esdh_demo.rows import Rows, Window, compare_rows, snapshot_rows, windows_of
 from esdh_demo.runs import read_record
-from esdh_demo.steps import run_of
+from esdh_demo.steps import open_run
 
 STEPS = ["generate", "verify", "serve", "health", "preview", "reproduce", "stop", "report"]
 
@@ -63,42 +63,43 @@ def test_record_of_the_run(finished: Finished) -> None:
 
 def test_log_of_the_run(finished: Finished) -> None:
     """The log has begin and end of the run and of each step, with seed, durations and paths in the repository."""
-    told = [entry for entry in entries(finished.places) if entry["run_id"] == finished.run.run_id]
+    told = [entry for entry in entries(finished.paths) if entry["run_id"] == finished.run.record.run_id]
     assert ("run.started", "run.finished") == (told[0]["event"], told[-1]["event"])
     assert [(step, event) for step in STEPS for event in ("step.started", "step.finished")] == [
         (entry["step"], entry["event"]) for entry in told[1:-1]
     ]
-    assert f"data/demo_runs/{finished.run.run_id}" == told[-1]["paths"]["folder"]
+    assert f"data/demo_runs/{finished.run.record.run_id}" == told[-1]["paths"]["folder"]
     for entry in told:
         if entry["event"].endswith("finished"):
             assert 0 <= entry["duration_s"]
             assert 20240601 == entry["seed"]
-    assert str(finished.places.root) not in finished.places.journal.read_text()
+    assert str(finished.paths.root) not in finished.paths.log.read_text()
 
 
 def test_nothing_is_left(finished: Finished) -> None:
     """After a run none of its processes lives, and nothing half-made is there."""
-    assert [] == marked(finished.places.runs)
-    assert [] == list(finished.places.runs.glob(".*.making"))
-    assert [] == list((finished.places.runs / ".running").iterdir())
+    assert [] == marked_processes(finished.paths.runs)
+    assert [] == list(finished.paths.runs.glob(".*Z_*"))
 
 
-def test_drawn_seed(places: Places) -> None:
+def test_drawn_seed(paths: Paths) -> None:
     """A profile with a random seed draws one, records it, and the rows are that seed's."""
-    config = config_of(places)
+    config = config_of(paths)
     profile = config.profile("drawn")
-    with run_of(places, config, "drawn", commands=Commands(), console=text_console(), profile=profile) as run:
+    with open_run(
+        paths, config, "drawn", commands=Commands(), console=text_console(), profile=profile
+    ) as run:
         flow(run, profile, port=0)
-    assert run.kept is not None
-    record = read_record(run.kept)
+    assert run.artifacts is not None
+    record = read_record(run.artifacts)
     assert record is not None
     assert record.randomized
     assert record.seed is not None
     made = generate_bundle(3, record.seed)
-    [(_, rows)] = snapshot_rows(run.kept / "snapshot", "csv", "persons", [Window(0, 3)])
-    assert [person.person_id for person in made.persons] == [row["person_id"] for row in rows]
-    assert f"seed {record.seed}, drawn" not in (run.kept / "report.html").read_text()
-    assert str(record.seed) in (run.kept / "report.html").read_text()
+    [rows] = snapshot_rows(run.artifacts / "snapshot", "v0.1", "csv", "persons", [Window(0, 3)])
+    assert [person.person_id for person in made.persons] == [rows.row(each)["person_id"] for each in range(3)]
+    assert f"seed {record.seed}, drawn" not in (run.artifacts / "report.html").read_text()
+    assert str(record.seed) in (run.artifacts / "report.html").read_text()
 
 
 TAMPER = """
@@ -114,19 +115,21 @@ if sys.argv[2] == "generate-snapshot":
 """
 
 
-def test_snapshot_that_was_tampered_with(places: Places, fast: Commands) -> None:
+def test_snapshot_that_was_tampered_with(paths: Paths, fast: Commands) -> None:
     """A snapshot that somebody changes before it is verified stops the run there, with the check, file and value."""
-    config = config_of(places)
+    config = config_of(paths)
     profile = config.profile("baseline")
     commands = Commands(esdh=(sys.executable, "-c", TAMPER, "|".join(fast.esdh)))
     with (
         pytest.raises(DemoError, match=re.escape("the check 'files' failed")),
-        run_of(places, config, "baseline", commands=commands, console=text_console(), profile=profile) as run,
+        open_run(
+            paths, config, "baseline", commands=commands, console=text_console(), profile=profile
+        ) as run,
     ):
         flow(run, profile, port=0)
-    assert ["generate", "verify"] == [step.name for step in run.steps]
-    assert run.kept is not None
-    assert run.kept.name.endswith(".failed")
+    assert ["generate", "verify"] == [step.name for step in run.record.steps]
+    assert run.artifacts is not None
+    assert run.artifacts.name.endswith(".failed")
 
 
 @pytest.mark.parametrize(
@@ -145,20 +148,18 @@ def test_windows(records: int, most: int, expected: list[tuple[int, int]]) -> No
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "ndjson"])
-@pytest.mark.parametrize("entity", [entity.plural for entity in ENTITIES])
-def test_windows_of_a_snapshot(finished: Finished, form: str, entity: str) -> None:
+@pytest.mark.parametrize("table", [table.name for table in DEFAULT_DATASET.tables])
+def test_windows_of_a_snapshot(finished: Finished, form: str, table: str) -> None:
     """Windows are read out of every format, each from its own record on."""
-    windows = [Window(17, 3), Window(0, 2), Window(2, 1)]
-    read = dict(snapshot_rows(finished.folder / "snapshot", form, entity, windows))
-    whole = read_all(finished.folder, form, entity)
-    assert {window: whole[window.start : window.start + window.records] for window in windows} == read
-
-
-def read_all(folder: Path, form: str, entity: str) -> list[dict[str, object]]:
-    """Return all rows of an entity."""
-    [(_, rows)] = snapshot_rows(folder / "snapshot", form, entity, [Window(0, 20)])
-    assert 20 == len(rows)
-    return rows
+    folder, windows = finished.folder / "snapshot", [Window(0, 2), Window(2, 1), Window(17, 3)]
+    [whole] = snapshot_rows(folder, "v0.1", form, table, [Window(0, 21)])
+    read = list(snapshot_rows(folder, "v0.1", form, table, windows))
+    expected = [whole.lines[each.start : each.start + each.records] for each in windows]
+    assert (20, expected) == (len(whole.lines), [rows.lines for rows in read])
+    made = msgspec.to_builtins(getattr(generate_bundle(20), table)[17])
+    assert {name: str(value or "") for name, value in made.items()} == {
+        name: str(value or "") for name, value in read[2].row(0).items()
+    }
 
 
 def test_parts_of_a_large_snapshot(tmp_path: Path) -> None:
@@ -168,21 +169,43 @@ def test_parts_of_a_large_snapshot(tmp_path: Path) -> None:
     for part in range(2):
         rows = "".join(f"{part * 3 + row}\n" for row in range(3))
         (folder / f"part-{part:05d}.csv").write_text("n\n" + rows)
-    [(_, read)] = snapshot_rows(tmp_path, "csv", "persons", [Window(2, 3)])
-    assert [{"n": "2"}, {"n": "3"}, {"n": "4"}] == read
+    [read] = snapshot_rows(tmp_path, "v0.1", "csv", "persons", [Window(2, 3)])
+    assert Rows([b"2", b"3", b"4"], b"n") == read
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs", "why"),
+    ("snapshot", "api", "why"),
     [
-        ([{"a": 1}], [{"a": 2}], "persons, record 7, a: the snapshot has 1 and the API gives 2"),
-        ([{"a": 1}], [{"a": 1, "b": None}], "record 7, b: the snapshot has None and the API gives None"),
-        ([{"a": 1, "b": 2}], [{"b": 2, "a": 1}], "order of the fields"),
-        ([{"a": 1}], [], "the snapshot has 1 and the API gives 0"),
-        ([], [], "the snapshot has 0 and the API gives 0"),
+        (
+            Rows([b'{"a":1}']),
+            Rows([b'{"a":2}']),
+            "persons, record 7, a: the snapshot has 1 and the API gives 2",
+        ),
+        (
+            Rows([b'{"a":1}']),
+            Rows([b'{"a":1,"b":null}']),
+            "record 7, b: the snapshot has None and the API gives None",
+        ),
+        (Rows([b'{"a":1,"b":2}']), Rows([b'{"b":2,"a":1}']), "record 7, order of the fields"),
+        (Rows([b'{"a":1}']), Rows([b'{"a": 1}']), "how they are written"),
+        (Rows([b"1"], b"a"), Rows([b"1"], b"b"), "record 7, a: the snapshot has '1' and the API gives None"),
+        (Rows([b"1,2"], b"a,b"), Rows([b"2,1"], b"b,a"), "order of the fields"),
+        (Rows([b"1"], b"a"), Rows([b'{"a":2}']), "record 7, a: the snapshot has '1' and the API gives '2'"),
+        (Rows([b'{"a":1}']), Rows([]), "the snapshot has 1 and the API gives 0"),
+        (Rows([]), Rows([]), "the snapshot has 0 and the API gives 0"),
     ],
 )
-def test_rows_that_differ(mine: list[dict[str, int]], theirs: list[dict[str, int]], why: str) -> None:
-    """Rows that differ in a value, a field, the fields' order or their number are refused, the first one named."""
-    with pytest.raises(DemoError, match=why):
-        compare(mine, theirs, window=Window(7, 1), what="persons")
+def test_rows_that_differ(snapshot: Rows, api: Rows, why: str) -> None:
+    """Rows that differ in a value, a field, their order, how they are written or their number are refused, the first one named."""
+    with pytest.raises(DemoError, match=re.escape(why)):
+        compare_rows(snapshot, api, window=Window(7, 1), what="persons")
+
+
+def test_rows_of_csv_and_json() -> None:
+    """Rows of CSV equal those of JSON as text, null as nothing."""
+    assert 1 == compare_rows(
+        Rows([b'1,,"x,y"'], b"a,b,c"),
+        Rows([b'{"a":1,"b":null,"c":"x,y"}']),
+        window=Window(7, 1),
+        what="persons",
+    )

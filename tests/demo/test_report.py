@@ -10,10 +10,11 @@ import msgspec
 import pytest
 from browser import chromium, find_chromium
 from demoing import Finished
-from esdh_core import plan
-from esdh_demo.answers import Manifest, Reproduced, Verification
+from esdh_core import DEFAULT_DATASET
+from esdh_demo.answers import Verification
 from esdh_demo.charts import charts_of
 from esdh_demo.report import render_report
+from esdh_manifest import Manifest
 
 VOID = {"meta", "link", "br", "line", "rect", "circle", "path"}
 
@@ -58,17 +59,20 @@ def outline(page: str) -> Outline:
 def rendered(finished: Finished, *, description: str = "d", found: str = "f", seed: int = 20240601) -> str:
     """Return the report of the finished run with other texts in it."""
     snapshot = finished.folder / "snapshot" / "snapshot_manifest_v0_1.json"
-    record = msgspec.json.decode((finished.folder / "api" / "record.json").read_bytes(), type=Reproduced)
-    step = msgspec.structs.replace(finished.run.steps[0], found=found)
+    record = msgspec.json.decode((finished.folder / "api" / "record.json").read_bytes())
+    steps = [msgspec.structs.replace(finished.run.record.steps[0], found=found)]
+    opened = dataclasses.replace(
+        finished.run.opened, record=msgspec.structs.replace(finished.run.record, steps=steps)
+    )
     return render_report(
-        dataclasses.replace(finished.run, steps=[step]),
+        dataclasses.replace(finished.run, opened=opened),
         msgspec.structs.replace(finished.profile, description=description),
         manifest=msgspec.structs.replace(
             msgspec.json.decode(snapshot.read_bytes(), type=Manifest), seed=seed
         ),
         verification=verification(finished),
-        reproduced=record,
-        compared={"persons": 60},
+        record=record,
+        compared=60,
     )
 
 
@@ -85,12 +89,12 @@ def test_tells_what_was_made(finished: Finished) -> None:
     """Seed, counts, every check, the digests and the commands that make it again stand in it."""
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
     for text in (
-        "20 insurance records that belong to nobody",
+        "20 records that belong to nobody",
         "10 of 10 checks passed",
         "180 rows from the API were compared",
         "--records 20 --seed 20240601 --output-format csv json ndjson",
         "uv run esdh verify-snapshot again",
-        finished.run.run_id,
+        finished.run.record.run_id,
         *msgspec.json.decode((finished.folder / "api" / "generate.json").read_bytes())["content"].values(),
         *(check.claim for check in verification(finished).checks),
     ):
@@ -114,16 +118,20 @@ def test_pictures(finished: Finished) -> None:
     """Every picture's shares sum to one, of what was made and of what is declared."""
     snapshot = finished.folder / "snapshot" / "snapshot_manifest_v0_1.json"
     charts = charts_of(msgspec.json.decode(snapshot.read_bytes(), type=Manifest).stats)
-    assert ["Ages", "Model years", "Makes", "States", "Lines of business", "Risk ratings"] == [
+    assert ["Ages", "Model years", "Makes", "States", "Risk ratings", "Lines of business"] == [
         chart.title for chart in charts
     ]
     for chart in charts:
         assert 20 == sum(bar.count for bar in chart.bars)
         assert pytest.approx(1) == sum(bar.share for bar in chart.bars)
-        assert pytest.approx(1, abs=1e-6) == sum(bar.declared or 0 for bar in chart.bars)
-    years = next(each for each in plan().entities[1].statistics if each.name == "model_years").shares
+        assert pytest.approx(1, abs=1e-6) == sum(bar.declared for bar in chart.bars)
+    years = next(
+        each for each in DEFAULT_DATASET.plan.entities[1].statistics if each.name == "model_years"
+    ).shares
     assert years is not None
     assert sorted(years) == [bar.label for bar in charts[1].bars]
+    assert ["16-19", "20-24"] == [bar.label for bar in charts[0].bars[:2]]
+    assert ["Low", "Medium", "High"] == [bar.label for bar in charts[4].bars]
 
 
 @pytest.mark.skipif(

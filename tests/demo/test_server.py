@@ -10,18 +10,18 @@ import pytest
 from demoing import Finished, config_of, fake_server, gone, printed, text_console
 from esdh_demo.errors import DemoError
 from esdh_demo.flow import flow
-from esdh_demo.places import Places
-from esdh_demo.processes import Commands, marked
+from esdh_demo.paths import Paths
+from esdh_demo.processes import Commands, marked_processes
 from esdh_demo.server import RunningServer, serving
-from esdh_demo.steps import Run, run_of
+from esdh_demo.steps import Run, open_run
 
 
 @contextmanager
-def running(places: Places, mode: str, *, seconds: float = 20) -> Iterator[Run]:
+def running(paths: Paths, mode: str, *, seconds: float = 20) -> Iterator[Run]:
     """A run whose server misbehaves."""
-    config = config_of(places, start_seconds=seconds)
+    config = config_of(paths, start_seconds=seconds)
     commands = Commands(serve=fake_server(mode))
-    with run_of(places, config, "validate", commands=commands, console=text_console()) as run:
+    with open_run(paths, config, "validate", commands=commands, console=text_console()) as run:
         yield run
 
 
@@ -32,23 +32,23 @@ def running(places: Places, mode: str, *, seconds: float = 20) -> Iterator[Run]:
         ("mute", 0.2, r"didn't tell its address within 0\.2 seconds"),
     ],
 )
-def test_server_without_an_address(places: Places, mode: str, seconds: float, why: str) -> None:
+def test_server_without_an_address(paths: Paths, mode: str, seconds: float, why: str) -> None:
     """A server that dies or says nothing stops the run with the reason."""
-    with pytest.raises(DemoError, match=why), running(places, mode, seconds=seconds) as run, serving(run):
+    with pytest.raises(DemoError, match=why), running(paths, mode, seconds=seconds) as run, serving(run):
         pytest.fail("it has no address")
-    assert [] == marked(places.runs)
+    assert [] == marked_processes(paths.runs)
 
 
 @pytest.mark.parametrize(("mode", "why"), [("deaf", "got no answer: timed out"), ("unwell", "status 503")])
-def test_server_that_never_gets_well(places: Places, mode: str, why: str) -> None:
+def test_server_that_never_gets_well(paths: Paths, mode: str, why: str) -> None:
     """A server that listens and never gets healthy stops the run with the last that was heard of it."""
     with (
         pytest.raises(DemoError, match=f"was not healthy within 0.3 seconds; last: GET /healthz .*{why}"),
-        running(places, mode) as run,
+        running(paths, mode) as run,
         serving(run) as server,
     ):
         replace(server, start_seconds=0.3).health()
-    assert [] == marked(places.runs)
+    assert [] == marked_processes(paths.runs)
 
 
 def call(server: RunningServer) -> None:
@@ -58,24 +58,24 @@ def call(server: RunningServer) -> None:
         server.client.post("/generate/person", {"records": 1})
 
 
-def test_server_that_dies_at_work(places: Places) -> None:
+def test_server_that_dies_at_work(paths: Paths) -> None:
     """A server that dies under a call is told as that, with its last words."""
     with (
         pytest.raises(DemoError, match="the server died with status 3; it said: out of memory"),
-        running(places, "dies") as run,
+        running(paths, "dies") as run,
         serving(run) as server,
     ):
         call(server)
-    assert [] == marked(places.runs)
+    assert [] == marked_processes(paths.runs)
 
 
-def test_port_that_is_taken(places: Places) -> None:
+def test_port_that_is_taken(paths: Paths) -> None:
     """Where the port that was asked for is taken a free one is, and the run says so."""
     console = text_console()
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with (
-            run_of(places, config_of(places), "validate", commands=Commands(), console=console) as run,
+            open_run(paths, config_of(paths), "validate", commands=Commands(), console=console) as run,
             serving(run, port=port) as server,
         ):
             health, _ = server.health()
@@ -85,40 +85,40 @@ def test_port_that_is_taken(places: Places) -> None:
     assert "taking a free port instead" in printed(console)
 
 
-def test_answers_that_differ(finished: Finished, places: Places, fast: Commands) -> None:
+def test_answers_that_differ(finished: Finished, paths: Paths, fast: Commands) -> None:
     """An API whose rows differ from the snapshot's is caught at the first record and field, with both values."""
     commands = Commands(esdh=fast.esdh, serve=fake_server("untrue"))
-    config = config_of(places)
+    config = config_of(paths)
     profile = config.profile("baseline")
     console = text_console()
     with (
         pytest.raises(
             DemoError, match="record 0, first_name: the snapshot has 'Louise' and the API gives 'Louisa'"
         ),
-        run_of(places, config, "baseline", commands=commands, console=console, profile=profile) as run,
+        open_run(paths, config, "baseline", commands=commands, console=console, profile=profile) as run,
     ):
         flow(run, profile, port=0)
-    assert finished.run.seed == run.seed
+    assert finished.run.record.seed == run.record.seed
     assert "preview    FAILED" in printed(console)
 
 
-def test_command_that_takes_too_long(places: Places) -> None:
+def test_command_that_takes_too_long(paths: Paths) -> None:
     """A command that isn't done in time is stopped and named."""
     commands = Commands(esdh=(sys.executable, "-c", "import signal; signal.pause()"))
-    config = config_of(places)
+    config = config_of(paths)
     with (
         pytest.raises(DemoError, match=r"generate was not done after 0\.1 seconds and was stopped"),
-        run_of(places, config, "validate", commands=commands, console=text_console()) as run,
+        open_run(paths, config, "validate", commands=commands, console=text_console()) as run,
     ):
         run.processes.run("generate", commands.esdh, cwd=run.folder, seconds=0.1)
-    assert [] == marked(places.runs)
+    assert [] == marked_processes(paths.runs)
 
 
-def test_process_that_a_command_leaves(places: Places) -> None:
+def test_process_that_a_command_leaves(paths: Paths) -> None:
     """What a command leaves behind in the background ends with it."""
     script = (
         "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])"
     )
-    with run_of(places, config_of(places), "validate", commands=Commands(), console=text_console()) as run:
+    with open_run(paths, config_of(paths), "validate", commands=Commands(), console=text_console()) as run:
         run.command("leaves", (sys.executable, "-c", script))
-        assert gone(places)
+        assert gone(paths)

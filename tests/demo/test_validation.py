@@ -4,18 +4,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from demoing import Finished, config_of, printed, text_console
+from demoing import config_of, text_console
 from esdh_api import Settings, create_app
 from esdh_demo.client import Client
 from esdh_demo.errors import DemoError
-from esdh_demo.places import Places, find_root
+from esdh_demo.paths import Paths, find_root
 from esdh_demo.processes import Commands
 from esdh_demo.samples import SAMPLES, check_samples, write_samples
 from esdh_demo.smoke import smoke
-from esdh_demo.steps import run_of
-from esdh_demo.validation import check_rows, check_sums, validate
+from esdh_demo.steps import open_run
+from esdh_demo.validation import check_sums, validate
 
-REPOSITORY = Places(find_root(Path(__file__)))
+REPOSITORY = Paths(find_root(Path(__file__)))
 
 
 class AppClient(Client):
@@ -43,26 +43,26 @@ def test_committed_samples() -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_sample_that_was_changed(places: Places, name: str) -> None:
+def test_sample_that_was_changed(paths: Paths, name: str) -> None:
     """A canned answer that was changed is named with its line and both values; one that is missing is named."""
-    write_samples(CLIENT, places)
-    assert 4 == check_samples(CLIENT, places)
-    path = places.samples / name
+    write_samples(CLIENT, paths)
+    assert 4 == check_samples(CLIENT, paths)
+    path = paths.samples / name
     path.write_text(path.read_text().replace("WA", "ID", 1))
     with pytest.raises(DemoError, match=rf"{name}, line \d+: the file has .*ID.* and the API gives .*WA"):
-        check_samples(CLIENT, places)
+        check_samples(CLIENT, paths)
     path.unlink()
     with pytest.raises(DemoError, match=f"data/demo_samples/v0.1/{name} is missing"):
-        check_samples(CLIENT, places)
+        check_samples(CLIENT, paths)
 
 
-def test_sample_that_is_longer(places: Places) -> None:
+def test_sample_that_is_longer(paths: Paths) -> None:
     """A canned answer with something after its end is refused."""
-    write_samples(CLIENT, places)
-    path = places.samples / "persons.json"
+    write_samples(CLIENT, paths)
+    path = paths.samples / "persons.json"
     path.write_text(path.read_text() + "\n{}\n")
     with pytest.raises(DemoError, match=r"persons\.json, line"):
-        check_samples(CLIENT, places)
+        check_samples(CLIENT, paths)
 
 
 def test_committed_goldens() -> None:
@@ -71,10 +71,10 @@ def test_committed_goldens() -> None:
 
 
 @pytest.mark.parametrize("case", ["was changed", "is missing", "is not listed"])
-def test_golden_that_differs(places: Places, case: str) -> None:
+def test_golden_that_differs(paths: Paths, case: str) -> None:
     """A golden that was changed, is missing or isn't listed is refused."""
-    shutil.copytree(REPOSITORY.goldens, places.goldens)
-    path = places.goldens / "records.json"
+    shutil.copytree(REPOSITORY.goldens, paths.goldens)
+    path = paths.goldens / "records.json"
     if case == "was changed":
         path.write_bytes(path.read_bytes() + b" ")
     elif case == "is missing":
@@ -82,48 +82,23 @@ def test_golden_that_differs(places: Places, case: str) -> None:
     else:
         path.with_name("more.json").write_text("{}")
     with pytest.raises(DemoError, match=f"json {case}"):
-        check_sums(places)
+        check_sums(paths)
 
 
-def test_validation_of_a_repository(places: Places) -> None:
+def test_validation_of_a_repository(paths: Paths) -> None:
     """A whole repository is valid, and a validation leaves nothing but its lines in the log."""
-    shutil.copytree(REPOSITORY.goldens, places.goldens)
-    shutil.copytree(REPOSITORY.samples, places.samples)
-    (places.goldens / "test_golden.py").write_text("def test_golden():\n    assert True\n")
-    console = text_console()
-    with run_of(places, config_of(places), "validate", commands=Commands(), console=console) as run:
+    shutil.copytree(REPOSITORY.goldens, paths.goldens)
+    shutil.copytree(REPOSITORY.samples, paths.samples)
+    (paths.goldens / "test_golden.py").write_text("def test_golden():\n    assert True\n")
+    with open_run(paths, config_of(paths), "validate", commands=Commands(), console=text_console()) as run:
         validate(run)
-    found = {step.name: step.counts for step in run.steps}
-    assert ["config", "plan", "rows", "samples", "goldens"] == list(found)
-    assert {"persons": 200, "vehicles": 200, "profiles": 200} == found["rows"]
-    assert {"fields": 39} == found["plan"]
-    assert {places.journal.name, ".running", ".lock", f".{places.journal.name}.lock"} >= {
-        path.name for path in places.runs.iterdir()
+    # test_golden.py, and the four of test_contract.py
+    found = {step.name: step.counts for step in run.record.steps}
+    assert ["config", "samples", "goldens"] == list(found)
+    assert {"files": 4, "tests": 5, "skipped": 0} == found["goldens"]
+    assert {paths.log.name, ".lock", f".{paths.log.name}.lock"} >= {
+        path.name for path in paths.runs.iterdir()
     }
-    assert "600 rows keep their schema, and each has the synthetic marker" in printed(console)
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (
-            "enterprise-synthetic-data-hub v0.1=>none",
-            "vehicle 0 breaks its schema: Invalid enum value 'none'",
-        ),
-        ('"model_year":2=>"model_year":3', "vehicle 0 breaks its schema: Expected `int` <= 2024"),
-        ('"make":=>"brand":', "vehicle 0 breaks its schema: Object missing required field `make`"),
-        ('"make":=>"more":1,"make":', r"vehicle 0 has the fields \['vehicle_id', 'person_id', 'vin', 'more'"),
-    ],
-)
-def test_row_that_breaks_its_schema(finished: Finished, tmp_path: Path, change: str, why: str) -> None:
-    """A row without the marker, or that its Struct doesn't take, stops the validation at that row."""
-    snapshot = shutil.copytree(finished.folder / "snapshot", tmp_path / "snapshot")
-    assert {"persons": 20, "vehicles": 20, "profiles": 20} == check_rows(snapshot)
-    path = snapshot / "vehicles_v0_1.ndjson"
-    old, new = change.split("=>")
-    path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(DemoError, match=why):
-        check_rows(snapshot)
 
 
 TESTS = """
@@ -138,19 +113,19 @@ def test_unmarked():
 """
 
 
-def run_smoke(places: Places, text: str) -> dict[str, int]:
+def run_smoke(paths: Paths, text: str) -> dict[str, int]:
     """Run the smoke tests of a repository with one file of tests, and return their counts."""
-    (places.root / "tests").mkdir()
-    (places.root / "tests" / "test_it.py").write_text(text)
-    (places.root / "pytest.ini").write_text("[pytest]\nmarkers =\n    demo: for the demo\n")
-    with run_of(places, config_of(places), "smoke", commands=Commands(), console=text_console()) as run:
+    (paths.root / "tests").mkdir()
+    (paths.root / "tests" / "test_it.py").write_text(text)
+    (paths.root / "pytest.ini").write_text("[pytest]\nmarkers =\n    demo: for the demo\n")
+    with open_run(paths, config_of(paths), "smoke", commands=Commands(), console=text_console()) as run:
         smoke(run)
-    return run.steps[0].counts
+    return run.record.steps[0].counts
 
 
-def test_smoke(places: Places) -> None:
+def test_smoke(paths: Paths) -> None:
     """The marked tests run, and no others."""
-    assert {"tests": 1, "skipped": 0} == run_smoke(places, TESTS.format(outcome="True"))
+    assert {"tests": 1, "skipped": 0} == run_smoke(paths, TESTS.format(outcome="True"))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +136,7 @@ def test_smoke(places: Places) -> None:
         ("", "no test is marked `demo`"),
     ],
 )
-def test_smoke_that_fails(places: Places, text: str, why: str) -> None:
+def test_smoke_that_fails(paths: Paths, text: str, why: str) -> None:
     """A failure names the first test that failed, and no test at all is a failure."""
     with pytest.raises(DemoError, match=why):
-        run_smoke(places, text)
+        run_smoke(paths, text)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from esdh_export.cores import default_workers, memory_limit, usable_cores
+from esdh_export.execution.cpu import default_workers, memory_limit, usable_cores
 
 V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = (

@@ -143,7 +143,7 @@ def test_run_killed_in_a_mount_point_is_repaired(
         assert whole == held
     else:
         assert "snapshot_manifest_v0_1.json" not in held
-    with patch("esdh_export.target.is_mount_point", return_value=True):
+    with patch("esdh_export.storage.local.is_mount_point", return_value=True):
         assert (moment != "done") == faults.write(folder, resume=resume).written
     assert whole == {path: (folder / path).read_bytes() for path in files_below(folder) - {"lost+found"}}
     assert ["s"] == [path.name for path in tmp_path.iterdir()]
@@ -187,7 +187,7 @@ def test_finished_parts_are_not_written_again(kept: Path, whole: dict[str, bytes
     [
         "snapshot/persons_v0_1.csv/part-00001.csv",
         "snapshot/profiles_v0_1.parquet/part-00000.parquet",
-        "sections/vehicles-00002.json",
+        "fragments/vehicles-00002.json",
         "reports/00001.json",
     ],
 )

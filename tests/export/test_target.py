@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import esdh_export.snapshot
-import esdh_export.staging
+import esdh_export.storage.staging
 import pytest
 from esdh_export import SnapshotRequest, TargetError, write_snapshot
 from esdh_manifest import files_below
@@ -235,7 +235,9 @@ def test_remedy_fits_the_trouble(tmp_path: Path) -> None:
 def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first run that fails with no part finished leaves no folder that it made."""
     monkeypatch.setattr(
-        esdh_export.staging, "write_shard", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full"))
+        esdh_export.storage.staging,
+        "write_shard",
+        lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")),
     )
     with pytest.raises(OSError, match="full"):
         write_snapshot(tmp_path / "a" / "b" / "s", SMALL)
@@ -366,7 +368,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that passes for a mount point."""
     folder = tmp_path / "volume"
     folder.mkdir()
-    monkeypatch.setattr("esdh_export.target.is_mount_point", lambda path: path == folder)
+    monkeypatch.setattr("esdh_export.storage.local.is_mount_point", lambda path: path == folder)
     return folder
 
 

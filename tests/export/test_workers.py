@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from esdh_export import SnapshotRequest, WorkerError, write_snapshot
-from esdh_export.workers import WorkerPool
+from esdh_export.execution.worker_pool import WorkerPool
 from esdh_manifest import files_below
 
 REQUEST = SnapshotRequest(
@@ -70,7 +70,7 @@ PARENT = """
 import os, signal, sys
 from pathlib import Path
 from esdh_export import SnapshotRequest, write_snapshot
-from esdh_export.workers import WorkerPool
+from esdh_export.execution.worker_pool import WorkerPool
 
 def strike(_):
     print(*pool._processes, flush=True)
@@ -171,7 +171,7 @@ def test_fewer_processes_do_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
         start(process)
 
     monkeypatch.setattr(kind, "start", limited)
-    monkeypatch.setattr("esdh_export.workers._begun_server", lambda _: "spawn")
+    monkeypatch.setattr("esdh_export.execution.worker_pool._begun_server", lambda _: "spawn")
     request = SnapshotRequest(records=65_536 * 3, formats=("csv",), entities=("persons",), shard_rows=65_536)
     with WorkerPool(3) as pool:
         if most:

@@ -8,11 +8,11 @@ import pytest
 from esdh_manifest import (
     Generator,
     Manifest,
+    entry_of,
     file_problem,
     file_problems,
     files_below,
     is_ignored,
-    list_bytes,
     restore,
     sha256sums,
     snapshot_files,
@@ -29,7 +29,7 @@ def listed(tmp_path: Path) -> Manifest:
     return Manifest(
         manifest_version=1, dataset_version="v0.1", generated_at="", seed=1, randomized=False, records_requested=1,
         synthetic_source="", generator=Generator("", ""), plan_sha256="", plan={}, record_counts={}, files={},
-        checksums={path: list_bytes(data, 1) for path, data in contents.items()}, content={}, stats={}, gates=None,
+        checksums={path: entry_of(data, 1) for path, data in contents.items()}, content={}, stats={}, gates=None,
         notes="",
     )  # fmt: skip
 
@@ -89,7 +89,7 @@ def test_change_by_a_tool_is_named(
     tmp_path: Path, change: Callable[[bytes], bytes], done: str, text: bytes
 ) -> None:
     """A file that is the listed one but for what a tool did to it is named as that, with the remedy; another isn't."""
-    expected = list_bytes(text, 1)
+    expected = entry_of(text, 1)
     file = tmp_path / "a.csv"
     file.write_bytes(change(text))
     problem = file_problem(tmp_path, "a.csv", expected)
@@ -120,7 +120,7 @@ def test_binary_file_has_no_line_ends(tmp_path: Path) -> None:
     """Bytes of Parquet that look like line ends or a mark aren't taken for them."""
     data = b"\xef\xbb\xbfPAR1\r\n" * 9
     (tmp_path / "a.parquet").write_bytes(gzip.compress(data))
-    problem = file_problem(tmp_path, "a.parquet", list_bytes(data))
+    problem = file_problem(tmp_path, "a.parquet", entry_of(data))
     assert problem is not None
     assert "the listed file, compressed with gzip" == problem.found
 
@@ -129,7 +129,7 @@ def test_little_is_unpacked(tmp_path: Path) -> None:
     """No more is unpacked of a file than is listed of it, and a chunk."""
     (tmp_path / "a.csv").write_bytes(gzip.compress(b"\n" * 50_000_000))
     sizes: list[int] = []
-    restore(tmp_path / "a.csv", list_bytes(b"one\n"), lambda data: sizes.append(len(data)))
+    restore(tmp_path / "a.csv", entry_of(b"one\n"), lambda data: sizes.append(len(data)))
     assert sum(sizes) <= 1 << 20
 
 

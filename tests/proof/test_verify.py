@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from esdh_core import encode_id, entity_named
+from esdh_core import DEFAULT_DATASET, encode_id
 from esdh_export import SnapshotRequest, TargetError, schema, write_snapshot
 from esdh_manifest import Gates, files_below
 from esdh_proof import Check, ProofError, Verification, diff_snapshots, judge, skip, verify_snapshot
@@ -303,7 +303,7 @@ def test_truncated_parquet_is_found(snapshot: Path) -> None:
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_decompression_bomb_is_not_unpacked(snapshot: Path, dictionary: bool) -> None:
     """Pages that would unpack to far more than rows can need are refused by their headers."""
-    target = schema(entity_named("persons"), seed=SEED)
+    target = schema(DEFAULT_DATASET.table("persons"), seed=SEED)
     rows: dict[str, list[Any]] = {field.name: ["x"] * 200 for field in target}
     rows["address_line_1"] = ["x" * 200_000] * 200
     rows["date_of_birth"] = [dt.date(1990, 1, 1)] * 200
@@ -483,7 +483,7 @@ def test_number_in_another_spelling_is_found(snapshot: Path, column: str, text: 
     path = snapshot / "vehicles_v0_1.csv"
     lines = path.read_text().split("\n")
     cells = lines[5].split(",")
-    at = entity_named("vehicles").fields.index(column)
+    at = DEFAULT_DATASET.table("vehicles").fields.index(column)
     cells[at] = text.replace("x", cells[at])
     path.write_text("\n".join([*lines[:5], ",".join(cells), *lines[6:]]))
     sign(snapshot)

@@ -25,8 +25,8 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
 from esdh_api.errors import TOO_LARGE, envelope
-from esdh_api.guards import SECURITY_HEADERS
 from esdh_api.logs import JSON_LINE, PROCESSORS
+from esdh_api.middleware import SECURITY_HEADERS
 
 __all__ = ["ListenError", "hold_back", "is_loopback", "listen", "serve", "url_of"]
 

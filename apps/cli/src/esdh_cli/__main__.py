@@ -24,7 +24,7 @@ def run() -> None:
         try:
             main(prog_name="esdh")
         except SystemExit as leaving:
-            remote = sys.modules.get("esdh_export.remote")
+            remote = sys.modules.get("esdh_export.storage.object_store")
             # A call to an object store that was given up would hold up the end until it fails, minutes later.
             if remote is not None and remote.asking() and isinstance(leaving.code, int):
                 sys.stdout.flush()

@@ -4,14 +4,15 @@ import errno
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, Any
 
 import click
 
-from esdh_cli.stopping import Terminated
+from esdh_cli.signals import Terminated
 
-__all__ = ["is_ours", "sentences"]
+__all__ = ["exit_on_error", "is_ours", "is_plan_error"]
 
-_OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_proof")
+_OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_plan", "esdh_proof")
 
 
 class _Interrupted(click.ClickException):
@@ -26,9 +27,24 @@ class _Terminated(_Interrupted):
     exit_code = 128 + signal.SIGTERM
 
 
+class _WrongPlan(click.ClickException):
+    """A plan that is wrong: a line for each fault, which begins with the file, as editors and people look for it."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the faults as they are."""
+        click.echo(self.format_message(), err=file is None, file=file)
+
+
 def is_ours(error: BaseException) -> bool:
     """Return whether one of our libraries raised an error; by module name, so that help imports none of them."""
     return isinstance(error, ValueError) and type(error).__module__.partition(".")[0] in _OURS
+
+
+def is_plan_error(error: BaseException) -> bool:
+    """Return whether an error tells what is wrong with a plan; by name, as in `is_ours`."""
+    return is_ours(error) and type(error).__name__ == "PlanError"
 
 
 def _noted(error: BaseException, sentence: str) -> str:
@@ -37,8 +53,8 @@ def _noted(error: BaseException, sentence: str) -> str:
 
 
 @contextmanager
-def sentences(*, after: str = "nothing was changed") -> Iterator[None]:
-    """Turn our libraries' errors and the operating system's into a sentence and exit status 1.
+def exit_on_error(*, after: str = "nothing was changed") -> Iterator[None]:
+    """Turn our libraries' errors and the operating system's into a sentence and exit status 1; of a plan's faults, 2.
 
     An interrupt is a sentence too, with exit status 130 (Ctrl-C) or 143 (SIGTERM). `after` says how things
     stand after an interrupt or an error of the operating system.
@@ -57,7 +73,8 @@ def sentences(*, after: str = "nothing was changed") -> Iterator[None]:
     except ValueError as error:
         if not is_ours(error):
             raise
-        raise click.ClickException(_noted(error, str(error))) from error
+        wrong = _WrongPlan if is_plan_error(error) else click.ClickException
+        raise wrong(_noted(error, str(error))) from error
     except KeyboardInterrupt as error:
         stopped = _Terminated if isinstance(error, Terminated) else _Interrupted
         raise stopped(_noted(error, f"interrupted; {after}")) from error

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["IntegerText", "LocalPath", "ManyValuesCommand", "OneOf"]
+__all__ = ["IntegerText", "LocalPath", "ManyValuesCommand", "OneOf", "Words"]
 
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 
@@ -51,6 +51,21 @@ class LocalPath(click.Path):
         return super().convert(expanded, param, ctx)
 
 
+class Words(click.ParamType[tuple[str, ...]]):
+    """Words with commas between; which there are is known later."""
+
+    name = "name"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 - as every type's
+        ctx: click.Context | None,  # noqa: ARG002 - as every type's
+    ) -> tuple[str, ...]:
+        """Return the words."""
+        return value if isinstance(value, tuple) else tuple(word.strip() for word in str(value).split(","))
+
+
 class OneOf(click.ParamType[tuple[str, ...]]):
     """Words out of a list, or several with commas between; each maps to the value that is meant.
 
@@ -67,9 +82,7 @@ class OneOf(click.ParamType[tuple[str, ...]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
         """Return the values meant; a word that isn't known is refused with the nearest that is."""
-        if isinstance(value, tuple):
-            return value
-        words = [word.strip() for word in str(value).split(",")]
+        words = Words().convert(value, param, ctx)
         for word in words:
             if word not in self._values:
                 near = self._nearest(word.lower())

@@ -1,4 +1,4 @@
-"""What the demo needs of the documents that `esdh` prints with --json, and of a snapshot's manifest."""
+"""What the demo needs of the documents that `esdh` prints with --json."""
 
 from typing import TypeVar
 
@@ -6,20 +6,21 @@ import msgspec
 
 from esdh_demo.errors import DemoError
 
-__all__ = ["Check", "First", "Listed", "Manifest", "Reproduced", "Verification", "Written", "read_answer"]
+__all__ = ["REINSTALL", "Check", "Generated", "Verification", "read_answer"]
+
+REINSTALL = "another version of esdh is installed; run `uv sync`"
+"""What mends an answer that isn't one of this version's."""
 
 
-class Written(msgspec.Struct, frozen=True):
+class Generated(msgspec.Struct, frozen=True):
     """Of `esdh generate-snapshot --json`."""
 
     seed: int
     randomized: bool
     record_counts: dict[str, int]
-    content: dict[str, str]
-    gates: str | None
 
 
-class First(msgspec.Struct, frozen=True):
+class FirstFailure(msgspec.Struct, frozen=True):
     """The first failure of a check."""
 
     file: str
@@ -36,10 +37,8 @@ class Check(msgspec.Struct, frozen=True):
     claim: str
     status: str
     rows: int
-    failures: int
-    first: First | None
+    first: FirstFailure | None
     reason: str | None
-    notes: list[str]
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -47,37 +46,6 @@ class Verification(msgspec.Struct, frozen=True):
 
     verdict: str
     checks: list[Check]
-
-
-class Reproduced(msgspec.Struct, frozen=True):
-    """One record of `esdh reproduce --json`, and the answer of `GET /records/<id>`."""
-
-    id: str
-    seed: int
-    entity: str
-    index: int
-    person: dict[str, str | int | None]
-    vehicle: dict[str, str | int | None]
-    profile: dict[str, str | int | None]
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """One file of a manifest."""
-
-    sha256: str
-    bytes: int
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """Of a snapshot's manifest."""
-
-    seed: int
-    randomized: bool
-    plan_sha256: str
-    record_counts: dict[str, int]
-    checksums: dict[str, Listed]
-    content: dict[str, str]
-    stats: dict[str, dict[str, dict[str, int]]]
 
 
 A = TypeVar("A")
@@ -88,7 +56,4 @@ def read_answer(data: bytes, kind: type[A], *, what: str) -> A:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DemoError(
-            f"{what} is not the document that it should be: {error}",
-            remedy="another version of esdh is installed; run `uv sync`",
-        ) from error
+        raise DemoError(f"{what} is not the document that it should be: {error}", remedy=REINSTALL) from error

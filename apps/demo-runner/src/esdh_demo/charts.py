@@ -1,24 +1,25 @@
 """The pictures of a report: a snapshot's counts beside the shares that the rules declare, as SVG geometry."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from esdh_core import plan
+from esdh_core import DEFAULT_DATASET
 
 __all__ = ["Bar", "Chart", "charts_of"]
 
-_MOST_ROWS = 12  # of a chart of words; what is rarer stands together as the last
-_REST = "others"
+_MAX_LABELS = 100  # a statistic of more has no picture
+_MAX_BARS = 12  # of words; what is rarer stands together as the last
+_MAX_BANDS = 20  # of numbers
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One value: its count, its share of all, and the share that the rules declare (None: they declare none)."""
+    """One value, or several: its count, its share of all, and the share that the rules declare."""
 
     label: str
     count: int
     share: float
-    declared: float | None
+    declared: float
 
 
 @dataclass(frozen=True)
@@ -33,90 +34,61 @@ class Chart:
     @property
     def top(self) -> float:
         """The largest share in it, which fills its height or width."""
-        return max(max(bar.share, bar.declared or 0) for bar in self.bars)
+        return max(max(bar.share, bar.declared) for bar in self.bars)
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """The picture in words, for whoever doesn't see it."""
         return "; ".join(f"{bar.label}: {bar.count:,} ({bar.share:.1%})" for bar in self.bars)
 
 
 def charts_of(stats: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[Chart]:
-    """Return the pictures of a manifest's statistics, in the order of a report."""
-    persons, vehicles = stats["persons"], stats["vehicles"]
-    return [
-        Chart(
-            "Ages",
-            "persons, whole years on 2024-06-01",
-            True,
-            _numbers(persons["ages"], "persons", "ages", _age_band),
-        ),
-        Chart(
-            "Model years", "vehicles", True, _numbers(vehicles["model_years"], "vehicles", "model_years", str)
-        ),
-        Chart("Makes", "vehicles", False, _words(vehicles["makes"], "vehicles", "makes")),
-        Chart("States", "persons", False, _words(persons["states"], "persons", "states")),
-        Chart(
-            "Lines of business",
-            "persons",
-            False,
-            _words(persons["lines_of_business"], "persons", "lines_of_business"),
-        ),
-        Chart(
-            "Risk ratings",
-            "vehicles",
-            False,
-            _words(vehicles["risk_ratings"], "vehicles", "risk_ratings", order=("Low", "Medium", "High")),
-        ),
-    ]
+    """Return the pictures of a manifest's statistics, in the order of a report.
+
+    They are those of fields with a value of their own (a copy shows nothing new) whose shares are declared: numbers
+    first, then words, the longest lists first.
+    """
+    charts = []
+    for table, plan in zip(DEFAULT_DATASET.tables, DEFAULT_DATASET.plan.entities, strict=True):
+        own = {rule.name for rule in table.rules if rule.role == "value"}
+        about = {field.name: field.description for field in plan.fields}
+        for each in plan.statistics:
+            counts, shares = stats.get(table.name, {}).get(each.name), each.shares
+            if counts and shares and len(shares) <= _MAX_LABELS and each.field in own:
+                upright = all(label.isdecimal() for label in (*counts, *shares))
+                groups = _bands(counts, shares) if upright else _words(counts, shares)
+                bars = [_bar(label, labels, counts, shares) for label, labels in groups]
+                title = each.name.replace("_", " ").capitalize()
+                charts.append(Chart(title, f"{table.name}: {about[each.field]}", upright, bars))
+    return sorted(charts, key=lambda chart: 0 if chart.upright else 1 / len(chart.bars))
 
 
-def _declared(entity: str, statistic: str) -> Mapping[str, float]:
-    for each in plan().entities:
-        if each.plural == entity:
-            for counted in each.statistics:
-                if counted.name == statistic and counted.shares is not None:
-                    return counted.shares
-    return {}
+Groups = Iterator[tuple[str, list[str]]]
 
 
-def _age_band(age: int) -> str:
-    first = max(age // 5 * 5, 16)
-    return f"{first}-{age // 5 * 5 + 4}"
+def _bands(counts: Mapping[str, int], shares: Mapping[str, float]) -> Groups:
+    """Yield numbers from the least to the greatest, in bands where they are many."""
+    numbers = sorted(map(int, {*counts, *shares}))
+    least, greatest = numbers[0], numbers[-1]
+    width = next(w for e in range(20) for w in (10**e, 5 * 10**e) if (greatest - least) // w < _MAX_BANDS)
+    for start in range(least // width * width, greatest + 1, width):
+        first, last = max(start, least), min(start + width - 1, greatest)
+        labels = [str(number) for number in numbers if first <= number <= last]
+        yield str(first) if first == last else f"{first}-{last}", labels
 
 
-def _numbers(counts: Mapping[str, int], entity: str, statistic: str, band: Callable[[int], str]) -> list[Bar]:
-    """Return bars in the order of the numbers, from the least to the greatest that is there or declared."""
-    declared = _declared(entity, statistic)
-    numbers = sorted(map(int, {*counts, *declared}))
-    banded: dict[str, tuple[int, float]] = {}
-    for number in numbers:
-        count, share = banded.get(band(number), (0, 0.0))
-        banded[band(number)] = (count + counts.get(str(number), 0), share + declared.get(str(number), 0.0))
-    total = sum(counts.values())
-    return [
-        Bar(label, count, count / total, share if declared else None)
-        for label, (count, share) in banded.items()
-    ]
-
-
-def _words(
-    counts: Mapping[str, int], entity: str, statistic: str, *, order: tuple[str, ...] = ()
-) -> list[Bar]:
-    """Return bars in the order given, or from the most frequent; the rarest are one bar when they are many."""
-    declared = _declared(entity, statistic)
-    total = sum(counts.values())
-    names = list(order) or sorted({*counts, *declared}, key=lambda name: (-counts.get(name, 0), name))
-    if len(names) > _MOST_ROWS:
-        names, rest = names[: _MOST_ROWS - 1], names[_MOST_ROWS - 1 :]
-    else:
-        rest = []
-    bars = [
-        Bar(name, counts.get(name, 0), counts.get(name, 0) / total, declared.get(name) if declared else None)
-        for name in names
-    ]
+def _words(counts: Mapping[str, int], shares: Mapping[str, float]) -> Groups:
+    """Yield words as they are declared; if they are many, from the most frequent, and the rarest together."""
+    words = [*dict.fromkeys([*shares, *counts])]
+    if len(words) > _MAX_BARS:
+        words.sort(key=lambda word: (-counts.get(word, 0), word))
+    rest = words[_MAX_BARS - 1 :] if len(words) > _MAX_BARS else []
+    yield from ((word, [word]) for word in words[: len(words) - len(rest)])
     if rest:
-        count = sum(counts.get(name, 0) for name in rest)
-        share = sum(declared.get(name, 0.0) for name in rest)
-        bars.append(Bar(f"{len(rest)} {_REST}", count, count / total, share if declared else None))
-    return bars
+        yield f"{len(rest)} others", rest
+
+
+def _bar(label: str, labels: list[str], counts: Mapping[str, int], shares: Mapping[str, float]) -> Bar:
+    count = sum(counts.get(each, 0) for each in labels)
+    declared = sum(shares.get(each, 0.0) for each in labels)
+    return Bar(label, count, count / sum(counts.values()), declared)

@@ -2,9 +2,6 @@
 
 import http.client
 import json
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["CallError", "Client", "NoAnswerError"]
@@ -20,37 +17,39 @@ class NoAnswerError(CallError):
     """A call that got no answer."""
 
 
-@dataclass(frozen=True)
 class Client:
     """The server at an address such as `http://127.0.0.1:5000`."""
 
-    address: str
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     def get(self, path: str, *, seconds: float = _CALL_SECONDS) -> bytes:
         """Return the body of an answer; raises CallError unless its status is 200."""
-        return self._call(urllib.request.Request(self.address + path), seconds)  # noqa: S310 - our own http address
+        return self._call("GET", path, seconds)
 
     def post(self, path: str, body: dict[str, Any], *, accept: str = "application/json") -> bytes:
         """Return the body of the answer to a JSON body; raises CallError unless its status is 200."""
-        request = urllib.request.Request(  # noqa: S310 - as above
-            self.address + path,
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": accept},
-        )
-        return self._call(request, _CALL_SECONDS)
+        headers = {"Content-Type": "application/json", "Accept": accept}
+        return self._call("POST", path, _CALL_SECONDS, json.dumps(body), headers)
 
-    def _call(self, request: urllib.request.Request, seconds: float) -> bytes:
-        # A proxy that the environment names must not stand between two programs of one machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        what = f"{request.get_method()} {request.selector}"
+    def _call(
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> bytes:
+        connection = http.client.HTTPConnection(self.address.removeprefix("http://"), timeout=seconds)
         try:
-            with opener.open(request, timeout=seconds) as answer:
-                body: bytes = answer.read()
-                return body
-        except urllib.error.HTTPError as error:
-            with error:
-                said = error.read(300).decode("utf-8", "replace")
-            raise CallError(f"{what} was answered with status {error.code}: {said}") from error
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            data = response.read()
         except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error) or type(error).__name__
-            raise NoAnswerError(f"{what} got no answer: {reason}") from error
+            raise NoAnswerError(f"{method} {path} got no answer: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            reason = data[:300].decode("utf-8", "replace")
+            raise CallError(f"{method} {path} was answered with status {response.status}: {reason}")
+        return data

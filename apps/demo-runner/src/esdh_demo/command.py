@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.console import (
     make_console,
+    make_table,
     open_page,
     pause_for,
     print_diagnosis,
@@ -19,16 +20,16 @@ from esdh_demo.console import (
     print_summary,
 )
 from esdh_demo.doctor import examine
-from esdh_demo.errors import DemoError
+from esdh_demo.errors import DemoError, explain
+from esdh_demo.event_log import read_events
 from esdh_demo.flow import flow
-from esdh_demo.journal import read_journal
-from esdh_demo.places import Places, find_root
+from esdh_demo.paths import Paths, find_root
 from esdh_demo.processes import Commands
-from esdh_demo.runs import Archive, read_record
+from esdh_demo.runs import RunStore, read_record
 from esdh_demo.samples import write_samples
 from esdh_demo.server import serving
 from esdh_demo.smoke import smoke
-from esdh_demo.steps import Run, described, run_of
+from esdh_demo.steps import Run, open_run
 from esdh_demo.validation import validate
 
 __all__ = ["main"]
@@ -36,39 +37,62 @@ __all__ = ["main"]
 _INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
 
 
-class _Setting:
-    """What every subcommand knows: the places, the commands to drive, and the console."""
+class _Session:
+    """What every subcommand knows: the paths, the commands to drive, the console, and the run once it is open."""
 
-    def __init__(self, places: Places, commands: Commands) -> None:
-        self.places = places
+    def __init__(self, paths: Paths, commands: Commands) -> None:
+        self.paths = paths
         self.commands = commands
         self.console = make_console()
+        self.run: Run | None = None
 
+    @cached_property
     def config(self) -> Config:
-        """Return the configuration; raises DemoError."""
-        return read_config(self.places.config, shown=self.places.shown(self.places.config))
+        """The configuration; raises DemoError."""
+        return read_config(self.paths)
+
+    @contextmanager
+    def open_run(
+        self, label: str, profile: Profile | None = None, pause: Callable[[str], None] | None = None
+    ) -> Iterator[Run]:
+        """Open a run, and print its id and how it ended."""
+        with open_run(
+            self.paths,
+            self.config,
+            label,
+            commands=self.commands,
+            console=self.console,
+            profile=profile,
+            pause=pause,
+        ) as self.run:
+            self.console.print(f"Run {self.run.record.run_id}", style="bold", markup=False)
+            yield self.run
+        print_summary(self.run)
+
+    def print(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, markup=False)
 
 
-@contextmanager
-def _told(setting: _Setting) -> Iterator[list[Run]]:
-    """Tell how a run ended and exit accordingly; the block puts its run into the list."""
-    runs: list[Run] = []
-    try:
-        yield runs
-    except DemoError as error:
-        print_diagnosis(setting.console, setting.places, runs[0] if runs else None, error)
-        raise click.exceptions.Exit(1) from error
-    except OSError as error:
-        print_diagnosis(setting.console, setting.places, runs[0] if runs else None, described(error))
-        raise click.exceptions.Exit(1) from error
-    except KeyboardInterrupt as error:
-        kept = (
-            f"; what was made is kept in {setting.places.shown(runs[0].kept)}"
-            if runs and runs[0].kept
-            else ""
-        )
-        setting.console.print(f"\nInterrupted; everything that was started has ended{kept}", markup=False)
-        raise click.exceptions.Exit(_INTERRUPTED) from error
+class _Group(click.Group):
+    """The group, which says once for all errands how one of them failed."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand; what goes wrong is told in words, with exit status 1, or 130 after Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except (DemoError, OSError) as error:
+            session = ctx.find_object(_Session)
+            if session is None:  # outside a repository
+                raise click.ClickException(str(error)) from error
+            print_diagnosis(session.console, session.run, explain(error, session.paths.display))
+            raise click.exceptions.Exit(1) from error
+        except KeyboardInterrupt as error:
+            session = ctx.ensure_object(_Session)
+            artifacts = session.run and session.run.artifacts
+            kept = f"; what was made is kept in {session.paths.display(artifacts)}" if artifacts else ""
+            session.print(f"\nInterrupted; everything that was started has ended{kept}")
+            raise click.exceptions.Exit(_INTERRUPTED) from error
 
 
 _EXAMPLES = """\b
@@ -81,138 +105,93 @@ Examples:
 """
 
 
-def _at_home(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Return a path with the home folder that a leading `~` stands for: a shell leaves it in `--root=~/x`."""
-    try:
-        return None if path is None else path.expanduser()
-    except RuntimeError:
-        raise click.BadParameter(f"{str(path)!r} begins with the home folder of no known user") from None
+class _HomePath(click.Path):
+    """A path with the home folder that a leading `~` stands for: a shell leaves it in `--root=~/x`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            self.fail(f"{str(value)!r} begins with the home folder of no known user", param, ctx)
 
 
 @click.group(
+    cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=_EXAMPLES,
     help="Show the whole product at work: made, proved, served and compared, with a report to hand on.",
 )
+@click.option("--root", type=_HomePath(), help="The repository.  [default: the one around here]")
 @click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    callback=_at_home,
-    help="The repository.  [default: the one around here]",
-)
-@click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    callback=_at_home,
-    help="The folder of runs.  [default: data/demo_runs in the repository]",
+    "--runs", type=_HomePath(), help="The folder of runs.  [default: data/demo_runs in the repository]"
 )
 @click.pass_context
 def main(context: click.Context, root: Path | None, runs: Path | None) -> None:
     """Run `esdh-demo`."""
     commands = context.obj if isinstance(context.obj, Commands) else Commands()
-    try:
-        places = Places(root or find_root(Path.cwd()), runs or Path())
-    except DemoError as error:
-        raise click.ClickException(str(error)) from error
-    context.obj = _Setting(places, commands)
+    context.obj = _Session(Paths(root or find_root(Path.cwd()), runs), commands)
 
 
-def _flow_options(command: Callable[..., None]) -> Callable[..., None]:
-    options = (
-        click.option(
-            "--profile",
-            "name",
-            default="baseline",
-            show_default=True,
-            metavar="P",
-            help="What to generate: a profile of config/demo.yaml.",
-        ),
-        click.option("--skip-smoke", is_flag=True, help="Leave the smoke tests out."),
-        click.option("--interactive", is_flag=True, help="Pause before each step, and open the demo page."),
-        click.option(
-            "--port",
-            type=click.IntRange(0, 65_535),
-            help="Port of the server; 0 takes a free one.  [default: of the config]",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_FLOW_OPTIONS: list[click.Parameter] = [
+    click.Option(
+        ["--profile", "name"],
+        default="baseline",
+        show_default=True,
+        metavar="P",
+        help="What to generate: a profile of config/demo.yaml.",
+    ),
+    click.Option(["--skip-smoke"], is_flag=True, help="Leave the smoke tests out."),
+    click.Option(["--interactive"], is_flag=True, help="Pause before each step, and open the demo page."),
+    click.Option(
+        ["--port"],
+        type=click.IntRange(0, 65_535),
+        help="Port of the server; 0 takes a free one.  [default: of the config]",
+    ),
+]
 
 
 @main.command(
+    params=_FLOW_OPTIONS,
     short_help="Validate, test, then run the flow; stop at the first failure.",
     help="""Validate the repository, run the smoke tests, then the flow; stop at the first failure.
 
     Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
     """,
 )
-@_flow_options
 @click.pass_obj
-def gate(setting: _Setting, /, **options: Any) -> None:
+def gate(session: _Session, /, **options: Any) -> None:
     """Run `esdh-demo gate`."""
-    _conduct(setting, validated=True, **options)
+    _execute(session, validated=True, **options)
 
 
 @main.command(
+    params=_FLOW_OPTIONS,
     short_help="Run the smoke tests and the flow.",
     help="""Run the smoke tests, then the flow: generate, verify, serve, preview, reproduce, stop, report.
 
     Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
     """,
 )
-@_flow_options
 @click.pass_obj
-def run(setting: _Setting, /, **options: Any) -> None:
+def run(session: _Session, /, **options: Any) -> None:
     """Run `esdh-demo run`."""
-    _conduct(setting, validated=False, **options)
+    _execute(session, validated=False, **options)
 
 
-def _conduct(
-    setting: _Setting, *, validated: bool, name: str, skip_smoke: bool, interactive: bool, port: int | None
+def _execute(
+    session: _Session, *, validated: bool, name: str, skip_smoke: bool, interactive: bool, port: int | None
 ) -> None:
-    with _told(setting) as runs:
-        config = setting.config()
-        profile = config.profile(name)
-        pause = pause_for(setting.console, interactive=interactive)
-        with _begun(setting, config, name, runs, profile=profile, pause=pause) as begun:
-            if validated:
-                validate(begun)
-            if not skip_smoke:
-                smoke(begun)
-            flow(
-                begun,
-                profile,
-                port=config.server.port if port is None else port,
-                interactive=pause is not None,
-            )
-        print_summary(setting.console, setting.places, begun)
-        if pause is not None and begun.kept is not None:
-            open_page(setting.console, (begun.kept / "report.html").as_uri())
-
-
-@contextmanager
-def _begun(
-    setting: _Setting,
-    config: Config,
-    label: str,
-    runs: list[Run],
-    *,
-    profile: Profile | None = None,
-    pause: Callable[[str], None] | None = None,
-) -> Iterator[Run]:
-    with run_of(
-        setting.places,
-        config,
-        label,
-        commands=setting.commands,
-        console=setting.console,
-        profile=profile,
-        pause=pause,
-    ) as begun:
-        runs.append(begun)
-        setting.console.print(f"Run {begun.run_id}", style="bold", markup=False)
-        yield begun
+    profile = session.config.profile(name)
+    pause = pause_for(session.console, interactive=interactive)
+    with session.open_run(name, profile, pause) as run:
+        if validated:
+            validate(run)
+        if not skip_smoke:
+            smoke(run)
+        port = session.config.server.port if port is None else port
+        flow(run, profile, port=port, interactive=pause is not None)
+    if pause is not None and run.artifacts is not None:
+        open_page(session.console, (run.artifacts / "report.html").as_uri())
 
 
 @main.command(
@@ -221,60 +200,40 @@ def _begun(
     help="Hold config, plan, rows, samples and goldens against what the repository promises.",
 )
 @click.pass_obj
-def validate_command(setting: _Setting) -> None:
+def validate_command(session: _Session) -> None:
     """Run `esdh-demo validate`."""
-    with _told(setting) as runs:
-        with _begun(setting, setting.config(), "validate", runs) as begun:
-            validate(begun)
-        print_summary(setting.console, setting.places, begun)
+    with session.open_run("validate") as run:
+        validate(run)
 
 
-@main.command(
-    "smoke",
-    short_help="Run the tests marked `demo`.",
-    help="Run the tests marked `demo`.",
-)
+@main.command("smoke", short_help="Run the tests marked `demo`.", help="Run the tests marked `demo`.")
 @click.pass_obj
-def smoke_command(setting: _Setting) -> None:
+def smoke_command(session: _Session) -> None:
     """Run `esdh-demo smoke`."""
-    with _told(setting) as runs:
-        with _begun(setting, setting.config(), "smoke", runs) as begun:
-            smoke(begun)
-        print_summary(setting.console, setting.places, begun)
+    with session.open_run("smoke") as run:
+        smoke(run)
 
 
-@main.command(
-    "list",
-    short_help="List the runs.",
-    help="List the runs that are kept, newest first.",
-)
+@main.command("list", short_help="List the runs.", help="List the runs that are kept, newest first.")
 @click.pass_obj
-def list_command(setting: _Setting) -> None:
+def list_command(session: _Session) -> None:
     """Run `esdh-demo list`."""
-    archive = Archive(setting.places)
-    with _told(setting):
-        folders = sorted([*archive.complete(), *archive.failed()], reverse=True)
-        latest = archive.latest()
+    store = RunStore(session.paths)
+    folders = sorted([*store.complete(), *store.failed()], reverse=True)
+    latest = store.latest()
     if not folders:
-        setting.console.print("No runs yet; `uv run just demo` makes one")
+        session.print("No runs yet; `uv run just demo` makes one")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "status", "records", "seed", "seconds"):
-        table.add_column(title, justify="right" if title in ("records", "seed", "seconds") else "left")
+    numbers = ("records", "seed", "seconds")
+    table = make_table("run", "status", *numbers, numbers=numbers)
     for folder in folders:
-        record = read_record(folder)
-        mark = " (latest)" if folder == latest else ""
-        if record is None:
-            table.add_row(escape(folder.name), "cut off", "", "", "")
-            continue
-        table.add_row(
-            escape(folder.name) + mark,
-            record.status,
-            "" if record.records is None else f"{record.records:,}",
-            "" if record.seed is None else str(record.seed),
-            f"{record.seconds:.1f}",
-        )
-    setting.console.print(table, soft_wrap=False)
+        cells, record = ["cut off"], read_record(folder)
+        if record and record.status != "running":
+            records = "" if record.records is None else f"{record.records:,}"
+            seed = "" if record.seed is None else str(record.seed)
+            cells = [record.status, records, seed, f"{record.seconds:.1f}"]
+        table.add_row(escape(folder.name) + (" (latest)" if folder == latest else ""), *cells)
+    session.console.print(table, soft_wrap=False)
 
 
 @main.command(
@@ -284,26 +243,24 @@ def list_command(setting: _Setting) -> None:
 )
 @click.option("--run", "run_id", metavar="ID", help="Another run's events.")
 @click.pass_obj
-def log_command(setting: _Setting, run_id: str | None) -> None:
+def log_command(session: _Session, run_id: str | None) -> None:
     """Run `esdh-demo log`."""
-    with _told(setting):
-        entries = list(read_journal(setting.places.journal))
-        begun = [entry["run_id"] for entry in entries if entry.get("event") == "run.started"]
-        if not begun:
-            raise DemoError("no run has been logged yet", remedy="`uv run just demo` makes one")
-        wanted = begun[-1] if run_id is None else run_id
-        if wanted not in begun:
-            raise DemoError(
-                f"no run {wanted!r} is in the log", remedy="`uv run esdh-demo list` tells the runs"
-            )
-        setting.console.print(f"Run {wanted}", style="bold", markup=False)
-        print_log(setting.console, [entry for entry in entries if entry.get("run_id") == wanted])
+    events = list(read_events(session.paths.log))
+    run_ids = [event["run_id"] for event in events if event.get("event") == "run.started"]
+    if not run_ids:
+        raise DemoError("no run has been logged yet", remedy="`uv run just demo` makes one")
+    run_id = run_id or run_ids[-1]
+    if run_id not in run_ids:
+        remedy = "`uv run esdh-demo list` tells the runs"
+        raise DemoError(f"no run {run_id!r} is in the log", remedy=remedy)
+    session.console.print(f"Run {run_id}", style="bold", markup=False)
+    print_log(session.console, (event for event in events if event.get("run_id") == run_id))
 
 
 @main.command(
     "clean",
     short_help="Remove runs.",
-    help="Remove all runs but the newest so many, and the log; runs under way stay.",
+    help="Write data/demo_samples from the real API: for a new dataset version, since those of one never change.",
 )
 @click.option(
     "--keep", type=click.IntRange(0), default=0, show_default=True, help="Newest complete runs to keep."
@@ -311,75 +268,58 @@ def log_command(setting: _Setting, run_id: str | None) -> None:
 @click.option("--keep-log", is_flag=True, help="Keep the log.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
-def clean_command(setting: _Setting, keep: int, keep_log: bool, yes: bool) -> None:
-    """Run `esdh-demo clean`."""
-    archive = Archive(setting.places)
-    with _told(setting):
-        if not setting.places.runs.is_dir():
-            setting.console.print("Nothing to remove")
-            return
-        gone = [*archive.complete()[keep:], *archive.failed()]
-        if not yes:
-            what = f"{len(gone)} runs{'' if keep_log else ' and the log'} of {setting.places.shown(setting.places.runs)}"
-            click.confirm(f"Remove {what}?", abort=True)
-        for path in archive.clean(keep=keep, log=keep_log):
-            setting.console.print(f"Removed {setting.places.shown(path)}", markup=False)
+def clean_command(session: _Session, keep: int, keep_log: bool, yes: bool) -> None:
+    """Remove all runs but the newest so many, and the log; runs under way stay."""
+    paths, store = session.paths, RunStore(session.paths)
+    if not paths.runs.is_dir():
+        session.print("Nothing to remove")
+        return
+    if not yes:
+        runs = len([*store.complete()[keep:], *store.failed()])
+        what = f"{runs} runs{'' if keep_log else ' and the log'} of {paths.display(paths.runs)}"
+        click.confirm(f"Remove {what}?", abort=True)
+    for path in store.clean(keep=keep, log=keep_log):
+        session.print(f"Removed {paths.display(path)}")
 
 
-@main.command(
-    "stop",
-    short_help="Stop every run, and end what killed runs have left.",
-    help="Stop every run under way, and end what killed runs have left.",
-)
+@main.command("stop", short_help="Stop every run, and end what killed runs have left.")
 @click.pass_obj
-def stop_command(setting: _Setting) -> None:
-    """Run `esdh-demo stop`."""
-    with _told(setting):
-        did = Archive(setting.places).stop() if setting.places.runs.is_dir() else []
-        for sentence in did or ["Nothing of the demo was running"]:
-            setting.console.print(sentence, markup=False)
+def stop_command(session: _Session) -> None:
+    """Stop every run under way, and end what killed runs have left."""
+    done = RunStore(session.paths).stop() if session.paths.runs.is_dir() else []
+    for sentence in done or ["Nothing of the demo was running"]:
+        session.print(sentence)
 
 
-@main.command(
-    "doctor",
-    short_help="Say what is wrong with this machine and how to mend it.",
-    help="""Look at Python, uv, packages, config, ports, disk, permissions and stale runs; change nothing.
+@main.command("doctor", short_help="Say what is wrong with this machine and how to mend it.")
+@click.pass_obj
+def doctor_command(session: _Session) -> None:
+    """Look at Python, uv, packages, config, ports, disk, permissions and stale runs; change nothing.
 
     Exit status 1 when something is wrong.
-    """,
-)
-@click.pass_obj
-def doctor_command(setting: _Setting) -> None:
-    """Run `esdh-demo doctor`."""
-    findings = examine(setting.places)
+    """
+    findings = examine(session.paths)
     colours = {"ok": "green", "note": "yellow", "wrong": "bold red"}
     for finding in findings:
-        line = (
-            f"[{colours[finding.state]}]{finding.state:<6}[/] {finding.subject:<12} {escape(finding.found)}"
-        )
-        setting.console.print(line)
+        state = f"[{colours[finding.state]}]{finding.state:<6}[/]"
+        session.console.print(f"{state} {finding.subject:<12} {escape(finding.found)}")
         if finding.remedy:
-            setting.console.print(f"{'':<20}to mend: {finding.remedy}", markup=False)
+            session.print(f"{'':<20}to mend: {finding.remedy}")
     if any(finding.state == "wrong" for finding in findings):
         raise click.exceptions.Exit(1)
 
 
-@main.command(
-    "write-samples",
-    short_help="Write the canned answers, for a new dataset version.",
-    help="Write data/demo_samples from the real API: for a new dataset version, since those of one never change.",
-)
+@main.command("write-samples", short_help="Write the canned answers, for a new dataset version.")
 @click.pass_obj
-def write_samples_command(setting: _Setting) -> None:
+def write_samples_command(session: _Session) -> None:
     """Run `esdh-demo write-samples`."""
     with (
-        _told(setting) as runs,
-        _begun(setting, setting.config(), "samples", runs) as begun,
-        begun.step("samples", "write the API's answers") as step,
-        serving(begun) as server,
+        session.open_run("samples") as run,
+        run.step("samples", "write the API's answers") as step,
+        serving(run) as server,
     ):
         server.health()
         with server.answering():
-            written = write_samples(server.client, setting.places)
+            written = write_samples(server.client, session.paths)
         server.stop()
-        step.found = ", ".join(setting.places.shown(path) for path in written)
+        step.found = ", ".join(session.paths.display(path) for path in written)

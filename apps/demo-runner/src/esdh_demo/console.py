@@ -3,7 +3,7 @@
 import os
 import sys
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,11 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from esdh_demo.errors import DemoError
-from esdh_demo.places import Places
-from esdh_demo.runs import StepRecord
 from esdh_demo.steps import InterruptedRun, Run
 
-__all__ = ["make_console", "open_page", "pause_for", "print_diagnosis", "print_summary"]
+__all__ = [
+    "make_console",
+    "make_table",
+    "open_page",
+    "pause_for",
+    "print_diagnosis",
+    "print_log",
+    "print_summary",
+]
 
 
 def make_console() -> Console:
@@ -23,11 +29,17 @@ def make_console() -> Console:
     return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
+def make_table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+    """Return a table; the columns in `numbers` have theirs at the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
 def pause_for(console: Console, *, interactive: bool) -> Callable[[str], None] | None:
     """Return what asks before each step, None where nobody is to be asked or nobody can answer."""
-    if not interactive:
-        return None
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if interactive and not (sys.stdin.isatty() and sys.stdout.isatty()):
         console.print("--interactive needs a terminal, and there is none here; going on without pauses")
         return None
 
@@ -39,28 +51,27 @@ def pause_for(console: Console, *, interactive: bool) -> Callable[[str], None] |
         if answer.strip().lower().startswith("q"):
             raise InterruptedRun("q")
 
-    return ask
+    return ask if interactive else None
 
 
 def open_page(console: Console, address: str) -> None:
     """Open a page in the browser, or tell its address where there is no browser."""
-    if _has_screen() and webbrowser.open(address):
-        console.print(f"  opened {address}", markup=False)
-    else:
-        console.print(f"  no browser here; the page is at {address}", markup=False)
+    # On Linux without a screen a text browser would take the terminal.
+    screen = sys.platform in ("win32", "darwin") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    opened = screen and webbrowser.open(address)
+    line = f"opened {address}" if opened else f"no browser here; the page is at {address}"
+    console.print(f"  {line}", markup=False)
 
 
-def print_summary(console: Console, places: Places, run: Run) -> None:
+def print_summary(run: Run) -> None:
     """Print what was made, where, how long each step took and what to try next."""
-    console.print()
-    _print_steps(console, run.steps)
-    if run.kept is None:
+    console, paths = run.console, run.paths
+    _print_steps(run)
+    if run.artifacts is None:
         return
-    folder = places.shown(run.kept)
-    middle = next((step.found.split()[0] for step in run.steps if step.name == "reproduce"), "ID")
-    console.print(
-        f"[bold green]All passed.[/] In [bold]{escape(folder)}[/] (and {escape(places.shown(places.runs / 'latest'))}):"
-    )
+    folder, latest = (escape(paths.display(path)) for path in (run.artifacts, paths.runs / "latest"))
+    record_id = next((step.found.split()[0] for step in run.record.steps if step.name == "reproduce"), "ID")
+    console.print(f"[bold green]All passed.[/] In [bold]{folder}[/] (and {latest}):")
     for name, meaning in (
         ("report.html", "what was made and proved, for anybody; open it in a browser"),
         ("snapshot/", "the data, with checksums and manifest"),
@@ -70,7 +81,7 @@ def print_summary(console: Console, places: Places, run: Run) -> None:
         console.print(f"  {name:<12} {meaning}", markup=False)
     console.print("[bold]Try next:[/]")
     for command, meaning in (
-        (f"uv run esdh reproduce {middle}", "a record from its id alone"),
+        (f"uv run esdh reproduce {record_id}", "a record from its id alone"),
         ("uv run esdh serve", "the API, and a page at /demo"),
         ("uv run just demo --profile exploratory", "records that nobody has seen yet"),
         ("uv run just demo-log", "this run, event by event"),
@@ -78,54 +89,36 @@ def print_summary(console: Console, places: Places, run: Run) -> None:
         console.print(f"  {command:<60} {meaning}", markup=False)
 
 
-def print_diagnosis(console: Console, places: Places, run: Run | None, error: DemoError) -> None:
+def print_diagnosis(console: Console, run: Run | None, error: DemoError) -> None:
     """Print what went wrong, what to do, and where what was made is kept."""
-    console.print()
-    if run is not None and run.steps:
-        _print_steps(console, run.steps)
-    console.print(f"[bold red]Failed:[/] {escape(error.what)}")
+    if run is not None and run.record.steps:
+        _print_steps(run)
+    console.print(f"\n[bold red]Failed:[/] {escape(error.what)}")
     console.print(f"[bold]To do:[/]  {escape(error.remedy)}")
-    if run is not None and run.kept is not None:
-        console.print(
-            f"[bold]Kept:[/]   {escape(places.shown(run.kept))}, the log in {escape(places.shown(places.journal))}"
-        )
+    if run is not None and run.artifacts is not None:
+        folder, log = run.paths.display(run.artifacts), run.paths.display(run.paths.log)
+        console.print(f"[bold]Kept:[/]   {escape(folder)}, the log in {escape(log)}")
 
 
-def _print_steps(console: Console, steps: Sequence[StepRecord]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("step")
-    table.add_column("outcome")
-    table.add_column("seconds", justify="right")
-    table.add_column("found", overflow="fold")
-    for step in steps:
+def _print_steps(run: Run) -> None:
+    table = make_table("step", "outcome", "seconds", "found", numbers=("seconds",))
+    for step in run.record.steps:
         colour = "green" if step.status == "passed" else "red"
         table.add_row(step.name, f"[{colour}]{step.status}[/]", f"{step.seconds:.1f}", escape(step.found))
-    table.add_row("", "", f"{sum(step.seconds for step in steps):.1f}", "in all", style="bold")
-    console.print(table, soft_wrap=False)
-    console.print()
+    table.add_row("", "", f"{sum(step.seconds for step in run.record.steps):.1f}", "in all", style="bold")
+    run.console.print("", table, "", soft_wrap=False)
 
 
-def _has_screen() -> bool:
-    """Return whether a browser could show itself; on Linux without one a text browser would take the terminal."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def print_log(console: Console, entries: Sequence[dict[str, Any]]) -> None:
+def print_log(console: Console, events: Iterable[dict[str, Any]]) -> None:
     """Print the events of a run, one a line."""
-    for entry in entries:
-        told = [f"{entry['duration_s']:.1f} s"] if "duration_s" in entry else []
-        told += [f"{name} {count:,}" for name, count in entry.get("counts", {}).items()]
-        if entry.get("seed") is not None:
-            told.append(f"seed {entry['seed']}")
-        told += [str(entry[name]) for name in ("found", "swept") if entry.get(name)]
-        if "failure" in entry:
-            told.append(entry["failure"]["what"])
-        told += entry.get("paths", {}).values()
-        line = (
-            f"{entry['timestamp'][11:19]}  {entry.get('event', ''):<13} {entry.get('step', ''):<10} "
-            f"{entry.get('status', ''):<11} {'; '.join(told)}"
-        )
-        bad = entry.get("level") in ("error", "warning")
+    for event in events:
+        details = [f"{event['duration_s']:.1f} s"] if "duration_s" in event else []
+        details += [f"{name} {count:,}" for name, count in event.get("counts", {}).items()]
+        details += [f"seed {event['seed']}"] if event.get("seed") is not None else []
+        details += [str(event[name]) for name in ("found", "swept") if event.get(name)]
+        details += [event["failure"]["what"]] if "failure" in event else []
+        details += event.get("paths", {}).values()
+        columns = f"{event['timestamp'][11:19]}  {event['event']:<13} {event.get('step', ''):<10}"
+        line = f"{columns} {event.get('status', ''):<11} {'; '.join(details)}"
+        bad = event.get("level") in ("error", "warning")
         console.print(line.rstrip(), markup=False, style="red" if bad else None)

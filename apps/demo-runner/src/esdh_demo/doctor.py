@@ -2,11 +2,11 @@
 
 import errno
 import os
+import platform
 import shutil
 import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -15,18 +15,17 @@ import psutil
 
 from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.errors import DemoError
-from esdh_demo.places import Places
-from esdh_demo.runs import Archive
+from esdh_demo.paths import Paths
+from esdh_demo.runs import RunStore
 
 __all__ = ["Finding", "examine"]
 
-_PYTHON = (3, 11)
 _UV_SECONDS = 20
 _SERVE_PORT = 5000  # the default of `esdh serve`
-# Bytes of a record, all three entities, measured with 100,000 records of the default seed.
-_BYTES = {"csv": 600, "json": 1_250, "ndjson": 1_250, "parquet": 150}
+# Bytes of a record, all tables, measured with 100,000 records of the default seed.
+_RECORD_BYTES = {"csv": 600, "json": 1_250, "ndjson": 1_250, "parquet": 150}
 _ROOM = 2  # a snapshot's own staging takes its size twice for a moment, and the answers are kept too
-_LEAST = 100_000_000  # bytes that a run of any size is given
+_MIN_BYTES = 100_000_000  # that a run of any size is given
 
 
 @dataclass(frozen=True)
@@ -39,81 +38,57 @@ class Finding:
     remedy: str = ""
 
 
-def examine(places: Places) -> list[Finding]:
+def examine(paths: Paths) -> list[Finding]:
     """Return a finding for each thing that a demo needs, whatever is wrong with the others."""
-    looks: tuple[Callable[[Places], Iterator[Finding]], ...] = (
-        _python,
-        _uv,
-        _packages,
-        _config,
-        _ports,
-        _disk,
-        _permissions,
-        _stale,
-    )
-    return [finding for look in looks for finding in look(places)]
+    try:
+        config = read_config(paths)
+        config_finding = Finding("config", "ok", f"profiles {', '.join(config.profiles)}")
+    except DemoError as error:
+        config = None
+        config_finding = Finding("config", "wrong", error.what, error.remedy)
+    return [
+        Finding("Python", "ok", platform.python_version()),
+        _uv(),
+        _packages(),
+        config_finding,
+        *_ports(config),
+        _disk(paths, config),
+        _permissions(paths),
+        _runs(paths),
+    ]
 
 
-def _python(_: Places) -> Iterator[Finding]:
-    found = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] >= _PYTHON:
-        yield Finding("Python", "ok", found)
-    else:
-        yield Finding("Python", "wrong", found, "install Python 3.11 or later, then run `uv sync`")
-
-
-def _uv(_: Places) -> Iterator[Finding]:
+def _uv() -> Finding:
     path = shutil.which("uv")
     if path is None:
-        yield Finding(
-            "uv",
-            "note",
-            "not on the PATH; what is installed runs without it",
-            "python -m pip install 'uv>=0.9'",
-        )
-        return
+        found = "not on the PATH; what is installed runs without it"
+        return Finding("uv", "note", found, "python -m pip install 'uv>=0.9'")
     try:
-        told = subprocess.run(  # noqa: S603 - the uv of the PATH, as the operator has it
+        done = subprocess.run(  # noqa: S603 - the uv of the PATH, as the operator has it
             [path, "--version"], capture_output=True, text=True, timeout=_UV_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        yield Finding(
-            "uv", "wrong", f"doesn't run: {error}", "python -m pip install --force-reinstall 'uv>=0.9'"
-        )
-    else:
-        yield Finding("uv", "ok", told.stdout.split("(")[0].strip())
+        remedy = "python -m pip install --force-reinstall 'uv>=0.9'"
+        return Finding("uv", "wrong", f"doesn't run: {error}", remedy)
+    return Finding("uv", "ok", done.stdout.split("(")[0].strip())
 
 
-def _packages(_: Places) -> Iterator[Finding]:
+def _packages() -> Finding:
     needed = {"esdh_cli": "the commands", "esdh_api": "the server", "pytest": "the smoke tests"}
     missing = [f"{name} ({what})" for name, what in needed.items() if find_spec(name) is None]
     if missing:
-        yield Finding("packages", "wrong", f"not installed: {', '.join(missing)}", "uv sync")
-    else:
-        yield Finding("packages", "ok", "the commands, the server and the tests are installed")
+        return Finding("packages", "wrong", f"not installed: {', '.join(missing)}", "uv sync")
+    return Finding("packages", "ok", "the commands, the server and the tests are installed")
 
 
-def _config(places: Places) -> Iterator[Finding]:
-    try:
-        config = read_config(places.config, shown=places.shown(places.config))
-    except DemoError as error:
-        yield Finding("config", "wrong", error.what, error.remedy)
-    else:
-        yield Finding("config", "ok", f"profiles {', '.join(config.profiles)}")
-
-
-def _ports(places: Places) -> Iterator[Finding]:
-    reason = _refusal(0)
-    if reason is not None:
-        yield Finding(
-            "ports", "wrong", f"no port of 127.0.0.1 can be had: {reason}", "bring the loopback interface up"
-        )
+def _ports(config: Config | None) -> Iterator[Finding]:
+    if reason := _refusal(0):
+        found = f"no port of 127.0.0.1 can be had: {reason}"
+        yield Finding("ports", "wrong", found, "bring the loopback interface up")
         return
     yield Finding("ports", "ok", "a free port of 127.0.0.1 can be had")
-    config = _config_of(places)
     for port in sorted({_SERVE_PORT, config.server.port if config else 0} - {0}):
-        reason = _refusal(port)
-        if reason is not None:
+        if reason := _refusal(port):
             yield Finding(
                 f"port {port}",
                 "note",
@@ -122,70 +97,57 @@ def _ports(places: Places) -> Iterator[Finding]:
             )
 
 
-def _disk(places: Places) -> Iterator[Finding]:
-    folder = next(path for path in (places.runs, *places.runs.parents) if path.exists())
+def _disk(paths: Paths, config: Config | None) -> Finding:
+    folder = next(path for path in (paths.runs, *paths.runs.parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    config = _config_of(places)
-    wanting = [
-        f"{name} ({_needs(profile) / 1e6:,.0f} MB)"
-        for name, profile in (config.profiles if config else {}).items()
-        if _needs(profile) > free
-    ]
+    profiles = config.profiles if config else {}
+    sizes = {name: _bytes_needed(profile) for name, profile in profiles.items()}
+    too_large = [f"{name} ({size / 1e6:,.0f} MB)" for name, size in sizes.items() if size > free]
     remedy = "free some space, take old runs away (`just demo-clean`), or name another folder with --runs"
-    if free < _LEAST:
-        yield Finding("disk", "wrong", f"{free / 1e6:,.0f} MB free", remedy)
-    elif wanting:
-        yield Finding(
-            "disk", "note", f"{free / 1e6:,.0f} MB free, too little for {', '.join(wanting)}", remedy
-        )
-    else:
-        yield Finding("disk", "ok", f"{free / 1e9:,.1f} GB free, enough for every profile")
+    found = f"{free / 1e6:,.0f} MB free"
+    if free < _MIN_BYTES:
+        return Finding("disk", "wrong", found, remedy)
+    if too_large:
+        return Finding("disk", "note", f"{found}, too little for {', '.join(too_large)}", remedy)
+    return Finding("disk", "ok", f"{free / 1e9:,.1f} GB free, enough for every profile")
 
 
-def _permissions(places: Places) -> Iterator[Finding]:
-    shown = places.shown(places.runs)
-    existing = next(
-        path for path in (places.runs, *places.runs.parents) if path.exists() or path.is_symlink()
-    )
+def _bytes_needed(profile: Profile) -> int:
+    return max(_MIN_BYTES, _ROOM * profile.records * sum(_RECORD_BYTES[form] for form in profile.formats))
+
+
+def _permissions(paths: Paths) -> Finding:
+    runs = paths.display(paths.runs)
+    folders = (paths.runs, *paths.runs.parents)
+    existing = next(path for path in folders if path.exists() or path.is_symlink())
     probe = existing / f".probe-{os.getpid()}"
     try:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        remedy = f"make it writable (on Linux and macOS: chmod u+w {places.shown(existing)}), or name another with --runs"
+        folder = paths.display(existing)
+        remedy = f"make it writable (on Linux and macOS: chmod u+w {folder}), or name another with --runs"
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
-            remedy = f"a file stands where a folder must be: move {places.shown(existing)} away"
-        yield Finding("permissions", "wrong", f"{shown} can't be written: {error.strerror}", remedy)
-    else:
-        yield Finding("permissions", "ok", f"{shown} can be written")
+            remedy = f"a file stands where a folder must be: move {folder} away"
+        return Finding("permissions", "wrong", f"{runs} can't be written: {error.strerror}", remedy)
+    return Finding("permissions", "ok", f"{runs} can be written")
 
 
-def _stale(places: Places) -> Iterator[Finding]:
-    archive = Archive(places)
+def _runs(paths: Paths) -> Finding:
+    store = RunStore(paths)
     try:
-        stale, running = archive.stale(), archive.running()
+        stale, running = store.stale(), store.running()
     except OSError as error:
-        yield Finding("runs", "wrong", f"can't be looked at: {error.strerror}", "see the permissions above")
-        return
+        found = f"can't be looked at: {error.strerror}"
+        return Finding("runs", "wrong", found, "see the permissions above")
     if stale:
-        yield Finding(
-            "runs", "wrong", f"left by runs that were cut off: {'; '.join(stale)}", "uv run just demo-stop"
+        found = f"left by runs that were cut off: {'; '.join(stale)}"
+        return Finding("runs", "wrong", found, "uv run just demo-stop")
+    if running:
+        return Finding(
+            "runs", "note", f"under way: {', '.join(running)}", "uv run just demo-stop, to stop it"
         )
-    elif running:
-        yield Finding("runs", "note", f"under way: {', '.join(running)}", "uv run just demo-stop, to stop it")
-    else:
-        yield Finding("runs", "ok", f"{len(archive.complete())} complete, none cut off, none under way")
-
-
-def _config_of(places: Places) -> Config | None:
-    try:
-        return read_config(places.config, shown="")
-    except DemoError:  # told once, by _config
-        return None
-
-
-def _needs(profile: Profile) -> int:
-    return max(_LEAST, _ROOM * profile.records * sum(_BYTES[form] for form in profile.formats))
+    return Finding("runs", "ok", f"{len(store.complete())} complete, none cut off, none under way")
 
 
 def _refusal(port: int) -> str | None:

@@ -1,6 +1,13 @@
 """The error of the demo runner: what went wrong, and what to do about it."""
 
-__all__ = ["DemoError"]
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["DemoError", "explain"]
+
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+_ELSEWHERE = "or name another folder with --runs"
 
 
 class DemoError(Exception):
@@ -10,3 +17,24 @@ class DemoError(Exception):
         super().__init__(f"{what}; {remedy}")
         self.what = what
         self.remedy = remedy
+
+
+def explain(error: BaseException, display: Callable[[Path], str]) -> DemoError:
+    """Return an error as an operator can understand it; one that nobody foresaw is named by its type.
+
+    `display` gives a path as the operator knows it.
+    """
+    if isinstance(error, DemoError):
+        return error
+    if not isinstance(error, OSError):
+        return DemoError(f"{type(error).__name__}: {error}", remedy="this is a bug of the demo; report it")
+    where = f" ({display(Path(error.filename))})" if isinstance(error.filename, str) else ""
+    if error.errno in _FULL:
+        return DemoError(f"the disk is full{where}", remedy=f"free some space, {_ELSEWHERE}")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        what = f"a file stands where a folder must be{where}"
+        return DemoError(what, remedy=f"move it away, {_ELSEWHERE}")
+    remedy = "see `just doctor`"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = f"mend the permissions, {_ELSEWHERE}"
+    return DemoError(f"{error.strerror or error}{where}", remedy=remedy)

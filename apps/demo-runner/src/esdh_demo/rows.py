@@ -1,38 +1,25 @@
-"""A snapshot's rows, window by window, and their comparison with what the API answers, row by row."""
+"""A snapshot's rows, window by window, and their comparison with what the API answers: line by line, as written."""
 
 import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from esdh_core import DATASET_SLUG
+from esdh_manifest.names import document_name, table_name
 
+from esdh_demo.answers import REINSTALL
 from esdh_demo.errors import DemoError
 
-__all__ = [
-    "COMPARABLE",
-    "MEDIA_TYPES",
-    "Row",
-    "Window",
-    "answered_rows",
-    "compare",
-    "snapshot_rows",
-    "windows_of",
-]
+__all__ = ["MEDIA_TYPES", "Rows", "Window", "answered_rows", "compare_rows", "snapshot_rows", "windows_of"]
 
 MEDIA_TYPES = {"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
-COMPARABLE = tuple(MEDIA_TYPES)  # Parquet has no place in the API; `esdh verify-snapshot` reads it
-_MOST_WINDOWS = 3  # of an entity in one format: beginning, middle and end, where they don't cover everything
-
-Row = dict[str, Any]
+"""The formats that the API has too; `esdh verify-snapshot` reads Parquet."""
+_MAX_WINDOWS = 3  # of a table in one format: beginning, middle and end, where they don't cover everything
 
 
-@dataclass(frozen=True, order=True)
-class Window:
+class Window(NamedTuple):
     """Records `start` to `start + records - 1`."""
 
     start: int
@@ -43,97 +30,101 @@ class Window:
         return f"{self.start}-{self.start + self.records - 1}"
 
 
+class Rows(NamedTuple):
+    """Rows as a format writes them, each in a line; CSV has a header too."""
+
+    lines: list[bytes]
+    header: bytes = b""
+
+    def row(self, number: int) -> dict[str, Any]:
+        """Return one row's values by field; those of CSV are text."""
+        if self.header:
+            names, values = csv.reader([self.header.decode(), self.lines[number].decode()])
+            return dict(zip(names, values, strict=True))
+        return msgspec.json.decode(self.lines[number], type=dict)
+
+
 def windows_of(records: int, most: int) -> list[Window]:
     """Return windows of at most `most` records: over everything if three are enough, else first, middle and last."""
-    if records <= _MOST_WINDOWS * most:
+    if records <= _MAX_WINDOWS * most:
         return [Window(start, min(most, records - start)) for start in range(0, records, most)]
     return [Window(start, most) for start in (0, (records - most) // 2, records - most)]
 
 
 def snapshot_rows(
-    folder: Path, form: str, entity: str, windows: Sequence[Window]
-) -> Iterator[tuple[Window, list[Row]]]:
-    """Yield an entity's rows in windows of ascending order, out of one format, read once and never held whole.
-
-    Values are typed as the format types them. Raises DemoError for a file that isn't there or isn't readable.
-    """
-    rows = enumerate(_all_rows(folder, form, entity))
-    for window in sorted(windows):
-        try:
-            taken = [row for _, row in islice(_from(rows, window.start), window.records)]
-        except (msgspec.DecodeError, csv.Error, UnicodeDecodeError) as error:
-            raise DemoError(f"{entity} as {form} can't be read: {error}", remedy="run this again") from error
-        yield window, taken
-
-
-def answered_rows(body: bytes, form: str, entity: str) -> list[Row]:
-    """Return an entity's rows out of an answer's body."""
+    folder: Path, dataset_version: str, form: str, table: str, windows: Sequence[Window]
+) -> Iterator[Rows]:
+    """Yield a table's rows in windows of ascending order, out of one format, read once and never held whole."""
+    if form == "json":
+        files = [folder / document_name(dataset_version)]
+    else:
+        path = folder / table_name(table, dataset_version, form)
+        # Past --shard-rows records a file is a folder of parts, in order of their names.
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+    header = b""
     if form == "csv":
-        return list(csv.DictReader(io.StringIO(body.decode("utf-8"), newline="")))
-    if form == "ndjson":
-        return [msgspec.json.decode(line, type=dict) for line in body.splitlines()]
-    return msgspec.json.decode(body, type=dict[str, Any])[entity]  # type: ignore[no-any-return]  # read as it comes
+        with files[0].open("rb") as file:
+            header = file.readline().rstrip()
+    lines = (line for path in files for line in _lines(path, form, table))
+    position = 0
+    for start, records in windows:
+        yield Rows([*islice(lines, start - position, start - position + records)], header)
+        position = start + records
 
 
-def compare(expected: Sequence[Row], actual: Sequence[Row], *, window: Window, what: str) -> int:
+def answered_rows(body: bytes, form: str, table: str) -> Rows:
+    """Return a table's rows out of an answer's body."""
+    if form == "json":
+        rows = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[table]
+        return Rows([bytes(row) for row in msgspec.json.decode(rows, type=list[msgspec.Raw])])
+    header, *lines = body.splitlines() if form == "csv" else (b"", *body.splitlines())
+    return Rows(lines, header)
+
+
+def compare_rows(expected: Rows, actual: Rows, *, window: Window, what: str) -> int:
     """Return how many rows are equal, which is all of them.
 
-    Raises DemoError with the first record and field that differ, and both values. `expected` is the
-    snapshot's and `actual` the API's.
+    `expected` is the snapshot's and `actual` the API's. They are equal as written, but for rows of CSV that are
+    held against those of JSON: these are equal as text. Raises DemoError with the first record and field that differ, and both
+    values.
     """
-    if len(expected) != window.records or len(actual) != window.records:
+    if not len(expected.lines) == len(actual.lines) == window.records:
         raise DemoError(
-            f"{what}: of records {window} the snapshot has {len(expected)} and the API gives {len(actual)}",
-            remedy="one of them is not esdh's; run `uv sync`",
+            f"{what}: of records {window} the snapshot has {len(expected.lines)} and the API gives {len(actual.lines)}",
+            remedy=REINSTALL,
         )
-    for number, (mine, theirs) in enumerate(zip(expected, actual, strict=True), window.start):
-        if mine != theirs or list(mine) != list(theirs):
-            name, left, right = _first_difference(mine, theirs)
-            raise DemoError(
-                f"{what}, record {number}, {name}: the snapshot has {left!r} and the API gives {right!r}",
-                remedy="the two must be the same version of esdh; run `uv sync`, then `just demo-validate`",
-            )
-    return len(expected)
+    if expected != actual:
+        as_text = bool(expected.header and not actual.header)
+        for number in range(window.records):
+            if difference := _difference(expected, actual, number, as_text=as_text):
+                name, mine, theirs = difference
+                raise DemoError(
+                    f"{what}, record {window.start + number}, {name}: the snapshot has {mine!r} and the API gives {theirs!r}",
+                    remedy=f"{REINSTALL}, then `just demo-validate`",
+                )
+    return window.records
 
 
-def _first_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, Any, Any]:
+def _difference(expected: Rows, actual: Rows, number: int, *, as_text: bool) -> tuple[str, Any, Any] | None:
+    mine, theirs = expected.row(number), actual.row(number)
+    if as_text:
+        theirs = {name: "" if value is None else str(value) for name, value in theirs.items()}
     for name in dict.fromkeys([*mine, *theirs]):
         if mine.get(name) != theirs.get(name) or (name in mine) != (name in theirs):
             return name, mine.get(name), theirs.get(name)
-    return "order of the fields", list(mine), list(theirs)
+    if as_text or (expected.header, expected.lines[number]) == (actual.header, actual.lines[number]):
+        return None
+    return "order of the fields, or how they are written", expected.lines[number], actual.lines[number]
 
 
-def _from(rows: Iterator[tuple[int, Row]], start: int) -> Iterator[tuple[int, Row]]:
-    """Go on from record `start`, which must not have been passed."""
-    for number, row in rows:
-        if number >= start:
-            yield number, row
-            yield from rows
-
-
-def _all_rows(folder: Path, form: str, entity: str) -> Iterator[Row]:
-    if form == "json":
-        yield from _document_rows(folder / f"dataset_{DATASET_SLUG}.json", entity)
-        return
-    path = folder / f"{entity}_{DATASET_SLUG}.{form}"
-    # Past --shard-rows records a file is a folder of parts, in order of their names.
-    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with part.open(encoding="utf-8", newline="") as stream:
-            yield from csv.DictReader(stream) if form == "csv" else _decoded(stream)
-
-
-def _document_rows(path: Path, entity: str) -> Iterator[Row]:
-    """Yield an entity's rows of the JSON document, which has one row a line between its name and a bracket."""
-    with path.open("rb") as stream:
-        for line in stream:
-            if line.endswith(f'"{entity}":[\n'.encode()):
-                break
-        for line in stream:
-            if line.startswith(b"]"):
+def _lines(path: Path, form: str, table: str) -> Iterator[bytes]:
+    """Yield a table's rows of one file; the JSON document has one row a line between the table's name and a bracket."""
+    with path.open("rb") as file:
+        if form == "csv":
+            file.readline()
+        elif form == "json":
+            next((line for line in file if line.endswith(f'"{table}":[\n'.encode())), None)
+        for line in file:
+            if form == "json" and line.startswith(b"]"):
                 return
-            yield msgspec.json.decode(line.rstrip(b",\n"), type=dict)
-
-
-def _decoded(lines: Iterable[str]) -> Iterator[Row]:
-    for line in lines:
-        yield msgspec.json.decode(line, type=dict)
+            yield line.rstrip(b",\r\n") if form == "json" else line.rstrip(b"\r\n")

@@ -2,17 +2,18 @@
 
 In `data/demo_runs`, beside the runs:
 
-- `.<run id>.making/` is a run under way; `<run id>.failed/` is what a run that didn't end well has left.
-- `.running/<run id>.lock` is locked by the run for as long as it lives: the system lets go of it however the run
-  ends, so a lock that can be had is a run that is gone. `.running/<run id>.json` tells its process.
+- `.<run id>.making/` is a run under way, its process in its `run.json`; `<run id>.failed/` is what a run that didn't
+  end well has left.
+- `.<run id>.lock` is locked by the run for as long as it lives: the system lets go of it however the run ends, so a
+  lock that can be had is a run that is gone.
 - `latest` leads to the newest complete run.
 """
 
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,58 +24,43 @@ import psutil
 from filelock import FileLock, Timeout
 
 from esdh_demo.errors import DemoError
-from esdh_demo.places import Places
-from esdh_demo.processes import Marked, end, marked
+from esdh_demo.paths import Paths
+from esdh_demo.processes import end_processes, marked_processes
 
-__all__ = ["Archive", "Failure", "OpenRun", "RunRecord", "StepRecord", "Swept", "read_record"]
+__all__ = ["OpenRun", "RunRecord", "RunStore", "StepRecord", "Swept", "read_record"]
 
-Status = Literal["complete", "failed", "interrupted"]
-_RUN = re.compile(r"\d{8}T\d{6}\.\d{3}Z_[a-z0-9-]+", re.ASCII)
-_MAKING = ".making"
-_FAILED = ".failed"
+_RUN_ID = r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z_[a-z0-9-]+"
+_MAKING, _FAILED, _LOCK = ".making", ".failed", ".lock"
 _RECORD = "run.json"
 _LOCK_SECONDS = 30  # housekeeping takes milliseconds, unless it ends what a killed run has left
 
 
-class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
+class StepRecord(msgspec.Struct):
     """One step: how it ended, the seconds it took, what it found in one line, and its counts."""
 
     name: str
-    status: Literal["passed", "failed", "interrupted"]
-    seconds: float
-    found: str
-    counts: dict[str, int]
+    status: Literal["running", "passed", "failed", "interrupted"] = "running"
+    seconds: float = 0.0
+    found: str = ""
+    counts: dict[str, int] = {}
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run ended before its end."""
-
-    step: str | None
-    what: str
-    remedy: str
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run says of itself, in its `run.json`."""
+class RunRecord(msgspec.Struct, kw_only=True):
+    """What a run says of itself, in its `run.json`: when it begins, and again when it has ended."""
 
     run_id: str
-    status: Status
-    profile: str
-    records: int | None
-    seed: int | None
-    randomized: bool
-    formats: list[str]
-    started_at: str
-    seconds: float
-    steps: list[StepRecord]
-    failure: Failure | None
-    environment: dict[str, str]
-
-
-class _Running(msgspec.Struct, frozen=True):
-    """The process of a run under way."""
-
+    status: Literal["running", "complete", "failed", "interrupted"] = "running"
     pid: int
+    profile: str
+    records: int | None = None
+    seed: int | None = None
+    randomized: bool = False
+    formats: list[str] = []
+    started_at: datetime
+    seconds: float = 0.0
+    steps: list[StepRecord] = []
+    failure: dict[str, str | None] | None = None
+    environment: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -82,125 +68,146 @@ class Swept:
     """What was left of a run that is gone: its processes, now ended, and its folder, now named as failed."""
 
     run_id: str
-    processes: tuple[str, ...]
+    processes: list[str]
     folder: Path | None
 
     def __str__(self) -> str:
         """Return it as a sentence."""
-        did = []
-        if self.processes:
-            did.append(f"ended {', '.join(self.processes)}")
-        if self.folder is not None:
-            did.append(f"kept what it had made as {self.folder.name}")
-        return f"run {self.run_id} was cut off; cleaned up: {'; '.join(did) or 'its lock'}"
+        done = [f"ended {', '.join(self.processes)}"] if self.processes else []
+        done += [f"kept what it had made as {self.folder.name}"] if self.folder else []
+        return f"run {self.run_id} was cut off; cleaned up: {'; '.join(done)}"
 
 
-class Archive:
+@dataclass(frozen=True)
+class OpenRun:
+    """A run under way: its record, its folder for now, its lock, and what was swept up before it."""
+
+    record: RunRecord
+    making: Path
+    lock: FileLock
+    swept: list[Swept]
+
+    @property
+    def final(self) -> Path:
+        """The folder that the run takes once it is complete."""
+        return self.making.with_name(self.record.run_id)
+
+    def write_record(self) -> None:
+        """Write `run.json`."""
+        data = msgspec.json.format(msgspec.json.encode(self.record), indent=2) + b"\n"
+        (self.making / _RECORD).write_bytes(data)
+
+    def release(self) -> None:
+        """Say that the run is over."""
+        self.lock.release()
+        with suppress(OSError):
+            Path(self.lock.lock_file).unlink(missing_ok=True)
+
+
+class RunStore:
     """The folder of runs."""
 
-    def __init__(self, places: Places, *, keep: int = 5, stop_seconds: float = 10) -> None:
-        self.places = places
-        self.folder = places.runs
+    def __init__(self, paths: Paths, *, keep: int = 5, stop_seconds: float = 10) -> None:
+        self.folder = paths.runs
+        self._paths = paths
         self._keep = keep
         self._stop_seconds = stop_seconds
-        self._state = self.folder / ".running"
+        self._housekeeping = FileLock(self.folder / _LOCK, timeout=_LOCK_SECONDS)
 
-    @contextmanager
-    def _housekeeping(self) -> Iterator[None]:
-        with FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS):
-            yield
-
-    def prepare(self) -> None:
-        """Make the folder; raises OSError when it can't be had or written to."""
-        self._state.mkdir(parents=True, exist_ok=True)
-        probe = self._state / f".probe-{os.getpid()}"
-        probe.write_bytes(b"a line that a full disk has no room for\n")
-        probe.unlink()
-
-    def begin(self, label: str, *, now: datetime | None = None) -> "OpenRun":
+    def begin(self, label: str, *, now: datetime | None = None) -> OpenRun:
         """Open a run after sweeping up what killed ones have left; `label` ends its id.
 
         Raises OSError when the folder can't be had or written to.
         """
-        self.prepare()
-        with self._housekeeping():
+        self.folder.mkdir(parents=True, exist_ok=True)
+        probe = self.folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"a line that a full disk has no room for\n")
+        probe.unlink()
+        with self._housekeeping:
             swept = self._sweep()
-            moment = now or datetime.now(UTC)
-            while any(self.folder.glob(f"*{_stamp(moment)}_*")) or any(
-                self.folder.glob(f".{_stamp(moment)}_*")
-            ):
-                moment += timedelta(milliseconds=1)  # ids are unique, and in the order of beginning
-            run_id = f"{_stamp(moment)}_{label}"
-            lock = FileLock(self._lock_of(run_id), timeout=0)
-            lock.acquire()
+            began = now or datetime.now(UTC)
+            while [*self.folder.glob(f"*{_stamp(began)}_*")]:
+                began += timedelta(milliseconds=1)  # ids are unique, and in the order of beginning
+            run_id = f"{_stamp(began)}_{label}"
+            record = RunRecord(run_id=run_id, pid=os.getpid(), profile=label, started_at=began)
+            opened = OpenRun(record, self.folder / f".{run_id}{_MAKING}", self._lock(run_id), swept)
+            opened.lock.acquire()
             try:
-                self._pid_of(run_id).write_bytes(msgspec.json.encode(_Running(os.getpid())))
-                making = self.folder / f".{run_id}{_MAKING}"
-                making.mkdir()
+                opened.making.mkdir()  # after the lock: who sees the folder can ask whether its run lives
+                opened.write_record()
             except BaseException:
-                self._forget(run_id, lock)
+                opened.release()
                 raise
-        return OpenRun(self, run_id, moment, making, lock, swept)
+        return opened
+
+    def publish(self, opened: OpenRun) -> list[Path]:
+        """Give a run's folder its name, make `latest` lead to it, and return the older runs that were removed."""
+        opened.write_record()
+        with self._housekeeping:
+            opened.making.rename(opened.final)
+            opened.release()
+            self._link_latest(self.complete()[0].name)  # of runs that overlap, whichever began last
+            return self._prune()
+
+    def fail(self, opened: OpenRun) -> Path:
+        """Keep what a run has made under a name that says that it failed, and return it."""
+        with suppress(OSError):  # the disk may be full; the folder still gets its name
+            opened.write_record()
+        folder = opened.making.rename(opened.final.with_name(f"{opened.final.name}{_FAILED}"))
+        opened.release()
+        with suppress(OSError):
+            self._prune()
+        return folder
 
     def sweep(self) -> list[Swept]:
         """End the processes and name the folders of runs that are gone, and return what was done."""
-        self.prepare()
-        with self._housekeeping():
+        with self._housekeeping:
             return self._sweep()
 
     def stale(self) -> list[str]:
         """Return what a sweep would clean up, as sentences; changes nothing."""
-        if not self.folder.is_dir():
-            return []
-        alive = set(self.running())
-        found = [f"{each} of run {each.run_id}" for each in marked(self.folder) if each.run_id not in alive]
-        found += [path.name for path in self._made() if _id_of(path) not in alive]
-        return found
+        making, alive = self._making(), self._alive()
+        found = [
+            f"{each} of run {each.run_id}"
+            for each in marked_processes(self.folder)
+            if each.run_id not in alive
+        ]
+        return found + [path.name for run_id, path in making.items() if run_id not in alive]
 
     def running(self) -> dict[str, int]:
         """Return the runs under way, id to process id."""
-        alive = {}
-        for path in sorted(self._state.glob("*.json")):
-            with suppress(OSError, msgspec.DecodeError):
-                lock = FileLock(self._lock_of(path.stem), timeout=0)
-                try:
-                    lock.acquire()
-                except Timeout:
-                    alive[path.stem] = msgspec.json.decode(path.read_bytes(), type=_Running).pid
-                else:
-                    lock.release()
-        return alive
+        records = {run_id: read_record(path) for run_id, path in self._alive().items()}
+        return {run_id: record.pid for run_id, record in records.items() if record}  # else it has just ended
 
     def stop(self) -> list[str]:
         """Stop every run under way, as Ctrl-C does, and sweep up; return what was done, as sentences."""
-        did = []
+        done = []
         for run_id, pid in self.running().items():  # its lock is held, so the process id is the run's
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 process.terminate()
                 try:
-                    with FileLock(self._lock_of(run_id), timeout=2 * self._stop_seconds + 10):
+                    with FileLock(self._lock(run_id).lock_file, timeout=2 * self._stop_seconds + 10):
                         pass
                 except Timeout:
                     process.kill()
-                did.append(f"stopped run {run_id} (process {pid})")
-        return did + [str(each) for each in self.sweep()]
+                done.append(f"stopped run {run_id} (process {pid})")
+        return done + [str(each) for each in self.sweep()]
 
     def complete(self) -> list[Path]:
         """Return the complete runs' folders, newest first."""
-        return self._named(r"")
+        return self._folders("")
 
     def failed(self) -> list[Path]:
         """Return the folders of runs that didn't end well, newest first."""
-        return self._named(re.escape(_FAILED))
+        return self._folders(_FAILED)
 
     def latest(self) -> Path | None:
         """Return the folder that `latest` leads to, None when it leads nowhere."""
         link = self.folder / "latest"
         with suppress(OSError, UnicodeDecodeError):
             name = str(link.readlink()) if link.is_symlink() else link.read_text(encoding="utf-8").strip()
-            if _RUN.fullmatch(name) and (self.folder / name).is_dir():
-                return self.folder / name
+            return next((path for path in self.complete() if path.name == name), None)
         return None
 
     def clean(self, *, keep: int, log: bool) -> list[Path]:
@@ -208,80 +215,70 @@ class Archive:
 
         Runs under way stay, and so does whatever isn't the demo's.
         """
-        self.sweep()
-        with self._housekeeping():
-            gone = [*self.complete()[keep:], *self.failed()]
-            for path in gone:
-                shutil.rmtree(path)
-            others = [] if log else [self.places.journal]
-            if (self.latest() is None and (self.folder / "latest").is_symlink()) or (
-                self.latest() is None and (self.folder / "latest").is_file()
-            ):
-                others.append(self.folder / "latest")
-            for path in others:
+        latest = self.folder / "latest"
+        with self._housekeeping:
+            self._sweep()
+            removed = self._remove([*self.complete()[keep:], *self.failed()])
+            files = [] if log else [self._paths.log]
+            if self.latest() is None and (latest.is_symlink() or latest.is_file()):
+                files.append(latest)
+            for path in files:
                 if path.exists() or path.is_symlink():
                     path.unlink()
-                    gone.append(path)
-        return gone
+                    removed.append(path)
+        return removed
 
     def _sweep(self) -> list[Swept]:
-        alive = set(self.running())
-        processes: dict[str, list[Marked]] = {}
-        for each in marked(self.folder):
-            if each.run_id not in alive:
-                processes.setdefault(each.run_id, []).append(each)
-        made = {_id_of(path): path for path in self._made() if _id_of(path) not in alive}
-        state = {path.stem for path in self._state.glob("*.json")} - alive
+        alive = self._alive()
+        processes = defaultdict(list)
+        for process in marked_processes(self.folder):
+            if process.run_id not in alive:
+                processes[process.run_id].append(process)
+        gone = {run_id: path for run_id, path in self._making().items() if run_id not in alive}
         swept = []
-        for path in self._state.glob("*.lock"):
-            if path.stem not in {*alive, *state}:
-                path.unlink()
-        for run_id in sorted({*processes, *made, *state}):
-            left = processes.get(run_id, [])
-            end(left, seconds=self._stop_seconds)
-            folder = None
-            if run_id in made:
-                folder = self.folder / f"{run_id}{_FAILED}"
-                made[run_id].rename(folder)
-            self._pid_of(run_id).unlink(missing_ok=True)
-            self._lock_of(run_id).unlink(missing_ok=True)
-            swept.append(Swept(run_id, tuple(map(str, left)), folder))
+        for run_id in sorted({*processes, *gone}):
+            end_processes(processes[run_id], seconds=self._stop_seconds)
+            failed = self.folder / f"{run_id}{_FAILED}"
+            folder = gone[run_id].rename(failed) if run_id in gone else None
+            swept.append(Swept(run_id, [str(each) for each in processes[run_id]], folder))
+        for path in self.folder.glob(f".*Z_*{_LOCK}"):
+            if _run_id(path, _LOCK) not in alive:
+                path.unlink(missing_ok=True)
         return swept
 
-    def _made(self) -> list[Path]:
-        paths = self.folder.glob(f".*{_MAKING}")
-        return sorted(path for path in paths if _RUN.fullmatch(_id_of(path)))
+    def _making(self) -> dict[str, Path]:
+        paths = sorted(self.folder.glob(f".*Z_*{_MAKING}"))
+        return {
+            _run_id(path, _MAKING): path for path in paths if re.fullmatch(_RUN_ID, _run_id(path, _MAKING))
+        }
 
-    def _named(self, suffix: str) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        pattern = re.compile(_RUN.pattern + suffix, re.ASCII)
-        paths = [
-            p
-            for p in self.folder.iterdir()
-            if pattern.fullmatch(p.name) and p.is_dir() and not p.is_symlink()
-        ]
-        return sorted(paths, reverse=True)
+    def _alive(self) -> dict[str, Path]:
+        """Return the runs whose lock is held, id to folder."""
+        alive = {}
+        for run_id, path in self._making().items():
+            lock = self._lock(run_id)
+            try:
+                lock.acquire()
+            except Timeout:
+                alive[run_id] = path
+            else:
+                lock.release()
+        return alive
 
-    def _lock_of(self, run_id: str) -> Path:
-        return self._state / f"{run_id}.lock"
+    def _folders(self, suffix: str) -> list[Path]:
+        paths = self.folder.iterdir() if self.folder.is_dir() else ()
+        named = [path for path in paths if re.fullmatch(_RUN_ID + re.escape(suffix), path.name)]
+        return sorted((path for path in named if path.is_dir() and not path.is_symlink()), reverse=True)
 
-    def _pid_of(self, run_id: str) -> Path:
-        return self._state / f"{run_id}.json"
+    def _lock(self, run_id: str) -> FileLock:
+        return FileLock(self.folder / f".{run_id}{_LOCK}", timeout=0)
 
-    def _forget(self, run_id: str, lock: FileLock) -> None:
-        with suppress(OSError):
-            self._pid_of(run_id).unlink(missing_ok=True)
-        lock.release()
-        with suppress(OSError):
-            self._lock_of(run_id).unlink(missing_ok=True)
-
-    def _lead(self, run_id: str) -> None:
+    def _link_latest(self, run_id: str) -> None:
         """Make `latest` lead to a run: a link, or its name in a file where links can't be made."""
         latest, new = self.folder / "latest", self.folder / ".latest.new"
         if latest.is_dir() and not latest.is_symlink():
             raise DemoError(
-                f"{self.places.shown(latest)} is a folder, and not the demo's",
+                f"{self._paths.display(latest)} is a folder, and not the demo's",
                 remedy="move it away; the run itself is complete",
             )
         new.unlink(missing_ok=True)
@@ -292,60 +289,12 @@ class Archive:
         new.replace(latest)
 
     def _prune(self) -> list[Path]:
-        gone = [*self.complete()[self._keep :], *self.failed()[self._keep :]]
-        for path in gone:
-            shutil.rmtree(path)
-        return gone
+        return self._remove([*self.complete()[self._keep :], *self.failed()[self._keep :]])
 
-
-@dataclass(frozen=True)
-class OpenRun:
-    """A run under way: its id, when it began, its folder for now, and what was swept up before it."""
-
-    archive: Archive
-    run_id: str
-    began: datetime
-    making: Path
-    lock: FileLock
-    swept: list[Swept]
-
-    @property
-    def final(self) -> Path:
-        """The folder that the run takes once it is complete."""
-        return self.archive.folder / self.run_id
-
-    def publish(self, record: RunRecord) -> list[Path]:
-        """Give the folder its name, make `latest` lead to it, and return the older runs that were removed."""
-        self._write(record)
-        with self.archive._housekeeping():
-            self.making.rename(self.final)
-            self.close()
-            self.archive._lead(self.archive.complete()[0].name)  # of runs that overlap, whichever began last
-            return self.archive._prune()
-
-    def fail(self, record: RunRecord) -> Path:
-        """Keep what was made under a name that says that it failed, and return it."""
-        with suppress(OSError):  # the disk may be full; the folder still gets its name
-            self._write(record)
-        kept = self.final.with_name(f"{self.run_id}{_FAILED}")
-        self.making.rename(kept)
-        self.close()
-        with suppress(OSError):
-            self.archive._prune()
-        return kept
-
-    def discard(self) -> None:
-        """Remove the folder: nothing of the run is to be kept."""
-        shutil.rmtree(self.making)
-        self.close()
-
-    def close(self) -> None:
-        """Say that the run is over."""
-        self.archive._forget(self.run_id, self.lock)
-
-    def _write(self, record: RunRecord) -> None:
-        data = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
-        (self.making / _RECORD).write_bytes(data)
+    def _remove(self, folders: list[Path]) -> list[Path]:
+        for folder in folders:
+            shutil.rmtree(folder)
+        return folders
 
 
 def read_record(folder: Path) -> RunRecord | None:
@@ -360,5 +309,5 @@ def _stamp(moment: datetime) -> str:
     return moment.strftime("%Y%m%dT%H%M%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def _id_of(path: Path) -> str:
-    return path.name.removeprefix(".").removesuffix(_MAKING).removesuffix(_FAILED)
+def _run_id(path: Path, suffix: str) -> str:
+    return path.name.removeprefix(".").removesuffix(suffix)

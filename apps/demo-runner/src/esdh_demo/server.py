@@ -4,24 +4,26 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import msgspec
-from esdh_core import DATASET_VERSION, DEFAULT_SEED
+from esdh_core import DEFAULT_DATASET, DEFAULT_SEED
 
+from esdh_demo.answers import REINSTALL
 from esdh_demo.client import CallError, Client, NoAnswerError
 from esdh_demo.errors import DemoError
-from esdh_demo.processes import Kept
+from esdh_demo.processes import ManagedProcess
 from esdh_demo.steps import Run
 
 __all__ = ["Health", "RunningServer", "serving"]
 
 _HOST = "127.0.0.1"
-_ADDRESS = re.compile(r"Listening on (http://\S+)\s*")
-_BETWEEN = 0.1  # seconds between two looks at a server that isn't healthy yet
-_LEAST = 1.0  # seconds that a look has at least, so that the last one tells more than that time was up
-_DYING = 5.0  # seconds until the keeper of a server that no longer answers has told how it ended
+_ADDRESS = re.compile(r"^Listening on (http://\S+)$\n", re.MULTILINE)
+_POLL_SECONDS = 0.05  # between two looks at a server that hasn't told its address or isn't healthy yet
+_LOOK_SECONDS = 1.0  # that a look has at least, so that the last one tells more than that time was up
+_DYING_SECONDS = 5.0  # until the supervisor of a server that no longer answers has told how it ended
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -38,83 +40,66 @@ class RunningServer:
     """A server that has told its address."""
 
     client: Client
-    kept: Kept
+    process: ManagedProcess
     start_seconds: float
 
     def health(self) -> tuple[Health, bytes]:
-        """Return what the server says of itself, once it is well.
+        """Return what the server says of itself, once it is well, and the answer's body.
 
         Raises DemoError when it isn't in time, has died, or is another program.
         """
         deadline = time.monotonic() + self.start_seconds
         while True:
             try:
-                body = self.client.get("/healthz", seconds=max(deadline - time.monotonic(), _LEAST))
+                seconds = max(deadline - time.monotonic(), _LOOK_SECONDS)
+                body = self.client.get("/healthz", seconds=seconds)
                 health = msgspec.json.decode(body, type=Health)
                 break
             except (CallError, msgspec.DecodeError) as error:
                 self.check_alive()
-                if deadline - time.monotonic() <= _BETWEEN:
-                    raise DemoError(
-                        f"the server at {self.client.address} was not healthy within {self.start_seconds:g} "
-                        f"seconds; last: {error}{self._words()}",
-                        remedy=f"look at logs/{self.kept.name}.stderr among the artifacts, or raise server.start_seconds in "
-                        "config/demo.yaml",
-                    ) from error
-            time.sleep(_BETWEEN)
-        expected = ("ok", DATASET_VERSION, DEFAULT_SEED)
+                if deadline - time.monotonic() <= _POLL_SECONDS:
+                    limit = f"within {self.start_seconds:g} seconds"
+                    what = f"the server at {self.client.address} was not healthy {limit}; last: {error}"
+                    raise _failure(self.process, what) from error
+            time.sleep(_POLL_SECONDS)
+        expected = ("ok", DEFAULT_DATASET.dataset_version, DEFAULT_SEED)
         if (health.status, health.dataset_version, health.default_seed) != expected:
             raise DemoError(
-                f"the server says {body.decode('utf-8', 'replace')[:200]}, and not status ok, dataset version "
-                f"{DATASET_VERSION} and default seed {DEFAULT_SEED}",
-                remedy="another version of esdh-api is installed; run `uv sync`",
+                f"the server says {body.decode('utf-8', 'replace')[:200]}, and not status {expected[0]}, dataset "
+                f"version {expected[1]} and default seed {expected[2]}",
+                remedy=REINSTALL,
             )
         return health, body
 
     def check_alive(self, *, seconds: float = 0.5) -> None:
-        """Raise DemoError, with its last words, when the server has died.
+        """Raise DemoError, with the end of its stderr, when the server has died.
 
-        Its connections fail a moment before its keeper has told how it ended: so many seconds are waited.
+        Its connections fail a moment before its supervisor has told how it ended: so many seconds are waited.
         """
-        try:
-            status = self.kept.wait(seconds)
-        except TimeoutError:
-            return
-        raise DemoError(
-            f"the server died with status {status}{self._words()}",
-            remedy=f"look at logs/{self.kept.name}.stderr among the artifacts, and run this again",
-        )
+        if (status := self.process.wait(seconds)) is not None:
+            raise _failure(self.process, f"the server died with status {status}")
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Tell a call that failed as what it is: a server that has died, or an answer that it shouldn't give."""
+        """Explain a call that failed: by a server that has died, or by an answer that it shouldn't give."""
         try:
             yield
         except CallError as error:
             if isinstance(error, NoAnswerError):
-                self.check_alive(seconds=_DYING)
-            raise DemoError(
-                str(error), remedy=f"look at logs/{self.kept.name}.stderr among the artifacts"
-            ) from error
+                self.check_alive(seconds=_DYING_SECONDS)
+            raise _failure(self.process, str(error)) from error
 
     def stop(self) -> None:
         """Stop the server; raises DemoError unless it says that it ended well and its port is free."""
-        status = self.kept.stop()
-        if status != 0:
-            raise DemoError(
-                f"the server ended with status {status} when it was told to stop{self._words()}",
-                remedy=f"look at logs/{self.kept.name}.stderr among the artifacts",
-            )
-        host, _, port = self.client.address.removeprefix("http://").rpartition(":")
+        if status := self.process.stop():
+            what = f"the server ended with status {status} when it was told to stop"
+            raise _failure(self.process, what)
+        port = urlsplit(self.client.address).port
         with socket.socket() as probe:
-            if probe.connect_ex((host, int(port))) == 0:
+            if probe.connect_ex((_HOST, port)) == 0:
                 raise DemoError(
                     f"port {port} still answers after the server has stopped", remedy="see `just doctor`"
                 )
-
-    def _words(self) -> str:
-        words = self.kept.last_words()
-        return f"; it said: {words}" if words else ""
 
 
 @contextmanager
@@ -126,37 +111,41 @@ def serving(run: Run, *, name: str = "serve", port: int = 0) -> Iterator[Running
     """
     seconds = run.config.server.start_seconds
     with ExitStack() as stack:
-        kept = stack.enter_context(_started(run, name, port))
+
+        def start(port: int) -> RunningServer:
+            command = (*run.commands.serve, "--host", _HOST, "--port", str(port))
+            process = stack.enter_context(run.processes.started(name, command, cwd=run.folder))
+            return RunningServer(Client(_address(process, seconds)), process, seconds)
+
         try:
-            address = _address(kept, seconds)
+            server = start(port)
         except DemoError as error:
             if not port:
                 raise
-            kept.stop()
+            stack.close()
             run.console.print(f"  {error.what}; taking a free port instead", style="yellow", markup=False)
-            run.log.warning("port.replaced", status="replaced", port=port, found=error.what)
-            kept = stack.enter_context(_started(run, name, 0))
-            address = _address(kept, seconds)
-        yield RunningServer(Client(address), kept, seconds)
+            run.log.write("warning", "port.replaced", status="replaced", port=port, found=error.what)
+            server = start(0)
+        yield server
 
 
-def _started(run: Run, name: str, port: int) -> AbstractContextManager[Kept]:
-    command = (*run.commands.serve, "--host", _HOST, "--port", str(port))
-    return run.processes.started(name, command, cwd=run.folder, piped=True)
-
-
-def _address(kept: Kept, seconds: float) -> str:
+def _address(process: ManagedProcess, seconds: float) -> str:
     """Return the address that a server prints; raises DemoError when it prints none in time."""
     deadline = time.monotonic() + seconds
-    try:
-        while (line := kept.line(deadline - time.monotonic())) is not None:
-            if match := _ADDRESS.fullmatch(line):
-                return match[1]
-        reason = f"the server died with status {kept.wait(seconds)} before it told its address"
-    except TimeoutError:
-        reason = f"the server didn't tell its address within {seconds:g} seconds"
-    words = kept.last_words()
-    raise DemoError(
-        f"{reason}; it said: {words}" if words else reason,
-        remedy=f"see `just doctor`, and logs/{kept.name}.stderr among the artifacts",
+    while True:
+        status = process.wait(_POLL_SECONDS)
+        if match := _ADDRESS.search(process.output()):
+            return match[1]
+        if status is not None:
+            raise _failure(process, f"the server died with status {status} before it told its address")
+        if time.monotonic() > deadline:
+            raise _failure(process, f"the server didn't tell its address within {seconds:g} seconds")
+
+
+def _failure(process: ManagedProcess, what: str) -> DemoError:
+    tail = process.stderr_tail()
+    return DemoError(
+        f"{what}; it said: {tail}" if tail else what,
+        remedy=f"see `just doctor`, and logs/{process.name}.stderr among the artifacts; a slow machine needs more "
+        "server.start_seconds in config/demo.yaml",
     )

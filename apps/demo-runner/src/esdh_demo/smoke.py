@@ -12,10 +12,9 @@ __all__ = ["run_tests", "smoke"]
 def smoke(run: Run) -> None:
     """Run the tests marked `demo`; raises DemoError when one fails or none is there."""
     with run.step("smoke", "run the tests marked `demo`") as step:
-        step.counts = run_tests(run, "smoke", "-m", "demo", *_marked_files(run.places.root))
-        step.found = f"{step.counts['tests']} tests passed" + (
-            f", {step.counts['skipped']} skipped" if step.counts["skipped"] else ""
-        )
+        step.counts = run_tests(run, "smoke", "-m", "demo", *_marked_files(run.paths.root))
+        skipped = f", {step.counts['skipped']} skipped" if step.counts["skipped"] else ""
+        step.found = f"{step.counts['tests']} tests passed{skipped}"
 
 
 def _marked_files(root: Path) -> list[str]:
@@ -35,30 +34,23 @@ def run_tests(run: Run, name: str, *arguments: str) -> dict[str, int]:
     report = run.folder / f"{name}.junit.xml"
     # No cache: a demo leaves nothing behind but its folder.
     options = (f"--junitxml={report}", "-o", "junit_family=xunit1", "-p", "no:cacheprovider")
-    run.command(name, (*run.commands.pytest, *arguments, *options), cwd=run.places.root, ok=tuple(range(256)))
+    run.command(name, (*run.commands.pytest, *arguments, *options), cwd=run.paths.root, ok=range(256))
     if not report.is_file():
-        words = (run.folder / "logs" / f"{name}.stderr").read_text(encoding="utf-8", errors="replace")
+        stderr = (run.folder / "logs" / f"{name}.stderr").read_text(encoding="utf-8", errors="replace")
         raise DemoError(
-            f"the tests didn't run: {' '.join(words.split())[-400:] or 'pytest said nothing'}",
+            f"the tests didn't run: {' '.join(stderr.split())[-400:] or 'pytest said nothing'}",
             remedy="install what they need (`uv sync`), or leave them out (--skip-smoke)",
         )
-    return _counts(report, name)
-
-
-def _counts(report: Path, name: str) -> dict[str, int]:
     cases = list(ET.parse(report).getroot().iter("testcase"))  # noqa: S314 - pytest has just written it
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     skipped = sum(case.find("skipped") is not None for case in cases)
     if failed:
-        first = failed[0]
-        test = f"{first.get('file') or first.get('classname')}::{first.get('name')}"
+        test = f"{failed[0].get('file') or failed[0].get('classname')}::{failed[0].get('name')}"
         raise DemoError(
             f"{len(failed)} of {len(cases)} tests failed, the first is {test}",
             remedy=f"run it alone to see why: uv run pytest {test}; all of their output is in logs/{name}.stdout",
         )
     if len(cases) == skipped:
-        raise DemoError(
-            f"no test ran ({skipped} were skipped)",
-            remedy="the tests are in tests/ of the repository; see `just doctor`",
-        )
+        remedy = "the tests are in tests/ of the repository; see `just doctor`"
+        raise DemoError(f"no test ran ({skipped} were skipped)", remedy=remedy)
     return {"tests": len(cases) - skipped, "skipped": skipped}

@@ -12,7 +12,7 @@ import numpy as np
 from esdh_core.constants import MAX_RECORDS, MAX_SEED
 from esdh_core.errors import RequestError
 
-__all__ = ["check_records", "check_seed", "check_window"]
+__all__ = ["check_records", "check_seed", "check_slot", "check_window"]
 
 
 def _integer_within(value: object, low: int, high: int) -> int | None:
@@ -39,6 +39,14 @@ def check_records(records: SupportsIndex) -> int:
     checked = _integer_within(records, 1, MAX_RECORDS)
     if checked is None:
         raise RequestError(f"records {records!r} is not an integer from 1 to {MAX_RECORDS} (2^33)")
+    return checked
+
+
+def check_slot(slot: SupportsIndex, slots: int) -> int:
+    """Return `slot` as an int, or raise RequestError unless it is an integer from 0 to `slots - 1`."""
+    checked = _integer_within(slot, 0, slots - 1)
+    if checked is None:
+        raise RequestError(f"row {slot!r} is not an integer from 0 to {slots - 1}")
     return checked
 
 

@@ -1,6 +1,6 @@
 """What tools do to a file on its way, none of which touches what it says: line ends, a byte order mark, gzip.
 
-A change is named only when undoing it gives the very bytes that are listed.
+A change is named only when undoing it gives the very bytes that are entry.
 """
 
 import gzip
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from esdh_manifest.model import ListedFile
+from esdh_manifest.model import FileEntry
 
 __all__ = ["Change", "change_of", "restore"]
 
@@ -39,23 +39,23 @@ _CHANGES = {
 }
 
 
-def change_of(file: Path, listed: ListedFile) -> Change | None:
-    """Return how a file came to be other than listed, None where it isn't by these changes alone."""
+def change_of(file: Path, entry: FileEntry) -> Change | None:
+    """Return how a file came to be other than entry, None where it isn't by these changes alone."""
     with file.open("rb") as stream:
         begin = stream.read(3)
-    if listed.bytes > file.stat().st_size and not begin.startswith(_GZIP):
+    if entry.bytes > file.stat().st_size and not begin.startswith(_GZIP):
         return None  # the other changes only add bytes
     sha256 = hashlib.sha256()
     try:
-        changes = [_CHANGES[name] for name in restore(file, listed, sha256.update)]
+        changes = [_CHANGES[name] for name in restore(file, entry, sha256.update)]
     except (OSError, EOFError, zlib.error):  # no gzip after all
         return None
-    if not changes or sha256.hexdigest() != listed.sha256:
+    if not changes or sha256.hexdigest() != entry.sha256:
         return None
     return Change(" and ".join(each.done for each in changes), "; ".join(each.remedy for each in changes))
 
 
-def restore(file: Path, listed: ListedFile, write: Callable[[bytes], object]) -> list[str]:
+def restore(file: Path, entry: FileEntry, write: Callable[[bytes], object]) -> list[str]:
     """Write the bytes of a file with every change undone, no more than a chunk beyond what is listed; return which were."""
     undone: list[str] = []
     with file.open("rb") as raw:
@@ -64,7 +64,7 @@ def restore(file: Path, listed: ListedFile, write: Callable[[bytes], object]) ->
             undone.append("gzip")
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
         size, held = 0, b""
-        while size <= listed.bytes and (chunk := stream.read(_CHUNK)):
+        while size <= entry.bytes and (chunk := stream.read(_CHUNK)):
             if not file.name.removesuffix(".gz").endswith(".parquet"):  # which is no text
                 if size == 0 and chunk.startswith(BOM_UTF8):
                     undone.append("mark")

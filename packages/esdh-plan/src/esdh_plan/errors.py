@@ -1,8 +1,17 @@
-"""The errors of esdh-plan: one base, and faults that know their place in the file."""
+"""The errors of esdh-plan: one base, faults that know their place in the file, and the words they share."""
+
+import difflib
+import itertools
+from collections.abc import Iterable
+from decimal import Decimal
 
 import msgspec
 
-__all__ = ["Fault", "PlanError"]
+__all__ = ["Fault", "PlanError", "listed", "near", "printed", "shown"]
+
+_TOLD = 50  # faults that the text of an error lists; a hostile file has any number of them
+_SEARCHED = 1_000  # names that are searched for a near match
+_WIDTH = 60  # characters of a value that a message repeats
 
 
 class Fault(msgspec.Struct, frozen=True, order=True):
@@ -24,10 +33,47 @@ class PlanError(ValueError):
     The text has a line for each fault: `bank.yaml, line 12, tables.accounts: <reason>`.
     """
 
-    def __init__(self, file: str, faults: "list[Fault]") -> None:
+    def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.file = file
-        self.faults = sorted(faults)
-        super().__init__("\n".join(_line(file, fault) for fault in self.faults))
+        self.faults = sorted(set(faults))
+        more = len(self.faults) - _TOLD
+        told = [_line(file, fault) for fault in self.faults[:_TOLD]]
+        super().__init__("\n".join([*told, *([f"{file}: and {more} more faults"] if more > 0 else [])]))
+
+
+def near(name: object, known: Iterable[object]) -> str:
+    """Return `; did you mean 'x'?` for the known name that is nearest, or nothing."""
+    words = [str(one) for one in itertools.islice(known, _SEARCHED)]
+    found = difflib.get_close_matches(str(name)[:_WIDTH].lower(), words, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def listed(words: Iterable[object], last: str = "or") -> str:
+    """Return `a, b or c`."""
+    *head, tail = [str(word) for word in words]
+    return f"{', '.join(head)} {last} {tail}" if head else tail
+
+
+def shown(value: object) -> str:
+    """Return a value of a file as a message repeats it: as YAML writes it, and cut short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"keys and values ({_cut(printed(', '.join(map(str, value))))})" if value else "no keys"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return str(value) if isinstance(value, int | Decimal) else _cut(repr(value))
+
+
+def printed(text: str) -> str:
+    """Return a text in one line: with escapes where it has a character that isn't printed."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
 
 
 def _line(file: str, fault: Fault) -> str:

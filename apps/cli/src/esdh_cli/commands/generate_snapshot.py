@@ -2,44 +2,44 @@
 
 import shlex
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from esdh_core.constants import DEFAULT_RECORDS, DEFAULT_SEED, MAX_RECORDS, MAX_SEED
+from esdh_core.datasets import catalog
 
-from esdh_cli.audited import audit_options, audited
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
-from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf
+from esdh_cli.audit import audit_options, audited
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
+from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf, Words
+from esdh_cli.plans import RECORDS, SEED, open_plan, plan_option, quoted_plan, tables_named
 from esdh_cli.progress import recorded
-from esdh_cli.stopping import stoppable
+from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from esdh_core import Dataset
     from esdh_export import WrittenSnapshot
 
 __all__ = ["generate_snapshot"]
 
-# The limits and defaults of esdh_core.constants, written out so that --help imports no NumPy; a test holds
-# them equal.
-DEFAULT_SEED = 20240601
-DEFAULT_RECORDS = 200
-MAX_SEED = 2**53 - 1
-MAX_RECORDS = 2**33
 MAX_WORKERS = 1024
-DEFAULT_OUTPUT = "data/snapshots/v0.1"
+FOLDER = "data/snapshots"
+DEFAULT_OUTPUT = f"{FOLDER}/{catalog.VERSION}"
 DEFAULT_SHARD_ROWS = 1_048_576
-ENTITIES = {name: plural for plural in ("persons", "vehicles", "profiles") for name in (plural, plural[:-1])}
 FORMATS = {name: name for name in ("csv", "json", "ndjson", "parquet")}
 OTHER_NAMES = {"jsonl": "ndjson", "jsonlines": "ndjson", "pq": "parquet"}
 
-_EXAMPLES = """\b
+_EXAMPLES = f"""\b
 Examples:
   esdh generate-snapshot
   esdh generate-snapshot --output-dir out --records 5000 --output-format csv parquet
-  esdh generate-snapshot --output-dir out --randomize --entity-filter persons vehicles
+  esdh generate-snapshot --output-dir out --randomize --entity-filter {" ".join([*catalog.TABLES][:2])}
   esdh generate-snapshot --output-dir out --overwrite --audit-log audit.jsonl --actor "night build"
+  esdh generate-snapshot --plan bank.yaml --records 1000 --output-format csv json ndjson parquet
   esdh generate-snapshot --output-dir big --records 10000000 --output-format parquet --shard-rows 1048576
 """
 
@@ -49,42 +49,42 @@ Examples:
     cls=ManyValuesCommand,
     epilog=_EXAMPLES,
     short_help="Write a checksummed snapshot into a folder.",
-    help="""Write a deterministic, checksummed snapshot of synthetic persons, vehicles and profiles.
+    help=f"""Write a deterministic, checksummed snapshot of synthetic {catalog.SUMMARY}.
 
     The same request gives the same bytes on every machine. The folder is taken whole or not at all: one
     that holds exactly this snapshot is left untouched, one that holds another needs --overwrite, and one
-    that holds a file of yours is always refused.
+    that holds a file of yours is always refused. With --plan it is a snapshot of that plan's tables.
     """,
 )
+@plan_option
 @click.option(
     "--output-dir",
     type=LocalPath(),
-    default=DEFAULT_OUTPUT,
-    show_default=True,
     metavar="D",
-    help="Folder that the snapshot takes, or the URI of an empty prefix (s3://bucket/prefix).",
+    help="Folder that the snapshot takes, or the URI of an empty prefix (s3://bucket/prefix).  "
+    f"[default: {DEFAULT_OUTPUT}; of a plan {FOLDER}/<name>_v<version>]",
 )
 @click.option(
     "--records",
-    type=IntegerText(1, MAX_RECORDS, "8589934592 (2^33)"),
+    type=RECORDS,
     default=DEFAULT_RECORDS,
     show_default=True,
     metavar="N",
-    help="Records: so many of each entity.",
+    help="Records: so many of each entity; of a plan, rows of its root table, each with all rows below it.",
 )
 @click.option(
     "--seed",
-    type=IntegerText(0, MAX_SEED, "9007199254740991 (2^53 - 1)"),
+    type=SEED,
     metavar="S",
     help=f"Seed of the data.  [default: {DEFAULT_SEED}]",
 )
 @click.option("--randomize", is_flag=True, help="Draw a seed, print it and record it.")
 @click.option(
     "--entity-filter",
-    type=OneOf(ENTITIES),
+    type=Words(),
     multiple=True,
     metavar="E...",
-    help="Only these entities: persons, vehicles, profiles.  [default: all]",
+    help=f"Only these entities: {', '.join(catalog.TABLES)}; of a plan, its tables.  [default: all]",
 )
 @click.option(
     "--output-format",
@@ -96,10 +96,9 @@ Examples:
 @click.option(
     "--shard-rows",
     type=IntegerText(1, MAX_RECORDS, "8589934592"),
-    default=DEFAULT_SHARD_ROWS,
-    show_default=True,
     metavar="R",
-    help="Past so many records a file becomes a folder of parts; a multiple of 65536. 983040 fits a spreadsheet.",
+    help="Past so many records a file becomes a folder of parts; a multiple of 65536. 983040 fits a spreadsheet.  "
+    f"[default: {DEFAULT_SHARD_ROWS}; of a plan as many as give up to 2^21 rows]",
 )
 @click.option(
     "--workers",
@@ -119,13 +118,14 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def generate_snapshot(
     *,
-    output_dir: str,
+    plan: str | None,
+    output_dir: str | None,
     records: int,
     seed: int | None,
     randomize: bool,
     entity_filter: tuple[tuple[str, ...], ...],
     output_format: tuple[tuple[str, ...], ...],
-    shard_rows: int,
+    shard_rows: int | None,
     workers: int | None,
     resume: bool,
     overwrite: bool,
@@ -143,16 +143,22 @@ def generate_snapshot(
             "--resume needs the seed of the run that failed; give --seed instead of --randomize"
         )
     formats = tuple(name for names in output_format for name in names) or ("csv", "json")
-    with sentences(), stoppable(), ExitStack() as stack:
-        # First of all: its processes import what they need while this one does.
-        parts = -(-records // max(1, shard_rows))
-        executor = _pool(stack, workers, parts, formats)
-        from esdh_core import DATASET_VERSION, plan_sha256
-        from esdh_export import SnapshotRequest, located, write_snapshot
+    with exit_on_error(), interruptible(), ExitStack() as stack:
+        dataset = None if plan is None else open_plan(plan)
+        words = (word for words in entity_filter for word in words)
+        entities = tables_named(dataset, words, "entity_filter")
+        if dataset is None:
+            folder, part = DEFAULT_OUTPUT, shard_rows or DEFAULT_SHARD_ROWS
+        else:
+            folder, part = _folder(dataset), shard_rows or dataset.default_shard_rows
+        # As early as can be: its processes import what they need while this one does.
+        executor = _pool(stack, workers, -(-records // part), formats)
+        dataset = dataset or open_plan(None)
+        from esdh_export import SnapshotRequest, locate, write_snapshot
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        place = located(output_dir, connecting=None if quiet else _tell_connecting)
+        place = locate(output_dir or folder, connecting=None if quiet else _tell_connecting)
         run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
         if randomize:
             import secrets
@@ -160,22 +166,23 @@ def generate_snapshot(
             seed = secrets.randbelow(MAX_SEED + 1)
         try:
             request = SnapshotRequest(
+                dataset=dataset,
                 records=records,
                 seed=DEFAULT_SEED if seed is None else seed,
                 randomized=randomize,
-                entities=tuple(name for names in entity_filter for name in names) or tuple(ENTITIES),
+                entities=entities,
                 formats=formats,
-                shard_rows=shard_rows,
+                shard_rows=part,
             )
         except ValueError as error:  # what an option's type can't tell: wrong usage all the same
             raise click.UsageError(str(error)) from error
         run.about(
             SnapshotIdentity(
                 folder=str(place),
-                dataset_version=DATASET_VERSION,
+                dataset_version=dataset.dataset_version,
                 seed=request.seed,
                 records=request.records,
-                plan_sha256=plan_sha256(),
+                plan_sha256=dataset.plan_sha256,
             )
         )
         with ExitStack() as working:
@@ -186,7 +193,7 @@ def generate_snapshot(
                 resume=resume,
                 executor=executor,
                 progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
-                gate=skip if no_gate else judge,
+                gate=skip if no_gate else partial(judge, dataset=dataset),
             )
         run.tell(
             "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
@@ -198,7 +205,15 @@ def generate_snapshot(
     elif quiet:
         click.echo(f"seed {snapshot.manifest.seed}")
     else:
-        _print_summary(snapshot)
+        _print_summary(snapshot, dataset, plan)
+
+
+def _folder(dataset: "Dataset") -> str:
+    """Return the folder that a dataset's snapshots take unless told."""
+    from esdh_manifest import slug
+
+    version = dataset.dataset_version
+    return f"{FOLDER}/{version if version == catalog.VERSION else slug(version)}"
 
 
 def _tell_connecting(prefix: object) -> None:
@@ -210,13 +225,13 @@ def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str,
 
     Where nobody asked for workers and none can be started, there are none.
     """
-    from esdh_export.cores import default_workers
+    from esdh_export.execution.cpu import default_workers
 
     count = min(workers or default_workers(), parts)
     if count <= 1:
         return None
     from esdh_export.errors import WorkerError
-    from esdh_export.workers import WorkerPool
+    from esdh_export.execution.worker_pool import WorkerPool
 
     try:
         return stack.enter_context(WorkerPool(count, formats=formats))
@@ -244,10 +259,10 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
     print_document(document, indent=False)
 
 
-def _print_summary(snapshot: "WrittenSnapshot") -> None:
+def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | None) -> None:
     manifest = snapshot.manifest
-    counts = ", ".join(f"{count:,} {plural}" for plural, count in manifest.record_counts.items())
-    size = sum(listed.bytes for listed in manifest.checksums.values())
+    counts = ", ".join(f"{count:,} {table}" for table, count in manifest.record_counts.items())
+    size = sum(entry.bytes for entry in manifest.checksums.values())
     folder = shlex.quote(
         f"./{snapshot.folder}" if str(snapshot.folder).startswith("-") else str(snapshot.folder)
     )
@@ -256,17 +271,24 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     if snapshot.resumed:
         click.echo(f"  resumed  {snapshot.resumed:,} parts of an earlier run")
     click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
-    click.echo(f"  records  {counts}")
+    if all(table.one_a_record for table in dataset.select(manifest.record_counts)):
+        click.echo(f"  records  {counts}")
+    else:
+        click.echo(f"  records  {manifest.records_requested:,}")
+        click.echo(f"  rows     {counts}")
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
-    for plural, digest in manifest.content.items():
-        click.echo(f"  content  {digest}  {plural}")
+    for table, digest in manifest.content.items():
+        click.echo(f"  content  {digest}  {table}")
     if manifest.gates is not None:
         passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
-        told = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
-        click.echo(f"  gates    {manifest.gates.verdict}{told}")
+        detail = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
+        click.echo(f"  gates    {manifest.gates.verdict}{detail}")
     if isinstance(snapshot.folder, Path):
         click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
     else:
         click.echo("To verify: copy it to a folder, then esdh verify-snapshot")
+    if not any(table.field_with("id") for table in dataset.select(manifest.record_counts)):
+        return
+    given = quoted_plan(plan) if dataset.recipe is not None else ""
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
-    click.echo(f"To see a record from any id in it: esdh reproduce ID.{again}")
+    click.echo(f"To see a record from any id in it: esdh reproduce ID{given}.{again}")

@@ -1,75 +1,158 @@
-"""esdh reproduce: the whole record behind any id, from the id alone."""
+"""esdh reproduce: the row or the record behind any id, from the id alone."""
+
+from typing import TYPE_CHECKING, Any
 
 import click
+from esdh_core.datasets import catalog
 
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
+from esdh_cli.plans import open_plan, plan_option
+from esdh_cli.rows import json_rows, value_text
+
+if TYPE_CHECKING:
+    from esdh_core import Dataset, Located
+    from esdh_core.columns import Column
 
 __all__ = ["reproduce"]
 
-_EXAMPLES = """\b
+*_FIRST, _LAST = catalog.TABLES.values()
+_PARTS = f"{', '.join(_FIRST)} and {_LAST}"
+
+_EXAMPLES = f"""\b
 Examples:
-  esdh reproduce 7325de0f-b0c4-806c-8636-3e3a1bdbceb4
-  esdh reproduce --json 7b847f8b-0bf6-8164-86ee-1e9155a80ffc d4ab67fe-6799-8d2d-99be-841b118c6dc9
+  esdh reproduce {catalog.EXAMPLE_IDS[0]}
+  esdh reproduce --json {" ".join(catalog.EXAMPLE_IDS[1:])}
+  esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan bank --tree
+  esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan data/snapshots/bank_v1
 """
 
 
 @click.command(
     epilog=_EXAMPLES,
     short_help="Print the record behind any id.",
-    help="""Print the person, vehicle and profile behind each ID, of any entity.
+    help=f"""Print the {_PARTS} behind each ID, of any entity.
 
     An id holds the seed, the dataset version, the entity and the record's number; no other record is
     made. Capitals, braces, urn:uuid:, missing dashes and white space around an ID are read; it is printed
     as ESDH writes it. An id that isn't ours is refused with the reason, after the others were printed.
+
+    Of a plan's dataset it prints the row and the rows above it, and with --tree the whole record. Without --plan
+    ids of the default dataset and of the plans that ship are known.
     """,
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@plan_option
+@click.option(
+    "--tree", is_flag=True, help="Print the whole record of a plan: the root row with all rows below it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
+def reproduce(ids: tuple[str, ...], *, plan: str | None, tree: bool, as_json: bool) -> None:
     """Run `esdh reproduce`."""
-    with sentences():
-        from esdh_core import IdError, canonical_id, reproduce_record
+    with exit_on_error():
+        from esdh_core import IdError
 
-        found, refused = [], []
+        dataset = None if plan is None else open_plan(plan)
+        found: list[Any] = []
+        refused = []
         for text in ids:
             try:
-                found.append((canonical_id(text), reproduce_record(text)))
+                found.append(_found(text, dataset))
             except IdError as error:
                 refused.append({"id": text, "message": str(error)})
     if as_json:
-        records = [
-            {
-                "id": text,
-                "seed": record.id.seed,
-                "dataset_version": record.id.dataset_version,
-                "entity": record.id.entity,
-                "index": record.id.index,
-                "person": record.person,
-                "vehicle": record.vehicle,
-                "profile": record.profile,
-            }
-            for text, record in found
-        ]
+        records = [_document(each, tree=tree) for each in found]
         print_document({"records": records, "errors": refused}, indent=False)
     else:
-        for number, (text, record) in enumerate(found):
+        for number, each in enumerate(found):
             if number:
                 click.echo()
-            origin = record.id
-            click.echo(
-                f"{text} is {origin.entity} {origin.index} of seed {origin.seed}, dataset version {origin.dataset_version}"
-            )
-            for entity, struct in (
-                ("person", record.person),
-                ("vehicle", record.vehicle),
-                ("profile", record.profile),
-            ):
-                click.echo(f"\n{entity}")
-                for name in struct.__struct_fields__:
-                    value = getattr(struct, name)
-                    click.echo(f"  {name:<22} {'' if value is None else value}".rstrip())
-    for each in refused:
-        click.echo(f"Error: {each['message']}", err=True)
+            _print(each, tree=tree)
+    for refusal in refused:
+        click.echo(f"Error: {refusal['message']}", err=True)
     if refused:
         raise SystemExit(1)
+
+
+def _found(text: str, dataset: "Dataset | None") -> "Located":
+    """Return the row that an id names: of a dataset, or where none is given of any that is known here."""
+    from esdh_core import DEFAULT_DATASET, bare_id, locate_row
+
+    if dataset is None and not bare_id(text).ordinal:  # an id of a plan, if of anything
+        from esdh_plan.references import find_row
+
+        return find_row(text)
+    return locate_row(DEFAULT_DATASET if dataset is None else dataset, text)
+
+
+def _document(found: "Located", *, tree: bool) -> dict[str, Any]:
+    origin = found.origin
+    if found.block.dataset.recipe is None:
+        head = {"seed": origin.seed, "dataset_version": origin.dataset_version, "entity": origin.entity}
+        return {"id": found.id, **head, "index": origin.index, **_parts(found)}
+    return {
+        "id": found.id,
+        "seed": origin.seed,
+        "dataset_version": origin.dataset_version,
+        "table": found.table.name,
+        "slot": origin.index,
+        "row": json_rows(found.row)[0],
+        "parents": {table: json_rows(columns)[0] for table, columns in found.parents.items()},
+        **({"tree": {table: json_rows(columns) for table, columns in found.tree.items()}} if tree else {}),
+    }
+
+
+def _parts(found: "Located") -> dict[str, Any]:
+    """Return the one row of each table of a record, by what a row of it is called."""
+    dataset = found.block.dataset
+    return {dataset.table(name).entity: json_rows(columns)[0] for name, columns in found.tree.items()}
+
+
+def _print(found: "Located", *, tree: bool) -> None:
+    origin, dataset = found.origin, found.block.dataset
+    place = (
+        f"{origin.entity} {origin.index}"
+        if dataset.recipe is None
+        else f"slot {origin.index} of {origin.entity}"
+    )
+    click.echo(f"{found.id} is {place} of seed {origin.seed}, dataset version {origin.dataset_version}")
+    if dataset.recipe is None:
+        for name, columns in found.tree.items():
+            click.echo(f"\n{dataset.table(name).entity}")
+            _print_row(columns, 0, "  ")
+    elif tree:
+        click.echo()
+        _print_tree(found)
+    else:
+        for name, columns in {found.table.name: found.row, **found.parents}.items():
+            click.echo(f"\n{name}")
+            _print_row(columns, 0, "  ")
+
+
+def _print_row(columns: "dict[str, Column]", at: int, indent: str) -> None:
+    import numpy as np
+
+    for name, column in columns.items():
+        (value,) = column.take(np.array([at])).tolist()
+        click.echo(f"{indent}{name:<22} {value_text(value)}".rstrip())
+
+
+def _print_tree(found: "Located") -> None:
+    """Print the rows of a record, each below its parent, and mark the row that was asked for."""
+    dataset, tree = found.block.dataset, found.tree
+    parents = {name: found.parent_rows(dataset.table(name)) for name in tree}
+    asked = found.place_in_tree
+
+    def print_below(name: str, above: int | None, indent: str) -> None:
+        for at, parent in enumerate(parents[name]):
+            if parent != above:
+                continue
+            mark = "  <- this id" if (name, at) == (found.table.name, asked) else ""
+            click.echo(f"{indent}{name}{mark}")
+            _print_row(tree[name], at, indent + "  ")
+            for child in tree:
+                owner = dataset.table(child).parent
+                if owner is not None and owner.name == name:
+                    print_below(child, at, indent + "  ")
+
+    print_below(found.table.top.name, None, "")

@@ -1,8 +1,10 @@
 """esdh show-plan: what is generated and how."""
 
 import click
+from esdh_core.datasets import catalog
 
-from esdh_cli.errors import sentences
+from esdh_cli.errors import exit_on_error
+from esdh_cli.plans import open_plan, plan_option
 
 __all__ = ["show_plan"]
 
@@ -10,6 +12,8 @@ _EXAMPLES = """\b
 Examples:
   esdh show-plan
   esdh show-plan --format markdown > plan.md
+  esdh show-plan --plan bank
+  esdh show-plan --plan bank --format yaml > mine.yaml
   esdh show-plan --format json | sha256sum     (the manifest's plan_sha256)
 """
 
@@ -20,22 +24,30 @@ Examples:
     short_help="Tell what is generated and how.",
     help="Tell what is generated and how: each field's rule, stream, distribution and source.",
 )
+@plan_option
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "markdown"]),
+    type=click.Choice(["text", "json", "markdown", "yaml"]),
     default="text",
     show_default=True,
-    help="How to print it.",
+    help="How to print it; yaml: the source of a plan that ships, or of a file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def show_plan(*, form: str, as_json: bool) -> None:
+def show_plan(*, plan: str | None, form: str, as_json: bool) -> None:
     """Run `esdh show-plan`."""
-    with sentences():
-        from esdh_core import plan_json, plan_markdown, plan_text
+    with exit_on_error():
+        if form == "yaml" and not as_json:
+            from esdh_plan.references import source_of
 
+            click.echo(source_of(catalog.VERSION if plan is None else plan), nl=False)
+            return
+        from esdh_core import plan_markdown, plan_text
+
+        dataset = open_plan(plan)
         if as_json or form == "json":
             # Bytes: the manifest's plan_sha256 is of exactly these, on every platform.
-            click.echo(plan_json(), nl=False)
+            click.echo(dataset.plan_json, nl=False)
         else:
-            click.echo(plan_markdown() if form == "markdown" else plan_text(), nl=False)
+            render = plan_markdown if form == "markdown" else plan_text
+            click.echo(render(dataset), nl=False)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
 
 __all__ = ["verify_audit"]
@@ -48,7 +48,7 @@ def _whole(_context: click.Context, _parameter: click.Parameter, kept: str | Non
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def verify_audit(*, file: Path, last_hash: str | None, as_json: bool) -> None:
     """Run `esdh verify-audit`."""
-    with sentences(after="nothing was verified"):
+    with exit_on_error(after="nothing was verified"):
         import esdh_proof
 
         report = esdh_proof.verify_audit(file, last_hash=last_hash)

@@ -1,0 +1,1119 @@
+"""The language of plan files: its Structs are its schema and its reference, and `parse_plan` reads a file.
+
+What is checked here is form: keys, kinds of values, names, and how tables hang together. Expressions are kept
+as text with their places; what they mean is the compiler's. A rule is one Struct: here, or in another package
+that offers it under the entry point group `esdh.rules` and that the plan names under `uses`.
+"""
+
+import datetime
+import functools
+import keyword
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from importlib import metadata
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
+
+import msgspec
+from msgspec import Meta
+
+from esdh_plan.errors import Fault, PlanError, listed, near, shown
+from esdh_plan.kinds import FieldKind, Scalar, fields_of
+from esdh_plan.reader import INVALID, Converter, Document, Path, read_yaml
+from esdh_plan.schema import DIALECT, Definitions
+
+__all__ = [
+    "MAX_COUNT",
+    "MAX_ROWS",
+    "MAX_TABLES",
+    "RULES_GROUP",
+    "SHIPPED_TABLES",
+    "Branch",
+    "Case",
+    "Choice",
+    "ChoiceBy",
+    "Count",
+    "CountBy",
+    "CountRange",
+    "Date",
+    "DateRange",
+    "DecimalRange",
+    "DecimalRule",
+    "Distributions",
+    "Exponential",
+    "Expr",
+    "Faker",
+    "FakerWords",
+    "Field",
+    "FileRows",
+    "Geometric",
+    "Id",
+    "Integer",
+    "IntegerRange",
+    "Labels",
+    "Lognormal",
+    "Modifiers",
+    "Normal",
+    "Offer",
+    "Pattern",
+    "Pick",
+    "Plan",
+    "Poisson",
+    "Positive",
+    "Rollup",
+    "Rule",
+    "Running",
+    "Sequence",
+    "SequenceWords",
+    "Share",
+    "Source",
+    "Table",
+    "Timestamp",
+    "Value",
+    "Weight",
+    "Zipf",
+    "json_schema",
+    "parse_plan",
+]
+
+MAX_ROWS: Final = 1 << 20
+"""Rows of a fixed table."""
+MAX_TABLES: Final = 1_000
+"""Tables of a plan."""
+MAX_COUNT: Final = 1 << 24
+"""Rows of a record, and so children of one row."""
+SHIPPED_TABLES: Final = ("first_names", "last_names", "states", "cities", "places")
+RULES_GROUP: Final = "esdh.rules"
+
+_MARKER = "synthetic_source"
+_REFUSED_NAMES = {*keyword.kwlist, "parent", "k", "today", "row", "prev", "next"}
+_REFUSED_TABLES = {
+    *("metadata", "dataset", "dataset_version", "plan", "readme", "bundle", "seed", "records_requested"),
+    *("record_count", "id", "index", "entity", "defects", "esdh_loads"),
+}
+
+# Values of one kind
+
+
+def _exact(value: Any) -> Fraction | None:
+    """Return the number that 70, 0.7, 70% or 2/3 stands for."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Fraction(value)
+    found = _RATIO.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    if found["percent"]:
+        return Fraction(found["percent"]) / 100
+    return Fraction(int(found["over"]), int(found["under"])) if int(found["under"]) else None
+
+
+_RATIO = re.compile(
+    r"(?P<percent>[0-9]{1,20}(?:\.[0-9]{1,20})?)%|(?P<over>[0-9]{1,20})/(?P<under>[0-9]{1,20})", re.ASCII
+)
+_RATIO_SCHEMA: Final = {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?%|[0-9]+/[0-9]+)$"}
+
+
+class Weight(Fraction, Scalar):
+    """How often a value comes, beside the other weights: an exact number of at least 0."""
+
+    expected = "a weight, such as 70, 0.7, 70% or 2/3"
+    schema: ClassVar[dict[str, Any]] = {"anyOf": [{"type": "number", "minimum": 0}, _RATIO_SCHEMA]}
+
+    @classmethod
+    def read(cls, value: Any) -> Self | None:
+        """Return the weight, None for what is none."""
+        number = _exact(value)
+        return None if number is None or number < 0 else cls(number)
+
+
+class Share(Fraction, Scalar):
+    """A part of the whole: an exact number from 0 to 1."""
+
+    expected = "a share from 0 to 1, such as 8%, 0.08 or 2/25"
+    schema: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, _RATIO_SCHEMA]
+    }
+
+    @classmethod
+    def read(cls, value: Any) -> Self | None:
+        """Return the share, None for what is none."""
+        number = _exact(value)
+        return None if number is None or not 0 <= number <= 1 else cls(number)
+
+
+class Positive(Decimal, Scalar):
+    """A parameter of a distribution that is above 0."""
+
+    expected = "a number above 0"
+    schema: ClassVar[dict[str, Any]] = {"type": "number", "exclusiveMinimum": 0}
+
+    @classmethod
+    def read(cls, value: Any) -> Self | None:
+        """Return the number, None for what is none."""
+        number = value if isinstance(value, int | Decimal) and not isinstance(value, bool) else 0
+        return cls(number) if number > 0 else None
+
+
+class Day(datetime.date, Scalar):
+    """A date."""
+
+    expected = "a date, such as 2024-06-01"
+    schema: ClassVar[dict[str, Any]] = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+
+    @classmethod
+    def read(cls, value: Any) -> Self | None:
+        """Return the date, None for what is none."""
+        if not isinstance(value, str) or re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII) is None:
+            return None
+        try:
+            return cls.fromisoformat(value)
+        except ValueError:
+            return None
+
+
+def _about(description: str, expected: str = "") -> Meta:
+    return Meta(description=description, extra={"expected": expected} if expected else None)
+
+
+_NAME_WORDS = "a name of a-z, 0-9 and _ that begins with a letter, of at most 63"
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", extra={"expected": _NAME_WORDS})]
+Reference = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]{0,62}(\.[a-z][a-z0-9_]{0,62})?$",
+        extra={"expected": "the name of a field, such as `status` or `parent.status`"},
+    ),
+]
+Expression = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=2_000, extra={"expected": "an expression, as text of 1 to 2,000 characters"}
+    ),
+]
+Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
+Label = Annotated[
+    Annotated[str, Meta(max_length=200)] | Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | bool,
+    Meta(extra={"expected": "text of at most 200 characters, a whole number of 64 bits, `true` or `false`"}),
+]
+"""A value of a choice."""
+Number = int | Decimal
+
+
+class _Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys and values of a plan, which take the keys they know and no other."""
+
+
+# Choices and distributions
+
+
+class ChoiceBy(_Words, frozen=True, kw_only=True):
+    """A choice that depends on another field: one choice for each of its values."""
+
+    by: Annotated[Reference, _about("The coded field that decides.")]
+    of: Annotated[
+        "dict[Label | None, Labels]",
+        _about("The choice for each value of that field."),
+        Meta(min_length=1),
+    ]
+    else_: Annotated["Labels | None", _about("The choice for every other value.")] = msgspec.field(
+        name="else", default=None
+    )
+
+    @classmethod
+    def fits(cls, content: Mapping[Any, Any]) -> bool:
+        """Return whether a mapping is meant as this, and not as labels with weights, one of them `by`."""
+        return isinstance(content.get("by"), str) and _exact(content["by"]) is None
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse labels that can't be chosen from."""
+        for value, labels in self.of.items():
+            yield from _labels_refused(labels, ("of", value))
+        yield from _labels_refused(self.else_, ("else",))
+
+
+Labels = Annotated[
+    dict[Label, Weight] | list[Label] | ChoiceBy,
+    Meta(extra={"expected": "labels with weights, a list of labels, or {by, of, else}"}),
+]
+"""Labels with weights, or a list of labels with a weight of 1 each, or a choice by another field."""
+
+
+def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if labels is None or isinstance(labels, ChoiceBy):
+        return
+    if not labels:
+        yield path, "there is nothing to choose from; give labels with their weights"
+        return
+    kinds = {type(label) for label in labels}
+    if len(kinds) > 1:
+        words = listed(sorted(_KINDS[kind] for kind in kinds), "and")
+        yield path, f"the labels of a choice are of one kind; these are {words} (quotes make text)"
+    for label in labels:
+        if isinstance(label, str) and _CONTROL.search(label):
+            yield path, f"the label {shown(label)} has a control character; take it out"
+    if isinstance(labels, list):
+        twice = [label for label, times in Counter(labels).items() if times > 1]
+        if len(kinds) == 1 and twice:
+            yield path, f"the label {shown(twice[0])} is given twice; use weights to have it more often"
+    elif not any(labels.values()):
+        yield path, "every weight is 0; at least one is above"
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_KINDS = {str: "text", int: "whole numbers", bool: "`true` or `false`"}
+
+
+class Normal(_Words, frozen=True):
+    """The normal distribution, before it is cut to `from` and `to`."""
+
+    mean: Annotated[Number | Expression, _about("Its mean, in the field's unit.")]
+    sd: Annotated[Positive, _about("Its standard deviation.")]
+
+
+class Lognormal(_Words, frozen=True):
+    """The log-normal distribution, before it is cut to `from` and `to`."""
+
+    median: Annotated[Positive, _about("Its median, in the field's unit.")]
+    sigma: Annotated[Positive, _about("The standard deviation of its logarithm.")]
+
+
+class Exponential(_Words, frozen=True):
+    """The exponential distribution, before it is cut to `from` and `to`."""
+
+    mean: Annotated[Positive, _about("Its mean, in the field's unit.")]
+
+
+class Zipf(_Words, frozen=True):
+    """The Zipf distribution: the value v has the share (v - from + 1)^-s."""
+
+    s: Annotated[Positive, _about("Its exponent.")]
+
+
+class Poisson(_Words, frozen=True):
+    """The Poisson distribution, before it is cut to `from` and `to`."""
+
+    mean: Annotated[Positive, _about("Its mean.")]
+
+
+class Geometric(_Words, frozen=True):
+    """The geometric distribution from 0 on, before it is cut to `from` and `to`."""
+
+    mean: Annotated[Positive, _about("Its mean.")]
+
+
+class Distributions(_Words, frozen=True):
+    """A range with all values alike, or with one of the distributions."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"required": ["from", "to"]}, {"required": ["bands"]}],
+    }
+
+    from_: Any = msgspec.field(name="from", default=None)
+    to: Any = None
+    bands: Any = None
+    normal: Annotated[Normal | None, _about("Spread as the normal distribution.")] = None
+    lognormal: Annotated[Lognormal | None, _about("Spread as the log-normal distribution.")] = None
+    exponential: Annotated[Exponential | None, _about("Spread as the exponential distribution.")] = None
+    zipf: Annotated[Zipf | None, _about("Spread as the Zipf distribution, most often `from`.")] = None
+    poisson: Annotated[Poisson | None, _about("Spread as the Poisson distribution.")] = None
+    geometric: Annotated[Geometric | None, _about("Spread as the geometric distribution.")] = None
+
+    @property
+    def distribution(self) -> str | None:
+        """The name of the distribution, None for all values alike."""
+        return next((name for name in _DISTRIBUTIONS if getattr(self, name) is not None), None)
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse two distributions, and bounds that are missing, are too many, or cross."""
+        found = [name for name in _DISTRIBUTIONS if getattr(self, name) is not None]
+        if len(found) > 1:
+            yield (found[1],), f"a range has one distribution; this one has {listed(found, 'and')}"
+        bounds = {"from": self.from_, "to": self.to}
+        for name, bound in bounds.items():
+            if self.bands is not None and bound is not None:
+                yield (name,), f"bands have their own bounds; take `{name}` out"
+            if self.bands is None and bound is None:
+                yield (), f"the key {name!r} is missing"
+        if self.bands is not None and not any(weight for _, _, weight in self.bands):
+            yield ("bands",), "there is no band with a weight above 0"
+        pairs: list[tuple[Path, Any, Any]] = [((), self.from_, self.to)]
+        pairs += [(("bands", i), first, last) for i, (first, last, _) in enumerate(self.bands or ())]
+        for path, first, last in pairs:
+            if isinstance(first, int | Decimal) and isinstance(last, int | Decimal) and first > last:
+                yield path, f"the range is empty: it begins at {first} and ends at {last}"
+
+
+_DISTRIBUTIONS = ("bands", "normal", "lognormal", "exponential", "zipf", "poisson", "geometric")
+_BANDS = _about(
+    "Ranges with weights, `[first, last, weight]` each, in ascending order.",
+    "a list of [first, last, weight]",
+)
+_BAND = Meta(extra={"expected": "a band of three, [first, last, weight]"})
+_WHOLE = Annotated[int | Expression, Meta(extra={"expected": "a whole number or an expression"})]
+_DECIMAL = Annotated[Number | Expression, Meta(extra={"expected": "a number or an expression"})]
+_DATE = Annotated[Expression, Meta(extra={"expected": "a date or an expression, as text"})]
+
+
+class IntegerRange(Distributions, frozen=True):
+    """The whole numbers of a field."""
+
+    from_: Annotated[_WHOLE | None, _about("The first value.")] = msgspec.field(name="from", default=None)
+    to: Annotated[_WHOLE | None, _about("The last value.")] = None
+    bands: Annotated[list[Annotated[tuple[int, int, Weight], _BAND]] | None, _BANDS] = None
+
+
+class DecimalRange(Distributions, frozen=True, kw_only=True):
+    """The decimals of a field."""
+
+    from_: Annotated[_DECIMAL | None, _about("The first value.")] = msgspec.field(name="from", default=None)
+    to: Annotated[_DECIMAL | None, _about("The last value.")] = None
+    bands: Annotated[list[Annotated[tuple[Number, Number, Weight], _BAND]] | None, _BANDS] = None
+    scale: Annotated[int, Meta(ge=0, le=18, description="The digits after the point.")]
+
+
+class DateRange(Distributions, frozen=True):
+    """The dates or the timestamps of a field."""
+
+    from_: Annotated[_DATE | None, _about("The first value.")] = msgspec.field(name="from", default=None)
+    to: Annotated[_DATE | None, _about("The last value.")] = None
+    bands: Annotated[list[Annotated[tuple[_DATE, _DATE, Weight], _BAND]] | None, _BANDS] = None
+
+
+_CHILDREN = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+
+
+class CountRange(Distributions, frozen=True):
+    """How many children a row has: one of a range."""
+
+    from_: Annotated[_CHILDREN | None, _about("The least.")] = msgspec.field(name="from", default=None)
+    to: Annotated[_CHILDREN | None, _about("The most.")] = None
+    bands: Annotated[list[Annotated[tuple[_CHILDREN, _CHILDREN, Weight], _BAND]] | None, _BANDS] = None
+
+
+class CountBy(_Words, frozen=True):
+    """A count that depends on a field of the parent: one count for each of its values."""
+
+    by: Annotated[Reference, _about("The coded field of the parent that decides.")]
+    of: Annotated[
+        "dict[Label | None, Count]", _about("The count for each value of that field."), Meta(min_length=1)
+    ]
+    else_: Annotated["Count | None", _about("The count for every other value.")] = msgspec.field(
+        name="else", default=None
+    )
+
+    @classmethod
+    def fits(cls, content: Mapping[Any, Any]) -> bool:
+        """Return whether a mapping is meant as this."""
+        return "by" in content or "of" in content
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse counts that can't be chosen from."""
+        for value, count in self.of.items():
+            yield from _count_refused(count, ("of", value))
+        yield from _count_refused(self.else_, ("else",))
+
+
+_Many = (
+    Annotated[dict[_CHILDREN, Weight], Meta(min_length=1)] | Annotated[list[_CHILDREN], Meta(min_length=1)]
+)
+Count = Annotated[
+    _CHILDREN | Share | _Many | CountRange | CountBy,
+    Meta(
+        extra={
+            "expected": f"a number from 0 to {MAX_COUNT:,}, a share, {{from, to}}, numbers with weights, or {{by, of, else}}"
+        }
+    ),
+]
+"""How many children a row has."""
+
+
+def _count_refused(count: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(count, dict | list):
+        yield from _labels_refused(count, path)
+
+
+# Rules and modifiers
+
+
+class Rule(_Words, frozen=True):
+    """A base for rules: a Struct with one key, the rule's word; `takes` says which modifiers it allows.
+
+    `unique` and `ordered` are for rules that draw and are named here; the other modifiers are for all.
+    """
+
+    takes: ClassVar[frozenset[str]] = frozenset()
+
+
+class Id(Rule, frozen=True):
+    """The ESDH id of the row."""
+
+    id: Annotated[bool, _about("`true`: the row's id.", "`true`")]
+
+    def __post_init__(self) -> None:
+        """Refuse `id: false`."""
+        if not self.id:
+            raise ValueError("expected `true`; found false")
+
+
+class SequenceWords(_Words, frozen=True):
+    """Where a sequence starts."""
+
+    start: Annotated[int, Meta(ge=-(1 << 62), le=1 << 62, description="The number of the first row.")] = 1
+
+
+class Sequence(Rule, frozen=True):
+    """Numbers in the order of the rows, in the root and in fixed tables."""
+
+    sequence: Annotated[SequenceWords, _about("`start` + the row's number.")]
+
+
+class Value(Rule, frozen=True):
+    """The same value in every row."""
+
+    value: Annotated[
+        Label | Decimal,
+        _about("The value: text, a number, true or false.", "text, a number, `true` or `false`"),
+    ]
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse text with a control character."""
+        if isinstance(self.value, str) and _CONTROL.search(self.value):
+            yield ("value",), f"the text {shown(self.value)} has a control character; take it out"
+
+
+class Choice(Rule, frozen=True):
+    """One of several labels."""
+
+    takes: ClassVar = frozenset({"ordered"})
+
+    choice: Annotated[Labels, _about("Labels with their weights, a list of labels, or {by, of, else}.")]
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse labels that can't be chosen from."""
+        yield from _labels_refused(self.choice, ("choice",))
+
+
+_DRAWN: Final = frozenset({"ordered", "unique"})
+
+
+class Integer(Rule, frozen=True):
+    """Whole numbers."""
+
+    takes: ClassVar = _DRAWN
+
+    integer: Annotated[IntegerRange, _about("The range, and how its values are spread.")]
+
+
+class DecimalRule(Rule, frozen=True):
+    """Numbers with a fixed count of digits after the point."""
+
+    takes: ClassVar = _DRAWN
+
+    decimal: Annotated[DecimalRange, _about("The range, its scale, and how its values are spread.")]
+
+
+class Date(Rule, frozen=True):
+    """Dates."""
+
+    takes: ClassVar = _DRAWN
+
+    date: Annotated[DateRange, _about("The range, and how its values are spread, in days.")]
+
+
+class Timestamp(Rule, frozen=True):
+    """Timestamps in whole seconds of UTC."""
+
+    takes: ClassVar = frozenset({"ordered"})
+
+    timestamp: Annotated[DateRange, _about("The range, and how its values are spread, in seconds.")]
+
+
+class Pattern(Rule, frozen=True):
+    """Text of a pattern."""
+
+    takes: ClassVar = _DRAWN
+
+    pattern: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="Classes, literals and fixed repeats: `[A-Z]{2}-[0-9]{6}`.",
+        ),
+    ]
+
+
+class FakerWords(_Words, frozen=True, kw_only=True):
+    """The pool that a faker field draws from."""
+
+    provider: Annotated[Name, _about("A provider of our list, such as `company`.")]
+    locale: Annotated[
+        str,
+        Meta(
+            pattern="^[a-z]{2,3}(_[A-Za-z]{2,4})?$",
+            description="The locale, such as `de_DE`.",
+            extra={"expected": "a locale, such as `de_DE`"},
+        ),
+    ] = "en_US"
+    pool: Annotated[int, Meta(ge=1, le=100_000, description="How many values the pool has.")]
+
+
+class Faker(Rule, frozen=True):
+    """Values from a pool that Faker made once, by `esdh lock-plan`."""
+
+    takes: ClassVar = _DRAWN
+
+    faker: Annotated[FakerWords, _about("The pool: a provider, its locale, and how many values.")]
+
+
+class Expr(Rule, frozen=True):
+    """A value that is computed from others of the row, its parents, picks or siblings."""
+
+    expr: Annotated[Expression, _about("The expression.")]
+
+
+class Rollup(Rule, frozen=True):
+    """A value over the rows below."""
+
+    rollup: Annotated[Expression, _about("sum, count, min, max, first or last: `sum(transactions.amount)`.")]
+
+
+class Running(Rule, frozen=True):
+    """A value over the siblings up to this row."""
+
+    running: Annotated[Expression, _about("sum, count, min, max, first or last: `sum(amount)`.")]
+
+
+class Branch(_Words, frozen=True, kw_only=True):
+    """A branch of a case: a rule, and the condition for it; only the last has none."""
+
+    rule: Rule
+    when: Annotated[
+        Expression | None, _about("The condition; the first branch whose condition holds is taken.")
+    ] = None
+
+
+class Case(Rule, frozen=True):
+    """The first of several rules whose condition holds."""
+
+    takes: ClassVar = frozenset({"ordered"})
+
+    case: Annotated[list[Branch], Meta(min_length=1, description="The branches; the last has no `when`.")]
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse a branch without a condition before the last, and a last one with a condition."""
+        for number, branch in enumerate(self.case[:-1]):
+            if branch.when is None:
+                yield ("case", number), "only the last branch has no `when`; those before it need one"
+        if self.case[-1].when is not None:
+            yield (
+                ("case", len(self.case) - 1, "when"),
+                "the last branch has no `when`: it holds when no other does",
+            )
+
+
+class Modifiers(_Words, frozen=True):
+    """What a field may have beside its rule."""
+
+    missing: Annotated[Share | None, _about("The share of rows where the field is null.")] = None
+    when: Annotated[Expression | None, _about("Where this doesn't hold, the field is null.")] = None
+    unique: Annotated[bool, _about("No value comes twice.")] = False
+    ordered: Annotated[bool, _about("The siblings' values stand in ascending order.")] = False
+    description: Annotated[Text | None, _about("What the field means.")] = None
+    tags: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=63)]],
+        _about("Words for readers of the schema, such as `pii`."),
+    ] = []
+    stream: Annotated[Name | None, _about("The field's old name, so that a renaming changes no value.")] = (
+        None
+    )
+
+
+class Field(Modifiers, frozen=True, kw_only=True):
+    """A field: one rule with its modifiers. A plain text is an expression."""
+
+    rule: Rule
+
+
+_RULES: Final[tuple[type[Rule], ...]] = (
+    *(Id, Sequence, Value, Choice, Integer, DecimalRule, Date, Timestamp),
+    *(Pattern, Faker, Expr, Rollup, Running, Case),
+)
+_IN_BRANCHES: Final = frozenset(
+    {"value", "choice", "integer", "decimal", "date", "timestamp", "pattern", "faker", "expr"}
+)
+
+
+class Offer(NamedTuple):
+    """A rule that another package offers: what an entry point of the group `esdh.rules` names."""
+
+    words: type[Rule]
+    """A Struct with one key, the rule's word, which is the entry point's name too."""
+    column: Callable[..., Any]
+    """What compiles the rule: of its words and its place (`made.Place`), a `made.Made`, which makes columns of blocks."""
+
+
+# Tables
+
+
+class Pick(_Words, frozen=True):
+    """One row of another table, drawn for each row; its name stands for that row's columns."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "dependentSchemas": {
+            word: {"properties": dict.fromkeys(others, False)}
+            for word, others in {
+                "among": ("weight", "where", "distinct"),
+                "distinct": ("weight", "where"),
+            }.items()
+        }
+    }
+
+    from_: Annotated[Name, _about("A fixed table, a table that ships, or with `among` a table of rows.")] = (
+        msgspec.field(name="from")
+    )
+    weight: Annotated[Name | None, _about("The column of that table that says how often a row is drawn.")] = (
+        None
+    )
+    where: Annotated[
+        dict[Name, Reference] | None,
+        Meta(min_length=1, description="Columns of that table that equal coded fields of this row."),
+    ] = None
+    distinct: Annotated[bool, _about("Siblings draw different rows.")] = False
+    among: Annotated[
+        Literal["siblings", "earlier"] | None,
+        _about(
+            "`siblings`: rows of another table below the same parent; `earlier`: records before this one."
+        ),
+    ] = None
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse what doesn't go together."""
+        word = "among" if self.among else "distinct"
+        if self.among or self.distinct:
+            for other in ("weight", "where", "distinct"):
+                if other != word and getattr(self, other):
+                    yield (other,), f"`{word}` draws all rows alike; it takes no `{other}`"
+
+
+_TYPE = r"^(string|integer|boolean|date|timestamp|decimal\((?:[0-9]|1[0-8])\))$"
+_TYPE_WORDS = "string, integer, boolean, date, timestamp or decimal(s) with a scale s from 0 to 18"
+
+
+class FileRows(_Words, frozen=True):
+    """The rows of a fixed table, from a CSV file beside the plan."""
+
+    file: Annotated[str, Meta(min_length=1, max_length=200, description="The file, below the plan's folder.")]
+    types: Annotated[
+        dict[
+            Annotated[str, Meta(min_length=1, max_length=200)],
+            Annotated[str, Meta(pattern=_TYPE, extra={"expected": _TYPE_WORDS})],
+        ],
+        _about("The types of its columns; a column without one is a string."),
+    ] = {}
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse a file outside the plan's folder."""
+        if self.file.startswith("/") or re.search(r"\\|:|(^|/)\.\.(/|$)", self.file):
+            yield (
+                ("file",),
+                f"the file is below the plan's folder, such as `data/x.csv`; found {shown(self.file)}",
+            )
+
+
+class Table(_Words, frozen=True, kw_only=True):
+    """A table: the root (neither `rows` nor `per`), below another (`per`), or fixed (`rows`)."""
+
+    tolerant: ClassVar = True
+
+    rows: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_ROWS)] | FileRows | None,
+        _about(
+            "A fixed table: how many rows it has, or the file that they stand in.",
+            f"a number of rows from 1 to {MAX_ROWS:,}, or {{file, types}}",
+        ),
+    ] = None
+    per: Annotated[Name | None, _about("The table that this one hangs below.")] = None
+    count: Annotated[Count | None, _about("How many rows each parent has; exactly one if left out.")] = None
+    room: Annotated[
+        int | None,
+        Meta(
+            ge=1,
+            le=MAX_COUNT,
+            description="The most rows a parent may ever have, a power of two, so that counts can be raised later.",
+        ),
+    ] = None
+    key: Annotated[list[Name] | None, Meta(min_length=1, description="The fields of its primary key.")] = None
+    description: Annotated[Text | None, _about("What a row is.")] = None
+    stream: Annotated[Name | None, _about("The table's old name, so that a renaming changes no value.")] = (
+        None
+    )
+    pick: Annotated[dict[Name, Pick], _about("Rows of other tables that each row draws.")] = {}
+    fields: Annotated[dict[Name, Field], Meta(min_length=1, description="The fields, in order.")]
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse what is wrong with a table by itself."""
+        if self.rows is not None and self.per is not None:
+            yield ("per",), "a table has `rows` or `per`; this one has both"
+        for word in ("count", "room"):
+            if getattr(self, word) is not None and self.per is None:
+                yield (word,), f"`{word}` is for a table with `per`"
+        if isinstance(self.room, int) and self.room & (self.room - 1):
+            above = 1 << self.room.bit_length()
+            yield ("room",), f"expected a power of two; found {self.room}, near {above // 2} and {above}"
+        yield from _count_refused(self.count, ("count",))
+        yield from self._key_refused()
+        yield from self._names_refused()
+        yield from _streams_refused(_known(self.fields), ("fields",))
+
+    def _key_refused(self) -> Iterator[tuple[Path, str]]:
+        fields = _known(self.fields)
+        seen: set[str] = set()
+        for number, name in enumerate(self.key if isinstance(self.key, list) else []):
+            if name not in fields:
+                yield ("key", number), f"the table has no field {name!r}{near(name, fields)}"
+            elif name in seen:
+                yield ("key", number), f"the field {name!r} is given twice"
+            seen.add(name)
+
+    def _names_refused(self) -> Iterator[tuple[Path, str]]:
+        for name in _known(self.pick):
+            if name in _REFUSED_NAMES:
+                yield ("pick", name), f"{name!r} is a reserved word; give the pick another name"
+            elif name in _known(self.fields):
+                yield ("pick", name), f"{name!r} is a field of the table too; give the pick another name"
+        for name in _known(self.fields):
+            if name in _REFUSED_NAMES:
+                yield ("fields", name), f"{name!r} is a reserved word; give the field another name"
+            elif name == _MARKER:
+                yield ("fields", name), f"{name!r} is added to every table; take it out"
+
+
+def _known(mapping: Any) -> dict[Any, Any]:
+    """Return a mapping of a plan with faults, as far as it is one."""
+    return mapping if isinstance(mapping, dict) else {}
+
+
+def _streams_refused(named: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    """Refuse names that are equal in streams, of fields or tables."""
+    streams = {name: getattr(one, "stream", None) or name for name, one in named.items()}
+    holders: dict[str, list[str]] = {}
+    for name, stream in streams.items():
+        holders.setdefault(stream, []).append(name)
+    for name, stream in streams.items():
+        if stream != name and len(holders[stream]) > 1:
+            other = next(holder for holder in holders[stream] if holder != name)
+            told = f"{other!r} has the stream {stream!r} already; give another, or take it out"
+            yield (*path, name, "stream"), told
+
+
+_PACKAGE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+class Plan(_Words, frozen=True, kw_only=True):
+    """A plan: tables, their fields, and how they hang together."""
+
+    tolerant: ClassVar = True
+
+    esdh: Annotated[
+        Literal["plan/1"],
+        _about("The language and its version.", "`plan/1`, the language that this program reads"),
+    ]
+    name: Annotated[
+        str,
+        Meta(
+            pattern="^[a-z][a-z0-9_]{0,31}$",
+            description="The dataset's name.",
+            extra={"expected": _NAME_WORDS.replace("63", "32")},
+        ),
+    ]
+    version: Annotated[
+        int,
+        Meta(ge=1, le=9_999, description="The dataset's version; raise it when a value that stood changes."),
+    ]
+    description: Annotated[Text | None, _about("What the dataset is.")] = None
+    reference_date: Annotated[Day, _about("The day that `today` means.")]
+    license: Annotated[Text | None, _about("The licence of the data.")] = None
+    uses: Annotated[
+        list[Annotated[str, Meta(pattern=_PACKAGE, extra={"expected": "a package's name"})]],
+        _about("Installed packages whose rules the plan uses."),
+    ] = []
+    tables: Annotated[
+        dict[Name, Table], Meta(min_length=1, max_length=MAX_TABLES, description="The tables, in order.")
+    ]
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse what is wrong with how the tables hang together."""
+        for name in _known(self.tables):
+            if name in _REFUSED_NAMES or name in _REFUSED_TABLES:
+                yield ("tables", name), f"{name!r} is a reserved word; give the table another name"
+        yield from _streams_refused(_known(self.tables), ("tables",))
+        yield from self._roots_refused()
+        for name, table in self._tables():
+            above = self.ancestors(name)
+            for pick_name, pick in _known(table.pick).items():
+                path = ("tables", name, "pick", pick_name)
+                if pick_name in above:
+                    yield path, f"{pick_name!r} is a table above this one too; give the pick another name"
+                if isinstance(pick, Pick):
+                    yield from self._pick_refused(name, pick, (*path, "from"))
+
+    def _tables(self) -> list[tuple[str, Table]]:
+        """Return the tables of a plan that may have faults, as far as they are known."""
+        return [(name, one) for name, one in _known(self.tables).items() if isinstance(one, Table)]
+
+    def _roots_refused(self) -> Iterator[tuple[Path, str]]:
+        roots = [name for name, table in self._tables() if table.rows is None and table.per is None]
+        for name in roots[1:]:
+            yield (
+                ("tables", name),
+                f"{roots[0]!r} and {name!r} are both roots; all but one need `per` or `rows`",
+            )
+        if not roots and self._tables() and len(self._tables()) == len(self.tables):
+            yield ("tables",), "there is no root: one table has neither `per` nor `rows`"
+        for name, table in self._tables():
+            if isinstance(table.per, str) and table.per not in self.tables:
+                yield (
+                    ("tables", name, "per"),
+                    f"there is no table {table.per!r}{near(table.per, self.tables)}",
+                )
+            above = self.ancestors(name)
+            if above and above[-1] == name:
+                yield (
+                    ("tables", name, "per"),
+                    f"the table hangs below itself: {' below '.join([name, *above])}",
+                )
+
+    def _pick_refused(self, name: str, pick: Pick, path: Path) -> Iterator[tuple[Path, str]]:
+        source = pick.from_
+        if source not in self.tables:
+            known = [*self.tables, *([] if pick.among else SHIPPED_TABLES)]
+            if source not in known:
+                yield path, f"there is no table {source!r}{near(source, known)}"
+            return
+        table, own = self.tables[source], self.tables[name]
+        if not isinstance(table, Table):
+            return
+        if pick.among == "earlier":
+            if not self.is_root(source):
+                yield path, f"`among: earlier` draws from the root, which {source!r} isn't"
+        elif pick.among == "siblings":
+            if source == name or table.per is None or table.per != own.per:
+                yield (
+                    path,
+                    f"`among: siblings` draws from another table below the same parent, which {source!r} isn't",
+                )
+        elif not self.is_fixed(source):
+            yield path, f"a pick draws from a fixed table, which {source!r} isn't, or needs `among`"
+
+    def is_root(self, name: str) -> bool:
+        """Return whether a table is the root."""
+        return self.tables[name].per is None and self.tables[name].rows is None
+
+    def is_fixed(self, name: str) -> bool:
+        """Return whether a table is fixed, or below a fixed one."""
+        top = self.tables[[name, *self.ancestors(name)][-1]]
+        return not isinstance(top, Table) or top.rows is not None
+
+    def ancestors(self, name: str) -> list[str]:
+        """Return the tables above one, the nearest first; a cycle ends where it comes back to a table."""
+        above: dict[str, None] = {}
+        at = self.tables[name].per
+        while isinstance(at, str) and at in self.tables and at not in above and name not in above:
+            above[at] = None
+            at = getattr(self.tables[at], "per", None)
+        return list(above)
+
+
+# Reading
+
+
+class Source(NamedTuple):
+    """A plan with its document, which knows the places, and the rules that other packages offer to it."""
+
+    plan: Plan
+    document: Document
+    offers: dict[str, Offer]
+
+    def fault(self, path: Path, reason: str) -> Fault:
+        """Return a fault at a path of the plan, such as `("tables", "accounts", "fields", "type", "choice")`."""
+        return self.document.fault(path, reason)
+
+
+def parse_plan(text: str | bytes, file: str) -> Source:
+    """Return the plan that a text holds; `file` is how messages name it.
+
+    Raises PlanError with all faults of form.
+    """
+    return plan_of(read_yaml(text, file))
+
+
+def plan_of(document: Document) -> Source:
+    """Return the plan that a document holds. Raises PlanError with all faults of form."""
+    faults: list[Fault] = []
+    offers = _offers(document, faults)
+    rules = {_word(rule): rule for rule in (*_RULES, *(offer.words for offer in offers.values()))}
+    hooks = {Field: functools.partial(_field, rules), Branch: functools.partial(_branch, rules)}
+    converter = Converter(document, hooks)
+    plan = converter.take((), Plan)
+    faults += converter.faults
+    if faults:
+        raise PlanError(document.file, faults)
+    return Source(plan, document, offers)
+
+
+def _word(rule: type[Rule]) -> str:
+    return rule.__struct_encode_fields__[0]
+
+
+def _field(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any) -> Any:
+    """Read a field: a text, or a rule among its modifiers."""
+    if isinstance(value, str):
+        rule = converter.struct(path, Expr, {"expr": value})
+        return rule if rule is INVALID else Field(rule=rule)
+    if not isinstance(value, dict):
+        told = f"expected an expression, as text, or a rule; found {shown(value)}"
+        return converter.refuse(path, told)
+    rule, rest = _rule(rules, converter, path, value, Modifiers.__struct_fields__)
+    modifiers = converter.struct(path, Modifiers, rest, known=list(rules))
+    if rule is INVALID or modifiers is INVALID:
+        return INVALID
+    for word in ("unique", "ordered"):
+        if getattr(modifiers, word) and word not in rule.takes:
+            able = listed(f"`{name}`" for name, one in rules.items() if word in one.takes)
+            converter.refuse(
+                (*path, word), f"`{word}` is for {able}; this is `{_word(type(rule))}`", key=True
+            )
+    return Field(rule=rule, **{name: getattr(modifiers, name) for name in Modifiers.__struct_fields__})
+
+
+def _branch(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any) -> Any:
+    """Read a branch of a case: a rule, and `when`."""
+    if not isinstance(value, dict):
+        return converter.refuse(path, f"expected a rule with its `when`; found {shown(value)}")
+    able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in _RULES}
+    rule, rest = _rule(able, converter, path, value, ("when", *Modifiers.__struct_fields__))
+    for key in [
+        key for key in rest if key != "when" and (key in rules or key in Modifiers.__struct_fields__)
+    ]:
+        del rest[key]
+        rule = converter.refuse(
+            (*path, key), f"a branch is a rule with its `when`; it can't have `{key}`", key=True
+        )
+    condition = converter.struct(path, _Condition, rest, known=list(able))
+    return INVALID if rule is INVALID or condition is INVALID else Branch(rule=rule, when=condition.when)
+
+
+class _Condition(_Words, frozen=True):
+    """The key of a branch beside its rule."""
+
+    when: Annotated[Expression | None, _about("The condition.")] = None
+
+
+def _rule(
+    rules: Mapping[str, type[Rule]],
+    converter: Converter,
+    path: Path,
+    value: dict[Any, Any],
+    modifiers: tuple[str, ...],
+) -> tuple[Any, dict[Any, Any]]:
+    """Return the one rule among the keys of a mapping, or INVALID, and the keys beside it."""
+    words = [word for word in value if word in rules]
+    rest = {key: inner for key, inner in value.items() if key not in words}
+    if len(words) > 1:
+        return converter.refuse(
+            (*path, words[1]), f"one rule is taken at a place; this has {listed(words, 'and')}", key=True
+        ), rest
+    if not words:
+        if all(key in modifiers for key in rest):  # else a key is unknown, and is told with its near match
+            converter.refuse(path, f"there is no rule; give one of {listed(rules)}")
+        return INVALID, rest
+    return converter.struct(path, rules[words[0]], {words[0]: value[words[0]]}), rest
+
+
+def _offers(document: Document, faults: list[Fault]) -> dict[str, Offer]:
+    """Return the rules of the packages that a plan names under `uses`; nothing else is loaded."""
+    uses = document.content.get("uses") if isinstance(document.content, dict) else None
+    if not isinstance(uses, list):
+        return {}
+    points: dict[str, list[metadata.EntryPoint]] = {}
+    for point in metadata.entry_points(group=RULES_GROUP):
+        if point.dist is not None:
+            points.setdefault(_normal(point.dist.name), []).append(point)
+    offers: dict[str, Offer] = {}
+    for number, name in enumerate(uses):
+        if not isinstance(name, str) or re.search(_PACKAGE, name) is None:
+            continue  # which is told where the plan's keys are read
+        path = ("uses", number)
+        if _normal(name) not in points:
+            hint = near(_normal(name), points)
+            faults.append(
+                document.fault(path, f"no installed package {name!r} offers rules; install it{hint}")
+            )
+        whys = [(point.name, _offered(point, offers)) for point in points.get(_normal(name), ())]
+        faults += [document.fault(path, f"the rule {word!r} of {name!r} {why}") for word, why in whys if why]
+    return offers
+
+
+def _offered(point: metadata.EntryPoint, offers: dict[str, Offer]) -> str | None:
+    """Add what an entry point offers; return why it can't be taken, None if it is."""
+    if point.name in offers or point.name in map(_word, _RULES):
+        return "is there already; two packages can't offer one"
+    try:
+        offer = point.load()
+    except (ImportError, AttributeError) as error:
+        return f"can't be loaded: {error}"
+    if not _is_offer(offer, point.name):
+        return f"is no Offer with a Rule of the one key {point.name!r}"
+    offers[point.name] = offer
+    return None
+
+
+def _is_offer(offer: object, word: str) -> bool:
+    return (
+        isinstance(offer, Offer)
+        and issubclass(offer.words, Rule)
+        and offer.words.__struct_encode_fields__ == (word,)
+        and word not in Modifiers.__struct_fields__
+    )
+
+
+def _normal(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+# The JSON Schema
+
+
+def json_schema(offers: Mapping[str, Offer] | None = None) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of plan files, with the rules that are offered besides ours."""
+    rules = [*_RULES, *(offer.words for offer in (offers or {}).values())]
+    able = [rule for rule in rules if _word(rule) in _IN_BRANCHES or rule not in _RULES]
+    definitions = Definitions()
+    definitions.of(Plan)
+    schemas = definitions.schemas
+    field = _ruled(definitions, rules, fields_of(Modifiers))
+    schemas["Field"] = {"description": Field.__doc__, "anyOf": [definitions.of(Expression), field]}
+    schemas["Branch"] = {"description": Branch.__doc__} | _ruled(definitions, able, fields_of(_Condition))
+    del schemas["Rule"]  # which stands for all of them in Field and Branch
+    return {
+        "$schema": DIALECT,
+        "title": "ESDH plan",
+        **schemas.pop("Plan"),
+        "$defs": dict(sorted(schemas.items())),
+    }
+
+
+def _ruled(
+    definitions: Definitions, rules: list[type[Rule]], beside: Mapping[str, FieldKind]
+) -> dict[str, Any]:
+    """Return the schema of a mapping with exactly one of the rules, and keys beside it."""
+    words = {word: field for rule in rules for word, field in fields_of(rule).items()}
+    return {
+        "type": "object",
+        "properties": definitions.properties({**words, **beside}),
+        "oneOf": [{"required": [word]} for word in words],
+        "additionalProperties": False,
+    }
