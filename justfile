@@ -4,21 +4,32 @@
 default:
     @just --list
 
-# Format, lint, types, layers and lock, without changing anything
+# Format, lint, types, layers, lock and the page of the Python API, without changing anything
 check: check-lock
     uv run ruff format --check .
     uv run ruff check .
     uv run mypy
     uv run lint-imports
+    uv run python scripts/docs.py --check
+
+# Write docs/PYTHON_API.md from the docstrings
+docs:
+    uv run python scripts/docs.py
 
 # Format and mend what ruff can
 fix *args:
     uv run ruff format .
     uv run ruff check --fix {{ args }} .
 
-# Run the tests (not tests/perf)
+# Run the tests (not tests/perf) on every core
+[positional-arguments]
 test *args:
-    uv run pytest {{ args }}
+    uv run pytest -n auto --dist worksteal "$@"
+
+# Run the tests five times in random order, beside a load on every core
+[positional-arguments]
+steady *args:
+    uv run python scripts/steady.py "$@"
 
 # Kill a run at a hundred drawn moments, where `just test` kills it at ten
 torture *args:
@@ -51,6 +62,26 @@ lookups *args:
 # Check that esdh-core alone, as a wheel in an environment of its own, gives Structs without Arrow
 core-alone:
     uv run --isolated --no-project --with ./packages/esdh-core python scripts/core_alone.py
+
+# Test what must hold without docstrings and plain asserts; pytest's own asserts stay, being rewritten
+optimized *args:
+    uv run python -OO -m pytest -W "ignore:assertions not in test modules:pytest.PytestConfigWarning" tests/golden tests/core tests/manifest tests/proof/test_verify.py tests/export/test_workers.py {{ args }}
+
+# Test with the lowest versions that are declared, on Python 3.11
+lowest:
+    uv run --no-project scripts/environments.py lowest
+
+# Test what must hold on every installed Python that is supported, or on those that are named
+pythons *versions:
+    uv run --no-project scripts/environments.py pythons {{ versions }}
+
+# Install from built wheels with pip, as the README says
+wheels:
+    uv run --no-project scripts/environments.py wheels
+
+# Run the commands for outside tools of docs/CLI_USAGE.md, with the packages that they name and no more
+guides:
+    uv run --no-project scripts/environments.py guides
 
 # Write requirements.txt from a fresh resolution
 lock:

@@ -15,7 +15,7 @@ Run from anywhere in the repository::
     uv run --no-project scripts/build_lookups.py           # write the tables
     uv run --no-project scripts/build_lookups.py --check   # compare, write nothing
 
-The tables are written to ``packages/esdh-core/src/esdh_core/lookups``, one JSON
+The tables are written to ``packages/esdh-core/src/esdh_core/datasets/v0_1/lookups``, one JSON
 file each, one row per line. The same inputs give the same bytes: the inputs are
 the pinned packages above and the hand-made files in ``scripts/curated``.
 A changed table means a new dataset version.
@@ -39,7 +39,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 CURATED = ROOT / "scripts" / "curated"
-LOOKUPS = ROOT / "packages" / "esdh-core" / "src" / "esdh_core" / "lookups"
+LOOKUPS = ROOT / "packages" / "esdh-core" / "src" / "esdh_core" / "datasets" / "v0_1" / "lookups"
 RENEW = "uv run --no-project scripts/build_lookups.py"
 
 Row = list[Any]

@@ -1,10 +1,11 @@
 """A snapshot in a process of its own that strikes at a chosen moment: a step, or a byte, is the last it takes.
 
-    python faults.py FOLDER kill|count STEP BYTE RESUME
+    python faults.py FOLDER kill|count STEP BYTE RESUME MOUNTED
 
 A step is a sync, a rename, a removal or a new file or folder: whatever a run does to the disk but write. The
 process kills itself before step STEP, or in the middle of the write that holds byte BYTE; `count` prints the
-steps of a whole run by their names, and the number of its bytes, instead.
+steps of a whole run by their names, and the number of its bytes, instead. MOUNTED says whether the folder passes for a
+mount point.
 """
 
 import os
@@ -14,10 +15,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import esdh_export.storage.local
 import msgspec
 from esdh_export import SnapshotRequest, WrittenSnapshot, write_snapshot
-from esdh_export.files import HashedFile
+from esdh_export.io.hashed_file import HashedFile
 
 __all__ = ["EARLIER", "REQUEST", "write"]
 
@@ -75,4 +78,5 @@ def _main(folder: Path, what: str, last_step: int, last_byte: int, resume: bool)
 
 if __name__ == "__main__":
     given = sys.argv
-    _main(Path(given[1]), given[2], int(given[3]), int(given[4]), given[5] == "True")
+    with patch.object(esdh_export.storage.local, "is_mount_point", return_value=given[6] == "True"):
+        _main(Path(given[1]), given[2], int(given[3]), int(given[4]), given[5] == "True")

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from esdh_core import ENTITIES, generate_bundle, generate_columns, plan_json
-from esdh_export import BlockArrays, SnapshotRequest, block_digest, entity_digest, write_snapshot
+from esdh_core import DEFAULT_DATASET, ENTITIES, generate_bundle, generate_columns
+from esdh_export import EncodedBlock, SnapshotRequest, entity_digest, write_snapshot
 from esdh_proof import judge
 
 FOLDER = Path(__file__).parent / "golden"
@@ -25,11 +25,11 @@ def records() -> bytes:
 
 def content() -> bytes:
     """Return the content digest of each entity over the first million records of the default seed."""
-    blocks: dict[str, list[bytes]] = {entity.plural: [] for entity in ENTITIES}
+    blocks: dict[str, list[bytes]] = {entity.name: [] for entity in ENTITIES}
     for start in range(0, 1_000_000, 65_536):
-        block = BlockArrays(generate_columns(start, min(65_536, 1_000_000 - start)))
+        block = EncodedBlock(generate_columns(start, min(65_536, 1_000_000 - start)))
         for entity in ENTITIES:
-            blocks[entity.plural].append(block_digest(block.digests(entity)))
+            blocks[entity.name].append(block.digest_of(entity))
     return _pretty({plural: entity_digest(digests) for plural, digests in blocks.items()})
 
 
@@ -42,7 +42,7 @@ def manifest() -> bytes:
 
 GOLDENS = {
     "records.json": records,
-    "plan.json": plan_json,
+    "plan.json": lambda: DEFAULT_DATASET.plan_json,
     "content_1000000.json": content,
     "snapshot_manifest_v0_1.json": manifest,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from esdh_core.rules import Entity
+from esdh_core import Table
 from esdh_export import array_digest, block_digest, entity_digest, schema
 
 BLOCK = 65_536
@@ -34,9 +34,9 @@ def _csv_row(row: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def read(folder: Path, entity: Entity, name: str) -> pa.Table:
+def read(folder: Path, entity: Table, name: str) -> pa.Table:
     """Return an entity's rows out of one format."""
-    files = parts(folder / f"{entity.plural}_v0_1.{name}") if name != "json" else []
+    files = parts(folder / f"{entity.name}_v0_1.{name}") if name != "json" else []
     rows: list[dict[str, Any]] = []
     if name == "parquet":
         return pa.concat_tables([pq.read_table(file) for file in files])
@@ -48,7 +48,7 @@ def read(folder: Path, entity: Entity, name: str) -> pa.Table:
         rows = [_typed(json.loads(line)) for file in files for line in file.read_text("utf-8").splitlines()]
     else:
         document = json.loads((folder / "dataset_v0_1.json").read_text("utf-8"))
-        rows = [_typed(row) for row in document[entity.plural]]
+        rows = [_typed(row) for row in document[entity.name]]
     return pa.Table.from_pylist(rows, schema=schema(entity))
 
 

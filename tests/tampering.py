@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from esdh_core import ENTITIES, REFERENCE_DATE, entity_named
+from esdh_core import DEFAULT_DATASET, ENTITIES, REFERENCE_DATE
 from esdh_export import render_descriptors, schema
 from esdh_manifest import (
     SUMS_NAME,
     Manifest,
     decode_manifest,
     encode_manifest,
-    list_bytes,
+    entry_of,
     render_readme,
     sha256sums,
 )
@@ -39,14 +39,14 @@ def manifest_of(folder: Path) -> Manifest:
 
 def edit_rows(folder: Path, plural: str, name: str, edit: Edit) -> None:
     """Edit the rows of an entity in one format in place, in the spelling of the writers."""
-    rows = read(folder, entity_named(plural), name).to_pylist()
+    rows = read(folder, DEFAULT_DATASET.table(plural), name).to_pylist()
     edit(rows)
     write_rows(folder, plural, name, rows)
 
 
 def write_rows(folder: Path, plural: str, name: str, rows: list[Row]) -> None:
     """Write rows of an entity in one format over its file, in the spelling of the writers."""
-    entity = entity_named(plural)
+    entity = DEFAULT_DATASET.table(plural)
     path = folder / f"{plural}_v0_1.{name}"
     if name == "parquet":
         target = schema(entity, seed=manifest_of(folder).seed)
@@ -66,9 +66,9 @@ def write_rows(folder: Path, plural: str, name: str, rows: list[Row]) -> None:
         document = json.loads(path.read_text("utf-8"))
         parts = [f'{{"metadata":{_json(document["metadata"])}']
         for each in ENTITIES:
-            if each.plural in document:
-                kept = rows if each.plural == plural else document[each.plural]
-                parts.append(f'"{each.plural}":[\n' + ",\n".join(map(_json, kept)) + "\n]")
+            if each.name in document:
+                kept = rows if each.name == plural else document[each.name]
+                parts.append(f'"{each.name}":[\n' + ",\n".join(map(_json, kept)) + "\n]")
         path.write_text(",".join(parts) + "}\n", "utf-8")
 
 
@@ -79,7 +79,7 @@ def _json(value: object) -> str:
 def count(rows: list[Row], plural: str) -> dict[str, dict[str, int]]:
     """Return the statistics of rows, counted one by one."""
     counts: dict[str, dict[str, int]] = {}
-    for statistic in entity_named(plural).statistics:
+    for statistic in DEFAULT_DATASET.table(plural).statistics:
         values = [row[statistic.field] for row in rows]
         if statistic.name == "ages":
             values = [full_years(born, REFERENCE_DATE) for born in values]
@@ -102,7 +102,7 @@ def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = 
     if recount:
         content, stats = dict(manifest.content), dict(manifest.stats)
         for plural in manifest.record_counts:
-            table = read(folder, entity_named(plural), source)
+            table = read(folder, DEFAULT_DATASET.table(plural), source)
             content[plural], stats[plural] = digest(table), count(table.to_pylist(), plural)
         manifest = msgspec.structs.replace(manifest, content=content, stats=stats)
     listed = {}
@@ -111,15 +111,15 @@ def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = 
         rows = was.rows
         if recount and rows is not None:
             plural, _, name = path.partition("_v0_1.")
-            rows = len(read(folder, entity_named(plural), name))
-        listed[path] = list_bytes(data, rows)
+            rows = len(read(folder, DEFAULT_DATASET.table(plural), name))
+        listed[path] = entry_of(data, rows)
     manifest = msgspec.structs.replace(manifest, checksums=listed)
-    for path, descriptor in render_descriptors(manifest).items():
+    for path, descriptor in render_descriptors(manifest, DEFAULT_DATASET).items():
         (folder / path).write_bytes(descriptor)
-        manifest.checksums[path] = list_bytes(descriptor)
+        manifest.checksums[path] = entry_of(descriptor)
     readme = render_readme(manifest)
     (folder / README).write_bytes(readme)
-    manifest.checksums[README] = list_bytes(readme)
+    manifest.checksums[README] = entry_of(readme)
     encoded = encode_manifest(manifest)
     (folder / MANIFEST).write_bytes(encoded)
-    (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: list_bytes(encoded)}))
+    (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: entry_of(encoded)}))

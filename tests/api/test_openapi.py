@@ -20,7 +20,6 @@ HEADERS = {"X-API-Key": KEY.encode().decode("latin-1")}  # as WSGI hands over th
 # The same cases on every run: no failure that comes and goes with a random draw.
 conformance = settings(
     derandomize=True,
-    deadline=None,
     max_examples=150,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),

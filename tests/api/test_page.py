@@ -16,11 +16,11 @@ import msgspec
 import pytest
 from browser import Visit, chromium, find_chromium
 from esdh_core import (
+    DEFAULT_DATASET,
     DEFAULT_SEED,
     MAX_RECORDS,
     encode_id,
     generate_bundle,
-    plan,
     reproduce_record,
 )
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -165,7 +165,7 @@ def test_page_says_that_its_data_is_synthetic(visit: Visit) -> None:
     """The head of the page says that all data is synthetic, with the app's and the data's version."""
     head = visit.open().get_by_role("banner")
     expect(head).to_contain_text("All data is synthetic")
-    expect(head).to_contain_text(f"dataset version {plan().dataset_version}")
+    expect(head).to_contain_text(f"dataset version {DEFAULT_DATASET.plan.dataset_version}")
 
 
 @pytest.mark.parametrize("entity", ["vehicle", "profile"])
@@ -319,7 +319,7 @@ def test_pictures_count_the_rows(visit: Visit) -> None:
     )
     twenties = sum("1994-06-01" < each.date_of_birth.isoformat() <= "2004-06-01" for each in bundle.persons)
     assert f"20s: {twenties}," in pictures["Ages of 200 records"]
-    declared = plan().entities[0].statistics
+    declared = DEFAULT_DATASET.plan.entities[0].statistics
     assert [5, 2] == [
         page.locator(f"#picture-{name} .tick").count() for name in ("states", "lines_of_business")
     ], declared
@@ -587,7 +587,7 @@ def test_plan_is_shown_field_by_field(visit: Visit) -> None:
     """The plan's view has every field with its type, rule, distribution and source."""
     page = visit.open("#plan")
     rows = page.get_by_role("table", name="The plan's fields").locator("tbody tr")
-    fields = [(entity.name, field) for entity in plan().entities for field in entity.fields]
+    fields = [(entity.name, field) for entity in DEFAULT_DATASET.plan.entities for field in entity.fields]
     expect(rows).to_have_count(len(fields))
     for row, (entity, field) in zip(rows.all_text_contents(), fields, strict=True):
         expected = [f"{entity}.{field.name}", field.type, field.rule, field.distribution, field.source]
@@ -600,7 +600,7 @@ def test_plan_is_filtered_by_entity_and_text(visit: Visit) -> None:
     page = visit.open("#plan")
     names = page.locator("#plan-table tbody th code")
     page.locator("#view-plan").get_by_label("Vehicles").check()
-    vehicle = next(entity for entity in plan().entities if entity.name == "vehicle")
+    vehicle = next(entity for entity in DEFAULT_DATASET.plan.entities if entity.name == "vehicle")
     expect(names).to_have_text([f"vehicle.{field.name}" for field in vehicle.fields])
     page.get_by_label("Find").fill("49 CFR 565.15")
     expect(names).to_have_text(["vehicle.vin"])

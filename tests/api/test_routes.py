@@ -26,7 +26,7 @@ def generate(client: FlaskClient, name: str, **window: object) -> Any:
 def test_health(client: FlaskClient) -> None:
     """/healthz tells versions, defaults, the steps of the plan, and what is asked of a client."""
     answer = client.get("/healthz")
-    steps = [f"{entity.name}.{field}" for entity in ENTITIES for field in entity.fields]
+    steps = [f"{table.entity}.{field}" for table in ENTITIES for field in table.fields]
     assert answer.json == {
         "status": "ok",
         "dataset_version": "v0.1",
@@ -170,8 +170,8 @@ def test_record_is_json_only(client: FlaskClient) -> None:
 def test_plan_is_that_of_the_command_line(client: FlaskClient) -> None:
     """/plan gives exactly the bytes that plan_sha256 is of."""
     answer = client.get("/plan")
-    assert esdh_core.plan_json() == answer.data
-    assert esdh_core.plan_sha256() == hashlib.sha256(answer.data).hexdigest()
+    assert esdh_core.DEFAULT_DATASET.plan_json == answer.data
+    assert esdh_core.DEFAULT_DATASET.plan_sha256 == hashlib.sha256(answer.data).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The server as a process: its start, its stop, and what it refuses before the app sees it."""
 
 import contextlib
+import errno
 import http.client
 import json
 import re
@@ -13,6 +14,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from esdh_api.server import hold_back
 from serving import PYTHON, STOPS_WITHIN, Server, environment, serving
 
 PERSON_0 = "7325de0f-b0c4-806c-8636-3e3a1bdbceb4"
@@ -101,6 +103,21 @@ def test_request_under_way_finishes_first(number: signal.Signals) -> None:
         assert (7, 2) == (document["seed"], document["record_count"])
         assert 0 == server.process.wait(STOPS_WITHIN)
         assert [200] == [line["status"] for line in server.log()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can hold connections back")
+def test_no_connection_is_completed_that_would_be_reset() -> None:
+    """A listener that is held back has the connections that were made before, and the kernel makes no others."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as late:
+        address = listener.getsockname()
+        with socket.create_connection(address):
+            hold_back(listener)
+            listener.setblocking(False)
+            late.setblocking(False)
+            assert errno.EINPROGRESS == late.connect_ex(address)
+            listener.accept()[0].close()
+            with pytest.raises(BlockingIOError):
+                listener.accept()
 
 
 def test_request_that_was_sent_is_answered() -> None:

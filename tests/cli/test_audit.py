@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from esdh_cli.main import main
-from esdh_core import plan_sha256
+from esdh_core import DEFAULT_DATASET
 from esdh_manifest import Gates, Stats
-from esdh_proof import AuditError, Trail, gates
+from esdh_proof import AuditError, AuditLog, gates
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_generate_is_logged() -> None:
         "dataset_version": "v0.1",
         "seed": 20240601,
         "records": 200,
-        "plan_sha256": plan_sha256(),
+        "plan_sha256": DEFAULT_DATASET.plan_sha256,
         "content": manifest["content"],
     }
     assert ["written", "unchanged", "refused"] == [line["outcome"] for line in lines]
@@ -172,13 +172,13 @@ def test_interrupted_verification_is_logged(tmp_path: Path, number: signal.Signa
 
 def test_interrupt_while_the_line_is_written_comes_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C after the work, while its line is written, neither loses the line nor denies the work."""
-    append = Trail.append
+    append = AuditLog.append
 
-    def struck(trail: Trail, **line: Any) -> str:
+    def struck(trail: AuditLog, **line: Any) -> str:
         os.kill(os.getpid(), signal.SIGINT)
         return append(trail, **line)
 
-    monkeypatch.setattr(Trail, "append", struck)
+    monkeypatch.setattr(AuditLog, "append", struck)
     before = signal.getsignal(signal.SIGINT)
     assert 0 == run("generate-snapshot", "--output-dir", "s", *LOG).exit_code
     assert ("written", before) == (told()[0], signal.getsignal(signal.SIGINT))
@@ -229,7 +229,7 @@ def test_work_that_could_not_be_logged_is_told(monkeypatch: pytest.MonkeyPatch) 
     def full(*_args: Any, **_kwargs: Any) -> None:
         raise AuditError("the disk is full")
 
-    monkeypatch.setattr(Trail, "append", full)
+    monkeypatch.setattr(AuditLog, "append", full)
     result = run("generate-snapshot", "--output-dir", "s", *LOG)
     assert (1, "Error: the run ended (written) but is not logged: the disk is full\n") == (
         result.exit_code,

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from esdh_cli.commands import generate_snapshot as command
 from esdh_cli.main import main
+from esdh_core.datasets import catalog
 
 ID = "7b847f8b-0bf6-8164-86ee-1e9155a80ffc"
 
@@ -29,13 +30,10 @@ def generate(folder: Path, *args: str) -> Result:
 
 def test_constants_equal_the_libraries() -> None:
     """What the command line repeats, so that help stays light, is what the libraries say."""
-    assert esdh_core.DEFAULT_SEED == command.DEFAULT_SEED
-    assert esdh_core.DEFAULT_RECORDS == command.DEFAULT_RECORDS
-    assert esdh_core.MAX_SEED == command.MAX_SEED
-    assert esdh_core.MAX_RECORDS == command.MAX_RECORDS
-    assert esdh_export.DEFAULT_SHARD_ROWS == command.DEFAULT_SHARD_ROWS
+    assert esdh_core.DEFAULT_DATASET.default_shard_rows == command.DEFAULT_SHARD_ROWS
+    assert esdh_core.DEFAULT_DATASET.dataset_version == catalog.VERSION
     assert list(esdh_export.FORMATS) == list(command.FORMATS)
-    names = {name: entity.plural for entity in esdh_core.ENTITIES for name in (entity.plural, entity.name)}
+    names = {name: entity.name for entity in esdh_core.ENTITIES for name in (entity.name, entity.entity)}
     assert names == command.ENTITIES
 
 
@@ -249,7 +247,7 @@ def test_show_plan_in_every_form() -> None:
     assert "first_name" in run("show-plan").stdout
     assert run("show-plan", "--format", "markdown").stdout.startswith("# Generation plan")
     out = run("show-plan", "--format", "json").stdout_bytes
-    assert esdh_core.plan_sha256() == hashlib.sha256(out).hexdigest()
+    assert esdh_core.DEFAULT_DATASET.plan_sha256 == hashlib.sha256(out).hexdigest()
     assert out == run("show-plan", "--json").stdout_bytes
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from esdh_core.division import divided
+from esdh_core.division import divmod_array
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -15,6 +15,6 @@ def test_divided_is_divmod(kind: type[np.integer], data: st.DataObject) -> None:
     most = int(np.iinfo(kind).max)
     values = data.draw(arrays.arrays(kind, st.integers(0, 20), elements=st.integers(0, most)))
     by = data.draw(st.integers(1, most))
-    for expected, actual in zip(np.divmod(values, kind(by)), divided(values, by), strict=True):
+    for expected, actual in zip(np.divmod(values, kind(by)), divmod_array(values, by), strict=True):
         assert expected.tolist() == actual.tolist()
         assert expected.dtype == actual.dtype

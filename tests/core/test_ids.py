@@ -5,13 +5,13 @@ import uuid
 import numpy as np
 import pytest
 from esdh_core import IdError, RecordId, RequestError, canonical_id, decode_id, encode_id
-from esdh_core.ids import ENTITY_NUMBERS, invert, permute
+from esdh_core.permutations import permute, unpermute
 from hypothesis import given
 from hypothesis import strategies as st
 
 SEEDS = st.integers(0, 2**53 - 1)
 INDICES = st.integers(0, 2**33 - 1)
-ENTITIES = st.sampled_from(sorted(ENTITY_NUMBERS))
+ENTITIES = st.sampled_from(["person", "profile", "vehicle"])
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_permutation_is_inverted(seed: int, indices: list[int]) -> None:
     """A permuted index stays below 2^36 and gives back its index."""
     permuted = permute(seed, "vehicle.vin", np.array(indices, dtype=np.uint64))
     assert int(permuted.max()) < 2**36
-    assert indices == invert(seed, "vehicle.vin", permuted).tolist()
+    assert indices == unpermute(seed, "vehicle.vin", permuted).tolist()

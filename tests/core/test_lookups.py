@@ -3,8 +3,8 @@
 from importlib.resources import files
 
 import pytest
+from esdh_core.datasets.v0_1.lookups import load
 from esdh_core.errors import LookupTableError
-from esdh_core.lookups import load
 
 READ_AS_SPECIAL = {
     "none",
@@ -23,7 +23,9 @@ READ_AS_SPECIAL = {
     "infinity",
 }
 NAMES = sorted(
-    f.name.removesuffix(".json") for f in files("esdh_core.lookups").iterdir() if f.name.endswith(".json")
+    f.name.removesuffix(".json")
+    for f in files("esdh_core.datasets.v0_1.lookups").iterdir()
+    if f.name.endswith(".json")
 )
 
 

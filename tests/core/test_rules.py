@@ -7,13 +7,22 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from esdh_core import ENTITIES, Bundle, Person, Profile, Vehicle, generate_bundle, generate_columns
-from esdh_core.columns import Coded, FixedText, Vocabulary
-from esdh_core.lookups import load
-from esdh_core.persons import PERSON, license_index
-from esdh_core.rules import Block, Entity
-from esdh_core.streams import high
-from esdh_core.vehicles import vin_index
+from esdh_core import (
+    DEFAULT_DATASET,
+    ENTITIES,
+    Bundle,
+    Person,
+    Profile,
+    Vehicle,
+    generate_bundle,
+    generate_columns,
+)
+from esdh_core.columns import Categorical, Categories, FixedText
+from esdh_core.dataset import Block, Table
+from esdh_core.datasets.v0_1.lookups import load
+from esdh_core.datasets.v0_1.persons import PERSONS, license_index
+from esdh_core.datasets.v0_1.vehicles import vin_index
+from esdh_core.streams import high32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -205,48 +214,49 @@ def test_any_window_is_part_of_a_longer_one(seed: int, start: int, count: int, b
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
-def test_every_field_stands_alone(entity: Entity) -> None:
+def test_every_field_stands_alone(entity: Table) -> None:
     """A field made without any other field of its entity has the same values: dropping one changes none."""
-    whole = entity.columns(Block(seed=7, start=100, count=50))
+    whole = entity.columns(Block(DEFAULT_DATASET, seed=7, start=100, count=50))
     for rule in entity.rules:
-        assert whole[rule.name].tolist() == rule.column(Block(seed=7, start=100, count=50)).tolist(), (
-            rule.name
-        )
+        assert (
+            whole[rule.name].tolist()
+            == rule.column(Block(DEFAULT_DATASET, seed=7, start=100, count=50)).tolist()
+        ), rule.name
 
 
 def test_added_field_changes_no_other() -> None:
     """An entity with one more random field has the same values in all others."""
-    fields = [(name, Any) for name in PERSON.fields]
-    wider = Entity("person", "persons", msgspec.defstruct("Wider", [("nickname", Any), *fields]))
+    fields = [(name, Any) for name in PERSONS.fields]
+    wider = Table("persons", msgspec.defstruct("Wider", [("nickname", Any), *fields]), "Wider.")
 
     @wider.rule("nickname", "A nickname", streams=("person.nickname",))
-    def nickname(block: Block) -> Coded:
-        return Coded(
-            (high(block.draws("person.nickname")) & np.uint32(1)).astype(np.int32), Vocabulary(["Al", "Bo"])
+    def nickname(block: Block) -> Categorical:
+        return Categorical(
+            (high32(block.draws("person.nickname")) & np.uint32(1)).astype(np.int32), Categories(["Al", "Bo"])
         )
 
-    for rule in PERSON.rules:
+    for rule in PERSONS.rules:
         wider.rule(rule.name, rule.text)(rule.column)
-    before = PERSON.columns(Block(seed=7, start=0, count=50))
-    after = wider.columns(Block(seed=7, start=0, count=50))
+    before = PERSONS.columns(Block(DEFAULT_DATASET, seed=7, start=0, count=50))
+    after = wider.columns(Block(DEFAULT_DATASET, seed=7, start=0, count=50))
     assert ["nickname", *before] == list(after)
     assert all(column.tolist() == after[name].tolist() for name, column in before.items())
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
-def test_declared_streams_are_the_streams_drawn(entity: Entity) -> None:
+def test_declared_streams_are_the_streams_drawn(entity: Table) -> None:
     """The streams that rules declare are those that are drawn, each once."""
-    block = Block(seed=7, start=0, count=5)
+    block = Block(DEFAULT_DATASET, seed=7, start=0, count=5)
     for each in ENTITIES:
         each.columns(block)
     declared = [stream for each in ENTITIES for rule in each.rules for stream in rule.streams]
     assert sorted(declared) == sorted(block.streams)
-    assert all(stream.startswith(f"{entity.name}.") for rule in entity.rules for stream in rule.streams)
+    assert all(stream.startswith(f"{entity.entity}.") for rule in entity.rules for stream in rule.streams)
 
 
 def test_rule_for_an_unknown_field_is_refused() -> None:
     """A rule needs a field of the Struct that has none yet, and every field needs a rule."""
-    entity = Entity("person", "persons", msgspec.defstruct("Two", [("a", str), ("b", str)]))
+    entity = Table("persons", msgspec.defstruct("Two", [("a", str), ("b", str)]), "Two.")
     with pytest.raises(TypeError, match="no field 'c'"):
         entity.rule("c", "none")
     with pytest.raises(TypeError, match="no rule for a, b"):

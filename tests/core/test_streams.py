@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from esdh_core.streams import Choice, draws, high, key_word, low, uniform
+from esdh_core.choices import Choice
+from esdh_core.streams import bounded, draws, high32, key_word, low32
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import draw, philox4x64_10, weighted
@@ -54,13 +55,13 @@ def test_any_range_is_part_of_a_longer_one(seed: int, start: int, before: int, c
 def test_halves_of_a_draw() -> None:
     """The upper and the lower half of a draw are its 32-bit words."""
     words = np.array([0x0123456789ABCDEF], dtype=np.uint64)
-    assert (high(words).tolist(), low(words).tolist()) == ([0x01234567], [0x89ABCDEF])
+    assert (high32(words).tolist(), low32(words).tolist()) == ([0x01234567], [0x89ABCDEF])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2**32))
 def test_uniform_is_the_contract_formula(bits: int, below: int) -> None:
-    """A uniform choice below k is (hi * k) >> 32."""
-    assert [(bits * below) >> 32] == uniform(np.array([bits], dtype=np.uint32), below).tolist()
+    """A bounded choice below k is (hi * k) >> 32."""
+    assert [(bits * below) >> 32] == bounded(np.array([bits], dtype=np.uint32), below).tolist()
 
 
 GROUPS = st.lists(st.lists(st.integers(0, 5000), min_size=1, max_size=40).filter(any), min_size=1, max_size=6)

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from esdh_core import generate_bundle, plan
+from esdh_core import DEFAULT_DATASET, generate_bundle
 from esdh_core.plan import EntityPlan
 from esdh_export import DESCRIPTORS, SnapshotRequest, render_descriptors, write_snapshot
-from esdh_manifest import Manifest, decode_manifest, list_bytes
+from esdh_manifest import Manifest, decode_manifest, entry_of
 
 NAMES = ("datapackage.json", "croissant.json")
-PLANS = plan().entities
+PLANS = DEFAULT_DATASET.plan.entities
 
 
 def manifest_of(folder: Path) -> Manifest:
@@ -52,7 +52,7 @@ def test_registry_names_both() -> None:
 def test_read_back_manifest_renders_the_same_bytes(snapshot: Path) -> None:
     """The manifest that lists descriptors and README renders the descriptors that stand in the folder."""
     assert {name: (snapshot / name).read_bytes() for name in NAMES} == render_descriptors(
-        manifest_of(snapshot)
+        manifest_of(snapshot), DEFAULT_DATASET
     )
 
 
@@ -64,14 +64,14 @@ def test_partial_snapshot_renders_the_same_bytes(tmp_path: Path, request_: Snaps
     """So does the manifest of a snapshot of one entity, or of the JSON document alone."""
     write_snapshot(tmp_path / "s", request_)
     found = {name: (tmp_path / "s" / name).read_bytes() for name in NAMES}
-    assert found == render_descriptors(manifest_of(tmp_path / "s"))
+    assert found == render_descriptors(manifest_of(tmp_path / "s"), DEFAULT_DATASET)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_descriptor_is_listed(snapshot: Path, name: str) -> None:
     """The manifest, SHA256SUMS and the README name a descriptor, and it is no table."""
     manifest = manifest_of(snapshot)
-    listed = list_bytes((snapshot / name).read_bytes())
+    listed = entry_of((snapshot / name).read_bytes())
     assert name == manifest.files[name.removesuffix(".json")]
     assert listed == manifest.checksums[name]
     assert f"{listed.sha256}  {name}\n" in (snapshot / "SHA256SUMS").read_text()
@@ -246,7 +246,7 @@ def test_identifier_is_of_the_data(tmp_path: Path, snapshots: dict[str, Path]) -
 def test_edited_manifest_renders_something_else(snapshot: Path, emptied: str) -> None:
     """A manifest that lacks what a descriptor needs renders all the same, to other bytes."""
     edited = msgspec.structs.replace(manifest_of(snapshot), **{emptied: {}})
-    for name, data in render_descriptors(edited).items():
+    for name, data in render_descriptors(edited, DEFAULT_DATASET).items():
         assert (snapshot / name).read_bytes() != data
 
 

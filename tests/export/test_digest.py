@@ -5,8 +5,8 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 from esdh_core import ENTITIES, generate_bundle, generate_columns
-from esdh_export import BlockArrays, array_digest, block_digest, entity_digest
-from esdh_export.digest import column_digest
+from esdh_export import EncodedBlock, array_digest, block_digest, entity_digest
+from esdh_export.encoding.digest import column_digest
 from oracles import content_digest
 
 
@@ -14,21 +14,19 @@ def test_digest_equals_the_oracle() -> None:
     """The digest of every entity, over more than one block, is what the contract's words give."""
     count = 65_536 + 40
     bundle = generate_bundle(count, 3)
-    blocks = [BlockArrays(generate_columns(start, n, 3)) for start, n in ((0, 65_536), (65_536, 40))]
+    blocks = [EncodedBlock(generate_columns(start, n, 3)) for start, n in ((0, 65_536), (65_536, 40))]
     for entity in ENTITIES:
-        rows = getattr(bundle, entity.plural)
+        rows = getattr(bundle, entity.name)
         columns = [[getattr(row, name) for row in rows] for name in entity.fields]
-        assert content_digest(columns) == entity_digest(
-            block_digest(block.digests(entity)) for block in blocks
-        )
+        assert content_digest(columns) == entity_digest(block.digest_of(entity) for block in blocks)
 
 
 @pytest.mark.parametrize("count", [1, 300, 20_000])
 def test_digest_of_a_column_is_that_of_its_array(count: int) -> None:
     """Every kind of column, in few rows and in many, has the digest of the Arrow array of its values."""
-    block = BlockArrays(generate_columns(7, count, 4))
+    block = EncodedBlock(generate_columns(7, count, 4))
     for entity in ENTITIES:
-        for name, column in block.columns[entity.plural].items():
+        for name, column in block.columns[entity.name].items():
             plain = pa.array(column.tolist(), block.array(column).type)
             assert array_digest(plain) == column_digest(column), name
             assert array_digest(block.array(column)) == column_digest(column), name

@@ -11,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import faults
 import pytest
 from esdh_export import SnapshotRequest, WrittenSnapshot, write_snapshot
-from esdh_manifest import decode_manifest, files_below
+from esdh_manifest import decode_manifest, files_below, snapshot_files
 
 KILLS = int(os.environ.get("ESDH_KILLS", "10")) // 2
 NEVER = 10**12
@@ -27,10 +28,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def struck(
-    folder: Path, what: str, *, step: int = NEVER, byte: int = NEVER, resume: bool = False
+    folder: Path,
+    what: str,
+    *,
+    step: int = NEVER,
+    byte: int = NEVER,
+    resume: bool = False,
+    mounted: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run the snapshot in a process of its own that kills itself at a step or a byte."""
-    command = [sys.executable, faults.__file__, str(folder), what, str(step), str(byte), str(resume)]
+    given = folder, what, step, byte, resume, mounted
+    command = [sys.executable, faults.__file__, *map(str, given)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -71,7 +79,13 @@ def test_killed_run_loses_nothing(
         shutil.copytree(earlier, folder)
     for resume in (False, True)[: draw.randint(1, 2)]:
         at = draw.randrange(len(extent[0]) if kind == "step" else extent[1])
-        done = struck(folder, "kill", **{kind: at}, resume=resume)
+        done = struck(
+            folder,
+            "kill",
+            step=at if kind == "step" else NEVER,
+            byte=at if kind == "byte" else NEVER,
+            resume=resume,
+        )
         assert done.returncode in (-9, 0), done.stderr  # 0: it had less to do than a run from the start
         standing = folder if folder.exists() else tmp_path / ".s.esdh-previous"
         if standing.exists():
@@ -83,18 +97,55 @@ def test_killed_run_loses_nothing(
     assert ["s"] == [path.name for path in tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize("rename", [0, 1])
+@pytest.mark.parametrize("rename", [0, 1, 2, 3])
 @pytest.mark.parametrize("after", [0, 1], ids=["before", "after"])
 def test_run_killed_at_a_rename_is_repaired(
     tmp_path: Path, rename: int, after: int, earlier: Path, extent: tuple[list[str], int]
 ) -> None:
-    """Killed before, between or after the two renames, a run leaves the earlier snapshot or the new one, whole."""
+    """Killed before, between or after the renames that try and that do it, a run leaves the earlier or the new one, whole."""
     folder = tmp_path / "s"
     shutil.copytree(earlier, folder)
     step = [at for at, name in enumerate(extent[0]) if name == "rename"][rename] + after
     assert -9 == struck(folder, "kill", step=step).returncode
-    standing = faults.REQUEST if rename and after else faults.EARLIER
+    standing = faults.REQUEST if (rename, after) == (3, 1) else faults.EARLIER
     assert not write_snapshot(folder, standing).written
+    assert ["s"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.fixture(scope="module")
+def commit(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, int]:
+    """The first and the last step by which a run moves its files into a mount point."""
+    folder = tmp_path_factory.mktemp("commit")
+    *steps, _ = struck(folder, "count", mounted=True).stdout.split()
+    renames = [at for at, name in enumerate(steps) if name == "rename"]
+    return renames[0], renames[-1]
+
+
+@pytest.mark.parametrize("moment", ["first", *range(KILLS), "last", "done"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_run_killed_in_a_mount_point_is_repaired(
+    tmp_path: Path,
+    moment: str | int,
+    resume: bool,
+    whole: dict[str, bytes],
+    commit: tuple[int, int],
+) -> None:
+    """Killed as it moves its files into a mount point, a run leaves no manifest, or all; the next ends with all."""
+    first, last = commit
+    drawn = random.Random(str(moment)).randint(first, last)
+    step = {"first": first, "last": last, "done": last + 1}.get(str(moment), drawn)
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "lost+found").mkdir()
+    assert -9 == struck(folder, "kill", step=step, mounted=True).returncode
+    held = {path: (folder / path).read_bytes() for path in snapshot_files(folder)}
+    if moment == "done":
+        assert whole == held
+    else:
+        assert "snapshot_manifest_v0_1.json" not in held
+    with patch("esdh_export.storage.local.is_mount_point", return_value=True):
+        assert (moment != "done") == faults.write(folder, resume=resume).written
+    assert whole == {path: (folder / path).read_bytes() for path in files_below(folder) - {"lost+found"}}
     assert ["s"] == [path.name for path in tmp_path.iterdir()]
 
 
@@ -136,7 +187,7 @@ def test_finished_parts_are_not_written_again(kept: Path, whole: dict[str, bytes
     [
         "snapshot/persons_v0_1.csv/part-00001.csv",
         "snapshot/profiles_v0_1.parquet/part-00000.parquet",
-        "sections/vehicles-00002.json",
+        "fragments/vehicles-00002.json",
         "reports/00001.json",
     ],
 )

@@ -7,8 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from esdh_export import files
-from esdh_export.files import Behind, HashedFile, new_file, new_large_file
+from esdh_export.io import direct_io
+from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.hashed_file import HashedFile, new_file, new_large_file
 
 SIZES = [0, 1, 4_095, 4_096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5_000_000]
 
@@ -24,11 +25,13 @@ def pieces(size: int) -> list[bytes]:
 def test_large_file_holds_what_was_written(size: int, hashed_behind: bool, tmp_path: Path) -> None:
     """A large file of any size, whole sectors or not, has the bytes, the size and the SHA-256 that were written."""
     data = b"".join(pieces(size))
-    with new_large_file(tmp_path / "folder" / "file", behind=Behind(2) if hashed_behind else None) as file:
+    with new_large_file(
+        tmp_path / "folder" / "file", background=BackgroundQueue(2) if hashed_behind else None
+    ) as file:
         for piece in pieces(size):
             file.write(piece)
     assert data == (tmp_path / "folder" / "file").read_bytes()
-    listed = file.listed(None)
+    listed = file.entry(None)
     assert (hashlib.sha256(data).hexdigest(), size) == (listed.sha256, listed.bytes)
 
 
@@ -45,11 +48,11 @@ def test_large_file_where_the_cache_cant_be_passed(tmp_path: Path, monkeypatch: 
         return write(descriptor, view)
 
     monkeypatch.setattr(os, "write", refusing)
-    with new_large_file(tmp_path / "refused", behind=Behind(2)) as file:
+    with new_large_file(tmp_path / "refused", background=BackgroundQueue(2)) as file:
         file.write(data)
     monkeypatch.undo()
-    monkeypatch.setattr(files, "_cache", lambda _, *, on: False)  # noqa: ARG005 - as it is called
-    with new_large_file(tmp_path / "cached", behind=Behind(2)) as file:
+    monkeypatch.setattr(direct_io, "_use_page_cache", lambda _, *, on: False)  # noqa: ARG005 - as it is called
+    with new_large_file(tmp_path / "cached", background=BackgroundQueue(2)) as file:
         file.write(data)
     assert [data, data] == [(tmp_path / name).read_bytes() for name in ("refused", "cached")]
 
@@ -59,7 +62,7 @@ def test_write_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     data = b"".join(pieces(3_000_000))
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, view: write(descriptor, view[:10_001]))
-    with new_large_file(tmp_path / "file", behind=Behind(2)) as file:
+    with new_large_file(tmp_path / "file", background=BackgroundQueue(2)) as file:
         file.write(data)
     monkeypatch.undo()
     assert data == (tmp_path / "file").read_bytes()
@@ -75,9 +78,9 @@ def test_error_of_the_disk_reaches_the_caller(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     file = (
-        new_large_file(tmp_path / "file", behind=Behind(2))
+        new_large_file(tmp_path / "file", background=BackgroundQueue(2))
         if large
-        else new_file(tmp_path / "file", behind=Behind(2))
+        else new_file(tmp_path / "file", background=BackgroundQueue(2))
     )
     monkeypatch.setattr(file, "_put", full)
     with pytest.raises(OSError, match="No space"), file:
@@ -124,7 +127,7 @@ def test_full_disk_behind_a_large_file_reaches_the_caller(
 def test_abandoned_file_leaves_no_thread(tmp_path: Path) -> None:
     """A file that is left by an exception ends its threads, and later writes go nowhere."""
     threads = threading.active_count()
-    file = new_large_file(tmp_path / "file", behind=Behind(2))
+    file = new_large_file(tmp_path / "file", background=BackgroundQueue(2))
 
     def interrupted() -> None:
         with file:
@@ -141,7 +144,7 @@ def test_abandoned_file_leaves_no_thread(tmp_path: Path) -> None:
 def test_calls_are_made_in_order() -> None:
     """Calls behind the caller are made one after another, in order, and all have been after `wait`."""
     made: list[int] = []
-    behind = Behind(3)
+    behind = BackgroundQueue(3)
     for number in range(100):
         behind.call(made.append, number)
     behind.wait()

@@ -24,8 +24,7 @@ import pyarrow.dataset as pa_dataset
 import pyarrow.parquet as pq
 import pytest
 import vininfo
-from esdh_core import ENTITIES, generate_bundle
-from esdh_core.rules import Entity
+from esdh_core import ENTITIES, Table, generate_bundle
 from esdh_export import SnapshotRequest, write_snapshot
 from frictionless import Package, Report
 
@@ -57,9 +56,9 @@ def copy(tmp_path: Path, snapshots: dict[str, Path]) -> Path:
     return Path(shutil.copytree(snapshots["whole"], tmp_path / "copy"))
 
 
-def rows_of(entity: Entity, records: int = RECORDS) -> list[tuple[Any, ...]]:
+def rows_of(entity: Table, records: int = RECORDS) -> list[tuple[Any, ...]]:
     """Return an entity's rows straight from the generator."""
-    return [msgspec.structs.astuple(row) for row in getattr(generate_bundle(records), entity.plural)]
+    return [msgspec.structs.astuple(row) for row in getattr(generate_bundle(records), entity.name)]
 
 
 def command(name: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -190,18 +189,18 @@ class TestMlcroissant:
     pytestmark = croissant_warnings
 
     @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
-    def test_record_sets_are_the_generators_rows(self, snapshot: Path, entity: Entity) -> None:
+    def test_record_sets_are_the_generators_rows(self, snapshot: Path, entity: Table) -> None:
         """Every record of a record set, from files or from sets of parts, is the generator's, joins included."""
-        records = list(mlc.Dataset(snapshot / "croissant.json").records(entity.plural))
-        assert [f"{entity.plural}/{field}" for field in entity.fields] == list(records[0])
+        records = list(mlc.Dataset(snapshot / "croissant.json").records(entity.name))
+        assert [f"{entity.name}/{field}" for field in entity.fields] == list(records[0])
         assert rows_of(entity) == [values(record) for record in records]
 
     @pytest.mark.parametrize("extension", ["csv", "json", "ndjson"])
     @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
-    def test_record_sets_of_every_format(self, tmp_path: Path, entity: Entity, extension: str) -> None:
+    def test_record_sets_of_every_format(self, tmp_path: Path, entity: Table, extension: str) -> None:
         """A snapshot of one format alone gives the same records."""
         write_snapshot(tmp_path / "s", SnapshotRequest(records=20, formats=(extension,)))
-        records = mlc.Dataset(tmp_path / "s" / "croissant.json").records(entity.plural)
+        records = mlc.Dataset(tmp_path / "s" / "croissant.json").records(entity.name)
         assert rows_of(entity, 20)[:5] == [values(record) for record in islice(records, 5)]
 
     def test_edited_file_is_refused(self, copy: Path) -> None:
@@ -216,23 +215,23 @@ class TestMlcroissant:
 # --- readers, with the schema that the Data Package supplies -----------------------------------------
 
 
-def supplied(folder: Path, entity: Entity) -> Types:
+def supplied(folder: Path, entity: Table) -> Types:
     """Return the names and types that the snapshot's Data Package gives an entity's columns."""
     resources = json.loads((folder / "datapackage.json").read_bytes())["resources"]
-    schema = next(each["schema"] for each in resources if each["name"].startswith(f"{entity.plural}-csv"))
+    schema = next(each["schema"] for each in resources if each["name"].startswith(f"{entity.name}-csv"))
     return {field["name"]: field["type"] for field in schema["fields"]}
 
 
-def source(folder: Path, entity: Entity, extension: str) -> tuple[Path, str]:
+def source(folder: Path, entity: Table, extension: str) -> tuple[Path, str]:
     """Return the file or folder of a table, and a pattern that matches its file or its parts."""
-    path = folder / f"{entity.plural}_v0_1.{extension}"
+    path = folder / f"{entity.name}_v0_1.{extension}"
     return path, str(path / f"*.{extension}") if path.is_dir() else str(path)
 
 
 DUCKDB = {"string": "VARCHAR", "date": "DATE", "integer": "BIGINT"}
 
 
-def with_duckdb(folder: Path, entity: Entity, extension: str) -> Read:
+def with_duckdb(folder: Path, entity: Table, extension: str) -> Read:
     """Read a table with DuckDB; a folder by its pattern."""
     columns = {name: DUCKDB[kind] for name, kind in supplied(folder, entity).items()}
     struct = ", ".join(f"{name} {kind}" for name, kind in columns.items())
@@ -243,8 +242,8 @@ def with_duckdb(folder: Path, entity: Entity, extension: str) -> Read:
         "ndjson": f"FROM read_json('{pattern}', format = 'newline_delimited', columns = {columns})",
         "json": (
             "SELECT unnest(record, recursive := true) FROM (SELECT unnest("
-            f"{entity.plural}) AS record FROM read_json('{folder / 'dataset_v0_1.json'}', "
-            f"columns = {{'{entity.plural}': 'STRUCT({struct})[]'}}))"
+            f"{entity.name}) AS record FROM read_json('{folder / 'dataset_v0_1.json'}', "
+            f"columns = {{'{entity.name}': 'STRUCT({struct})[]'}}))"
         ),
     }[extension]
     with duckdb.connect() as connection:
@@ -257,7 +256,7 @@ def with_duckdb(folder: Path, entity: Entity, extension: str) -> Read:
 POLARS = {"string": pl.String, "date": pl.Date, "integer": pl.Int64}
 
 
-def with_polars(folder: Path, entity: Entity, extension: str) -> Read:
+def with_polars(folder: Path, entity: Table, extension: str) -> Read:
     """Read a table with Polars; a folder by its pattern, lazily."""
     schema = {name: POLARS[kind] for name, kind in supplied(folder, entity).items()}
     _, pattern = source(folder, entity, extension)
@@ -266,16 +265,16 @@ def with_polars(folder: Path, entity: Entity, extension: str) -> Read:
         "csv": lambda: pl.scan_csv(pattern, schema=schema).collect(),
         "ndjson": lambda: pl.scan_ndjson(pattern, schema=schema).collect(),
         "json": lambda: (
-            pl.read_json(folder / "dataset_v0_1.json", schema={entity.plural: pl.List(pl.Struct(schema))})
-            .explode(entity.plural)
-            .unnest(entity.plural)
+            pl.read_json(folder / "dataset_v0_1.json", schema={entity.name: pl.List(pl.Struct(schema))})
+            .explode(entity.name)
+            .unnest(entity.name)
         ),
     }[extension]()
     names = {kind: name for name, kind in POLARS.items()}
     return {name: names[type(kind)] for name, kind in frame.schema.items()}, frame.rows()
 
 
-def with_pandas(folder: Path, entity: Entity, extension: str) -> Read:
+def with_pandas(folder: Path, entity: Table, extension: str) -> Read:
     """Read a table with pandas, part by part where it has no reader of folders."""
     types = supplied(folder, entity)
     dates = [name for name, kind in types.items() if kind == "date"]
@@ -292,7 +291,7 @@ def with_pandas(folder: Path, entity: Entity, extension: str) -> Read:
         ),
         "ndjson": lambda: pd.concat([pd.read_json(part, lines=True, dtype=dtypes) for part in parts]),
         "json": lambda: pd.DataFrame(
-            json.loads((folder / "dataset_v0_1.json").read_bytes())[entity.plural]
+            json.loads((folder / "dataset_v0_1.json").read_bytes())[entity.name]
         ).astype(dtypes),
     }[extension]()
     if extension != "parquet":  # pandas reads dates from Parquet as Python's own, from text as timestamps
@@ -309,7 +308,7 @@ def with_pandas(folder: Path, entity: Entity, extension: str) -> Read:
 ARROW = {"string": pa.string(), "date": pa.date32(), "integer": pa.int64()}
 
 
-def with_arrow(folder: Path, entity: Entity, extension: str) -> Read:
+def with_arrow(folder: Path, entity: Table, extension: str) -> Read:
     """Read a table as an Arrow data set: one of a file, or of a folder."""
     schema = pa.schema([(name, ARROW[kind]) for name, kind in supplied(folder, entity).items()])
     path, _ = source(folder, entity, extension)
@@ -329,7 +328,7 @@ def with_arrow(folder: Path, entity: Entity, extension: str) -> Read:
     ]
 
 
-READERS: list[tuple[Callable[[Path, Entity, str], Read], str]] = [
+READERS: list[tuple[Callable[[Path, Table, str], Read], str]] = [
     (reader, extension)
     for reader in (with_duckdb, with_polars, with_pandas, with_arrow)
     for extension in ("parquet", "csv", "ndjson", "json")
@@ -342,7 +341,7 @@ READERS: list[tuple[Callable[[Path, Entity, str], Read], str]] = [
 )
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 def test_readers_agree_with_the_generator(
-    snapshot: Path, entity: Entity, reader: Callable[[Path, Entity, str], Read], extension: str
+    snapshot: Path, entity: Table, reader: Callable[[Path, Table, str], Read], extension: str
 ) -> None:
     """Each tool reads each format, one file or parts, to the supplied types and the generator's very values."""
     types, rows = reader(snapshot, entity, extension)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from esdh_export import GateError, Prefix, SnapshotRequest, TargetError, located, write_snapshot
-from esdh_export.remote import _limited, _Stream, asking
-from esdh_export.workers import WorkerPool
+from esdh_export import GateError, Prefix, SnapshotRequest, TargetError, locate, write_snapshot
+from esdh_export.execution.worker_pool import WorkerPool
+from esdh_export.storage.object_store import _limited, _Stream, asking
 from esdh_manifest import GateCheck, Gates, files_below
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
@@ -77,10 +77,10 @@ def put(uri: str, name: str, data: bytes) -> None:
 def test_objects_are_the_files_of_a_local_snapshot(prefix: str, tmp_path: Path) -> None:
     """A snapshot on the store has the bytes of one in a folder, and left untouched is told from written."""
     write_snapshot(tmp_path / "s", SMALL)
-    assert write_snapshot(located(prefix), SMALL).written
+    assert write_snapshot(locate(prefix), SMALL).written
     assert local(tmp_path / "s") == contents(prefix)
-    assert not write_snapshot(located(prefix), SMALL).written
-    assert not write_snapshot(located(f"{prefix}/"), SMALL).written
+    assert not write_snapshot(locate(prefix), SMALL).written
+    assert not write_snapshot(locate(f"{prefix}/"), SMALL).written
 
 
 def test_workers_write_straight_to_the_store(prefix: str, tmp_path: Path) -> None:
@@ -90,26 +90,26 @@ def test_workers_write_straight_to_the_store(prefix: str, tmp_path: Path) -> Non
     )
     write_snapshot(tmp_path / "s", request)
     with WorkerPool(2) as pool:
-        write_snapshot(located(prefix), request, executor=pool)
+        write_snapshot(locate(prefix), request, executor=pool)
     assert local(tmp_path / "s") == contents(prefix)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_prefix_that_is_not_empty_is_refused(prefix: str, overwrite: bool) -> None:
     """Another snapshot, a damaged one, an unfinished one and somebody's object are refused, and stay."""
-    write_snapshot(located(prefix), SMALL)
+    write_snapshot(locate(prefix), SMALL)
     before = contents(prefix)
     with pytest.raises(TargetError, match=r"holds another snapshot .* name an empty prefix"):
-        write_snapshot(located(prefix), SnapshotRequest(records=21), overwrite=overwrite)
+        write_snapshot(locate(prefix), SnapshotRequest(records=21), overwrite=overwrite)
     assert before == contents(prefix)
     put(prefix, "persons_v0_1.csv", before["persons_v0_1.csv"].replace(b"Personal", b"personal"))
     with pytest.raises(TargetError, match=r"damaged: persons_v0_1\.csv is of SHA-256"):
-        write_snapshot(located(prefix), SMALL, overwrite=overwrite)
+        write_snapshot(locate(prefix), SMALL, overwrite=overwrite)
     put(prefix, "notes.txt", b"mine")
     with pytest.raises(TargetError, match=r"holds 'notes\.txt' beside a snapshot"):
-        write_snapshot(located(prefix), SMALL, overwrite=overwrite)
+        write_snapshot(locate(prefix), SMALL, overwrite=overwrite)
     with pytest.raises(TargetError, match=r"no snapshot_manifest_v0_1\.json, so it is no snapshot"):
-        write_snapshot(located(prefix.removesuffix("/prefix")), SMALL, overwrite=overwrite)
+        write_snapshot(locate(prefix.removesuffix("/prefix")), SMALL, overwrite=overwrite)
 
 
 def test_run_that_fails_leaves_no_snapshot(prefix: str) -> None:
@@ -119,10 +119,10 @@ def test_run_that_fails_leaves_no_snapshot(prefix: str) -> None:
         raise ArithmeticError
 
     with pytest.raises(ArithmeticError):
-        write_snapshot(located(prefix), SMALL, gate=gate)  # type: ignore[arg-type] # it never returns
+        write_snapshot(locate(prefix), SMALL, gate=gate)  # type: ignore[arg-type] # it never returns
     assert "snapshot_manifest_v0_1.json" not in contents(prefix)
     with pytest.raises(TargetError, match="or one that was never finished; remove what is there"):
-        write_snapshot(located(prefix), SMALL)
+        write_snapshot(locate(prefix), SMALL)
 
 
 def test_refusal_says_what_stays(prefix: str) -> None:
@@ -142,7 +142,7 @@ def test_refusal_says_what_stays(prefix: str) -> None:
     )
     gates = Gates(verdict="failed", level=1e-6, checks=[check])
     with pytest.raises(GateError, match=r"stay in .* without a manifest"):
-        write_snapshot(located(prefix), SMALL, gate=lambda _: gates)
+        write_snapshot(locate(prefix), SMALL, gate=lambda _: gates)
     assert "snapshot_manifest_v0_1.json" not in contents(prefix)
     assert "persons_v0_1.csv" in contents(prefix)
 
@@ -150,14 +150,14 @@ def test_refusal_says_what_stays(prefix: str) -> None:
 def test_resume_needs_a_folder(prefix: str) -> None:
     """--resume into a prefix is refused in words."""
     with pytest.raises(TargetError, match="--resume"):
-        write_snapshot(located(prefix), SMALL, resume=True)
+        write_snapshot(locate(prefix), SMALL, resume=True)
 
 
 @pytest.mark.parametrize("user", [f"id:{SECRET}@", "id@"])
 def test_credentials_in_the_uri_are_refused_unsaid(user: str) -> None:
     """A URI with credentials is refused, and the message doesn't repeat them."""
     with pytest.raises(TargetError, match="environment") as refused:
-        located(f"s3://{user}bucket/prefix")
+        locate(f"s3://{user}bucket/prefix")
     assert SECRET not in str(refused.value)
 
 
@@ -165,15 +165,15 @@ def test_credentials_in_the_uri_are_refused_unsaid(user: str) -> None:
 def test_unknown_place_is_refused(uri: str) -> None:
     """A URI that Arrow's file systems don't know is refused without its query."""
     with pytest.raises(TargetError, match="Arrow's file systems know") as refused:
-        located(uri)
+        locate(uri)
     assert SECRET not in str(refused.value)
 
 
 def test_file_uri_is_a_folder(tmp_path: Path) -> None:
     """A file URI is the local folder, with all its guarantees; so is what has no scheme."""
-    assert tmp_path / "a b" == located(f"file://{tmp_path}/a%20b")
-    assert Path("some/folder") == located("some/folder")
-    assert isinstance(located("s3://bucket/prefix?region=eu-west-1"), Prefix)
+    assert tmp_path / "a b" == locate(f"file://{tmp_path}/a%20b")
+    assert Path("some/folder") == locate("some/folder")
+    assert isinstance(locate("s3://bucket/prefix?region=eu-west-1"), Prefix)
 
 
 @pytest.mark.usefixtures("prefix")
@@ -223,9 +223,7 @@ def test_silent_store_can_be_interrupted(silent: socket.socket, number: signal.S
 @pytest.mark.usefixtures("silent")
 def test_silent_store_is_given_up() -> None:
     """A store without a first answer in time is told in one sentence, with exit status 1; --quiet says only that."""
-    code = (
-        "from esdh_export import remote\nfrom esdh_cli.__main__ import run\nremote._FIRST_ANSWER = 0.5\nrun()"
-    )
+    code = "from esdh_export.storage import object_store as remote\nfrom esdh_cli.__main__ import run\nremote._FIRST_ANSWER = 0.5\nrun()"
     command_line = [sys.executable, "-c", code, "generate-snapshot", "--output-dir", "s3://b/x", "--quiet"]
     done = subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from esdh_core import ENTITIES, generate_bundle, generate_columns
-from esdh_core.columns import Coded, Column, FixedText, Integer, Joined, Vocabulary
-from esdh_core.rules import Entity
+from esdh_core import ENTITIES, Table, generate_bundle, generate_columns
+from esdh_core.columns import Categorical, Categories, Column, Concat, FixedText, Integer
+from esdh_export.encoding.pieces import Dialect
+from esdh_export.encoding.rows import RowRenderer, texts
 from esdh_export.formats.csv import CSV
 from esdh_export.formats.ndjson import NDJSON
-from esdh_export.rendering import Dialect, RowRenderer, texts
 
 AWKWARD = ["plain", "comma,inside", 'quote"inside', "line\nbreak", "café \u2028", "back\\slash", "\x1f", None]
 
@@ -34,11 +34,11 @@ def expected_ndjson(rows: list[dict[str, Any]]) -> str:
 def awkward_columns(count: int) -> dict[str, Column]:
     """Return columns of every kind with text that needs quotes, escapes or nulls."""
     at = np.arange(count, dtype=np.int32) % len(AWKWARD)
-    words = Coded(at, Vocabulary(AWKWARD))
-    some = Coded(at % 7, Vocabulary(AWKWARD[:7]))
+    words = Categorical(at, Categories(AWKWARD))
+    some = Categorical(at % 7, Categories(AWKWARD[:7]))
     number = Integer(at + 5, 5, 5 + len(AWKWARD))
     fixed = FixedText(np.full((count, 3), ord("z"), dtype=np.uint8))
-    joined = Joined((number, " ", some))
+    joined = Concat((number, " ", some))
     return {
         "a": words,
         "b": fixed,
@@ -46,7 +46,7 @@ def awkward_columns(count: int) -> dict[str, Column]:
         "d": fixed,
         "e": number,
         "f": words,
-        "g": Joined((number, "-", number)),
+        "g": Concat((number, "-", number)),
     }
 
 
@@ -76,14 +76,14 @@ def test_awkward_values(count: int) -> None:
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 @pytest.mark.parametrize("count", [0, 3, 30_000])
-def test_rows_of_each_entity(entity: Entity, count: int) -> None:
+def test_rows_of_each_entity(entity: Table, count: int) -> None:
     """Few rows and many, which are rendered in different ways, give what the standard library gives."""
-    records = getattr(generate_bundle(count, 5), entity.plural)
+    records = getattr(generate_bundle(count, 5), entity.name)
     rows = []
     for record in records:
         row = {name: getattr(record, name) for name in entity.fields}
         rows.append({k: v.isoformat() if k == "date_of_birth" else v for k, v in row.items()})
-    columns = generate_columns(0, count, 5)[entity.plural]
+    columns = generate_columns(0, count, 5)[entity.name]
     assert expected_csv(rows).encode() == b"".join(RowRenderer(CSV).render(columns))
     ndjson = RowRenderer(NDJSON)
     assert expected_ndjson(rows).encode() == b"".join(ndjson.render(columns))
@@ -96,8 +96,8 @@ def test_renderer_takes_blocks_of_any_kind() -> None:
         for count in (5, 9_000, 8_192, 20_000, 0):
             at = np.arange(count) % len(words)
             columns: dict[str, Column] = {
-                "a": Coded(at, Vocabulary(words)),
-                "b": Coded(at, Vocabulary(words)),
+                "a": Categorical(at, Categories(words)),
+                "b": Categorical(at, Categories(words)),
             }
             expected = "".join(f"{words[n]},{words[n]}\n" for n in at.tolist())
             assert expected == b"".join(renderer.render(columns)).decode()
@@ -107,17 +107,26 @@ def test_renderer_takes_blocks_of_any_kind() -> None:
 @pytest.mark.parametrize("count", [5_000, 5_003])
 def test_texts_of_few_distinct_values(distinct: int, count: int) -> None:
     """However many rows are taken as one, the texts are those of the rows, in their order."""
-    vocabulary = Vocabulary([chr(ord("a") + code % 26) * (code % 7 + 1) for code in range(distinct)] * 2)
-    column = Coded(np.random.default_rng(1).integers(0, len(vocabulary), count), vocabulary)
+    vocabulary = Categories([chr(ord("a") + code % 26) * (code % 7 + 1) for code in range(distinct)] * 2)
+    column = Categorical(np.random.default_rng(1).integers(0, len(vocabulary), count), vocabulary)
     expected = "".join(str(value) for value in column.tolist())
     assert expected == b"".join(texts(column)).decode()
 
 
+@pytest.mark.parametrize("count", [3, 5_000])
+def test_null_is_each_dialects_own(count: int) -> None:
+    """A null among numbers, which every dialect spells alike, is nothing in CSV and `null` in JSON."""
+    valid = np.arange(count) > 0
+    column = Integer(np.arange(count) % 7, 0, 6, valid)
+    rows = [b"".join(RowRenderer(dialect).render({"n": column})) for dialect in (CSV, NDJSON, CSV)]
+    assert [b"", b'{"n":null}', b""] == [each.split(b"\n")[0] for each in rows]
+
+
 def test_vocabularies_are_not_kept_alive() -> None:
     """What is remembered of a vocabulary goes with it."""
-    words = Vocabulary(["a", "b"])
+    words = Categories(["a", "b"])
     codes = np.zeros(10_000, dtype=np.int32)
-    assert b"a\n" * 10_000 == b"".join(RowRenderer(CSV).render({"a": Coded(codes, words)}))
+    assert b"a\n" * 10_000 == b"".join(RowRenderer(CSV).render({"a": Categorical(codes, words)}))
     gone = weakref.ref(words)
     del words
     gc.collect()

@@ -1,8 +1,10 @@
 """A snapshot commits once: what the folder may hold, and what a failure leaves."""
 
+import errno
 import os
 import resource
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -10,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import esdh_export.snapshot
-import esdh_export.staging
+import esdh_export.storage.staging
 import pytest
 from esdh_export import SnapshotRequest, TargetError, write_snapshot
 from esdh_manifest import files_below
@@ -233,7 +235,9 @@ def test_remedy_fits_the_trouble(tmp_path: Path) -> None:
 def test_folders_made_for_a_failed_run_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first run that fails with no part finished leaves no folder that it made."""
     monkeypatch.setattr(
-        esdh_export.staging, "write_shard", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full"))
+        esdh_export.storage.staging,
+        "write_shard",
+        lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")),
     )
     with pytest.raises(OSError, match="full"):
         write_snapshot(tmp_path / "a" / "b" / "s", SMALL)
@@ -357,3 +361,165 @@ def test_full_disk_is_a_sentence(tmp_path: Path, limit: int) -> None:
     kept = limit == 200_000  # enough for the only part, and too little for the JSON document
     assert kept == ("1 of 1 parts are finished and stay in" in done.stderr)
     assert [".s.esdh-staging"] * kept == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that passes for a mount point."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    monkeypatch.setattr("esdh_export.storage.local.is_mount_point", lambda path: path == folder)
+    return folder
+
+
+def test_empty_mount_point_is_taken(mounted: Path) -> None:
+    """A snapshot is moved into a mount point, `lost+found` or not, and nothing stands beside or in it but the snapshot."""
+    (mounted / "lost+found").mkdir()
+    assert write_snapshot(mounted, SMALL).written
+    assert ["volume"] == beside(mounted)
+    write_snapshot(mounted.parent / "other" / "s", SMALL)
+    assert files_below(mounted.parent / "other" / "s") == files_below(mounted) - {"lost+found"}
+    assert not write_snapshot(mounted, SMALL).written
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_snapshot_in_a_mount_point_is_not_replaced(mounted: Path, overwrite: bool) -> None:
+    """A mount point that holds another snapshot is refused before the first row, since nothing replaces it whole."""
+    write_snapshot(mounted, SMALL)
+    before = state(mounted)
+    progress: list[int] = []
+    with pytest.raises(TargetError, match="mount point" if overwrite else "--overwrite"):
+        write_snapshot(mounted, OTHER, overwrite=overwrite, progress=progress.append)
+    assert ([], before) == (progress, state(mounted))
+
+
+def test_file_of_the_user_in_a_mount_point_stays(mounted: Path) -> None:
+    """What somebody puts into a mount point while a run lasts stays, under whatever name."""
+
+    def happens(_: int) -> None:
+        (mounted / "persons_v0_1.csv").write_text("mine")
+
+    with pytest.raises(TargetError, match="was changed"):
+        write_snapshot(mounted, SMALL, progress=happens)
+    assert "mine" == (mounted / "persons_v0_1.csv").read_text()
+
+
+def test_failed_move_into_a_mount_point_is_undone(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a file can't be moved into a mount point, those that were are moved back, for --resume."""
+    rename, failing = Path.rename, [True]
+
+    def fail(path: Path, goal: Path) -> Path:
+        if path.name == "profiles_v0_1.csv" and failing:
+            failing.clear()
+            raise OSError(5, "Input/output error")
+        return rename(path, goal)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(TargetError, match="Input/output error"):
+        write_snapshot(mounted, SMALL)
+    assert [".esdh-staging"] == [path.name for path in mounted.iterdir()]
+    assert 1 == write_snapshot(mounted, SMALL, resume=True).resumed
+
+
+def test_real_mount_point_is_taken(tmp_path: Path) -> None:
+    """A file system of its own, and a folder that is mounted a second time, are taken."""
+    for kind in (["-t", "tmpfs", "tmpfs"], ["--bind", str(tmp_path / "source")]):
+        (tmp_path / "source").mkdir(exist_ok=True)
+        volume = tmp_path / "volume"
+        volume.mkdir(exist_ok=True)
+        if subprocess.run(["mount", *kind, volume], capture_output=True, check=False).returncode:
+            pytest.skip("mounting a file system isn't permitted here")
+        try:
+            assert write_snapshot(volume, SMALL).written
+            assert not write_snapshot(volume, SMALL).written
+        finally:
+            subprocess.run(["umount", volume], check=True)
+
+
+@pytest.mark.parametrize("place", ["new", "new/s", "persons_v0_1.csv/s"])
+def test_folder_inside_a_snapshot_is_refused(target: Path, place: str) -> None:
+    """A folder at any depth inside a snapshot isn't taken, since the outer snapshot would be damaged."""
+    if place.startswith("persons"):
+        (target / "persons_v0_1.csv").unlink()
+        (target / "persons_v0_1.csv").mkdir()
+    before = files_below(target)
+    with pytest.raises(TargetError, match="which holds a snapshot that would be damaged"):
+        write_snapshot(target / place, SMALL)
+    assert before == files_below(target)
+
+
+@pytest.mark.parametrize(("number", "where"), [(1, "s"), (16, "s"), (18, "s"), (18, "e")])
+def test_folder_that_can_not_be_renamed_is_told_before_the_work(
+    target: Path, monkeypatch: pytest.MonkeyPatch, number: int, where: str
+) -> None:
+    """A folder whose name can't be given away is refused before the first row, but for an empty one of a lower layer."""
+    rename, progress = Path.rename, list[int]()
+    folder = target.with_name(where)
+    folder.mkdir(exist_ok=True)
+
+    def fail(path: Path, goal: Path) -> Path:
+        if path == folder:
+            raise OSError(number, os.strerror(number))
+        return rename(path, goal)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    if where == "e":
+        assert write_snapshot(folder, OTHER).written
+        return
+    before = state(target)
+    with pytest.raises(TargetError, match="can't be replaced"):
+        write_snapshot(folder, OTHER, overwrite=True, progress=progress.append)
+    assert ([], before, ["s"]) == (progress, state(target), beside(target))
+
+
+def test_longest_name_is_tried_before_the_work(tmp_path: Path) -> None:
+    """A name that leaves room for the staging folder and none for the earlier snapshot's is refused at once."""
+    progress: list[int] = []
+    with pytest.raises(TargetError, match="name is too long"):
+        write_snapshot(tmp_path / ("n" * 241), SMALL, progress=progress.append)
+    assert [] == progress
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+@pytest.mark.parametrize("what", ["folders", "files", "folders or files"])
+def test_what_can_not_be_synced_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, what: str
+) -> None:
+    """A file system that can't sync folders or files is written to, and the snapshot says so once."""
+    fsync = os.fsync
+
+    def unsupported(descriptor: int) -> None:
+        kind = "folders" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "files"
+        if kind in what:
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", unsupported)
+    (note,) = write_snapshot(tmp_path / "s", SMALL).notes
+    assert f"can't sync {what}, so that a power cut" in note
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_sync_that_fails_is_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A disk that fails to sync what it can sync fails the run."""
+
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises((TargetError, OSError), match=os.strerror(number)):
+        write_snapshot(tmp_path / "s", SMALL)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_missing_locks_and_modes_are_noted(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without locks or modes is written to, and the snapshot says what that means."""
+
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(FileLock, "acquire", unsupported)
+    monkeypatch.setattr(shutil, "copymode", unsupported)
+    lock, mode = write_snapshot(target, OTHER, overwrite=True).notes
+    assert f"the file system of '{target}' can't lock files, so that two runs" in lock
+    assert f"the file system of '{target}' can't give the new folder the mode" in mode

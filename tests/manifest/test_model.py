@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 from esdh_manifest import (
+    FileEntry,
     Generator,
-    ListedFile,
     Manifest,
     ManifestError,
     decode_manifest,
@@ -19,7 +19,7 @@ def manifest() -> Manifest:
         manifest_version=1, dataset_version="v0.1", generated_at="2024-06-01T00:00:00", seed=1, randomized=False,
         records_requested=2, synthetic_source="marker", generator=Generator("esdh", "0.1.0"), plan_sha256="0" * 64,
         plan={"person.person_id": "1" * 64}, record_counts={"persons": 2}, files={"persons_csv": "persons_v0_1.csv"},
-        checksums={"persons_v0_1.csv": ListedFile("2" * 64, 10, 2)}, content={"persons": "3" * 64},
+        checksums={"persons_v0_1.csv": FileEntry("2" * 64, 10, 2)}, content={"persons": "3" * 64},
         stats={"persons": {"ages": {"20": 2}}}, gates=None, notes="",
     )  # fmt: skip
 
@@ -34,7 +34,7 @@ def test_manifest_reads_back(manifest: Manifest) -> None:
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "", "c:\\x", "a\\b"])
 def test_path_out_of_the_folder_is_refused(manifest: Manifest, path: str) -> None:
     """A manifest that lists a path outside its folder is refused with the path."""
-    listed = {path: ListedFile("2" * 64, 10, 2)}
+    listed = {path: FileEntry("2" * 64, 10, 2)}
     with pytest.raises(ManifestError, match="not a path inside"):
         decode_manifest(encode_manifest(msgspec.structs.replace(manifest, checksums=listed)))
 

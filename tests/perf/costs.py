@@ -16,18 +16,18 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import numpy as np
-from esdh_core import BLOCK_RECORDS, DEFAULT_SEED, ENTITIES, generate_columns
-from esdh_core.columns import Coded, Joined
-from esdh_core.ids import id_text, permute
+from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, DEFAULT_SEED, ENTITIES, generate_columns
+from esdh_core.columns import Categorical, Concat
+from esdh_core.permutations import permute
 from esdh_core.streams import draws
-from esdh_export import BlockArrays, SnapshotRequest, write_snapshot
-from esdh_export.files import new_large_file
+from esdh_export import EncodedBlock, SnapshotRequest, write_snapshot
+from esdh_export.encoding.rows import texts
 from esdh_export.formats import csv, ndjson, parquet
-from esdh_export.rendering import texts
+from esdh_export.io.hashed_file import new_large_file
 
 ROUNDS = 15
-CHOSEN = [entity for entity in ENTITIES if entity.plural in ("persons", "vehicles")]
-NAMES = [entity.plural for entity in CHOSEN]
+CHOSEN = [entity for entity in ENTITIES if entity.name in ("persons", "vehicles")]
+NAMES = [entity.name for entity in CHOSEN]
 MANY = 64 * BLOCK_RECORDS
 
 
@@ -68,19 +68,19 @@ def parts() -> Iterator[tuple[str, str, float]]:
     """Yield each part's name, what it does, and its nanoseconds a record."""
     index = np.arange(BLOCK_RECORDS, dtype=np.uint64)
     columns = generate_columns(0, BLOCK_RECORDS, entities=NAMES)
-    block = BlockArrays(columns)
+    block = EncodedBlock(columns)
     distinct = {id(column): column for fields in columns.values() for column in fields.values()}.values()
     worded = [
         each
         for each in distinct
-        if isinstance(each, Joined) or (isinstance(each, Coded) and len(each.vocabulary) > 1)
+        if isinstance(each, Concat) or (isinstance(each, Categorical) and len(each.categories) > 1)
     ]
 
     yield "generate", "all columns of both", least(lambda: generate_columns(0, BLOCK_RECORDS, entities=NAMES))
     yield (
         "- ids",
         "two a record: rounds and hexadecimal digits",
-        2 * least(lambda: id_text(DEFAULT_SEED, "person", index)),
+        2 * least(lambda: DEFAULT_DATASET.ids.texts(DEFAULT_SEED, "person", index)),
     )
     yield "- draws", "13 streams", 13 * least(lambda: draws(DEFAULT_SEED, "person.state", 0, BLOCK_RECORDS))
     yield (
@@ -88,7 +88,7 @@ def parts() -> Iterator[tuple[str, str, float]]:
         "license number and VIN",
         2 * least(lambda: permute(DEFAULT_SEED, "vehicle.vin", index)),
     )
-    tallies = [(each.tally(), columns[e.plural][each.field]) for e in CHOSEN for each in e.statistics]
+    tallies = [(each.tally(), columns[e.name][each.field]) for e in CHOSEN for each in e.statistics]
 
     def count() -> None:
         for tally, column in tallies:
@@ -98,7 +98,7 @@ def parts() -> Iterator[tuple[str, str, float]]:
     yield (
         "digest",
         "content digest of 18 columns",
-        least(lambda: [BlockArrays(columns).digests(e) for e in CHOSEN]),
+        least(lambda: [EncodedBlock(columns).digest_of(e) for e in CHOSEN]),
     )
     taken = least(lambda: [list(texts(column)) for column in worded])
     yield "- texts", f"of {len(worded)} columns that are codes, put together for SHA-256", taken
@@ -107,15 +107,16 @@ def parts() -> Iterator[tuple[str, str, float]]:
     yield "Parquet", "indices, encoding, zstd", _rows(parquet, block)[0]
 
 
-def _rows(module: ModuleType, block: BlockArrays) -> tuple[float, int]:
+def _rows(module: ModuleType, block: EncodedBlock) -> tuple[float, int]:
     """Return what a format's writers take a record, and the bytes that they give."""
     sinks = [_Nowhere() for _ in CHOSEN]
     writers = [
-        module.Writer(sink, entity, seed=DEFAULT_SEED) for sink, entity in zip(sinks, CHOSEN, strict=True)
+        module.Writer(sink, entity, dataset=DEFAULT_DATASET, seed=DEFAULT_SEED)
+        for sink, entity in zip(sinks, CHOSEN, strict=True)
     ]
 
     def write() -> None:
-        fresh = BlockArrays(block.columns)
+        fresh = EncodedBlock(block.columns)
         for writer in writers:
             writer.write(fresh)
 
@@ -126,7 +127,7 @@ def _rows(module: ModuleType, block: BlockArrays) -> tuple[float, int]:
     return taken, size
 
 
-def _format(name: str, module: ModuleType, block: BlockArrays) -> Iterator[tuple[str, str, float]]:
+def _format(name: str, module: ModuleType, block: EncodedBlock) -> Iterator[tuple[str, str, float]]:
     taken, size = _rows(module, block)
     yield f"{name}: render", f"{size / BLOCK_RECORDS:.0f} bytes a record", taken
     data = np.full(size, ord("x"), dtype=np.uint8).data

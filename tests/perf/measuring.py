@@ -18,7 +18,6 @@ __all__ = [
     "disk_rate",
     "emptied",
     "in_turn",
-    "median_ms",
     "median_ratio",
     "peak_memory",
     "pinned",
@@ -107,12 +106,6 @@ def in_turn(
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Return the median of the ratios of rounds: what stands a slow moment of the machine best."""
     return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
-
-
-def median_ms(benchmark: BenchmarkFixture) -> float:
-    """Return the median milliseconds of what a benchmark measured."""
-    assert benchmark.stats is not None, "run without --benchmark-disable"
-    return float(benchmark.stats.stats.median) * 1e3
 
 
 def emptied(folder: Path) -> Action:

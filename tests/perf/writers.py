@@ -63,7 +63,6 @@ def tpchgen(folder: Path, kind: str, *options: str) -> Command:
     ]
 
 
-DELTA = "DELTA_LENGTH_BYTE_ARRAY"
 PAGE_BYTES = 16 << 20  # what the footer doesn't tell
 
 
@@ -75,7 +74,6 @@ class _ParquetSettings:
     group: int
     dictionaries: list[str]
     statistics: list[str]
-    encodings: dict[str, str]
 
     @classmethod
     def of(cls, file: Path) -> "_ParquetSettings":
@@ -86,7 +84,6 @@ class _ParquetSettings:
             group=group.num_rows,
             dictionaries=[each.path_in_schema for each in columns if each.has_dictionary_page],
             statistics=[each.path_in_schema for each in columns if each.is_stats_set],
-            encodings={each.path_in_schema: DELTA for each in columns if DELTA in each.encodings},
         )
 
 
@@ -132,7 +129,6 @@ def _write_parquet(
             compression=settings[stem].compression,
             use_dictionary=settings[stem].dictionaries,
             write_statistics=settings[stem].statistics,
-            column_encoding=settings[stem].encodings,
             data_page_size=PAGE_BYTES,
             max_rows_per_page=settings[stem].group,
             write_batch_size=settings[stem].group,

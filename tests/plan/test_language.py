@@ -181,6 +181,7 @@ def test_places() -> None:
         ("{value: 0.50}", Value(value=Decimal("0.50"))),
         ("{value: false}", Value(value=False)),
         ("{choice: [a, b]}", Choice(choice=["a", "b"])),
+        ("{choice: [a\u00a0b, '']}", Choice(choice=["a\u00a0b", ""])),
         (
             "{choice: {yes: 0.7, no: 2/3, by: 1}}",
             Choice(choice=weights({"yes": Fraction(7, 10), "no": Fraction(2, 3), "by": 1})),
@@ -1022,6 +1023,84 @@ def test_every_fault_is_told_at_once() -> None:
     ] == refusal(text).split("\n")
 
 
+def test_cycles_of_tables() -> None:
+    """A cycle is told at the tables in it, and one that hangs below it is read all the same."""
+    text = (
+        GOOD.replace("    key: [buyer_id]", "    per: orders") + "  x:\n    per: orders\n    fields: {a: k}\n"
+    )
+    assert [
+        "line 5, tables: there is no root: one table has neither `per` nor `rows`",
+        "line 12, tables.buyers.per: the table hangs below itself: buyers below orders below buyers",
+        "line 20, tables.orders.per: the table hangs below itself: orders below buyers below orders",
+    ] == refusal(text).split("\n")
+
+
+def _tables(count: int, line: str) -> str:
+    tables = "".join(f"  t{i}: {{{line.format(i=i, up=i - 1)}}}\n" for i in range(count))
+    return GOOD[: GOOD.index("tables:")] + f"tables:\n{tables}"
+
+
+_NAMES = ", ".join(f"n{i}" for i in range(20_000))
+_WRAPPED = _NAMES.replace("00, ", "00,\n      ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            _tables(1_001, "fields: {{a: k}}"),
+            "line 5, tables: it has 1,001 entries; 1,000 are the most",
+            id="tables",
+        ),
+        pytest.param(
+            _tables(1_000, "per: t{up}, fields: {{a: k}}"), "line 5, tables: there is no root", id="a chain"
+        ),
+        pytest.param(
+            _tables(1_000, "per: t0, stream: old, fields: {{a: k}}"),
+            "line 6, tables.t0.stream: 't1' has the stream 'old' already",
+            id="streams",
+        ),
+        pytest.param(
+            GOOD.replace("[buyer_id]", f"[\n      {_WRAPPED}]"),
+            "line 13, tables.buyers.key[0]: the table has no field 'n0'",
+            id="keys",
+        ),
+        pytest.param(
+            GOOD.replace("{value: open}", f"{{choice: [\n      {_WRAPPED}, n0]}}"),
+            "line 31, tables.orders.fields.state.case[1].choice: the label 'n0' is given twice",
+            id="labels",
+        ),
+        pytest.param(
+            GOOD.replace(
+                "      city: home.city\n", "".join(f"      f{i}: {{chioce: 1}}\n" for i in range(9_000))
+            ),
+            "line 18, tables.buyers.fields.f0.chioce: unknown key 'chioce'; did you mean 'choice'?",
+            id="fields",
+        ),
+        pytest.param(
+            GOOD.replace("home.city", "(" * 9_000),
+            "line 18, tables.buyers.fields.city: expected an",
+            id="text",
+        ),
+        pytest.param(
+            GOOD.replace(COUNT, "count: 99999999999999999999"),
+            "line 21, tables.orders.count: exp",
+            id="count",
+        ),
+        pytest.param(
+            GOOD.replace("70%", f"1/{'9' * 60}"),
+            "line 17, tables.buyers.fields.kind.choice.new: exp",
+            id="ratio",
+        ),
+    ],
+)
+def test_hostile_plans(text: str, expected: str) -> None:
+    """A plan of any size is refused soon, with a message that is not long."""
+    told = refusal(text).split("\n")
+    assert told[0].startswith(expected)
+    assert len(told) <= 51
+
+
 def test_a_syntax_fault_is_the_reader_s() -> None:
     """What isn't YAML is refused before it is read as a plan."""
     assert "line 2, name: `!x` is a tag, which isn't taken; take it out" == refusal(
@@ -1159,6 +1238,7 @@ def test_schema_takes_what_the_language_takes() -> None:
         (KIND, "{integer: {from: 1}}"),
         (KIND, "{integer: {from: 1, to: 2, zipf: 3}}"),
         (KIND, "{integer: {bands: [[1, 2]]}}"),
+        (KIND, "{integer: {bands: [[1, 2, 3, 4]]}}"),
         ("scale: 2", "scale: 19"),
         ("{from: goods}", "{form: goods}"),
         ("{from: goods}", "{from: goods, distinct: true, weight: price}"),

@@ -20,6 +20,8 @@ from esdh_plan.reader import (
     read_yaml,
     read_yaml_file,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Meta
 
 
@@ -126,7 +128,22 @@ def test_nothing_is_a_document() -> None:
         ("a: !!str 1", "line 1, a: `tag:yaml.org,2002:str` is a tag, which isn't taken; take it out"),
         ("!!map\na: 1", "line 1: `tag:yaml.org,2002:map` is a tag, which isn't taken; take it out"),
         ("a: ! b", "line 1, a: `!` is a tag, which isn't taken; take it out"),
-        ("a: !u!x b", "line 1: this isn't YAML: tags, such as `!x`, aren't taken; take it out"),
+        ("a: !u!x b", "line 1: this isn't YAML: tags, such as `!x`, aren't taken; take it out, or put text"),
+        ("a: !<x b", "line 1: this isn't YAML: tags, such as `!x`, aren't taken; take it out, or put text"),
+        (
+            "a: * b",
+            "line 1: this isn't YAML: anchors, `&x`, and aliases, `*x`, aren't taken; put text that begins so",
+        ),
+        (
+            "a: - b",
+            "line 1: this isn't YAML: a `- ` doesn't fit here; an entry of a list has a line of its own",
+        ),
+        ("a: ? b", "line 1: this isn't YAML: a `? ` doesn't fit here; write the key with a `:` after it"),
+        (
+            "a: | b",
+            "line 1: this isn't YAML: after `|` or `>`, the text begins in the next line; put text that begins so in quotes",
+        ),
+        ('a: "\\u12"', "line 1: this isn't YAML: the escape after `\\` isn't complete"),
         ("a: &x 1", "line 1, a: `&x` is an anchor, which isn't taken; take it out"),
         ("a: *x", "line 1, a: `*x` is an alias, which isn't taken; write the value out"),
         ("a: {<<: {b: 1}}", "line 1, a: `<<` merges mappings, which isn't taken; write the keys out"),
@@ -213,6 +230,62 @@ def test_faults_are_told_at_once() -> None:
     ] == refusals(text)
 
 
+_PIECES = [
+    "\n",
+    " ",
+    "  ",
+    "- ",
+    ": ",
+    "? ",
+    ", ",
+    "# ",
+    "a",
+    "b: ",
+    "1",
+    "0.5",
+    "'",
+    '"',
+    "\\",
+    "|",
+    ">",
+    "~",
+    "true",
+]
+_PIECES += [
+    "[",
+    "]",
+    "{",
+    "}",
+    "&a ",
+    "*a",
+    "!",
+    "!!",
+    "%",
+    "@",
+    "---",
+    "...",
+    "<<",
+    "\t",
+    "\r",
+    "\ufeff",
+    "\x00",
+    "\ud800",
+]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=30).map("".join))
+def test_any_text(text: str) -> None:
+    """Any text is a document whose places are known, or is refused with its faults; nothing else happens."""
+    faults: list[Fault] = []
+    places: set[object] = set()
+    try:
+        document = read_yaml(text, "t.yaml")
+        places = {document.fault(path, "").path for path in document.places} | {document.content is None}
+    except PlanError as error:
+        faults = error.faults
+    assert faults or places
+
+
 def _lines(line: str) -> str:
     return (line + "\n") * (MAX_BYTES // (len(line) + 1))
 
@@ -264,6 +337,12 @@ def test_hostile_texts(text: str | bytes, expected: str) -> None:
     assert expected in told[0]
     assert len(told) <= 51
     assert max(map(len, told)) < 400
+
+
+def test_depth() -> None:
+    """Lists and mappings may be nested as deep as is said, and no deeper."""
+    assert read_yaml("[" * MAX_DEPTH + "]" * MAX_DEPTH, "t.yaml").content
+    assert [f"t.yaml, line 1: {_NESTED}"] == refusals("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
 
 
 def test_values_that_are_refused_are_shown_short() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from esdh_proof import AuditError, AuditLine, SnapshotIdentity, Trail, verify_audit
+from esdh_proof import AuditError, AuditLine, AuditLog, SnapshotIdentity, verify_audit
 from esdh_proof.audit import AuditEntry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,12 +29,14 @@ SNAPSHOT = SnapshotIdentity(
     content={"persons": "0" * 64},
 )
 FIELDS = list(AuditLine.__struct_fields__)
-in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_folder = settings(
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture]
+)
 
 
 def add(path: Path, detail: str = "", actor: str = "Zoë", snapshots: Sequence[SnapshotIdentity] = ()) -> str:
     """Append a line."""
-    return Trail(path).append(
+    return AuditLog(path).append(
         now=NOON,
         actor=actor,
         action="generate-snapshot",
@@ -85,7 +87,7 @@ def test_whole_trail_holds(trail: Path) -> None:
 
 def test_time_is_utc(tmp_path: Path) -> None:
     """The time is told in UTC, whatever zone the caller's clock has."""
-    Trail(tmp_path / "a").append(
+    AuditLog(tmp_path / "a").append(
         now=datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=2))),
         actor="a",
         action="x",
@@ -314,19 +316,19 @@ def test_kill_in_the_middle_of_a_line_is_told(trail: Path) -> None:
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from esdh_proof import Trail
+from esdh_proof import AuditLog
 write = os.write
 def half(descriptor, data):
     write(descriptor, data[: len(data) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
 os.write = half
-Trail(Path(sys.argv[1])).append(now=datetime.now(UTC), actor="a", action="x", snapshots=[], outcome="passed", program="p")
+AuditLog(Path(sys.argv[1])).append(now=datetime.now(UTC), actor="a", action="x", snapshots=[], outcome="passed", program="p")
 """
     done = subprocess.run([sys.executable, "-c", program, trail], check=False)
     report = verify_audit(trail)
     assert (-signal.SIGKILL, "broken", 6) == (done.returncode, report.verdict, report.lines)
     with pytest.raises(AuditError, match="unfinished line"):
-        Trail(trail).check()
+        AuditLog(trail).check()
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
@@ -365,9 +367,9 @@ def test_damaged_end_is_not_prolonged(trail: Path, damage: bytes) -> None:
 def test_overlapping_runs_make_one_chain(tmp_path: Path) -> None:
     """Several processes that append at once, one by another name of the trail, give one whole chain."""
     program = (
-        "import sys; from datetime import UTC, datetime; from pathlib import Path; from esdh_proof import Trail\n"
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; from esdh_proof import AuditLog\n"
         "for n in range(15):\n"
-        "    Trail(Path(sys.argv[1])).append(now=datetime.now(UTC), actor='a', action='x', snapshots=[],"
+        "    AuditLog(Path(sys.argv[1])).append(now=datetime.now(UTC), actor='a', action='x', snapshots=[],"
         " outcome='passed', program='p', detail=str(n))"
     )
     path, link = tmp_path / "audit.jsonl", tmp_path / "elsewhere" / "link.jsonl"
@@ -395,7 +397,7 @@ def test_what_cannot_be_a_log_is_refused(tmp_path: Path) -> None:
         (tmp_path / "file", "damaged in its last line"),
     ):
         with pytest.raises(AuditError, match=reason):
-            Trail(path).check()
+            AuditLog(path).check()
     os.close(begin)
     os.close(end)
     assert "mine\n" == (tmp_path / "file").read_text()
@@ -412,7 +414,7 @@ def test_log_that_may_not_be_written_is_refused(trail: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Path, "open", read_only)  # permissions don't bind root
     with pytest.raises(AuditError, match=r"can't be written .*Permission denied"):
-        Trail(trail).check()
+        AuditLog(trail).check()
 
 
 def test_log_in_a_folder_of_the_run_is_refused(tmp_path: Path) -> None:
@@ -421,16 +423,16 @@ def test_log_in_a_folder_of_the_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "s")
     for name in ("s/audit.jsonl", "link/logs/audit.jsonl", "x/../s/audit.jsonl"):
         with pytest.raises(AuditError, match="outside it"):
-            Trail(tmp_path / name).check(outside=[tmp_path / "s"])
+            AuditLog(tmp_path / name).check(outside=[tmp_path / "s"])
     assert [] == list((tmp_path / "s").iterdir())
-    Trail(tmp_path / "s.jsonl").check(outside=[tmp_path / "s"])
+    AuditLog(tmp_path / "s.jsonl").check(outside=[tmp_path / "s"])
 
 
 def test_held_log_is_told(trail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log that another run holds for too long is told as that."""
     monkeypatch.setattr("esdh_proof.audit._WAIT", 0.01)
-    with Trail(trail)._held(), pytest.raises(AuditError, match="held by another run"):
-        Trail(trail).check()
+    with AuditLog(trail)._held(), pytest.raises(AuditError, match="held by another run"):
+        AuditLog(trail).check()
 
 
 def test_what_is_no_log_is_not_verified(tmp_path: Path, trail: Path, monkeypatch: pytest.MonkeyPatch) -> None:

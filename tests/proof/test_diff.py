@@ -1,4 +1,4 @@
-"""Drift between two snapshots is attributed to its cause."""
+"""SnapshotDiff between two snapshots is attributed to its cause."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from esdh_export import SnapshotRequest, write_snapshot
-from esdh_proof import Drift, ProofError, diff_snapshots
+from esdh_proof import ProofError, SnapshotDiff, diff_snapshots
 from tampering import MANIFEST, Row, edit_rows, sign
 
 ALL = ("csv", "json", "ndjson", "parquet")
@@ -19,7 +19,7 @@ def a(tmp_path: Path) -> Path:
     return tmp_path / "a"
 
 
-def against(a: Path, **asked: object) -> Drift:
+def against(a: Path, **asked: object) -> SnapshotDiff:
     """Compare with a snapshot that was asked for otherwise."""
     request = SnapshotRequest(**{"formats": ALL, **asked})  # type: ignore[arg-type] # fields by name
     write_snapshot(a.parent / "b", request)

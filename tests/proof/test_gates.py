@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from esdh_core import ENTITIES, entity_named, generate_columns
+from esdh_core import DEFAULT_DATASET, ENTITIES, generate_columns
 from esdh_core.stats import Statistic
 from esdh_export import GateError, SnapshotRequest, TargetError, write_snapshot
 from esdh_manifest import GateCheck, Gates, Stats
@@ -28,19 +28,19 @@ BINOMIAL: Any = scipy_stats.binom
 
 def gated() -> list[tuple[str, Statistic]]:
     """Return every distribution that is gated, by plural entity name."""
-    return [(e.plural, each) for e in ENTITIES for each in e.statistics if each.expected is not None]
+    return [(e.name, each) for e in ENTITIES for each in e.statistics if each.expected is not None]
 
 
 def declared(plural: str, name: str) -> dict[str, Fraction]:
     """Return the declared shares of a distribution."""
-    statistic = next(each for each in entity_named(plural).statistics if each.name == name)
+    statistic = next(each for each in DEFAULT_DATASET.table(plural).statistics if each.name == name)
     assert statistic.expected is not None
     return dict(statistic.expected())
 
 
 def ideal(records: int, **moved: dict[str, dict[str, Fraction]]) -> Stats:
     """Return the counts nearest to the declared shares, or to the shares moved to: entity to statistic to shares."""
-    stats: Stats = {entity.plural: {} for entity in ENTITIES}
+    stats: Stats = {entity.name: {} for entity in ENTITIES}
     for plural, statistic in gated():
         shares = moved.get(plural, {}).get(statistic.name) or declared(plural, statistic.name)
         running = [Fraction(0)]
@@ -69,9 +69,7 @@ def test_real_data_pass_at_every_size(seed: int, records: int) -> None:
     """What the generator makes passes, from one record on."""
     columns = generate_columns(0, records, seed)
     stats = {
-        entity.plural: {
-            each.name: each.count(columns[entity.plural][each.field]) for each in entity.statistics
-        }
+        entity.name: {each.name: each.count(columns[entity.name][each.field]) for each in entity.statistics}
         for entity in ENTITIES
     }
     assert ("passed", 15) == (judge(stats).verdict, len(judge(stats).checks))
@@ -83,7 +81,7 @@ def test_simulated_counts_pass_and_come_near(records: int) -> None:
     rng = np.random.Generator(np.random.PCG64(records))
     ratios = []
     for _ in range(40):
-        stats: Stats = {entity.plural: {} for entity in ENTITIES}
+        stats: Stats = {entity.name: {} for entity in ENTITIES}
         for plural, statistic in gated():
             shares = declared(plural, statistic.name)
             drawn = rng.multinomial(records, [float(share) for share in shares.values()])
@@ -445,7 +443,7 @@ def test_verdict_is_the_same_in_another_process() -> None:
     program = (
         "import msgspec, sys; from esdh_core import ENTITIES, generate_columns; from esdh_proof import judge\n"
         "c = generate_columns(0, 500)\n"
-        "s = {e.plural: {x.name: x.count(c[e.plural][x.field]) for x in e.statistics} for e in ENTITIES}\n"
+        "s = {e.name: {x.name: x.count(c[e.name][x.field]) for x in e.statistics} for e in ENTITIES}\n"
         "sys.stdout.buffer.write(msgspec.json.encode(judge(s)))"
     )
     made = {

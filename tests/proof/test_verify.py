@@ -1,9 +1,11 @@
 """A verification finds what is wrong, names the check that should find it, and harms nothing."""
 
 import datetime as dt
+import gzip
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from esdh_core import encode_id, entity_named
-from esdh_export import SnapshotRequest, schema, write_snapshot
+from esdh_core import DEFAULT_DATASET, encode_id
+from esdh_export import SnapshotRequest, TargetError, schema, write_snapshot
 from esdh_manifest import Gates, files_below
-from esdh_proof import Check, ProofError, Verification, judge, skip, verify_snapshot
+from esdh_proof import Check, ProofError, Verification, diff_snapshots, judge, skip, verify_snapshot
 from tampering import MANIFEST, Row, edit_rows, manifest_of, sign
 
 ALL = ("csv", "json", "ndjson", "parquet")
@@ -301,7 +303,7 @@ def test_truncated_parquet_is_found(snapshot: Path) -> None:
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_decompression_bomb_is_not_unpacked(snapshot: Path, dictionary: bool) -> None:
     """Pages that would unpack to far more than rows can need are refused by their headers."""
-    target = schema(entity_named("persons"), seed=SEED)
+    target = schema(DEFAULT_DATASET.table("persons"), seed=SEED)
     rows: dict[str, list[Any]] = {field.name: ["x"] * 200 for field in target}
     rows["address_line_1"] = ["x" * 200_000] * 200
     rows["date_of_birth"] = [dt.date(1990, 1, 1)] * 200
@@ -363,6 +365,103 @@ def test_added_file_is_found(snapshot: Path) -> None:
     assert ("notes.txt", None, None) == first(verify_snapshot(snapshot), "files")
 
 
+def test_litter_is_passed_over(snapshot: Path) -> None:
+    """What a file manager leaves is no failure, as it is none to who writes; it is named."""
+    (snapshot / ".DS_Store").write_bytes(b"\0")
+    outcome = verify_snapshot(snapshot)
+    assert {} == found(outcome)
+    notes = next(check.notes for check in outcome.checks if check.name == "files")
+    assert "passed over, as no part of the snapshot: .DS_Store" in notes
+    assert not write_snapshot(snapshot, SnapshotRequest(formats=ALL), gate=judge).written
+    assert "none" == diff_snapshots(snapshot, snapshot).cause
+
+
+def checked_out(snapshot: Path) -> None:
+    """Give every text of a snapshot the line ends of Windows, as git does with `core.autocrlf`."""
+    for path in files_below(snapshot):
+        if not path.endswith(".parquet"):
+            file = snapshot / path
+            file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def packed(snapshot: Path) -> None:
+    """Compress every table with `gzip`."""
+    for path in files_below(snapshot):
+        if path.endswith((".csv", ".ndjson", "dataset_v0_1.json", ".parquet")):
+            (snapshot / f"{path}.gz").write_bytes(gzip.compress((snapshot / path).read_bytes()))
+            (snapshot / path).unlink()
+
+
+def marked(snapshot: Path) -> None:
+    """Put a byte order mark before every text."""
+    for path in files_below(snapshot):
+        if not path.endswith(".parquet"):
+            (snapshot / path).write_bytes(b"\xef\xbb\xbf" + (snapshot / path).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("change", "checks", "done", "remedy"),
+    [
+        (checked_out, {"manifest", "files"}, "line ends made CRLF", "`* -text` into .gitattributes"),
+        (marked, {"manifest", "files"}, "a byte order mark put before it", "take the file from its source"),
+        (packed, {"files"}, "compressed with gzip", "gzip -d"),
+    ],
+    ids=["lines", "mark", "gzip"],
+)
+def test_change_by_a_tool_is_no_damage(
+    snapshot: Path,
+    change: Callable[[Path], None],
+    checks: set[str],
+    done: str,
+    remedy: str,
+) -> None:
+    """What a tool did to the files fails them and is named with the remedy; all that they say holds, and is so told."""
+    pristine = Path(shutil.copytree(snapshot, snapshot.parent / "pristine"))
+    change(snapshot)
+    assert checks == set(found(verify_snapshot(snapshot, regenerate=False)))
+    outcome = verify_snapshot(snapshot)
+    assert checks == set(found(outcome))
+    for check in found(outcome).values():
+        assert check.first is not None
+        assert done in str(check.first.found)
+        assert any(remedy in note for note in check.notes)
+    drift = diff_snapshots(pristine, snapshot)
+    assert "bytes" == drift.cause
+    assert all(done in problem for problem in drift.damaged)
+    with pytest.raises(TargetError, match=f"changed by a tool: .*{done}"):
+        write_snapshot(snapshot, SnapshotRequest(formats=ALL), gate=judge)
+    assert write_snapshot(snapshot, SnapshotRequest(formats=ALL), gate=judge, overwrite=True).written
+
+
+def test_changed_rows_are_damage_whatever_the_line_ends(snapshot: Path, pristine: Path) -> None:
+    """An edited file with the line ends of Windows isn't taken for one that a tool changed."""
+    checked_out(snapshot)
+    path = snapshot / "persons_v0_1.csv"
+    path.write_bytes(path.read_bytes().replace(b"Personal", b"Personel", 1))
+    outcome = verify_snapshot(snapshot)
+    assert {"manifest", "files", "schema", "formats"} <= set(found(outcome))
+    assert "edited" == diff_snapshots(pristine, snapshot).cause
+    with pytest.raises(TargetError, match=r"damaged: persons_v0_1\.csv is \d+ bytes long"):
+        write_snapshot(snapshot, SnapshotRequest(formats=ALL), gate=judge)
+
+
+@pytest.mark.parametrize("regenerate", [True, False])
+def test_parquet_that_was_rewritten_is_told_as_that(snapshot: Path, pristine: Path, regenerate: bool) -> None:
+    """A Parquet file that another program wrote from the same rows fails as a file, with who wrote it."""
+    path = snapshot / "persons_v0_1.parquet"
+    ours = f"parquet-cpp-arrow version {pa.__version__}".encode()
+    other = ours.replace(pa.__version__.encode(), b"1" * len(pa.__version__))
+    path.write_bytes(path.read_bytes().replace(ours, other))
+    outcome = verify_snapshot(snapshot, regenerate=regenerate)
+    assert {"files"} == set(found(outcome))
+    assert any(
+        f"holds the listed rows in bytes that {other.decode()}" in n for n in found(outcome)["files"].notes
+    )
+    assert "bytes" == diff_snapshots(pristine, snapshot).cause
+    with pytest.raises(TargetError, match=f"as '{other.decode()}' wrote it"):
+        write_snapshot(snapshot, SnapshotRequest(formats=ALL), gate=judge)
+
+
 def test_other_spelling_of_the_same_data_is_found(snapshot: Path) -> None:
     """Other bytes for the same values, signed again, aren't what a writer of ours writes."""
     path = snapshot / "persons_v0_1.ndjson"
@@ -384,7 +483,7 @@ def test_number_in_another_spelling_is_found(snapshot: Path, column: str, text: 
     path = snapshot / "vehicles_v0_1.csv"
     lines = path.read_text().split("\n")
     cells = lines[5].split(",")
-    at = entity_named("vehicles").fields.index(column)
+    at = DEFAULT_DATASET.table("vehicles").fields.index(column)
     cells[at] = text.replace("x", cells[at])
     path.write_text("\n".join([*lines[:5], ",".join(cells), *lines[6:]]))
     sign(snapshot)

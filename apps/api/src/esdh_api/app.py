@@ -1,18 +1,19 @@
 """The Flask app factory."""
 
+from esdh_core import DEFAULT_DATASET, Dataset
 from flask import Flask
 
 from esdh_api.errors import register_errors
-from esdh_api.guards import register_guards
 from esdh_api.logs import make_logger
+from esdh_api.middleware import register_middleware
 from esdh_api.routes import register_routes
 from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Return the app; its settings are the environment's unless given.
+def create_app(settings: Settings | None = None, *, dataset: Dataset = DEFAULT_DATASET) -> Flask:
+    """Return the app that serves a dataset; its settings are the environment's unless given.
 
     Raises SettingsError, in one sentence, for settings that it can't start with.
     """
@@ -22,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.url_map.merge_slashes = False  # a redirect would be an answer that the OpenAPI document doesn't know
     log = make_logger()
-    register_guards(app, settings, log)
+    register_middleware(app, settings, log)
     register_errors(app, log)
-    register_routes(app, settings)
+    register_routes(app, settings, dataset)
     return app

@@ -39,6 +39,7 @@ class _Command(click.Command):
     cls=_Command,
     epilog=_EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Serve the preview API and the demo page until Ctrl-C or SIGTERM; a request under way finishes first.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Host name or address to listen on.")
 @click.option(
@@ -56,7 +57,7 @@ class _Command(click.Command):
     help="Requests that are answered at the same time.",
 )
 def serve_command(*, host: str, port: int, threads: int) -> None:
-    """Serve the preview API and the demo page until Ctrl-C or SIGTERM; a request under way finishes first."""
+    """Run the server."""
     from esdh_api.app import create_app
     from esdh_api.logs import make_logger
     from esdh_api.server import ListenError, is_loopback, listen, serve, url_of

@@ -14,8 +14,8 @@ from esdh_api.settings import MAX_BODY_BYTES
 __all__ = [
     "TOO_LARGE",
     "ApiError",
-    "ErrorAnswer",
     "ErrorDetail",
+    "ErrorResponse",
     "InvalidRequestError",
     "NotAcceptableError",
     "NotFoundError",
@@ -47,10 +47,13 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     message: str
 
 
-class ErrorAnswer(msgspec.Struct, frozen=True):
+class ErrorResponse(msgspec.Struct, frozen=True):
     """The body of every error."""
 
     error: ErrorDetail
+
+
+ErrorResponse.__name__ = "ErrorAnswer"  # the name of its schema, which clients are generated from
 
 
 class ApiError(Exception):
@@ -106,10 +109,10 @@ def code_of(status: int) -> str:
 
 def envelope(status: int, message: str) -> bytes:
     """Return the body of an error."""
-    return msgspec.json.encode(ErrorAnswer(ErrorDetail(code_of(status), message)))
+    return msgspec.json.encode(ErrorResponse(ErrorDetail(code_of(status), message)))
 
 
-def _answer(status: int, message: str, headers: Mapping[str, str]) -> Response:
+def _respond(status: int, message: str, headers: Mapping[str, str]) -> Response:
     return Response(envelope(status, message), status, headers, content_type="application/json")
 
 
@@ -118,7 +121,7 @@ def register_errors(app: Flask, log: FilteringBoundLogger) -> None:
 
     @app.errorhandler(ApiError)
     def _ours(error: ApiError) -> Response:
-        return _answer(error.status, str(error), error.headers)
+        return _respond(error.status, str(error), error.headers)
 
     @app.errorhandler(HTTPException)
     def _of_werkzeug(error: HTTPException) -> Response:
@@ -136,10 +139,10 @@ def register_errors(app: Flask, log: FilteringBoundLogger) -> None:
                 message = TOO_LARGE
             case _:
                 message = error.description or HTTPStatus(status).phrase
-        return _answer(status, message, headers)
+        return _respond(status, message, headers)
 
     @app.errorhandler(Exception)
     def _unforeseen(error: Exception) -> Response:
         number = uuid.uuid4().hex
         log.error("failure", error_id=number, request_id=g.get("request_id"), exc_info=error)
-        return _answer(500, f"the server failed; its log has the reason under error id {number}", {})
+        return _respond(500, f"the server failed; its log has the reason under error id {number}", {})

@@ -3,36 +3,24 @@
 Its examples are answers made by the same functions as the answers themselves.
 """
 
-from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from esdh_core import DEFAULT_SEED, ENTITIES, encode_id
-from esdh_core.plan import Plan
-from esdh_core.rules import Entity
+from esdh_core import DEFAULT_SEED, Table, encode_id
+from esdh_core.plan import EntityPlan, FieldPlan, Plan, StatisticPlan, TablePlan
 
-from esdh_api.answers import (
-    ENTITY_ANSWERS,
-    BundleAnswer,
-    HealthAnswer,
-    RecordAnswer,
-    bundle_answer,
-    entity_answer,
-    entity_rows,
-    health_answer,
-    record_answer,
-)
-from esdh_api.errors import ErrorAnswer, ErrorDetail, code_of
-from esdh_api.forms import JSON, ROW_FORMS
+from esdh_api.errors import ErrorDetail, ErrorResponse, code_of
+from esdh_api.negotiation import JSON, ROW_FORMATS
 from esdh_api.requests import GenerateRequest, Window, default_records
+from esdh_api.responses import HealthResponse, PlanSteps, Responses
 from esdh_api.settings import MAX_BODY_BYTES, Settings
+from esdh_api.wording import a_row_of, capitalized, joined
 
 __all__ = ["openapi_json"]
 
 _REF = "#/components/schemas/{name}"
 _EXAMPLE = Window(records=1, start=0, seed=DEFAULT_SEED)
-_ID = encode_id(DEFAULT_SEED, "person", 0)
 
 _ERRORS = {
     400: "The body or a value in it can't be; the message says what would be right",
@@ -49,31 +37,46 @@ _HEADERS = {
     "ETag": "Send it back in If-None-Match to get 304 where nothing has changed",
     "WWW-Authenticate": "How to send the key",
 }
-
 Json = dict[str, Any]
 
 
-@cache
-def openapi_json(settings: Settings) -> bytes:
-    """Return the OpenAPI 3.1 document of an app with these settings."""
-    return msgspec.json.encode(
-        {
+def openapi_json(settings: Settings, responses: Responses) -> bytes:
+    """Return the OpenAPI 3.1 document of an app with these settings that gives these responses."""
+    return msgspec.json.encode(_Document(settings, responses).render())
+
+
+class _Document:
+    """The document of one app: its dataset's tables, and what the app's settings allow."""
+
+    def __init__(self, settings: Settings, responses: Responses) -> None:
+        self.settings = settings
+        self.responses = responses
+        self.dataset = responses.dataset
+        self.names = joined([table.name for table in self.dataset.tables])
+        # Looked up and not made of the Struct's name: a table may have the name of one of ours.
+        described = self.descriptions()
+        refs, self.components = msgspec.json.schema_components(described, ref_template=_REF)
+        self.refs = dict(zip(described, refs, strict=True))
+
+    def render(self) -> Json:
+        """Return the document."""
+        return {
             "openapi": "3.1.0",
             "info": {
                 "title": "Enterprise Synthetic Data Hub",
-                "summary": "Deterministic synthetic persons, vehicles and profiles, a window at a time",
+                "summary": f"Deterministic synthetic {self.names}, a window at a time",
                 "version": version("esdh-api"),
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": "."}],  # relative to this document: a proxy may serve it below another path
-            "paths": _paths(settings),
+            "paths": self.paths(),
             "components": {
-                "schemas": _schemas(settings),
+                "schemas": self.schemas(),
                 "headers": {
                     name: {"description": text, "schema": {"type": "string"}}
                     for name, text in _HEADERS.items()
                 },
-                "responses": {str(status): _error(status) for status in _ERRORS},
+                "responses": {str(status): _error(status, self.refs[ErrorResponse]) for status in _ERRORS},
                 "securitySchemes": {
                     "ApiKey": {
                         "type": "apiKey",
@@ -84,90 +87,128 @@ def openapi_json(settings: Settings) -> bytes:
                 },
             },
         }
-    )
 
+    def schemas(self) -> Json:
+        """Return the schema of each Struct that is sent or taken, by its name."""
+        schemas = self.components
+        for struct, description in self.descriptions().items():
+            schema = schemas[self.refs[struct]["$ref"].rpartition("/")[2]]
+            schema.pop(
+                "description", None
+            )  # which msgspec puts before the fields, where Python keeps docstrings
+            schema["description"] = description
+        request = schemas[GenerateRequest.__name__]
+        request["properties"]["records"] |= {
+            "maximum": self.settings.max_records,
+            "default": default_records(self.settings.max_records),
+        }
+        request["not"] = {"required": ["seed", "randomize"], "properties": {"randomize": {"const": True}}}
+        return schemas
 
-def _schemas(settings: Settings) -> Json:
-    answers = [*ENTITY_ANSWERS.values(), BundleAnswer, RecordAnswer, HealthAnswer, Plan, ErrorAnswer]
-    _, schemas = msgspec.json.schema_components([*answers, GenerateRequest], ref_template=_REF)
-    request = schemas[GenerateRequest.__name__]
-    request["properties"]["records"] |= {
-        "maximum": settings.max_records,
-        "default": default_records(settings.max_records),
-    }
-    request["not"] = {"required": ["seed", "randomize"], "properties": {"randomize": {"const": True}}}
-    return schemas
+    def descriptions(self) -> dict[type[msgspec.Struct], str]:
+        """Return the description of each Struct.
 
+        Not the Structs' docstrings, which msgspec takes: those are gone under `python -OO`.
+        """
+        tables, responses = self.dataset.tables, self.responses
+        return {
+            **{responses.table_types[table]: f"A window of {table.name}." for table in tables},
+            responses.bundle_type: self.bundle_description(),
+            responses.record_type: "The record behind an id, and what the id says.",
+            HealthResponse: "That the app is up, what it generates by default, and what it asks of a client.",
+            Plan: f"Everything that dataset version {self.dataset.dataset_version} generates.",
+            ErrorResponse: "The body of every error.",
+            GenerateRequest: "What to generate; an empty body is all defaults.",
+            **{table.record: table.description for table in tables},
+            responses.metadata_type: "What a set of records says of itself.",
+            EntityPlan: "One entity: its names, its fields in order, and the statistics kept of it.",
+            ErrorDetail: "What went wrong: a code for programs and a sentence for people.",
+            FieldPlan: "One field: its schema, its rule and, where it is random, its streams and its odds.",
+            PlanSteps: "What is generated, in order.",
+            StatisticPlan: "A count that the manifest keeps, and the shares that the rules declare, rounded to nine digits.",
+            TablePlan: "A lookup table that a field uses.",
+        }
 
-def _paths(settings: Settings) -> Json:
-    # Without a key on the server a client may still send one: it is not looked at.
-    guarded: Json = {"security": [*([] if settings.api_key else [{}]), {"ApiKey": []}]}
-    generate = {
-        f"/generate/{entity.name}": {"post": _generate_entity(entity) | guarded} for entity in ENTITIES
-    }
-    return {
-        "/healthz": {"get": _health(settings)},
-        "/plan": {
-            "get": _get("getPlan", "What is generated and how: the bytes of `esdh show-plan --format json`")
-            | _answers(_content(JSON, _ref(Plan)), "ETag", tagged=True)
-        },
-        "/openapi.json": {
-            "get": _get("getOpenapi", "This document")
-            | _answers(_content(JSON, {"type": "object"}), "ETag", tagged=True)
-        },
-        **generate,
-        "/generate/bundle": {"post": _generate_bundle() | guarded},
-        "/records/{id}": {"get": _record() | guarded},
-        **_page(),
-    }
+    def bundle_description(self) -> str:
+        """Return what a bundle is; where every table has one row a record, how they belong together."""
+        if not all(table.one_a_record for table in self.dataset.tables):
+            return "A window of every entity."
+        return f"A window of every entity: {joined([f'`{table.name}[i]`' for table in self.dataset.tables])} are one record."
 
+    def paths(self) -> Json:
+        """Return every call."""
+        # Without a key on the server a client may still send one: it is not looked at.
+        guarded: Json = {"security": [*([] if self.settings.api_key else [{}]), {"ApiKey": []}]}
+        return {
+            "/healthz": {"get": self.health()},
+            "/plan": {
+                "get": _get(
+                    "getPlan", "What is generated and how: the bytes of `esdh show-plan --format json`"
+                )
+                | _answers(_content(JSON, self.refs[Plan]), "ETag", tagged=True)
+            },
+            "/openapi.json": {
+                "get": _get("getOpenapi", "This document")
+                | _answers(_content(JSON, {"type": "object"}), "ETag", tagged=True)
+            },
+            **{
+                f"/generate/{table.entity}": {"post": self.generate_table(table) | guarded}
+                for table in self.dataset.tables
+            },
+            "/generate/bundle": {"post": self.generate_bundle() | guarded},
+            "/records/{id}": {"get": self.record() | guarded},
+            **_page(),
+        }
 
-def _health(settings: Settings) -> Json:
-    content = _content(JSON, _ref(HealthAnswer), health_answer(settings))
-    summary = "That the app is up, what it generates by default and what it asks of a client"
-    return _get("getHealth", summary) | _answers(content, "X-ESDH-Seed")
+    def health(self) -> Json:
+        """Return the call that tells what the app is."""
+        content = _content(JSON, self.refs[HealthResponse], self.responses.health(self.settings))
+        summary = "That the app is up, what it generates by default and what it asks of a client"
+        return _get("getHealth", summary) | _answers(content, "X-ESDH-Seed")
 
+    def generate(self, name: str, summary: str, content: Json) -> Json:
+        """Return a call that generates."""
+        return {
+            "operationId": f"generate{capitalized(name)}",
+            "summary": summary,
+            "requestBody": {
+                "required": False,
+                "description": "Without a body: the first five records of the default seed",
+                "content": {JSON: {"schema": self.refs[GenerateRequest], "example": {"records": 1}}},
+            },
+        } | _answers(content, "X-ESDH-Seed", errors=(400, 401, 406, 413, 415))
 
-def _generate_entity(entity: Entity) -> Json:
-    content = _content(JSON, _ref(ENTITY_ANSWERS[entity.name]), entity_answer(entity, _EXAMPLE))
-    for media_type, form in ROW_FORMS.items():
-        rows = form.render(entity, entity_rows(entity, _EXAMPLE))
-        content |= _content(media_type, {"type": "string"}, rows.decode())
-    return _generate(entity.name, f"A window of {entity.plural}", content)
+    def generate_table(self, table: Table) -> Json:
+        """Return the call that gives a table's rows."""
+        struct = self.responses.table_types[table]
+        content = _content(JSON, self.refs[struct], self.responses.table(table, _EXAMPLE))
+        for media_type, row_format in ROW_FORMATS.items():
+            rows = row_format.render(table, self.responses.rows(table, _EXAMPLE))
+            content |= _content(media_type, {"type": "string"}, rows.decode())
+        return self.generate(table.entity, f"A window of {table.name}", content)
 
+    def generate_bundle(self) -> Json:
+        """Return the call that gives every table's rows."""
+        content = _content(JSON, self.refs[self.responses.bundle_type], self.responses.bundle(_EXAMPLE))
+        return self.generate("bundle", f"A window of {self.names}", content)
 
-def _generate_bundle() -> Json:
-    content = _content(JSON, _ref(BundleAnswer), bundle_answer(_EXAMPLE))
-    return _generate("bundle", "A window of persons, vehicles and profiles", content)
-
-
-def _generate(name: str, summary: str, content: Json) -> Json:
-    return {
-        "operationId": f"generate{name.capitalize()}",
-        "summary": summary,
-        "requestBody": {
-            "required": False,
-            "description": "Without a body: the first five records of the default seed",
-            "content": {JSON: {"schema": _ref(GenerateRequest), "example": {"records": 1}}},
-        },
-    } | _answers(content, "X-ESDH-Seed", errors=(400, 401, 406, 413, 415))
-
-
-def _record() -> Json:
-    known = {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "description": "The id of a person, a vehicle or a profile",
-        "schema": {"type": "string", "format": "uuid"},
-        "example": _ID,
-    }
-    content = _content(JSON, _ref(RecordAnswer), record_answer(_ID))
-    operation = _get("getRecord", "The record behind an id, made again from the id alone") | _answers(
-        content, "X-ESDH-Seed", "ETag", errors=(401, 404, 406), tagged=True
-    )
-    operation["parameters"].insert(0, known)
-    return operation
+    def record(self) -> Json:
+        """Return the call that makes a record again."""
+        example = encode_id(DEFAULT_SEED, self.dataset.root.entity, 0, dataset=self.dataset)
+        known = {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "description": f"The id of {joined([a_row_of(table) for table in self.dataset.tables], 'or')}",
+            "schema": {"type": "string", "format": "uuid"},
+            "example": example,
+        }
+        content = _content(JSON, self.refs[self.responses.record_type], self.responses.record(example))
+        operation = _get("getRecord", "The record behind an id, made again from the id alone") | _answers(
+            content, "X-ESDH-Seed", "ETag", errors=(401, 404, 406), tagged=True
+        )
+        operation["parameters"].insert(0, known)
+        return operation
 
 
 def _page() -> Json:
@@ -206,18 +247,14 @@ def _answers(content: Json, *headers: str, errors: tuple[int, ...] = (), tagged:
     return operation
 
 
-def _error(status: int) -> Json:
+def _error(status: int, schema: Json) -> Json:
     names = ["X-Request-ID", *(["WWW-Authenticate"] if status == 401 else [])]
-    example = ErrorAnswer(ErrorDetail(code_of(status), _ERRORS[status]))
+    example = ErrorResponse(ErrorDetail(code_of(status), _ERRORS[status]))
     return {
         "description": _ERRORS[status],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
-        "content": _content(JSON, _ref(ErrorAnswer), example),
+        "content": _content(JSON, schema, example),
     }
-
-
-def _ref(struct: type[msgspec.Struct]) -> Json:
-    return {"$ref": _REF.format(name=struct.__name__)}
 
 
 def _content(media_type: str, schema: Json, example: object = None) -> Json:

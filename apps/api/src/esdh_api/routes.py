@@ -1,50 +1,49 @@
 """The calls: each parses, asks esdh-core once and answers."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cache, partial
 from importlib.resources import files
 
 import msgspec
-from esdh_core import DEFAULT_SEED, ENTITIES, IdError, plan_json
-from esdh_core.rules import Entity
+from esdh_core import DEFAULT_SEED, Dataset, IdError, Table
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from esdh_api.answers import bundle_answer, entity_answer, entity_rows, health_answer, record_answer
+from esdh_api.demo_page import demo_html
 from esdh_api.errors import InvalidRequestError, NotFoundError
-from esdh_api.forms import JSON, ROW_FORMS, choose
+from esdh_api.negotiation import JSON, ROW_FORMATS, choose
 from esdh_api.openapi import openapi_json
 from esdh_api.requests import Window, parse_window
+from esdh_api.responses import Responses
 from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["register_routes"]
 
-_PAGE_FILES = {
-    "demo.html": "text/html; charset=utf-8",
-    "demo.css": "text/css; charset=utf-8",
-    "demo.js": "text/javascript; charset=utf-8",
-}
+_PAGE_FILES = {"demo.css": "text/css; charset=utf-8", "demo.js": "text/javascript; charset=utf-8"}
 _ID_LENGTH = 36
 
 
-def register_routes(app: Flask, settings: Settings) -> None:
-    """Give the app its calls."""
-    app.add_url_rule("/healthz", "health", partial(_health, settings))
-    app.add_url_rule("/plan", "plan", _plan)
-    app.add_url_rule("/openapi.json", "openapi", partial(_openapi, settings))
-    for entity in ENTITIES:
-        view = partial(_generate_entity, entity, settings)
-        app.add_url_rule(f"/generate/{entity.name}", f"generate_{entity.name}", view, methods=["POST"])
-    bundle = partial(_generate_bundle, settings)
-    app.add_url_rule("/generate/bundle", "generate_bundle", bundle, methods=["POST"])
-    app.add_url_rule("/records/<id>", "record", _record)
-    app.add_url_rule("/demo", "demo", partial(_page_file, "demo.html"))
-    for name in ("demo.css", "demo.js"):
-        app.add_url_rule(f"/demo/{name}", name.replace(".", "_"), partial(_page_file, name))
-
-
-def _json(answer: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(answer), content_type=JSON)
+def register_routes(app: Flask, settings: Settings, dataset: Dataset) -> None:
+    """Give the app its calls on a dataset."""
+    responses = Responses(dataset)
+    # What doesn't change is made once, when it is first asked for.
+    health = cache(lambda: msgspec.json.encode(responses.health(settings)))
+    documents: dict[str, tuple[Callable[[], bytes], str]] = {
+        "/plan": (lambda: dataset.plan_json, JSON),
+        "/openapi.json": (cache(partial(openapi_json, settings, responses)), JSON),
+        "/demo": (cache(partial(demo_html, dataset)), "text/html; charset=utf-8"),
+        **{f"/demo/{name}": (cache(partial(_page_file, name)), kind) for name, kind in _PAGE_FILES.items()},
+    }
+    app.add_url_rule("/healthz", "health", partial(_health, health))
+    for path, (body, content_type) in documents.items():
+        app.add_url_rule(path, path, partial(_document, body, content_type))
+    for table in dataset.tables:
+        path = f"/generate/{table.entity}"
+        app.add_url_rule(path, path, partial(_generate_table, table, responses, settings), methods=["POST"])
+    bundle = partial(_generate_bundle, responses, settings)
+    app.add_url_rule("/generate/bundle", "bundle", bundle, methods=["POST"])
+    app.add_url_rule("/records/<id>", "record", partial(_record, responses))
 
 
 def _tagged(body: bytes, content_type: str, cache_control: str) -> Response:
@@ -57,17 +56,17 @@ def _tagged(body: bytes, content_type: str, cache_control: str) -> Response:
     return response
 
 
-def _health(settings: Settings) -> Response:
+def _health(body: Callable[[], bytes]) -> Response:
     g.seed = DEFAULT_SEED
-    return _json(health_answer(settings))
+    return Response(body(), content_type=JSON)
 
 
-def _plan() -> Response:
-    return _tagged(plan_json(), JSON, "no-cache")
+def _document(body: Callable[[], bytes], content_type: str) -> Response:
+    return _tagged(body(), content_type, "no-cache")
 
 
-def _openapi(settings: Settings) -> Response:
-    return _tagged(openapi_json(settings), JSON, "no-cache")
+def _page_file(name: str) -> bytes:
+    return files("esdh_api").joinpath("page", name).read_bytes()
 
 
 def _window(settings: Settings) -> Window:
@@ -89,36 +88,28 @@ def _accept() -> str:
     return request.headers.get("Accept", "")
 
 
-def _generate_entity(entity: Entity, settings: Settings) -> Response:
-    media_type = choose(_accept(), JSON, *ROW_FORMS)
+def _generate_table(table: Table, responses: Responses, settings: Settings) -> Response:
+    media_type = choose(_accept(), JSON, *ROW_FORMATS)
     window = _window(settings)
-    if media_type in ROW_FORMS:
-        form = ROW_FORMS[media_type]
-        return Response(form.render(entity, entity_rows(entity, window)), content_type=form.content_type)
-    return _json(entity_answer(entity, window))
+    if media_type in ROW_FORMATS:
+        row_format = ROW_FORMATS[media_type]
+        rows = row_format.render(table, responses.rows(table, window))
+        return Response(rows, content_type=row_format.content_type)
+    return Response(msgspec.json.encode(responses.table(table, window)), content_type=JSON)
 
 
-def _generate_bundle(settings: Settings) -> Response:
+def _generate_bundle(responses: Responses, settings: Settings) -> Response:
     choose(_accept(), JSON)
-    return _json(bundle_answer(_window(settings)))
+    return Response(msgspec.json.encode(responses.bundle(_window(settings))), content_type=JSON)
 
 
-def _record(id: str) -> Response:  # noqa: A002 - the name in the path
+def _record(responses: Responses, id: str) -> Response:  # noqa: A002 - the name in the path
     choose(_accept(), JSON)
     if len(id) > 2 * _ID_LENGTH:  # a message would quote all of it
         raise NotFoundError(f"an ESDH id has {_ID_LENGTH} characters, not {len(id)}")
     try:
-        answer = record_answer(id)
+        record = responses.record(id)
     except IdError as error:
         raise NotFoundError(str(error)) from error
-    g.seed, g.records = answer.seed, 1
-    return _tagged(msgspec.json.encode(answer), JSON, "no-store")
-
-
-@cache
-def _page_bytes(name: str) -> bytes:
-    return files("esdh_api").joinpath("page", name).read_bytes()
-
-
-def _page_file(name: str) -> Response:
-    return _tagged(_page_bytes(name), _PAGE_FILES[name], "no-cache")
+    g.seed, g.records = record.seed, 1
+    return _tagged(msgspec.json.encode(record), JSON, "no-store")

@@ -7,9 +7,13 @@ import os
 import select
 import signal
 import socket
+import struct
+import sys
 import time
 import uuid
+from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -21,16 +25,24 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
 from esdh_api.errors import TOO_LARGE, envelope
-from esdh_api.guards import SECURITY_HEADERS
 from esdh_api.logs import JSON_LINE, PROCESSORS
+from esdh_api.middleware import SECURITY_HEADERS
 
-__all__ = ["ListenError", "is_loopback", "listen", "serve", "url_of"]
+__all__ = ["ListenError", "hold_back", "is_loopback", "listen", "serve", "url_of"]
 
 # Waitress reads a whole body before it calls the app. Up to this size the app refuses a body that is too
 # large, after reading it, so that the client surely gets the answer; past it the connection is closed.
 _MOST_READ: Final = 1 << 20
 _MOST_HEADER_BYTES: Final = 64 * 1024
 _GRACE: Final = 30.0  # seconds that requests under way have to finish once the server is told to stop
+_SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; Python has no name for it
+# The instructions of a socket filter (linux/filter.h): drop a segment with the flag SYN, keep the others.
+_NO_SYN: Final = (
+    (0x30, 0, 0, 13),  # load the byte of a TCP header that holds the flags
+    (0x45, 0, 1, 0x02),  # go on if SYN is among them, else to the last
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFF_FFFF),  # keep
+)
 _POLL: Final = hasattr(select, "poll")  # select() fails past file descriptor 1023; Windows has no poll()
 
 
@@ -128,9 +140,24 @@ def serve(
             signal.signal(number, handler)
 
 
+def hold_back(listener: socket.socket) -> None:
+    """Have the kernel complete no more connections, so that those that it has completed can all be accepted.
+
+    It answers clients by itself and resets, when the socket closes, each one that is not accepted by then: that
+    client was connected, may have sent its request, and can't tell whether it was served. Held back, it tries again
+    after a second and is refused. Only Linux can do this; elsewhere a client of that moment is reset.
+    """
+    if sys.platform == "linux":
+        filter_ = array("B", b"".join(struct.pack("HBBI", *each) for each in _NO_SYN))
+        program = struct.pack("HP", len(_NO_SYN), filter_.buffer_info()[0])
+        with suppress(OSError):  # a sandbox that stands in for the kernel may not know it
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+
 def _drain(server: Any, channels: dict[int, Any]) -> None:
     """Refuse new connections, and let the requests that have begun to arrive finish."""
-    for _ in range(server.adj.backlog):  # connected before the signal, but not accepted yet
+    hold_back(server.socket)
+    for _ in range(server.adj.backlog):  # connected already, but not accepted yet
         if not select.select([server.socket], [], [], 0)[0]:
             break
         server.handle_accept()

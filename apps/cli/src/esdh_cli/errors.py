@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import click
 
-from esdh_cli.stopping import Terminated
+from esdh_cli.signals import Terminated
 
-__all__ = ["is_ours", "sentences"]
+__all__ = ["exit_on_error", "is_ours"]
 
 _OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_proof")
 
@@ -37,7 +37,7 @@ def _noted(error: BaseException, sentence: str) -> str:
 
 
 @contextmanager
-def sentences(*, after: str = "nothing was changed") -> Iterator[None]:
+def exit_on_error(*, after: str = "nothing was changed") -> Iterator[None]:
     """Turn our libraries' errors and the operating system's into a sentence and exit status 1.
 
     An interrupt is a sentence too, with exit status 130 (Ctrl-C) or 143 (SIGTERM). `after` says how things

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from esdh_core.datasets import catalog
 
 from esdh_cli.commands.diff_snapshots import diff_snapshots
 from esdh_cli.commands.generate_snapshot import generate_snapshot
@@ -13,7 +14,7 @@ from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
 from esdh_cli.commands.verify_audit import verify_audit
 from esdh_cli.commands.verify_snapshot import verify_snapshot
-from esdh_cli.errors import sentences
+from esdh_cli.errors import exit_on_error
 
 __all__ = ["main"]
 
@@ -23,7 +24,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         return
     from importlib.metadata import version
 
-    click.echo(f"esdh {version('esdh-cli')}, dataset version v0.1")
+    click.echo(f"esdh {version('esdh-cli')}, dataset version {catalog.VERSION}")
     context.exit()
 
 
@@ -43,8 +44,8 @@ class _Group(click.Group):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        # A command tells of its work in `sentences` of its own; what is interrupted out here is its output.
-        with _one_sentence(), sentences(after="at most the output is cut short"):
+        # A command tells of its work in `exit_on_error` of its own; what is interrupted out here is its output.
+        with _one_sentence(), exit_on_error(after="at most the output is cut short"):
             return super().invoke(ctx)
 
 
@@ -63,12 +64,13 @@ def _one_sentence() -> Iterator[None]:
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Start with: esdh generate-snapshot",
+    help=f"Make synthetic {catalog.SUMMARY} for {catalog.PURPOSE}: the same on every machine, from a seed.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
 )
 def main() -> None:
-    """Make synthetic persons, vehicles and profiles for insurance QA: the same on every machine, from a seed."""
+    """Run `esdh`."""
 
 
 main.add_command(diff_snapshots)

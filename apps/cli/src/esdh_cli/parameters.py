@@ -42,7 +42,7 @@ class LocalPath(click.Path):
         """Return the path with its home folder; a user whom nobody knows is refused."""
         path = os.fspath(value)
         expanded = os.path.expanduser(path)  # noqa: PTH111 - Path drops a `./`, which keeps a `~` what it is
-        if expanded[:1] in ("~", b"~"):
+        if os.fsdecode(expanded).startswith("~"):
             self.fail(
                 f"{path!r} begins with the home folder of no known user; write './' before a folder of that name",
                 param,

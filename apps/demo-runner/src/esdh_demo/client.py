@@ -4,13 +4,17 @@ import http.client
 import json
 from typing import Any
 
-__all__ = ["CallError", "Client"]
+__all__ = ["CallError", "Client", "NoAnswerError"]
 
 _CALL_SECONDS = 30.0  # a thousand records take a few milliseconds
 
 
 class CallError(Exception):
     """A call that got no answer, or not the one that was asked for."""
+
+
+class NoAnswerError(CallError):
+    """A call that got no answer."""
 
 
 class Client:
@@ -42,7 +46,7 @@ class Client:
             response = connection.getresponse()
             data = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise CallError(f"{method} {path} got no answer: {error or type(error).__name__}") from error
+            raise NoAnswerError(f"{method} {path} got no answer: {error or type(error).__name__}") from error
         finally:
             connection.close()
         if response.status != http.client.OK:

@@ -56,8 +56,15 @@ class _Session:
         self, label: str, profile: Profile | None = None, pause: Callable[[str], None] | None = None
     ) -> Iterator[Run]:
         """Open a run, and print its id and how it ended."""
-        means = {"commands": self.commands, "console": self.console, "profile": profile, "pause": pause}
-        with open_run(self.paths, self.config, label, **means) as self.run:
+        with open_run(
+            self.paths,
+            self.config,
+            label,
+            commands=self.commands,
+            console=self.console,
+            profile=profile,
+            pause=pause,
+        ) as self.run:
             self.console.print(f"Run {self.run.record.run_id}", style="bold", markup=False)
             yield self.run
         print_summary(self.run)
@@ -112,6 +119,7 @@ class _HomePath(click.Path):
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=_EXAMPLES,
+    help="Show the whole product at work: made, proved, served and compared, with a report to hand on.",
 )
 @click.option("--root", type=_HomePath(), help="The repository.  [default: the one around here]")
 @click.option(
@@ -119,7 +127,7 @@ class _HomePath(click.Path):
 )
 @click.pass_context
 def main(context: click.Context, root: Path | None, runs: Path | None) -> None:
-    """Show the whole product at work: made, proved, served and compared, with a report to hand on."""
+    """Run `esdh-demo`."""
     commands = context.obj if isinstance(context.obj, Commands) else Commands()
     context.obj = _Session(Paths(root or find_root(Path.cwd()), runs), commands)
 
@@ -143,24 +151,30 @@ _FLOW_OPTIONS: list[click.Parameter] = [
 
 
 @main.command(
-    params=_FLOW_OPTIONS, short_help="Validate, test, then run the flow; stop at the first failure."
-)
-@click.pass_obj
-def gate(session: _Session, **options: Any) -> None:
-    """Validate the repository, run the smoke tests, then the flow; stop at the first failure.
+    params=_FLOW_OPTIONS,
+    short_help="Validate, test, then run the flow; stop at the first failure.",
+    help="""Validate the repository, run the smoke tests, then the flow; stop at the first failure.
 
     Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
-    """
+    """,
+)
+@click.pass_obj
+def gate(session: _Session, /, **options: Any) -> None:
+    """Run `esdh-demo gate`."""
     _execute(session, validated=True, **options)
 
 
-@main.command(params=_FLOW_OPTIONS, short_help="Run the smoke tests and the flow.")
-@click.pass_obj
-def run(session: _Session, **options: Any) -> None:
-    """Run the smoke tests, then the flow: generate, verify, serve, preview, reproduce, stop, report.
+@main.command(
+    params=_FLOW_OPTIONS,
+    short_help="Run the smoke tests and the flow.",
+    help="""Run the smoke tests, then the flow: generate, verify, serve, preview, reproduce, stop, report.
 
     Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
-    """
+    """,
+)
+@click.pass_obj
+def run(session: _Session, /, **options: Any) -> None:
+    """Run `esdh-demo run`."""
     _execute(session, validated=False, **options)
 
 
@@ -180,26 +194,30 @@ def _execute(
         open_page(session.console, (run.artifacts / "report.html").as_uri())
 
 
-@main.command("validate", short_help="Hold config, plan, rows, samples and goldens against what is promised.")
+@main.command(
+    "validate",
+    short_help="Hold config, plan, rows, samples and goldens against what is promised.",
+    help="Hold config, plan, rows, samples and goldens against what the repository promises.",
+)
 @click.pass_obj
 def validate_command(session: _Session) -> None:
-    """Hold config, plan, rows, samples and goldens against what the repository promises."""
+    """Run `esdh-demo validate`."""
     with session.open_run("validate") as run:
         validate(run)
 
 
-@main.command("smoke", short_help="Run the tests marked `demo`.")
+@main.command("smoke", short_help="Run the tests marked `demo`.", help="Run the tests marked `demo`.")
 @click.pass_obj
 def smoke_command(session: _Session) -> None:
-    """Run the tests marked `demo`."""
+    """Run `esdh-demo smoke`."""
     with session.open_run("smoke") as run:
         smoke(run)
 
 
-@main.command("list", short_help="List the runs.")
+@main.command("list", short_help="List the runs.", help="List the runs that are kept, newest first.")
 @click.pass_obj
 def list_command(session: _Session) -> None:
-    """List the runs that are kept, newest first."""
+    """Run `esdh-demo list`."""
     store = RunStore(session.paths)
     folders = sorted([*store.complete(), *store.failed()], reverse=True)
     latest = store.latest()
@@ -218,11 +236,15 @@ def list_command(session: _Session) -> None:
     session.console.print(table, soft_wrap=False)
 
 
-@main.command("log", short_help="Print the last run's events.")
+@main.command(
+    "log",
+    short_help="Print the last run's events.",
+    help="Print the last run's events readably, from data/demo_runs/demo_flow_log.jsonl.",
+)
 @click.option("--run", "run_id", metavar="ID", help="Another run's events.")
 @click.pass_obj
 def log_command(session: _Session, run_id: str | None) -> None:
-    """Print the last run's events readably, from data/demo_runs/demo_flow_log.jsonl."""
+    """Run `esdh-demo log`."""
     events = list(read_events(session.paths.log))
     run_ids = [event["run_id"] for event in events if event.get("event") == "run.started"]
     if not run_ids:
@@ -235,7 +257,11 @@ def log_command(session: _Session, run_id: str | None) -> None:
     print_log(session.console, (event for event in events if event.get("run_id") == run_id))
 
 
-@main.command("clean", short_help="Remove runs.")
+@main.command(
+    "clean",
+    short_help="Remove runs.",
+    help="Write data/demo_samples from the real API: for a new dataset version, since those of one never change.",
+)
 @click.option(
     "--keep", type=click.IntRange(0), default=0, show_default=True, help="Newest complete runs to keep."
 )
@@ -286,7 +312,7 @@ def doctor_command(session: _Session) -> None:
 @main.command("write-samples", short_help="Write the canned answers, for a new dataset version.")
 @click.pass_obj
 def write_samples_command(session: _Session) -> None:
-    """Write data/demo_samples from the real API: for a new dataset version, since those of one never change."""
+    """Run `esdh-demo write-samples`."""
     with (
         session.open_run("samples") as run,
         run.step("samples", "write the API's answers") as step,

@@ -147,7 +147,7 @@ def _reproduce(run: Run, profile: Profile, server: RunningServer) -> dict[str, A
         window = Window(profile.records // 2, 1)
         records = _records(run, profile, window)
         root = _DATASET.root
-        record_id = records[root.name].row(0)[root.field_with("id")]
+        record_id = records[root.name].row(0)[root.field_with("id") or root.fields[0]]
         body = server.client.get(f"/records/{record_id}")
         _keep_answer(run, "record.json", body)
         output = run.command("reproduce", (*run.commands.esdh, "reproduce", record_id, "--json"))

@@ -42,11 +42,11 @@ def check_samples(client: Client, paths: Paths) -> int:
             raise DemoError(f"{file} is missing", remedy=f"put it back: {restore}") from None
         answer = _sample(client, name)
         if committed != answer:
-            texts = (
+            ours, theirs = (
                 data.decode("utf-8", "replace").splitlines(keepends=True) for data in (committed, answer)
             )
-            lines = enumerate(zip_longest(*texts, fillvalue=""), 1)
-            number, left, right = next((number, *pair) for number, pair in lines if pair[0] != pair[1])
+            pairs = enumerate(zip_longest(ours, theirs, fillvalue=""), 1)
+            number, left, right = next((at, a, b) for at, (a, b) in pairs if a != b)
             raise DemoError(
                 f"{file}, line {number}: the file has {left.strip(' ')!r} and the API gives {right.strip(' ')!r}",
                 remedy=f"if the file was changed, put it back ({restore}); if not, the data have changed",

@@ -12,7 +12,7 @@ import msgspec
 from esdh_core import DEFAULT_DATASET, DEFAULT_SEED
 
 from esdh_demo.answers import REINSTALL
-from esdh_demo.client import CallError, Client
+from esdh_demo.client import CallError, Client, NoAnswerError
 from esdh_demo.errors import DemoError
 from esdh_demo.processes import ManagedProcess
 from esdh_demo.steps import Run
@@ -22,6 +22,8 @@ __all__ = ["Health", "RunningServer", "serving"]
 _HOST = "127.0.0.1"
 _ADDRESS = re.compile(r"^Listening on (http://\S+)$\n", re.MULTILINE)
 _POLL_SECONDS = 0.05  # between two looks at a server that hasn't told its address or isn't healthy yet
+_LOOK_SECONDS = 1.0  # that a look has at least, so that the last one tells more than that time was up
+_DYING_SECONDS = 5.0  # until the supervisor of a server that no longer answers has told how it ended
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -48,16 +50,16 @@ class RunningServer:
         """
         deadline = time.monotonic() + self.start_seconds
         while True:
-            left = deadline - time.monotonic()
             try:
-                body = self.client.get("/healthz", seconds=max(left, 0.1))
+                seconds = max(deadline - time.monotonic(), _LOOK_SECONDS)
+                body = self.client.get("/healthz", seconds=seconds)
                 health = msgspec.json.decode(body, type=Health)
                 break
             except (CallError, msgspec.DecodeError) as error:
                 self.check_alive()
-                if left <= _POLL_SECONDS:
-                    seconds = f"within {self.start_seconds:g} seconds"
-                    what = f"the server at {self.client.address} was not healthy {seconds}; last: {error}"
+                if deadline - time.monotonic() <= _POLL_SECONDS:
+                    limit = f"within {self.start_seconds:g} seconds"
+                    what = f"the server at {self.client.address} was not healthy {limit}; last: {error}"
                     raise _failure(self.process, what) from error
             time.sleep(_POLL_SECONDS)
         expected = ("ok", DEFAULT_DATASET.dataset_version, DEFAULT_SEED)
@@ -69,10 +71,12 @@ class RunningServer:
             )
         return health, body
 
-    def check_alive(self) -> None:
-        """Raise DemoError, with the end of its stderr, when the server has died."""
-        # Its connections fail a moment before its supervisor has told how it ended.
-        if (status := self.process.wait(0.5)) is not None:
+    def check_alive(self, *, seconds: float = 0.5) -> None:
+        """Raise DemoError, with the end of its stderr, when the server has died.
+
+        Its connections fail a moment before its supervisor has told how it ended: so many seconds are waited.
+        """
+        if (status := self.process.wait(seconds)) is not None:
             raise _failure(self.process, f"the server died with status {status}")
 
     @contextmanager
@@ -81,7 +85,8 @@ class RunningServer:
         try:
             yield
         except CallError as error:
-            self.check_alive()
+            if isinstance(error, NoAnswerError):
+                self.check_alive(seconds=_DYING_SECONDS)
             raise _failure(self.process, str(error)) from error
 
     def stop(self) -> None:

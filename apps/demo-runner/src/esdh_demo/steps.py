@@ -146,7 +146,7 @@ def open_run(
         run = Run(paths, config, commands, console, opened, log, profile, pause)
         run.record.environment = describe_environment()
         if profile:
-            run.record.records, run.record.formats = profile.records, profile.formats
+            run.record.records, run.record.formats = profile.records, list(profile.formats)
         try:
             _log_start(run)
             yield run

@@ -5,12 +5,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["divided"]
+__all__ = ["divmod_array"]
 
 Kind = TypeVar("Kind", bound=np.integer)
 
 
-def divided(values: NDArray[Kind], by: int) -> tuple[NDArray[Kind], NDArray[Kind]]:
+def divmod_array(values: NDArray[Kind], by: int) -> tuple[NDArray[Kind], NDArray[Kind]]:
     """Return quotients and remainders of integers that aren't negative, of the same shape and type.
 
     What `np.divmod` returns, several times as fast: NumPy divides many at once for `//` (it multiplies by an

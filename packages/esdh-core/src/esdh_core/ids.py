@@ -1,54 +1,41 @@
-"""The id codec, and the permutations that make values unique.
+"""The id codec: an id is the recipe of its record.
 
-An id is a version 8 UUID (RFC 9562) that decodes to (seed, dataset version, entity, index): a 4-round
-Feistel network over 122 bits, so the id in a log is the recipe of its record. Values that must be
-unique within a seed hold a keyed permutation of the index: unique without retrying or remembering, and
-inverted to check. Neither hides anything: both are public arithmetic.
+An id is a version 8 UUID (RFC 9562) that decodes to a seed, a dataset, a table and a row: a 4-round Feistel
+network over 122 bits. It hides nothing: this is public arithmetic.
 """
 
+import hashlib
 import re
-from typing import Final, SupportsIndex
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from esdh_core.constants import DATASET_VERSION, MAX_RECORDS, VERSION_ORDINAL
+from esdh_core.constants import MAX_RECORDS
 from esdh_core.errors import IdError
-from esdh_core.requests import check_seed, check_window
-from esdh_core.streams import key_word
+from esdh_core.mixing import GOLDEN_GAMMA, MASK_64, mix64, mix64_array
 
-__all__ = [
-    "ENTITY_NUMBERS",
-    "RecordId",
-    "canonical_id",
-    "decode_id",
-    "encode_id",
-    "id_text",
-    "invert",
-    "permute",
-]
-
-ENTITY_NUMBERS: Final = {"person": 1, "vehicle": 2, "profile": 3}
-_ENTITY_NAMES: Final = {number: name for name, number in ENTITY_NUMBERS.items()}
+__all__ = ["SLOT_BITS", "BareId", "IdCodec", "OrdinalIds", "RecordId", "TaggedIds", "bare_id", "canonical_id"]
 
 _ROUNDS: Final = 4
-_GOLDEN: Final = 0x9E3779B97F4A7C15  # 2^64 / the golden ratio: SplitMix64's increment
-_MIX_1: Final = 0xBF58476D1CE4E5B9
-_MIX_2: Final = 0x94D049BB133111EB
-_MASK_64: Final = (1 << 64) - 1
 _MASK_61: Final = (1 << 61) - 1
-_HALF_BITS: Final = 18  # half of a permuted index
-_HALF_MASK: Final = (1 << _HALF_BITS) - 1
 _INDEX_BITS: Final = 36
 _CHECK_BITS: Final = 20
+SLOT_BITS: Final = 44  # of a slot in an id of a dataset with a name
+_EXAMPLE: Final = "7325de0f-b0c4-806c-8636-3e3a1bdbceb4"
 
 _UUID = re.compile(r"([0-9a-f]{8})(-?)([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{12})", re.ASCII)
 
 
 class RecordId(msgspec.Struct, frozen=True):
-    """What an id says: everything that is needed to make its record again."""
+    """What an id says: everything that is needed to make its row again.
+
+    `entity` is the table's name, in the singular where the table has one; `index` the row's slot: in a root
+    table, and where every table has one row a record, the record's number.
+    """
 
     seed: int
     dataset_version: str
@@ -56,34 +43,109 @@ class RecordId(msgspec.Struct, frozen=True):
     index: int
 
 
-def _mix(z: int) -> int:
-    """Return the SplitMix64 finaliser of a 64-bit integer (Steele, Lea, Flood, OOPSLA 2014)."""
-    z &= _MASK_64
-    z ^= z >> 30
-    z = z * _MIX_1 & _MASK_64
-    z ^= z >> 27
-    z = z * _MIX_2 & _MASK_64
-    return z ^ z >> 31
+class BareId(NamedTuple):
+    """What an id says to those who don't know its dataset.
 
-
-def _mix_array(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the SplitMix64 finaliser of each element; unsigned arithmetic wraps at 2^64 as it must."""
-    z = z ^ (z >> np.uint64(30))
-    z *= np.uint64(_MIX_1)
-    z ^= z >> np.uint64(27)
-    z *= np.uint64(_MIX_2)
-    z ^= z >> np.uint64(31)
-    return z
-
-
-def encode_id(seed: SupportsIndex, entity: str, index: SupportsIndex) -> str:
-    """Return the id of one record; `entity` is person, vehicle or profile.
-
-    Raises RequestError for a seed or an index that can't be.
+    `ordinal` is 0 in the ids of a dataset with a name, whose table has the `tag`, and whose row the `slot`; in
+    others these two mean nothing.
     """
-    seed, (index, _) = check_seed(seed), check_window(index, 1)
-    start = np.array([index], dtype=np.uint64)
-    return id_text(seed, entity, start).tobytes().decode("ascii")
+
+    seed: int
+    ordinal: int
+    tag: int
+    slot: int
+
+
+class IdCodec(Protocol):
+    """How a dataset writes its ids; tables by the name that ids use."""
+
+    def texts(self, seed: int, entity: str, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
+
+    def decode(self, value: str | UUID) -> RecordId:
+        """Return what an id says; IdError, with the reason, for a text that is none of this dataset."""
+
+
+class OrdinalIds:
+    """Ids of a dataset version that has an ordinal, and a number for each table (contract, section 4)."""
+
+    def __init__(self, dataset_version: str, ordinal: int, numbers: Mapping[str, int]) -> None:
+        """Take the version's ordinal (1 to 255) and each table's number (1 to 31)."""
+        self._dataset_version = dataset_version
+        self._ordinal = ordinal
+        self._numbers = dict(numbers)
+        self._names = {number: name for name, number in numbers.items()}
+
+    def texts(self, seed: int, entity: str, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
+        number = self._numbers[entity] << _INDEX_BITS + _CHECK_BITS
+        return _encode(seed << 8 | self._ordinal, number, _CHECK_BITS, slots)
+
+    def decode(self, value: str | UUID) -> RecordId:
+        """Return what an id says.
+
+        Raises IdError, with the reason, for a text that is no UUID, a UUID that no ESDH wrote (another version
+        or variant, or check bits that don't hold), or an id of another dataset version or of an unknown table.
+        """
+        text = canonical_id(value)
+        left, right = _decode(text)
+        if right & (1 << _CHECK_BITS) - 1:
+            raise IdError(
+                f"{text!r} is not an ESDH id: its check bits don't hold, so it was made elsewhere or mistyped"
+            )
+        ordinal, number = left & 0xFF, right >> _INDEX_BITS + _CHECK_BITS
+        index = right >> _CHECK_BITS & (1 << _INDEX_BITS) - 1
+        if ordinal != self._ordinal:
+            raise IdError(
+                f"{text!r} is of dataset version ordinal {ordinal}; this program knows {self._ordinal} ({self._dataset_version})"
+            )
+        if number not in self._names:
+            raise IdError(
+                f"{text!r} names entity number {number}; known are {', '.join(map(str, self._names))}"
+            )
+        if index >= MAX_RECORDS:
+            raise IdError(f"{text!r} names record {index}; the last record there can be is {MAX_RECORDS - 1}")
+        return RecordId(left >> 8, self._dataset_version, self._names[number], index)
+
+
+class TaggedIds:
+    """Ids of a dataset with a name: a table is known by a tag, made of its name and the dataset's (datasets.md, section 3)."""
+
+    def __init__(self, dataset_version: str, tables: Iterable[str] | Mapping[str, str]) -> None:
+        """Take the dataset's name and version, `bank v1`, and its tables, or the names that tags are made of by table.
+
+        Raises IdError when two tables have one tag.
+        """
+        self._dataset_version = dataset_version
+        self._tags: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        tagged = tables if isinstance(tables, Mapping) else {table: table for table in tables}
+        for table, stands in tagged.items():
+            digest = hashlib.sha256(f"{dataset_version}/{stands}".encode()).digest()
+            tag = int.from_bytes(digest[:3], "big") >> 7
+            if tag in self._names:
+                raise IdError(
+                    f"tables {self._names[tag]!r} and {table!r} of {dataset_version} have one id tag, {tag}; give one of them "
+                    "another name, or a `stream:`"
+                )
+            self._tags[table], self._names[tag] = tag, table
+
+    def texts(self, seed: int, entity: str, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
+        return _encode(seed << 8, self._tags[entity] << SLOT_BITS, 0, slots)
+
+    def decode(self, value: str | UUID) -> RecordId:
+        """Return what an id says.
+
+        Raises IdError, with the reason, for a text that is no UUID, a UUID that no ESDH wrote, or an id of
+        another dataset.
+        """
+        text = canonical_id(value)
+        left, right = _decode(text)
+        tag, slot = right >> SLOT_BITS, right & (1 << SLOT_BITS) - 1
+        if left & 0xFF or tag not in self._names:
+            raise IdError(f"{text!r} is no id of {self._dataset_version}: it was made elsewhere or mistyped")
+        return RecordId(left >> 8, self._dataset_version, self._names[tag], slot)
 
 
 # The four hexadecimal digits of every 16-bit number, as one 32-bit word each.
@@ -102,19 +164,19 @@ _ID_WORDS: Final = np.dtype(
 _SLICE: Final = 16_384  # ids: what is computed of them stays in the second-level cache
 
 
-def id_text(seed: int, entity: str, index: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Return the ids of many records as ASCII text, shape (len(index), 36)."""
-    text = np.empty((len(index), 36), dtype=np.uint8)
-    for start in range(0, len(index), _SLICE):
-        _write_ids(seed, entity, index[start : start + _SLICE], text[start : start + _SLICE])
+def _encode(left: int, right: int, shift: int, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return ids as text: `left`, and `right` with each slot shifted into it, through the network."""
+    text = np.empty((len(slots), 36), dtype=np.uint8)
+    for start in range(0, len(slots), _SLICE):
+        part = np.uint64(right) | slots[start : start + _SLICE] << np.uint64(shift)
+        _write(left, part, text[start : start + _SLICE])
     return text
 
 
-def _write_ids(seed: int, entity: str, index: NDArray[np.uint64], text: NDArray[np.uint8]) -> None:
-    left = np.full(len(index), seed << 8 | VERSION_ORDINAL, dtype=np.uint64)
-    right = np.uint64(ENTITY_NUMBERS[entity] << _INDEX_BITS + _CHECK_BITS) | index << np.uint64(_CHECK_BITS)
+def _write(first: int, right: NDArray[np.uint64], text: NDArray[np.uint8]) -> None:
+    left = np.full(len(right), first, dtype=np.uint64)
     for r in range(_ROUNDS):
-        mixed = _mix_array(right + np.uint64((r + 1) * _GOLDEN & _MASK_64))
+        mixed = mix64_array(right + np.uint64((r + 1) * GOLDEN_GAMMA & MASK_64))
         mixed &= np.uint64(_MASK_61)
         mixed ^= left
         left, right = right, mixed
@@ -137,26 +199,27 @@ def canonical_id(value: str | UUID) -> str:
     Other programs write a UUID in capitals, in braces, without dashes or as `urn:uuid:...`, and a list's
     line ends in white space: all of these are the same id. `value` may be a uuid.UUID. Whether the UUID is
     an id of ours, `decode_id` tells. Raises IdError for what is no UUID.
+
+    >>> canonical_id("{7325DE0F-B0C4-806C-8636-3E3A1BDBCEB4}")
+    '7325de0f-b0c4-806c-8636-3e3a1bdbceb4'
     """
     text = str(value).strip().lower().removeprefix("urn:uuid:")
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
     found = _UUID.fullmatch(text)
     if found is None:
-        raise IdError(
-            f"{str(value)!r} is not an ESDH id: expected a UUID such as {encode_id(20240601, 'person', 0)}"
-        )
+        raise IdError(f"{str(value)!r} is not an ESDH id: expected a UUID such as {_EXAMPLE}")
     return "-".join(found.group(1, 3, 4, 5, 6))
 
 
-def decode_id(value: str | UUID) -> RecordId:
-    """Return what an id says; `value` is in any spelling that `canonical_id` reads, or a uuid.UUID.
+def bare_id(value: str | UUID) -> BareId:
+    """Return what an id says without its dataset. Raises IdError for what is no version 8 UUID."""
+    left, right = _decode(canonical_id(value))
+    return BareId(left >> 8, left & 0xFF, right >> SLOT_BITS, right & (1 << SLOT_BITS) - 1)
 
-    Raises IdError, with the reason, for a text that is no UUID, a UUID that no ESDH wrote (another
-    version or variant, or check bits that don't hold), or an id of a dataset version or entity that
-    this program doesn't know.
-    """
-    text = canonical_id(value)
+
+def _decode(text: str) -> tuple[int, int]:
+    """Return the two halves of an id in its canonical form; IdError for one that is no version 8 UUID."""
     bits = int(text.replace("-", ""), 16)
     if bits >> 76 & 0xF != 8 or bits >> 62 & 0b11 != 0b10:
         raise IdError(
@@ -165,49 +228,5 @@ def decode_id(value: str | UUID) -> RecordId:
     left = bits >> 80 << 13 | (bits >> 64 & 0xFFF) << 1 | bits >> 61 & 1
     right = bits & _MASK_61
     for r in reversed(range(_ROUNDS)):
-        left, right = right ^ _mix(left + (r + 1) * _GOLDEN) & _MASK_61, left
-    if right & (1 << _CHECK_BITS) - 1:
-        raise IdError(
-            f"{text!r} is not an ESDH id: its check bits don't hold, so it was made elsewhere or mistyped"
-        )
-    version, entity = left & 0xFF, right >> _INDEX_BITS + _CHECK_BITS
-    index = right >> _CHECK_BITS & (1 << _INDEX_BITS) - 1
-    if version != VERSION_ORDINAL:
-        raise IdError(
-            f"{text!r} is of dataset version ordinal {version}; this program knows {VERSION_ORDINAL} ({DATASET_VERSION})"
-        )
-    if entity not in _ENTITY_NAMES:
-        raise IdError(
-            f"{text!r} names entity number {entity}; known are {', '.join(map(str, _ENTITY_NAMES))}"
-        )
-    if index >= MAX_RECORDS:
-        raise IdError(f"{text!r} names record {index}; the last record there can be is {MAX_RECORDS - 1}")
-    return RecordId(left >> 8, DATASET_VERSION, _ENTITY_NAMES[entity], index)
-
-
-def _permutation_key(seed: int, stream: str) -> int:
-    return seed ^ key_word(stream)
-
-
-def permute(seed: int, stream: str, index: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return a keyed permutation of indices below 2^36, element by element; also below 2^36."""
-    key = _permutation_key(seed, stream)
-    left, right = index >> np.uint64(_HALF_BITS), index & np.uint64(_HALF_MASK)
-    for r in range(_ROUNDS):
-        mixed = _mix_array(right + np.uint64(key + (r + 1) * _GOLDEN & _MASK_64))
-        mixed &= np.uint64(_HALF_MASK)
-        mixed ^= left
-        left, right = right, mixed
-    return left << np.uint64(_HALF_BITS) | right
-
-
-def invert(seed: int, stream: str, permuted: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the indices whose permutation is `permuted`: the inverse of `permute`."""
-    key = _permutation_key(seed, stream)
-    left, right = permuted >> np.uint64(_HALF_BITS), permuted & np.uint64(_HALF_MASK)
-    for r in reversed(range(_ROUNDS)):
-        mixed = _mix_array(left + np.uint64(key + (r + 1) * _GOLDEN & _MASK_64))
-        mixed &= np.uint64(_HALF_MASK)
-        mixed ^= right
-        left, right = mixed, left
-    return left << np.uint64(_HALF_BITS) | right
+        left, right = right ^ mix64(left + (r + 1) * GOLDEN_GAMMA) & _MASK_61, left
+    return left, right

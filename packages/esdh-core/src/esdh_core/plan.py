@@ -1,47 +1,21 @@
-"""The plan: what is generated and how, as data.
+"""The plan: what a dataset generates and how, as data.
 
-The command line's `show-plan`, the manifest's `plan` and `plan_sha256` and the documentation all read it.
-It follows from the Structs and the rules; nothing is said here that isn't said there.
+The command line's `show-plan`, the manifest's `plan` and `plan_sha256`, the descriptors and the documentation all
+read it. It follows from the Structs and the rules; nothing is said here that isn't said there.
 """
 
-import hashlib
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import msgspec
 
-from esdh_core.constants import (
-    BLOCK_RECORDS,
-    DATASET_VERSION,
-    DEFAULT_RECORDS,
-    DEFAULT_SEED,
-    GENERATED_AT,
-    MAX_RECORDS,
-    SYNTHETIC_SOURCE,
-)
-from esdh_core.errors import RequestError
-from esdh_core.lookups import load
-from esdh_core.persons import PERSON
-from esdh_core.profiles import PROFILE
-from esdh_core.rules import Entity, Rule
-from esdh_core.vehicles import VEHICLE
+from esdh_core.rules import Rule
+from esdh_core.schema import FieldSchema, record_schema
+from esdh_core.stats import Statistic
 
-__all__ = [
-    "ENTITIES",
-    "EntityPlan",
-    "FieldPlan",
-    "Plan",
-    "StatisticPlan",
-    "TablePlan",
-    "entity_named",
-    "field_hashes",
-    "plan",
-    "plan_json",
-    "plan_sha256",
-]
+__all__ = ["EntityPlan", "FieldPlan", "Plan", "StatisticPlan", "TablePlan", "describe_table"]
 
-ENTITIES: tuple[Entity, ...] = (PERSON, VEHICLE, PROFILE)
 _SHARE_DIGITS = 9
 
 
@@ -53,7 +27,7 @@ class TablePlan(msgspec.Struct, frozen=True):
     rows: int
 
 
-class FieldPlan(msgspec.Struct, frozen=True):
+class FieldPlan(msgspec.Struct, frozen=True, rename={"depends_on": "given", "lookups": "tables"}):
     """One field: its schema, its rule and, where it is random, its streams and its odds."""
 
     name: str
@@ -63,10 +37,10 @@ class FieldPlan(msgspec.Struct, frozen=True):
     rule: str
     streams: tuple[str, ...]
     permutation: str | None
-    given: tuple[str, ...]
+    depends_on: tuple[str, ...]
     distribution: str | None
     source: str | None
-    tables: list[TablePlan]
+    lookups: list[TablePlan]
     constraints: dict[str, Any]
 
 
@@ -79,7 +53,7 @@ class StatisticPlan(msgspec.Struct, frozen=True):
 
 
 class EntityPlan(msgspec.Struct, frozen=True):
-    """One entity: its names, its fields in order, and the statistics kept of it."""
+    """One table: its names, its fields in order, and the statistics kept of it."""
 
     name: str
     plural: str
@@ -89,7 +63,7 @@ class EntityPlan(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Everything that dataset version v0.1 generates."""
+    """Everything that a dataset generates."""
 
     dataset_version: str
     generated_at: str
@@ -101,50 +75,49 @@ class Plan(msgspec.Struct, frozen=True):
     entities: list[EntityPlan]
 
 
-def entity_named(name: str) -> Entity:
-    """Return an entity by its singular or plural name.
-
-    Raises RequestError for any other name.
-    """
-    for entity in ENTITIES:
-        if name in (entity.name, entity.plural):
-            return entity
-    known = ", ".join(f"{entity.name} ({entity.plural})" for entity in ENTITIES)
-    raise RequestError(f"{name!r} is no entity; known are {known}")
-
-
-def _schema(entity: Entity) -> dict[str, dict[str, Any]]:
-    """Return the JSON Schema of each field, as msgspec derives it from the Struct."""
-    (_,), components = msgspec.json.schema_components([entity.record])
-    properties: dict[str, dict[str, Any]] = components[entity.record.__name__]["properties"]
-    return properties
-
-
-def _field(rule: Rule, schema: dict[str, Any]) -> FieldPlan:
-    branches = schema.get("anyOf", [schema])
-    nullable = any(branch.get("type") == "null" for branch in branches)
-    value = next(branch for branch in branches if branch.get("type") != "null")
-    kind = "date" if value.get("format") == "date" else value.get("type", "string")
-    tables = [TablePlan(name, load(name).sha256, len(load(name).rows)) for name in rule.tables]
-    return FieldPlan(
-        name=rule.name,
-        type=kind,
-        nullable=nullable,
-        description=schema.get("description", ""),
-        rule=rule.text,
-        streams=rule.streams,
-        permutation=rule.permutation or None,
-        given=rule.given,
-        distribution=rule.distribution or None,
-        source=rule.source or None,
-        tables=tables,
-        constraints={k: v for k, v in value.items() if k not in ("type", "format", "description")},
+def describe_table(
+    *,
+    name: str,
+    plural: str,
+    description: str,
+    record: type[msgspec.Struct],
+    rules: Sequence[Rule],
+    statistics: Sequence[Statistic],
+) -> EntityPlan:
+    """Return the plan of a table out of its Struct, its rules and its statistics."""
+    return EntityPlan(
+        name=name,
+        plural=plural,
+        description=description,
+        fields=[_field(rule, schema) for rule, schema in zip(rules, record_schema(record), strict=True)],
+        statistics=[
+            StatisticPlan(
+                name=statistic.name,
+                field=statistic.field,
+                shares=None
+                if statistic.expected is None
+                else {label: _rounded(share) for label, share in statistic.expected().items()},
+            )
+            for statistic in statistics
+        ],
     )
 
 
-def _fields(entity: Entity) -> list[FieldPlan]:
-    schema = _schema(entity)
-    return [_field(rule, schema[rule.name]) for rule in entity.rules]
+def _field(rule: Rule, schema: FieldSchema) -> FieldPlan:
+    return FieldPlan(
+        name=rule.name,
+        type=schema.type,
+        nullable=schema.nullable,
+        description=schema.description,
+        rule=rule.text,
+        streams=rule.streams,
+        permutation=rule.permutation or None,
+        depends_on=rule.depends_on,
+        distribution=rule.distribution or None,
+        source=rule.source or None,
+        lookups=[TablePlan(each.table, each.sha256, len(each.rows)) for each in rule.lookups],
+        constraints=schema.constraints,
+    )
 
 
 def _rounded(share: Fraction) -> float:
@@ -154,57 +127,3 @@ def _rounded(share: Fraction) -> float:
     twice = 2 * rest
     up = twice > share.denominator or (twice == share.denominator and whole % 2 == 1)
     return float((whole + up) / scale)
-
-
-@cache
-def plan() -> Plan:
-    """Return the plan of the dataset version that this program generates."""
-    return Plan(
-        dataset_version=DATASET_VERSION,
-        generated_at=GENERATED_AT,
-        synthetic_source=SYNTHETIC_SOURCE,
-        default_seed=DEFAULT_SEED,
-        default_records=DEFAULT_RECORDS,
-        max_records=MAX_RECORDS,
-        block_records=BLOCK_RECORDS,
-        entities=[
-            EntityPlan(
-                name=entity.name,
-                plural=entity.plural,
-                description=(entity.record.__doc__ or "").strip(),
-                fields=_fields(entity),
-                statistics=[
-                    StatisticPlan(
-                        name=statistic.name,
-                        field=statistic.field,
-                        shares=None
-                        if statistic.expected is None
-                        else {label: _rounded(share) for label, share in statistic.expected().items()},
-                    )
-                    for statistic in entity.statistics
-                ],
-            )
-            for entity in ENTITIES
-        ],
-    )
-
-
-def plan_json() -> bytes:
-    """Return the plan as the bytes that `show-plan --format json` prints: two-space JSON and a line end."""
-    return msgspec.json.format(msgspec.json.encode(plan()), indent=2) + b"\n"
-
-
-@cache
-def plan_sha256() -> str:
-    """Return the SHA-256 of `plan_json()`, in hexadecimal."""
-    return hashlib.sha256(plan_json()).hexdigest()
-
-
-@cache
-def field_hashes() -> dict[str, str]:
-    """Return, for each `entity.field`, the SHA-256 of its plan: schema, rule, streams, odds and tables."""
-    return {
-        f"{entity.name}.{each.name}": hashlib.sha256(msgspec.json.encode(each)).hexdigest()
-        for entity in plan().entities
-        for each in entity.fields
-    }

@@ -3,89 +3,46 @@
 Names are imported when they are first used: a small snapshot of text formats never imports Arrow.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from esdh_core.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from esdh_export.arrow import array, array_digest, schema
-    from esdh_export.blocks import BlockArrays
-    from esdh_export.descriptors import DESCRIPTORS, render_descriptors
-    from esdh_export.digest import block_digest, column_digest, entity_digest
-    from esdh_export.errors import ExportError, GateError, TargetError, WorkerError
-    from esdh_export.formats import FORMATS
-    from esdh_export.places import located
-    from esdh_export.remote import Prefix
-    from esdh_export.request import (
-        DATASET_NAME,
-        DEFAULT_FORMATS,
-        DEFAULT_SHARD_ROWS,
-        MANIFEST_NAME,
-        METADATA_NAME,
-        README_NAME,
-        SnapshotRequest,
-    )
-    from esdh_export.snapshot import WrittenSnapshot, claims, write_snapshot
+    from esdh_export.descriptors import DESCRIPTORS as DESCRIPTORS
+    from esdh_export.descriptors import render_descriptors as render_descriptors
+    from esdh_export.encoding.arrow import array as array
+    from esdh_export.encoding.arrow import array_digest as array_digest
+    from esdh_export.encoding.block import EncodedBlock as EncodedBlock
+    from esdh_export.encoding.digest import block_digest as block_digest
+    from esdh_export.encoding.digest import column_digest as column_digest
+    from esdh_export.encoding.digest import entity_digest as entity_digest
+    from esdh_export.encoding.schema import schema as schema
+    from esdh_export.errors import ExportError as ExportError
+    from esdh_export.errors import GateError as GateError
+    from esdh_export.errors import TargetError as TargetError
+    from esdh_export.errors import WorkerError as WorkerError
+    from esdh_export.formats import FORMATS as FORMATS
+    from esdh_export.request import DEFAULT_FORMATS as DEFAULT_FORMATS
+    from esdh_export.request import SnapshotRequest as SnapshotRequest
+    from esdh_export.snapshot import WrittenSnapshot as WrittenSnapshot
+    from esdh_export.snapshot import build_manifest as build_manifest
+    from esdh_export.snapshot import write_snapshot as write_snapshot
+    from esdh_export.storage.destination import locate as locate
+    from esdh_export.storage.object_store import Prefix as Prefix
 
-__all__ = [
-    "DATASET_NAME",
-    "DEFAULT_FORMATS",
-    "DEFAULT_SHARD_ROWS",
-    "DESCRIPTORS",
-    "FORMATS",
-    "MANIFEST_NAME",
-    "METADATA_NAME",
-    "README_NAME",
-    "BlockArrays",
-    "ExportError",
-    "GateError",
-    "Prefix",
-    "SnapshotRequest",
-    "TargetError",
-    "WorkerError",
-    "WrittenSnapshot",
-    "array",
-    "array_digest",
-    "block_digest",
-    "claims",
-    "column_digest",
-    "entity_digest",
-    "located",
-    "render_descriptors",
-    "schema",
-    "write_snapshot",
-]
-
-_MODULES = {
-    "DATASET_NAME": "request",
-    "DEFAULT_FORMATS": "request",
-    "DEFAULT_SHARD_ROWS": "request",
-    "DESCRIPTORS": "descriptors",
-    "FORMATS": "formats",
-    "MANIFEST_NAME": "request",
-    "METADATA_NAME": "request",
-    "README_NAME": "request",
-    "BlockArrays": "blocks",
-    "ExportError": "errors",
-    "GateError": "errors",
-    "Prefix": "remote",
-    "SnapshotRequest": "request",
-    "TargetError": "errors",
-    "WorkerError": "errors",
-    "WrittenSnapshot": "snapshot",
-    "array": "arrow",
-    "array_digest": "arrow",
-    "block_digest": "digest",
-    "claims": "snapshot",
-    "column_digest": "digest",
-    "entity_digest": "digest",
-    "located": "places",
-    "render_descriptors": "descriptors",
-    "schema": "arrow",
-    "write_snapshot": "snapshot",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "descriptors": ("DESCRIPTORS", "render_descriptors"),
+        "encoding.arrow": ("array", "array_digest"),
+        "encoding.block": ("EncodedBlock",),
+        "encoding.digest": ("block_digest", "column_digest", "entity_digest"),
+        "encoding.schema": ("schema",),
+        "errors": ("ExportError", "GateError", "TargetError", "WorkerError"),
+        "formats": ("FORMATS",),
+        "request": ("DEFAULT_FORMATS", "SnapshotRequest"),
+        "snapshot": ("WrittenSnapshot", "build_manifest", "write_snapshot"),
+        "storage.destination": ("locate",),
+        "storage.object_store": ("Prefix",),
+    },
+)

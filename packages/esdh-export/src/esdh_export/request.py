@@ -1,86 +1,73 @@
-"""What a snapshot is asked to hold, the names of its files, and the shards that its work is cut into."""
+"""What a snapshot is asked to hold, the paths of its files, and the shards that its work is cut into."""
 
 from collections.abc import Iterator
 
 import msgspec
 from esdh_core import (
     BLOCK_RECORDS,
-    DATASET_SLUG,
+    DEFAULT_DATASET,
     DEFAULT_RECORDS,
     DEFAULT_SEED,
-    ENTITIES,
-    check_records,
+    Dataset,
+    Table,
     check_seed,
-    entity_named,
 )
-from esdh_core.rules import Entity
-from esdh_manifest import Manifest
+from esdh_manifest import Manifest, document_name, metadata_name, readme_name, recipe_name, table_name
+from msgspec import UNSET
 
 from esdh_export.descriptors import DESCRIPTORS
 from esdh_export.errors import ExportError
 from esdh_export.formats import FORMATS, json
 
-__all__ = [
-    "DATASET_NAME",
-    "DEFAULT_FORMATS",
-    "DEFAULT_SHARD_ROWS",
-    "MANIFEST_NAME",
-    "METADATA_NAME",
-    "README_NAME",
-    "Shard",
-    "SnapshotRequest",
-]
+__all__ = ["DEFAULT_FORMATS", "Shard", "SnapshotRequest"]
 
 DEFAULT_FORMATS = ("csv", "json")
-DEFAULT_SHARD_ROWS = 1_048_576
-MANIFEST_NAME = f"snapshot_manifest_{DATASET_SLUG}.json"
-README_NAME = f"README_SNAPSHOT_{DATASET_SLUG.upper()}.md"
-DATASET_NAME = f"dataset_{DATASET_SLUG}.json"
-METADATA_NAME = f"metadata_{DATASET_SLUG}.json"
 
 
 class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot is asked to hold; the same request gives the same bytes.
 
-    `entities` are singular or plural names, `formats` out of csv, json, ndjson and parquet; both are put
-    into their fixed order. `shard_rows` is a multiple of 65,536.
+    `entities` are names of tables (all, when empty), `formats` out of csv, json, ndjson and parquet; both are put
+    into their fixed order. `shard_rows` is a multiple of 65,536; the dataset has a default.
 
     Raises RequestError or ExportError for what can't be.
     """
 
+    dataset: Dataset = DEFAULT_DATASET
     records: int = DEFAULT_RECORDS
     seed: int = DEFAULT_SEED
     randomized: bool = False
-    entities: tuple[str, ...] = tuple(entity.plural for entity in ENTITIES)
+    entities: tuple[str, ...] = ()
     formats: tuple[str, ...] = DEFAULT_FORMATS
-    shard_rows: int = DEFAULT_SHARD_ROWS
+    shard_rows: int = 0
 
     def __post_init__(self) -> None:
-        records, seed = check_records(self.records), check_seed(self.seed)
-        wanted = {entity_named(name).plural for name in self.entities}
+        force = msgspec.structs.force_setattr
+        force(self, "records", self.dataset.check_records(self.records))
+        force(self, "seed", check_seed(self.seed))
         unknown = sorted(set(self.formats) - set(FORMATS))
         if unknown:
             raise ExportError(f"{unknown[0]!r} is no output format; known are {', '.join(FORMATS)}")
-        if not wanted or not self.formats:
-            raise ExportError("a snapshot needs at least one entity and one output format")
-        if self.shard_rows < BLOCK_RECORDS or self.shard_rows % BLOCK_RECORDS:
-            nearest = max(1, round(self.shard_rows / BLOCK_RECORDS)) * BLOCK_RECORDS
+        if not self.formats:
+            raise ExportError("a snapshot needs at least one output format")
+        shard_rows = self.shard_rows or self.dataset.default_shard_rows
+        if shard_rows < BLOCK_RECORDS or shard_rows % BLOCK_RECORDS:
+            nearest = max(1, round(shard_rows / BLOCK_RECORDS)) * BLOCK_RECORDS
             raise ExportError(
-                f"shard rows {self.shard_rows} is not a positive multiple of {BLOCK_RECORDS}; the nearest is {nearest}"
+                f"shard rows {shard_rows} is not a positive multiple of {BLOCK_RECORDS}; the nearest is {nearest}"
             )
-        force = msgspec.structs.force_setattr
-        force(self, "records", records)
-        force(self, "seed", seed)
-        force(self, "entities", tuple(entity.plural for entity in ENTITIES if entity.plural in wanted))
+        force(self, "shard_rows", shard_rows)
+        force(self, "entities", tuple(table.name for table in self.dataset.select(self.entities)))
         force(self, "formats", tuple(name for name in FORMATS if name in self.formats))
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "SnapshotRequest":
-        """Return the request that a manifest answers, from its own claims.
+    def of(cls, manifest: Manifest, dataset: Dataset) -> "SnapshotRequest":
+        """Return the request that a manifest of a dataset answers, from its own claims.
 
         Raises RequestError or ExportError when they are of no request.
         """
         return cls(
+            dataset=dataset,
             records=manifest.records_requested,
             seed=manifest.seed,
             randomized=manifest.randomized,
@@ -91,70 +78,125 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
                 for label in manifest.files
                 if label.endswith(f"_{name}") and not label.startswith("metadata")
             ),
-            shard_rows=next(
+            shard_rows=manifest.shard_rows
+            if manifest.shard_rows is not UNSET
+            else next(
                 (
-                    listed.rows
-                    for path, listed in manifest.checksums.items()
-                    if "/part-00000." in path and listed.rows
+                    entry.rows
+                    for path, entry in manifest.checksums.items()
+                    if "/part-00000." in path and entry.rows
                 ),
-                max(DEFAULT_SHARD_ROWS, -(-manifest.records_requested // BLOCK_RECORDS) * BLOCK_RECORDS),
+                max(
+                    dataset.default_shard_rows,
+                    -(-manifest.records_requested // BLOCK_RECORDS) * BLOCK_RECORDS,
+                ),
             ),
         )
 
     @property
-    def chosen(self) -> tuple[Entity, ...]:
-        """The entities that were asked for."""
-        return tuple(entity for entity in ENTITIES if entity.plural in self.entities)
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that were asked for."""
+        return self.dataset.select(self.entities)
 
     @property
     def sharded(self) -> bool:
-        """Whether a per-entity file becomes a folder of parts."""
+        """Whether a table's file becomes a folder of parts."""
         return self.records > self.shard_rows
 
     def shards(self) -> Iterator["Shard"]:
-        """Yield the shards of the snapshot in order."""
+        """Yield the shards of the snapshot in order: one of the fixed tables, then those of the records."""
+        if any(table.is_fixed for table in self.tables):
+            yield Shard(0, 0, 0, fixed=True)
+        if all(table.is_fixed for table in self.tables):
+            return
         for number, start in enumerate(range(0, self.records, self.shard_rows)):
             yield Shard(number, start, min(self.shard_rows, self.records - start))
 
-    def path(self, entity: Entity, name: str, number: int) -> str:
-        """Return the relative path of a shard of an entity in a format that has a file for each."""
-        whole = f"{entity.plural}_{DATASET_SLUG}.{name}"
-        return f"{whole}/part-{number:05}.{name}" if self.sharded else whole
+    def path(self, table: Table, name: str, number: int) -> str:
+        """Return the relative path of a shard of a table in a format that has a file for each."""
+        whole = table_name(table.name, self.dataset.dataset_version, name)
+        return f"{whole}/part-{number:05}.{name}" if self.sharded and not table.is_fixed else whole
 
-    def parts(self, shard: "Shard") -> dict[str, tuple[str, Entity]]:
-        """Return the relative path of each file that a shard gives the snapshot, to its format and entity."""
+    def tables_of(self, shard: "Shard") -> tuple[Table, ...]:
+        """Return the tables whose rows a shard makes."""
+        return tuple(table for table in self.tables if table.is_fixed == shard.fixed)
+
+    def shard_files(self, shard: "Shard") -> dict[str, tuple[str, Table]]:
+        """Return the relative path of each file that a shard gives the snapshot, to its format and table."""
         return {
-            self.path(entity, name, shard.number): (name, entity)
+            self.path(table, name, shard.number): (name, table)
             for name in self.formats
             if name != json.EXTENSION
-            for entity in self.chosen
+            for table in self.tables_of(shard)
         }
 
-    def sections(self, shard: "Shard") -> dict[str, Entity]:
-        """Return the name of each file that a shard gives the JSON document, to its entity."""
+    def json_fragments(self, shard: "Shard") -> dict[str, Table]:
+        """Return the name of each file that a shard gives the JSON document, to its table."""
         if json.EXTENSION not in self.formats:
             return {}
-        return {f"{entity.plural}-{shard.number:05}.json": entity for entity in self.chosen}
+        return {f"{table.name}-{shard.number:05}.json": table for table in self.tables_of(shard)}
 
-    def tables(self) -> dict[str, int]:
-        """Return the relative path of every table, or part of one, to its rows."""
-        return {path: shard.count for shard in self.shards() for path in self.parts(shard)}
+    def is_table(self, path: str) -> bool:
+        """Return whether a relative path is that of a table's file, or of a part of one."""
+        return any(path in self.shard_files(shard) for shard in self.shards())
+
+    def row_counts(self) -> dict[str, int]:
+        """Return the relative path of every file of a table that has one row a record, or of its parts, to its rows."""
+        return {
+            path: shard.count
+            for shard in self.shards()
+            for path, (_, table) in self.shard_files(shard).items()
+            if table.one_a_record
+        }
+
+    def counts_fit(self, manifest: Manifest) -> bool:
+        """Return whether a manifest counts the rows of each table and of each file as this request's can be.
+
+        Where every record has one row of a table the number is known; else the files must add up to the table.
+        """
+        counted = {path: entry.rows for path, entry in manifest.checksums.items() if entry.rows is not None}
+        sums: dict[tuple[str, str], int] = {}
+        paths = set()
+        for shard in self.shards():
+            for path, (name, table) in self.shard_files(shard).items():
+                rows = counted.get(path)
+                if rows is None or (table.one_a_record and rows != shard.count):
+                    return False
+                paths.add(path)
+                sums[name, table.name] = sums.get((name, table.name), 0) + rows
+        claimed = manifest.record_counts
+        return (
+            paths == set(counted)
+            and all(rows == claimed[table] for (_, table), rows in sums.items())
+            and all(claimed[table.name] == self.records for table in self.tables if table.one_a_record)
+        )
 
     def files(self) -> dict[str, str]:
         """Return label to name of the files (or folders of parts) that people look for."""
-        tables = [name for name in self.formats if name != json.EXTENSION]
+        version = self.dataset.dataset_version
         files = {
-            f"{e.plural}_{name}": f"{e.plural}_{DATASET_SLUG}.{name}" for name in tables for e in self.chosen
+            f"{table.name}_{name}": table_name(table.name, version, name)
+            for name in self.formats
+            if name != json.EXTENSION
+            for table in self.tables
         }
         if json.EXTENSION in self.formats:
-            files |= {"dataset_json": DATASET_NAME, "metadata_json": METADATA_NAME}
+            files |= {"dataset_json": document_name(version), "metadata_json": metadata_name(version)}
+        if self.dataset.recipe is not None:
+            files["plan"] = recipe_name(version)
         files |= {label: module.NAME for label, module in DESCRIPTORS.items()}
-        return files | {"readme": README_NAME}
+        return files | {"readme": readme_name(version)}
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """A range of whole blocks: records `start` to `start + count - 1`."""
+    """A range of whole blocks, records `start` to `start + count - 1`; or every row of the fixed tables."""
 
     number: int
     start: int
     count: int
+    fixed: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name that no other shard of the snapshot has."""
+        return "fixed" if self.fixed else f"{self.number:05}"

@@ -1,6 +1,7 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -8,43 +9,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from esdh_core import (
-    DATASET_VERSION,
-    GENERATED_AT,
-    SYNTHETIC_SOURCE,
-    field_hashes,
-    metadata_for,
-    notes_for,
-    plan_sha256,
-)
+from esdh_core.dataset import notes_for
 from esdh_manifest import (
     MANIFEST_VERSION,
     SUMS_NAME,
+    FileProblem,
     Gates,
     Generator,
     Manifest,
     Stats,
+    document_name,
     encode_manifest,
-    list_bytes,
+    entry_of,
+    manifest_name,
+    metadata_name,
+    readme_name,
+    recipe_name,
     render_readme,
     sha256sums,
 )
+from msgspec import UNSET
 
 from esdh_export.descriptors import render_descriptors
-from esdh_export.digest import entity_digest
+from esdh_export.encoding.digest import entity_digest
 from esdh_export.errors import GateError, TargetError
+from esdh_export.execution.executor import map_in_order
+from esdh_export.execution.shard import Progress, ShardReport, merge_reports, write_shard
 from esdh_export.formats import json
-from esdh_export.request import DATASET_NAME, MANIFEST_NAME, METADATA_NAME, README_NAME, SnapshotRequest
-from esdh_export.shards import Progress, ShardReport, map_in_order, merged, write_shard
-from esdh_export.store import Store
-from esdh_export.target import Target
+from esdh_export.io.store import Store
+from esdh_export.request import Shard, SnapshotRequest
+from esdh_export.storage.local import Target
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from esdh_export.remote import Prefix
+    from esdh_export.storage.object_store import Prefix
 
-__all__ = ["WrittenSnapshot", "claims", "write_snapshot"]
+__all__ = ["WrittenSnapshot", "build_manifest", "write_snapshot"]
 
 GENERATOR_NAME = "enterprise-synthetic-data-hub"
 
@@ -52,30 +53,49 @@ Gate = Callable[[Stats], Gates]  # raises ValueError for counts that no snapshot
 
 
 class WrittenSnapshot(msgspec.Struct, frozen=True):
-    """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed."""
+    """The snapshot that now stands in the folder, whether this run wrote it, and how many shards it resumed.
+
+    `notes` say what its file system can't do, that another would.
+    """
 
     folder: "Path | Prefix"
     manifest: Manifest
     written: bool
     resumed: int = 0
+    notes: tuple[str, ...] = ()
 
 
-def claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gates: Gates | None) -> Manifest:
-    """Return the manifest of a snapshot but for its checksums."""
+def build_manifest(
+    request: SnapshotRequest,
+    *,
+    rows: Mapping[str, int],
+    content: dict[str, str],
+    stats: Stats,
+    gates: Gates | None,
+) -> Manifest:
+    """Return the manifest of a snapshot but for its checksums; `rows` counts each table's."""
+    dataset = request.dataset
+    entities = {table.entity for table in request.tables}
     return Manifest(
         manifest_version=MANIFEST_VERSION,
-        dataset_version=DATASET_VERSION,
-        generated_at=GENERATED_AT,
+        dataset_version=dataset.dataset_version,
+        generated_at=dataset.generated_at,
         seed=request.seed,
         randomized=request.randomized,
         records_requested=request.records,
-        synthetic_source=SYNTHETIC_SOURCE,
+        shard_rows=UNSET if dataset.recipe is None else request.shard_rows,
+        block_records=UNSET
+        if dataset.recipe is None
+        else {table.name: table.block_records for table in request.tables},
+        synthetic_source=dataset.marker,
         generator=Generator(GENERATOR_NAME, version("esdh-export")),
-        plan_sha256=plan_sha256(),
+        plan_sha256=dataset.plan_sha256,
         plan={
-            k: v for k, v in field_hashes().items() if k.partition(".")[0] in {e.name for e in request.chosen}
+            path: sha256
+            for path, sha256 in dataset.field_hashes.items()
+            if re.split("[.@#]", path)[0] in entities  # a field, a pick or a count
         },
-        record_counts={entity.plural: request.records for entity in request.chosen},
+        record_counts={table.name: rows[table.name] for table in request.tables},
         files=request.files(),
         checksums={},
         content=content,
@@ -85,7 +105,7 @@ def claims(request: SnapshotRequest, content: dict[str, str], stats: Stats, gate
     )
 
 
-def _judged(stats: Stats, gate: Gate | None) -> Gates | None:
+def _run_gate(stats: Stats, gate: Gate | None) -> Gates | None:
     """Return what the gate says of the statistics; raise GateError when it says no."""
     gates = None if gate is None else gate(stats)
     if gates is None or gates.verdict != "failed":
@@ -115,54 +135,55 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
     Each is rendered from what stands before it: data files, descriptors, README, and the manifest last.
     Raises GateError when the gate refuses the statistics.
     """
-    content = {plural: entity_digest(digests) for plural, digests in report.blocks.items()}
-    gates = _judged(report.stats, gate)
+    content = {table: entity_digest(digests) for table, digests in report.blocks.items()}
+    gates = _run_gate(report.stats, gate)
+    dataset_version = request.dataset.dataset_version
     checksums = dict(report.files)
 
     def write(name: str, data: bytes) -> None:
         with store.create(name, large=False) as file:
             file.write(data)
+        checksums[name] = entry_of(data)
 
     if json.EXTENSION in request.formats:
-        metadata = metadata_for(request.records, request.seed, entities=request.chosen)
-        sections: dict[str, list[Path]] = {entity.plural: [] for entity in request.chosen}
+        metadata = request.dataset.metadata(report.rows, request.seed)
+        fragments: dict[str, list[Path]] = {table.name: [] for table in request.tables}
         for shard in request.shards():
-            for name, entity in request.sections(shard).items():
-                sections[entity.plural].append(store.sections / name)
-        with store.create(DATASET_NAME, large=False) as document:
-            json.assemble(document, metadata, sections)
-        checksums[DATASET_NAME] = document.listed(None)
-        metadata_bytes = json.metadata_document(metadata)
-        write(METADATA_NAME, metadata_bytes)
-        checksums[METADATA_NAME] = list_bytes(metadata_bytes)
-    unlisted = claims(request, content, report.stats, gates)
-    for name, descriptor in render_descriptors(
-        msgspec.structs.replace(unlisted, checksums=checksums)
-    ).items():
+            for name, table in request.json_fragments(shard).items():
+                fragments[table.name].append(store.fragments / name)
+        with store.create(document_name(dataset_version), large=False) as document:
+            json.assemble(document, metadata, fragments)
+        checksums[document_name(dataset_version)] = document.entry(None)
+        write(metadata_name(dataset_version), json.metadata_document(metadata))
+    if request.dataset.recipe is not None:
+        write(recipe_name(dataset_version), request.dataset.recipe)
+    unlisted = build_manifest(request, rows=report.rows, content=content, stats=report.stats, gates=gates)
+    described = msgspec.structs.replace(unlisted, checksums=dict(checksums))
+    for name, descriptor in render_descriptors(described, request.dataset).items():
         write(name, descriptor)
-        checksums[name] = list_bytes(descriptor)
-    readme = render_readme(msgspec.structs.replace(unlisted, checksums=checksums))
-    write(README_NAME, readme)
-    checksums[README_NAME] = list_bytes(readme)
-    manifest = msgspec.structs.replace(unlisted, checksums=checksums)
+    write(
+        readme_name(dataset_version),
+        render_readme(msgspec.structs.replace(unlisted, checksums=dict(checksums))),
+    )
+    manifest = msgspec.structs.replace(unlisted, checksums=dict(checksums))
     encoded = encode_manifest(manifest)
-    write(SUMS_NAME, sha256sums({**checksums, MANIFEST_NAME: list_bytes(encoded)}))
-    write(MANIFEST_NAME, encoded)
+    write(SUMS_NAME, sha256sums({**checksums, manifest_name(dataset_version): entry_of(encoded)}))
+    write(manifest_name(dataset_version), encoded)
     return manifest
 
 
-def _holds(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> bool:
+def _is_current(manifest: Manifest, request: SnapshotRequest, gate: Gate | None) -> bool:
     """Whether a manifest is that of exactly this request, made by this program."""
     try:
         gates = gate(manifest.stats) if gate else None
     except ValueError:  # counts that no gate can judge: an edited manifest, and so another snapshot
         return False
-    return (
-        msgspec.structs.replace(manifest, checksums={})
-        == claims(request, manifest.content, manifest.stats, gates)
-        and {path: listed.rows for path, listed in manifest.checksums.items() if listed.rows is not None}
-        == request.tables()
+    if set(manifest.record_counts) != set(request.entities):
+        return False
+    expected = build_manifest(
+        request, rows=manifest.record_counts, content=manifest.content, stats=manifest.stats, gates=gates
     )
+    return msgspec.structs.replace(manifest, checksums={}) == expected and request.counts_fit(manifest)
 
 
 def write_snapshot(
@@ -177,7 +198,8 @@ def write_snapshot(
 ) -> WrittenSnapshot:
     """Write a snapshot into a folder, whole or not at all, or to an empty prefix of an object store.
 
-    It is built beside the folder, synced, and takes the folder's name in one rename. A folder that holds
+    It is built beside the folder, synced, and takes the folder's name in one rename. Into a mount point,
+    which must be empty, it is moved file by file, the manifest last. A folder that holds
     exactly this snapshot, whole, is left untouched. With `resume` the finished shards that a run of the
     same request left beside the folder are taken over if their checksums hold; without it they go.
 
@@ -187,58 +209,75 @@ def write_snapshot(
     anything is committed.
 
     Raises GateError when the gate refuses; TargetError when the folder holds another snapshot and
-    `overwrite` is not set, holds anything that isn't a snapshot's, is a file, can't be written, is being
+    `overwrite` is not set or that is a mount point, holds anything that isn't a snapshot's, lies in a snapshot, is a file, can't be written, is being
     written by another run, or was changed by somebody meanwhile; WorkerError when the executor loses a
     worker; OSError when the disk fails. In each case the folder is as it was, and a note on the error tells
     of finished shards that were kept for `resume`.
 
-    A prefix (as `located` returns for a URI) knows no rename, sync or lock. It must be empty, or hold exactly
+    A prefix (as `locate` returns for a URI) knows no rename, sync or lock. It must be empty, or hold exactly
     this snapshot; the manifest is written last, and without one there is no snapshot. Nothing is replaced
     or resumed there, and what a failed run wrote stays.
+
+    >>> written = write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1))
+    >>> written.written, write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1)).written
+    (True, False)
     """
     if not isinstance(folder, Path):
         if resume:
             raise TargetError(
                 f"nothing is kept of a run into {str(folder)!r} that --resume could take up; leave it out"
             )
-        with folder.reached():
+        with folder.translate_errors():
             return _write_prefix(folder, request, executor=executor, progress=progress, gate=gate)
-    target = Target(folder)
+    name = manifest_name(request.dataset.dataset_version)
+    target = Target(folder, manifest_name=name)
 
-    def standing() -> tuple[Manifest | None, list[str]]:
+    def inspect() -> tuple[Manifest | None, list[FileProblem]]:
         earlier = target.manifest()
         return earlier, target.problems(earlier) if earlier is not None else []
 
     # Also refuses a file or somebody's folder before anything is made beside it.
-    earlier, problems = standing()
-    if earlier is not None and not problems and not target.interrupted and _holds(earlier, request, gate):
-        return WrittenSnapshot(target.shown, earlier, written=False)
-    with target.claimed():
-        earlier, problems = standing()  # another run, or the repair of one, may have changed it
+    earlier, problems = inspect()
+    if (
+        earlier is not None
+        and not problems
+        and not target.interrupted
+        and _is_current(earlier, request, gate)
+    ):
+        return WrittenSnapshot(target.display_path, earlier, written=False)
+    with target.locked():
+        earlier, problems = inspect()  # another run, or the repair of one, may have changed it
         staging = target.staging
         if earlier is not None:
-            if not problems and _holds(earlier, request, gate):
+            if not problems and _is_current(earlier, request, gate):
                 staging.remove()
-                return WrittenSnapshot(target.shown, earlier, written=False)
+                return WrittenSnapshot(target.display_path, earlier, written=False)
             if not overwrite:
                 raise TargetError(
-                    f"{_another(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
+                    f"{_describe_existing(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
                 )
-        with staging.begun(request, resume=resume) as resumed:
-            make = partial(staging.make, request, resume=bool(resumed))
-            report = _written(request, make, executor, progress)
+        target.check_replaceable(earlier)
+        with staging.session(request, resume=resume) as resumed:
+            write = partial(staging.write_or_resume, request, resume=bool(resumed))
+            report = _write_shards(request, write, executor, progress)
             with _refused("nothing was written"):
                 manifest = _finish(request, report, staging.store, gate)
-            staging.strip({*manifest.checksums, SUMS_NAME, MANIFEST_NAME})
-            target.take(earlier)
+            staging.strip({*manifest.checksums, SUMS_NAME, name})
+            target.commit(earlier)
         staging.remove()
-    return WrittenSnapshot(target.shown, manifest, written=True, resumed=resumed)
+    return WrittenSnapshot(
+        target.display_path, manifest, written=True, resumed=resumed, notes=tuple(target.notes)
+    )
 
 
-def _another(folder: "Path | Prefix", earlier: Manifest, problems: list[str]) -> str:
-    damage = f", damaged: {problems[0]}" if problems else ""
+def _describe_existing(folder: "Path | Prefix", earlier: Manifest, problems: list[FileProblem]) -> str:
+    # What a tool changed on the way is no damage, unless there is some beside it.
+    damaged = [problem for problem in problems if not problem.remedy]
+    damage = (
+        f", damaged: {damaged[0]}" if damaged else f", changed by a tool: {problems[0]}" if problems else ""
+    )
     return (
-        f"output folder {str(folder)!r} holds another snapshot (seed {earlier.seed}, "
+        f"output folder {str(folder)!r} holds {'a' if problems else 'another'} snapshot (seed {earlier.seed}, "
         f"{earlier.records_requested} records of {', '.join(earlier.record_counts)}{damage})"
     )
 
@@ -252,16 +291,16 @@ def _write_prefix(
     gate: Gate | None,
 ) -> WrittenSnapshot:
     """Write a snapshot straight to an empty prefix of an object store, the manifest last."""
-    earlier = prefix.manifest()
+    earlier = prefix.manifest(expected=manifest_name(request.dataset.dataset_version))
     if earlier is not None:
         problems = prefix.problems(earlier)
-        if not problems and _holds(earlier, request, gate):
+        if not problems and _is_current(earlier, request, gate):
             return WrittenSnapshot(prefix, earlier, written=False)
         raise TargetError(
-            f"{_another(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
+            f"{_describe_existing(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
         )
-    with prefix.objects() as store:
-        report = _written(request, partial(write_shard, request, store=store), executor, progress)
+    with prefix.open_store() as store:
+        report = _write_shards(request, partial(write_shard, request, store=store), executor, progress)
         # A store knows no rename, so what is refused is there already.
         with _refused(
             f"its files stay in {str(prefix)!r} without a manifest, which makes them no snapshot; remove them"
@@ -269,24 +308,27 @@ def _write_prefix(
             return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
 
 
-def _written(
+def _write_shards(
     request: SnapshotRequest,
-    make: "Callable[..., ShardReport]",
+    write: "Callable[..., ShardReport]",
     executor: "Executor | None",
     progress: Progress | None,
 ) -> ShardReport:
-    """Make every shard, in this process or by an executor, and return what their reports say together.
+    """Write every shard, in this process or by an executor, and return what their reports say together.
 
     Progress is told block by block here, and shard by shard where others do the work.
     """
     if executor is None:
-        make = partial(make, progress=progress, alone=True)
-    with closing(map_in_order(executor, make, request.shards())) as reports:
-        return merged(request, _told(reports, None if executor is None else progress))
+        write = partial(write, progress=progress, alone=True)
+        progress = None
+    with closing(map_in_order(executor, write, request.shards())) as reports:
+        return merge_reports(request, _with_progress(request.shards(), reports, progress))
 
 
-def _told(reports: Iterator[ShardReport], progress: Progress | None) -> Iterator[ShardReport]:
-    for report in reports:
+def _with_progress(
+    shards: Iterable[Shard], reports: Iterable[ShardReport], progress: Progress | None
+) -> Iterator[ShardReport]:
+    for shard, report in zip(shards, reports, strict=True):
         if progress is not None:
-            progress(report.records)
+            progress(shard.count)
         yield report

@@ -5,72 +5,114 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from esdh_manifest.model import ListedFile, Manifest
+from esdh_manifest.changes import change_of
+from esdh_manifest.model import FileEntry, Manifest
 
 __all__ = [
-    "MANIFEST_NAME_PATTERN",
     "SUMS_NAME",
     "FileProblem",
+    "entry_of",
     "file_problem",
     "file_problems",
     "files_below",
-    "list_bytes",
+    "is_ignored",
     "sha256sums",
+    "snapshot_files",
 ]
 
 SUMS_NAME = "SHA256SUMS"
-MANIFEST_NAME_PATTERN = "snapshot_manifest_*.json"
 
 
-def list_bytes(data: bytes, rows: int | None = None) -> ListedFile:
+# What file managers and sync tools leave in any folder.
+_LITTER = frozenset(
+    {".DS_Store", ".directory", ".localized", "Thumbs.db", "desktop.ini", "ehthumbs.db", "Icon\r"}
+)
+# What a file system has at its top, and what a run keeps there where a snapshot takes a mount point.
+_AT_THE_TOP = frozenset({"lost+found", ".esdh-staging", ".esdh-lock"})
+
+
+def is_ignored(path: str) -> bool:
+    """Return whether a path relative to a snapshot's folder is nobody's work, which no command counts as the snapshot's."""
+    name = path.rpartition("/")[2]
+    return name in _LITTER or name.startswith("._") or path.partition("/")[0] in _AT_THE_TOP
+
+
+def entry_of(data: bytes, rows: int | None = None) -> FileEntry:
     """Return what the manifest lists of a file with this content."""
-    return ListedFile(hashlib.sha256(data).hexdigest(), len(data), rows)
+    return FileEntry(hashlib.sha256(data).hexdigest(), len(data), rows)
 
 
-def sha256sums(checksums: Mapping[str, ListedFile]) -> bytes:
+def sha256sums(checksums: Mapping[str, FileEntry]) -> bytes:
     """Return SHA256SUMS for `sha256sum -c`: two spaces, binary-safe names, sorted by path."""
-    return "".join(f"{listed.sha256}  {path}\n" for path, listed in sorted(checksums.items())).encode()
+    return "".join(f"{entry.sha256}  {path}\n" for path, entry in sorted(checksums.items())).encode()
 
 
 def files_below(folder: Path) -> set[str]:
-    """Return every file, symbolic link and empty folder below a folder, as relative POSIX paths."""
+    """Return every file, symbolic link and empty or closed folder below a folder, as relative POSIX paths."""
+
+    def holds_something(path: Path) -> bool:
+        try:
+            return any(path.iterdir())
+        except PermissionError:
+            return False
+
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir() or not any(path.iterdir())
+        if path.is_symlink() or not path.is_dir() or not holds_something(path)
     }
 
 
+def snapshot_files(folder: Path) -> set[str]:
+    """Return what `files_below` does but for what is ignored: what there is must be a snapshot's."""
+    return {path for path in files_below(folder) if not is_ignored(path)}
+
+
 class FileProblem(NamedTuple):
-    """A listed file that isn't as listed: what was found, and what is listed."""
+    """A listed file that isn't as entry: what was found, and what is entry.
+
+    `remedy` says how to undo what a tool did to it, "" where it isn't known to be the listed file.
+    """
 
     path: str
     found: str
     expected: str
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path} is {self.found}; the manifest lists {self.expected}"
+        text = f"{self.path} is {self.found}; expected {self.expected}"
+        return f"{text}; {self.remedy}" if self.remedy else text
 
 
-def file_problem(folder: Path, path: str, listed: ListedFile) -> FileProblem | None:
+def file_problem(folder: Path, path: str, entry: FileEntry) -> FileProblem | None:
     """Return what is wrong with a listed file: missing, a symbolic link, or not as listed; nothing is followed."""
     file = folder / path
     if any(part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents):
         return FileProblem(path, "a symbolic link", "a file")
     if not file.is_file():
+        packed = folder / f"{path}.gz"
+        if packed.is_file() and not packed.is_symlink() and (change := change_of(packed, entry)) is not None:
+            return FileProblem(path, f"there as {path}.gz, {change.done}", "the file itself", change.remedy)
         return FileProblem(path, "missing", "a file")
-    if (size := file.stat().st_size) != listed.bytes:
-        return FileProblem(path, f"{size} bytes long", f"{listed.bytes} bytes")
+    problem = _difference(file, path, entry)
+    if problem is not None and (change := change_of(file, entry)) is not None:
+        return FileProblem(path, f"the listed file, {change.done}", "the file itself", change.remedy)
+    return problem
+
+
+def _difference(file: Path, path: str, entry: FileEntry) -> FileProblem | None:
+    if (size := file.stat().st_size) != entry.bytes:
+        return FileProblem(path, f"{size} bytes long", f"{entry.bytes} bytes")
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != listed.sha256:
-        return FileProblem(path, f"of SHA-256 {found}", f"SHA-256 {listed.sha256}")
+    if found != entry.sha256:
+        return FileProblem(path, f"of SHA-256 {found}", f"SHA-256 {entry.sha256}")
     return None
 
 
 def file_problems(folder: Path, manifest: Manifest) -> Iterator[FileProblem]:
-    """Yield what is wrong with each listed file that isn't as listed."""
-    for path, listed in manifest.checksums.items():
-        problem = file_problem(folder, path, listed)
+    """Yield what is wrong with each listed file that isn't as entry."""
+    for path, entry in manifest.checksums.items():
+        problem = file_problem(folder, path, entry)
         if problem is not None:
             yield problem

@@ -1,18 +1,20 @@
 """The manifest: what a snapshot claims of itself, as Structs."""
 
+from codecs import BOM_UTF8
 from pathlib import PurePosixPath
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from esdh_manifest.errors import ManifestError
 
 __all__ = [
     "MANIFEST_VERSION",
+    "FileEntry",
     "GateCheck",
     "Gates",
     "Generator",
-    "ListedFile",
     "Manifest",
     "Stats",
     "decode_manifest",
@@ -62,7 +64,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     checks: list[GateCheck]
 
 
-class ListedFile(msgspec.Struct, frozen=True):
+class FileEntry(msgspec.Struct, frozen=True):
     """One file of the snapshot: SHA-256 in lowercase hexadecimal, size in bytes, rows (None: no table)."""
 
     sha256: str
@@ -71,7 +73,10 @@ class ListedFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a snapshot claims; the fields stand in the file in this order."""
+    """Everything a snapshot claims; the fields stand in the file in this order.
+
+    `shard_rows` and `block_records` (of each table) stand in the manifest of a dataset that a plan made.
+    """
 
     manifest_version: int
     dataset_version: str
@@ -79,13 +84,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seed: int
     randomized: bool
     records_requested: int
+    shard_rows: int | UnsetType = UNSET
+    block_records: dict[str, int] | UnsetType = UNSET
     synthetic_source: str
     generator: Generator
     plan_sha256: str
     plan: dict[str, str]
     record_counts: dict[str, int]
     files: dict[str, str]
-    checksums: dict[str, ListedFile]
+    checksums: dict[str, FileEntry]
     content: dict[str, str]
     stats: Stats
     gates: Gates | None
@@ -107,7 +114,7 @@ def decode_manifest(data: bytes) -> Manifest:
     claim to claim, or lists a path that leads out of the snapshot's folder.
     """
     try:
-        manifest = _decoder.decode(data)
+        manifest = _decoder.decode(data.removeprefix(BOM_UTF8))  # whose marks are another's to tell
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"not a snapshot manifest: {error}") from error
     if manifest.manifest_version != MANIFEST_VERSION:

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from msgspec import UNSET
+
 from esdh_manifest.checksums import SUMS_NAME
 from esdh_manifest.model import Manifest
+from esdh_manifest.names import manifest_name
 
 __all__ = ["render_readme"]
 
@@ -11,12 +14,18 @@ __all__ = ["render_readme"]
 def _command(manifest: Manifest) -> str:
     """Return the command that makes the same snapshot again."""
     formats = dict.fromkeys(label.rpartition("_")[2] for label in manifest.files if "_" in label)
-    sharded = [listed.rows for path, listed in manifest.checksums.items() if "/part-00000." in path]
-    shard_rows = f" --shard-rows {sharded[0]}" if sharded else ""
+    parts = [entry.rows for path, entry in manifest.checksums.items() if "/part-00000." in path]
+    size = parts[0] if parts and manifest.shard_rows is UNSET else manifest.shard_rows
+    shard_rows = f" --shard-rows {size}" if parts else ""
     return (
-        f"esdh generate-snapshot --records {manifest.records_requested} --seed {manifest.seed} "
+        f"esdh generate-snapshot{_plan(manifest)} --records {manifest.records_requested} --seed {manifest.seed} "
         f"--entity-filter {' '.join(manifest.record_counts)} --output-format {' '.join(formats)}{shard_rows}"
     )
+
+
+def _plan(manifest: Manifest) -> str:
+    """Return the option that names the compiled plan, where the snapshot carries one."""
+    return f" --plan {manifest.files['plan']}" if "plan" in manifest.files else ""
 
 
 def _table(header: tuple[str, ...], rows: Mapping[str, object]) -> list[str]:
@@ -28,9 +37,9 @@ def render_readme(manifest: Manifest) -> bytes:
     """Return the README of a snapshot; of its own entry in `checksums` it uses nothing."""
     fields: dict[str, list[str]] = {}
     for name in manifest.plan:
-        entity, _, field = name.partition(".")
-        fields.setdefault(entity, []).append(field)
-    manifest_name = f"snapshot_manifest_{manifest.dataset_version.replace('.', '_')}.json"
+        entity, dot, field = name.partition(".")
+        if dot:  # else a pick or a count
+            fields.setdefault(entity, []).append(field)
     lines = [
         f"# Synthetic data snapshot {manifest.dataset_version}",
         "",
@@ -53,7 +62,7 @@ def render_readme(manifest: Manifest) -> bytes:
         "",
         *_table(("label", "file"), {label: f"`{name}`" for label, name in manifest.files.items()}),
         "",
-        f"`{SUMS_NAME}` lists the SHA-256 of every file, `{manifest_name}` what the snapshot claims. A name that is a",
+        f"`{SUMS_NAME}` lists the SHA-256 of every file, `{manifest_name(manifest.dataset_version)}` what the snapshot claims. A name that is a",
         "folder holds the rows in numbered parts.",
         "",
         "## Rows and content digests",
@@ -74,6 +83,6 @@ def render_readme(manifest: Manifest) -> bytes:
         _command(manifest),
         "```",
         "",
-        "Any id in the files decodes to its record: `esdh reproduce ID`.",
+        f"Any id in the files decodes to its record: `esdh reproduce ID{_plan(manifest)}`.",
     ]
     return ("\n".join(lines) + "\n").encode()

@@ -1,1 +1,39 @@
 """Plan files: a user's schema, read strictly and compiled to a dataset with every guarantee."""
+
+from typing import TYPE_CHECKING
+
+from esdh_core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from esdh_plan.errors import Fault as Fault
+    from esdh_plan.errors import PlanError as PlanError
+    from esdh_plan.language import Offer as Offer
+    from esdh_plan.language import json_schema as json_schema
+    from esdh_plan.language import parse_plan as parse_plan
+    from esdh_plan.loading import load_plan as load_plan
+    from esdh_plan.locks import make_lock as make_lock
+    from esdh_plan.recipe import compile_plan as compile_plan
+    from esdh_plan.recipe import load_recipe as load_recipe
+
+__all__ = [
+    "Fault",
+    "Offer",
+    "PlanError",
+    "compile_plan",
+    "json_schema",
+    "load_plan",
+    "load_recipe",
+    "make_lock",
+    "parse_plan",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "errors": ("Fault", "PlanError"),
+        "language": ("Offer", "json_schema", "parse_plan"),
+        "loading": ("load_plan",),
+        "locks": ("make_lock",),
+        "recipe": ("compile_plan", "load_recipe"),
+    },
+)

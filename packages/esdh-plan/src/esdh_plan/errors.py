@@ -1,6 +1,7 @@
 """The errors of esdh-plan: one base, faults that know their place in the file, and the words they share."""
 
 import difflib
+import itertools
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ import msgspec
 __all__ = ["Fault", "PlanError", "listed", "near", "printed", "shown"]
 
 _TOLD = 50  # faults that the text of an error lists; a hostile file has any number of them
+_SEARCHED = 1_000  # names that are searched for a near match
 _WIDTH = 60  # characters of a value that a message repeats
 
 
@@ -41,7 +43,8 @@ class PlanError(ValueError):
 
 def near(name: object, known: Iterable[object]) -> str:
     """Return `; did you mean 'x'?` for the known name that is nearest, or nothing."""
-    found = difflib.get_close_matches(str(name)[:_WIDTH].lower(), [str(one) for one in known], n=1)
+    words = [str(one) for one in itertools.islice(known, _SEARCHED)]
+    found = difflib.get_close_matches(str(name)[:_WIDTH].lower(), words, n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 

@@ -27,6 +27,7 @@ from esdh_plan.schema import DIALECT, Definitions
 __all__ = [
     "MAX_COUNT",
     "MAX_ROWS",
+    "MAX_TABLES",
     "RULES_GROUP",
     "SHIPPED_TABLES",
     "Branch",
@@ -79,6 +80,8 @@ __all__ = [
 
 MAX_ROWS: Final = 1 << 20
 """Rows of a fixed table."""
+MAX_TABLES: Final = 1_000
+"""Tables of a plan."""
 MAX_COUNT: Final = 1 << 24
 """Rows of a record, and so children of one row."""
 SHIPPED_TABLES: Final = ("first_names", "last_names", "states", "cities", "places")
@@ -248,7 +251,7 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
         words = listed(sorted(_KINDS[kind] for kind in kinds), "and")
         yield path, f"the labels of a choice are of one kind; these are {words} (quotes make text)"
     for label in labels:
-        if isinstance(label, str) and not label.isprintable():
+        if isinstance(label, str) and _CONTROL.search(label):
             yield path, f"the label {shown(label)} has a control character; take it out"
     if isinstance(labels, list):
         twice = [label for label, times in Counter(labels).items() if times > 1]
@@ -258,6 +261,7 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, "every weight is 0; at least one is above"
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KINDS = {str: "text", int: "whole numbers", bool: "`true` or `false`"}
 
 
@@ -475,7 +479,7 @@ class Value(Rule, frozen=True):
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse text with a control character."""
-        if isinstance(self.value, str) and not self.value.isprintable():
+        if isinstance(self.value, str) and _CONTROL.search(self.value):
             yield ("value",), f"the text {shown(self.value)} has a control character; take it out"
 
 
@@ -648,7 +652,7 @@ class Offer(NamedTuple):
     words: type[Rule]
     """A Struct with one key, the rule's word, which is the entry point's name too."""
     column: Callable[..., Any]
-    """The function that makes a column of a block; what it takes is the compiler's."""
+    """What compiles the rule: of its words and its place (`made.Place`), a `made.Made`, which makes columns of blocks."""
 
 
 # Tables
@@ -765,12 +769,14 @@ class Table(_Words, frozen=True, kw_only=True):
         yield from _streams_refused(_known(self.fields), ("fields",))
 
     def _key_refused(self) -> Iterator[tuple[Path, str]]:
-        fields, key = _known(self.fields), self.key if isinstance(self.key, list) else []
-        for number, name in enumerate(key):
+        fields = _known(self.fields)
+        seen: set[str] = set()
+        for number, name in enumerate(self.key if isinstance(self.key, list) else []):
             if name not in fields:
                 yield ("key", number), f"the table has no field {name!r}{near(name, fields)}"
-            elif name in key[:number]:
+            elif name in seen:
                 yield ("key", number), f"the field {name!r} is given twice"
+            seen.add(name)
 
     def _names_refused(self) -> Iterator[tuple[Path, str]]:
         for name in _known(self.pick):
@@ -793,10 +799,13 @@ def _known(mapping: Any) -> dict[Any, Any]:
 def _streams_refused(named: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
     """Refuse names that are equal in streams, of fields or tables."""
     streams = {name: getattr(one, "stream", None) or name for name, one in named.items()}
+    holders: dict[str, list[str]] = {}
     for name, stream in streams.items():
-        others = [other for other, one in streams.items() if other != name and one == stream]
-        if others and stream != name:
-            told = f"{others[0]!r} has the stream {stream!r} already; give another, or take it out"
+        holders.setdefault(stream, []).append(name)
+    for name, stream in streams.items():
+        if stream != name and len(holders[stream]) > 1:
+            other = next(holder for holder in holders[stream] if holder != name)
+            told = f"{other!r} has the stream {stream!r} already; give another, or take it out"
             yield (*path, name, "stream"), told
 
 
@@ -831,7 +840,9 @@ class Plan(_Words, frozen=True, kw_only=True):
         list[Annotated[str, Meta(pattern=_PACKAGE, extra={"expected": "a package's name"})]],
         _about("Installed packages whose rules the plan uses."),
     ] = []
-    tables: Annotated[dict[Name, Table], Meta(min_length=1, description="The tables, in order.")]
+    tables: Annotated[
+        dict[Name, Table], Meta(min_length=1, max_length=MAX_TABLES, description="The tables, in order.")
+    ]
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse what is wrong with how the tables hang together."""
@@ -908,14 +919,12 @@ class Plan(_Words, frozen=True, kw_only=True):
 
     def ancestors(self, name: str) -> list[str]:
         """Return the tables above one, the nearest first; a cycle ends where it comes back to a table."""
-        above: list[str] = []
+        above: dict[str, None] = {}
         at = self.tables[name].per
-        while isinstance(at, str) and at in self.tables and at not in above:
-            above.append(at)
+        while isinstance(at, str) and at in self.tables and at not in above and name not in above:
+            above[at] = None
             at = getattr(self.tables[at], "per", None)
-            if above[-1] == name:
-                break
-        return above
+        return list(above)
 
 
 # Reading

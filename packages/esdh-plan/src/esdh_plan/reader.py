@@ -52,7 +52,7 @@ MAX_DEPTH: Final = 32
 MAX_NODES: Final = 50_000
 """Keys, values, lists and mappings of a file."""
 
-_MAX_FAULTS = 100  # the reader stops there: what follows are faults of a file that isn't one
+_MAX_FAULTS = 100  # we stop there: what follows are faults of a file that isn't one
 _MAX_DIGITS = 64  # characters of a number, and the power of ten that it may reach
 
 Path = tuple[str | int | None, ...]
@@ -160,6 +160,8 @@ def read_yaml(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> Do
 
 
 _DIRECTIVE = "directives, lines that begin with `%`, aren't taken; take them out"
+_TAG = "tags, such as `!x`, aren't taken; take it out, or put text that begins so in quotes"
+_BLOCK = "after `|` or `>`, the text begins in the next line; put text that begins so in quotes"
 # What the scanner's problems mean to somebody who isn't its author.
 _PROBLEMS = {
     "mapping values are not allowed": "a `: ` doesn't fit here; put text that holds one in quotes",
@@ -175,7 +177,17 @@ _PROBLEMS = {
     "duplicate YAML directive": _DIRECTIVE,
     "duplicate tag handle": _DIRECTIVE,
     "incompatible YAML document": _DIRECTIVE,
-    "undefined tag handle": "tags, such as `!x`, aren't taken; take it out",
+    "undefined tag handle": _TAG,
+    "expected '!'": _TAG,
+    "expected '>'": _TAG,
+    "expected URI": _TAG,
+    "alphabetic or numeric character": "anchors, `&x`, and aliases, `*x`, aren't taken; put text that begins so in quotes",
+    "sequence entries are not allowed": "a `- ` doesn't fit here; an entry of a list has a line of its own",
+    "mapping keys are not allowed": "a `? ` doesn't fit here; write the key with a `:` after it",
+    "expected ' '": _TAG,
+    "a comment or a line break": _BLOCK,
+    "indentation indicator": _BLOCK,
+    "escape sequence": "the escape after `\\` isn't complete",
     "unknown escape": "the escape after `\\` isn't one; in 'single quotes' it is as written",
 }
 
@@ -457,8 +469,10 @@ class Converter:
         self._partial: dict[Path, Any] = {}  # what is known of mappings that have faults
 
     def refuse(self, path: Path, reason: str, *, key: bool = False) -> Any:
-        """Add a fault; return INVALID."""
+        """Add a fault; return INVALID. Raises PlanError when there are so many that more don't help."""
         self.faults.append(self.document.fault(path, reason, key=key))
+        if len(self.faults) >= _MAX_FAULTS:  # each may cost a search for a near match
+            raise self.document.error(*self.faults)
         return INVALID
 
     def take(self, path: Path, form: Any) -> Any:
@@ -538,6 +552,9 @@ class Converter:
     def _dict(self, path: Path, kind: Kind, value: dict[Any, Any]) -> Any:
         if len(value) < (kind.say("min_length") or 0):
             return self.refuse(path, "it is empty; at least one entry is needed")
+        most = kind.say("max_length")
+        if most is not None and len(value) > most:
+            return self.refuse(path, f"it has {len(value):,} entries; {most:,} are the most")
         keys, values = kind.args
         taken = {}
         good = True

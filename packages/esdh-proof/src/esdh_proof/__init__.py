@@ -3,67 +3,45 @@
 Names are imported when they are first used: a command that only asks the gates doesn't pay for readers.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from esdh_core.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from esdh_proof.audit import (
-        AuditLine,
-        AuditProblem,
-        AuditReport,
-        Trail,
-        actor_of_environment,
-        verify_audit,
-    )
-    from esdh_proof.diff import Drift, diff_snapshots
-    from esdh_proof.errors import AuditError, ProofError
-    from esdh_proof.findings import Check, Failure
-    from esdh_proof.gates import judge, skip
-    from esdh_proof.identity import SnapshotIdentity
-    from esdh_proof.verify import Verification, verify_snapshot
+    from esdh_proof.audit import AuditLine as AuditLine
+    from esdh_proof.audit import AuditLog as AuditLog
+    from esdh_proof.audit import AuditProblem as AuditProblem
+    from esdh_proof.audit import AuditReport as AuditReport
+    from esdh_proof.audit import actor_of_environment as actor_of_environment
+    from esdh_proof.audit import verify_audit as verify_audit
+    from esdh_proof.diff import SnapshotDiff as SnapshotDiff
+    from esdh_proof.diff import diff_snapshots as diff_snapshots
+    from esdh_proof.errors import AuditError as AuditError
+    from esdh_proof.errors import ProofError as ProofError
+    from esdh_proof.findings import Check as Check
+    from esdh_proof.findings import Failure as Failure
+    from esdh_proof.gates import judge as judge
+    from esdh_proof.gates import skip as skip
+    from esdh_proof.identity import SnapshotIdentity as SnapshotIdentity
+    from esdh_proof.verify import Verification as Verification
+    from esdh_proof.verify import verify_snapshot as verify_snapshot
 
-__all__ = [
-    "AuditError",
-    "AuditLine",
-    "AuditProblem",
-    "AuditReport",
-    "Check",
-    "Drift",
-    "Failure",
-    "ProofError",
-    "SnapshotIdentity",
-    "Trail",
-    "Verification",
-    "actor_of_environment",
-    "diff_snapshots",
-    "judge",
-    "skip",
-    "verify_audit",
-    "verify_snapshot",
-]
-
-_MODULES = {
-    "AuditError": "errors",
-    "AuditLine": "audit",
-    "AuditProblem": "audit",
-    "AuditReport": "audit",
-    "Check": "findings",
-    "Drift": "diff",
-    "Failure": "findings",
-    "ProofError": "errors",
-    "SnapshotIdentity": "identity",
-    "Trail": "audit",
-    "Verification": "verify",
-    "actor_of_environment": "audit",
-    "diff_snapshots": "diff",
-    "judge": "gates",
-    "skip": "gates",
-    "verify_audit": "audit",
-    "verify_snapshot": "verify",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "audit": (
+            "AuditLine",
+            "AuditLog",
+            "AuditProblem",
+            "AuditReport",
+            "actor_of_environment",
+            "verify_audit",
+        ),
+        "diff": ("SnapshotDiff", "diff_snapshots"),
+        "errors": ("AuditError", "ProofError"),
+        "findings": ("Check", "Failure"),
+        "gates": ("judge", "skip"),
+        "identity": ("SnapshotIdentity",),
+        "verify": ("Verification", "verify_snapshot"),
+    },
+)

@@ -25,10 +25,10 @@ from esdh_proof.identity import SnapshotIdentity
 __all__ = [
     "AuditEntry",
     "AuditLine",
+    "AuditLog",
     "AuditProblem",
     "AuditReport",
     "Outcome",
-    "Trail",
     "actor_of_environment",
     "verify_audit",
 ]
@@ -137,7 +137,7 @@ def _bounded(snapshot: SnapshotIdentity) -> SnapshotIdentity:
     )
 
 
-class Trail:
+class AuditLog:
     """A trail that can be appended to; a link is followed, so that every name of it shares one lock."""
 
     def __init__(self, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Says why two snapshots differ: the drift is attributed to a cause, and told with rows and statistics."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,22 +8,42 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from esdh_core import BLOCK_RECORDS, DATASET_VERSION
-from esdh_core.rules import Entity
-from esdh_export import DATASET_NAME, SnapshotRequest
-from esdh_manifest import FileProblem, Manifest, ManifestError, decode_manifest, file_problems
+import pyarrow as pa
+from esdh_core import BLOCK_RECORDS, Dataset, Table
+from esdh_export import SnapshotRequest
+from esdh_manifest import (
+    FileProblem,
+    Manifest,
+    ManifestError,
+    decode_manifest,
+    document_name,
+    file_problems,
+    table_name,
+)
+from numpy.typing import NDArray
 
-from esdh_proof.checks import differing
+from esdh_proof.checks.finding import differing
+from esdh_proof.datasets import dataset_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Findings, shown
 from esdh_proof.identity import SnapshotIdentity
-from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
+from esdh_proof.reading import Rows, TableReader, manifest_names, regular
 
-__all__ = ["Cause", "ChangedValue", "Drift", "MovedStatistic", "RowDrift", "diff_snapshots"]
+__all__ = ["Cause", "ChangedValue", "MovedStatistic", "RowDrift", "SnapshotDiff", "diff_snapshots"]
 
-# From the cause that explains most to the one that explains least; the first that holds is the drift's cause.
+# From the cause that explains most to the one that explains least; the first that holds is the difference's cause.
 Cause = Literal[
-    "version", "plan", "seed", "size", "edited", "entities", "formats", "layout", "claims", "bytes", "none"
+    "version",
+    "plan",
+    "seed",
+    "size",
+    "edited",
+    "entities",
+    "formats",
+    "layout",
+    "claims",
+    "bytes",
+    "none",
 ]
 _MEANING: dict[Cause, str] = {
     "version": "the snapshots are of other dataset versions",
@@ -51,7 +72,7 @@ class ChangedValue(msgspec.Struct, frozen=True):
 
 
 class RowDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of an entity that differ: how many of how many, in which fields, and the first values.
+    """The rows of a table that differ: how many of how many, in which fields, and the first values.
 
     `a_format` and `b_format` are the formats that were compared. `unread` counts rows that one of the two
     lacks or that can't be read.
@@ -86,7 +107,7 @@ class MovedStatistic(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[MovedLabel]
 
 
-class Drift(msgspec.Struct, frozen=True, kw_only=True):
+class SnapshotDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Why snapshot `b` differs from snapshot `a`: the cause, all causes that hold, and what was found.
 
     `identities` is what the manifests say the two snapshots are; `claims` gives what they say differently, as
@@ -109,21 +130,27 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     damaged: list[str]
 
 
-def diff_snapshots(a: Path, b: Path) -> Drift:
+def diff_snapshots(a: Path, b: Path, *, dataset: Dataset | None = None) -> SnapshotDiff:
     """Compare two snapshots, reading only, and attribute their difference.
 
-    Rows are read where the manifests can't explain the difference: of the formats whose files differ, or of
+    Each says itself of which `dataset` it is, unless that is given: by the recipe that it carries, else it is of the
+    default one. Rows are compared in the slots that both have, and read where the manifests can't explain the difference: of the formats whose files differ, or of
     one format of each where they have none in common.
 
-    Raises ProofError when a folder holds no manifest that can be read.
+    Raises ProofError when a folder holds no manifest that can be read, or not the recipe that it tells of.
+
+    >>> from esdh_export import write_snapshot
+    >>> folders = [write_snapshot(Path(f"{n}"), SnapshotRequest(records=n, seed=1)).folder for n in (5, 6)]
+    >>> diff_snapshots(*folders).cause
+    'size'
     """
-    one, other = _Side(a), _Side(b)
+    left, right = _Side(a, dataset), _Side(b, dataset)
     causes: list[Cause] = []
-    ours, theirs = one.manifest, other.manifest
+    ours, theirs = left.manifest, right.manifest
     fields = sorted(
         field
         for field in {*ours.plan, *theirs.plan}
-        if _both_hold(field, one, other) and ours.plan.get(field) != theirs.plan.get(field)
+        if _both_hold(field, left, right) and ours.plan.get(field) != theirs.plan.get(field)
     )
     for cause, differs in (
         ("version", ours.dataset_version != theirs.dataset_version),
@@ -131,13 +158,13 @@ def diff_snapshots(a: Path, b: Path) -> Drift:
         ("seed", ours.seed != theirs.seed),
         ("size", ours.records_requested != theirs.records_requested),
         ("entities", set(ours.record_counts) != set(theirs.record_counts)),
-        ("formats", one.formats != other.formats),
-        ("layout", one.layout != other.layout),
+        ("formats", left.formats != right.formats),
+        ("layout", left.layout != right.layout),
     ):
         if differs:
             causes.append(cause)  # type: ignore[arg-type] # the literals of the tuple above
-    files = _differing_files(one, other)
-    rows = [] if {"version", "seed"} & set(causes) else list(_rows(one, other))
+    files = _differing_files(left, right)
+    rows = [] if {"version", "seed"} & set(causes) else list(_rows(left, right))
     changed = any(each.differing or each.unread for each in rows)
     if changed and "plan" not in causes:
         causes.append("edited")
@@ -148,7 +175,7 @@ def diff_snapshots(a: Path, b: Path) -> Drift:
         causes.append("bytes")
     causes.sort(key=list(_MEANING).index)
     cause = causes[0] if causes else "none"
-    return Drift(
+    return SnapshotDiff(
         a=str(a),
         b=str(b),
         identities=(SnapshotIdentity.of(a, ours), SnapshotIdentity.of(b, theirs)),
@@ -161,14 +188,14 @@ def diff_snapshots(a: Path, b: Path) -> Drift:
         files=files,
         rows=[each for each in rows if each.differing or each.unread],
         statistics=list(_moved(ours, theirs)),
-        damaged=[f"{side.folder}: {problem}" for side in (one, other) for problem in side.problems],
+        damaged=[f"{side.folder}: {problem}" for side in (left, right) for problem in side.problems],
     )
 
 
 class _Side:
     """One of the two snapshots: its manifest, and what its files really are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dataset: Dataset | None) -> None:
         if not folder.is_dir():
             raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
         names = manifest_names(folder)
@@ -178,19 +205,25 @@ class _Side:
             self.manifest = decode_manifest((folder / names[0]).read_bytes())
         except (ManifestError, RecursionError) as error:
             raise ProofError(f"{str(folder)!r} holds a manifest that can't be read: {error}") from error
+        try:
+            self._dataset = dataset or dataset_of(folder, self.manifest)
+        except ProofError as error:
+            raise ProofError(f"{str(folder)!r} doesn't say what its rows must be: {error}") from error
         self.folder = folder
         self.problems: list[FileProblem] = list(file_problems(folder, self.manifest))
         # What a file really is: its listed checksum, unless it isn't as listed.
         self.files = {path: listed.sha256 for path, listed in self.manifest.checksums.items()}
         self.files |= {problem.path: problem.found for problem in self.problems}
+        # Files that a tool changed on the way, whose rows are the listed ones all the same.
+        self.changed = {problem.path for problem in self.problems if problem.remedy}
 
     @property
     def request(self) -> SnapshotRequest | None:
         """The request that the manifest answers, None for one that this program doesn't know."""
         try:
             return (
-                SnapshotRequest.of(self.manifest)
-                if self.manifest.dataset_version == DATASET_VERSION
+                SnapshotRequest.of(self.manifest, self._dataset)
+                if self.manifest.dataset_version == self._dataset.dataset_version
                 else None
             )
         except ValueError:
@@ -206,24 +239,31 @@ class _Side:
         """The rows of a part, None for whole files."""
         return self.request.shard_rows if self.request and self.request.sharded else None
 
-    def table(self, entity: Entity, name: str) -> dict[str, str]:
-        """Return path to checksum of the files that hold an entity in a format."""
-        start = DATASET_NAME if name == "json" else f"{entity.plural}_v0_1.{name}"
+    def table(self, table: Table, name: str) -> dict[str, str]:
+        """Return path to checksum of the files that hold a table in a format."""
+        version = self._dataset.dataset_version
+        start = document_name(version) if name == "json" else table_name(table.name, version, name)
         return {
-            path: sha256
+            path: self.manifest.checksums[path].sha256 if path in self.changed else sha256
             for path, sha256 in self.files.items()
             if path == start or path.startswith(f"{start}/")
         }
 
 
-def _both_hold(field: str, one: _Side, other: _Side) -> bool:
+def _both_hold(field: str, left: _Side, right: _Side) -> bool:
     """Return whether both snapshots hold the entity of a field: its absence is another cause."""
-    entity = field.partition(".")[0]
-    return all(any(name.partition(".")[0] == entity for name in side.manifest.plan) for side in (one, other))
+    return all(any(_owner(name) == _owner(field) for name in side.manifest.plan) for side in (left, right))
 
 
-def _differing_files(one: _Side, other: _Side) -> list[str]:
-    return sorted(path for path in {*one.files, *other.files} if one.files.get(path) != other.files.get(path))
+def _owner(path: str) -> str:
+    """Return the table of `table.field`, `table@pick` or `table#count`."""
+    return re.split("[.@#]", path, maxsplit=1)[0]
+
+
+def _differing_files(left: _Side, right: _Side) -> list[str]:
+    return sorted(
+        path for path in {*left.files, *right.files} if left.files.get(path) != right.files.get(path)
+    )
 
 
 def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str | None]]:
@@ -249,52 +289,101 @@ def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str
 # --- rows --------------------------------------------------------------------------------------------
 
 
-def _rows(one: _Side, other: _Side) -> Iterator[RowDrift]:
-    """Compare the rows of every entity that both hold, in each format whose files differ."""
-    if one.request is None or other.request is None:
+def _rows(left: _Side, right: _Side) -> Iterator[RowDrift]:
+    """Compare the rows of every table that both hold, in each format whose files differ."""
+    if left.request is None or right.request is None:
         return
-    for entity in one.request.chosen:
-        if entity not in other.request.chosen:
+    theirs = {table.name: table for table in right.request.tables}
+    for table in left.request.tables:
+        other = theirs.get(table.name)
+        if other is None or table.is_fixed != other.is_fixed:
             continue
-        common = [name for name in one.formats if name in other.formats]
-        pairs = [(name, name) for name in common] or [(one.formats[0], other.formats[0])]
+        common = [name for name in left.formats if name in right.formats]
+        pairs = [(name, name) for name in common] or [(left.formats[0], right.formats[0])]
         for name, their_name in pairs:
-            if name != their_name or one.table(entity, name) != other.table(entity, name):
-                yield _compared(one, other, entity, name, their_name)
+            files = left.table(table, name), right.table(other, their_name)
+            if left.changed & set(files[0]) or right.changed & set(files[1]):
+                continue  # they can't be read as they stand
+            if name != their_name or files[0] != files[1]:
+                yield _compare(_Walk(left, table, name), _Walk(right, other, their_name))
 
 
-def _compared(one: _Side, other: _Side, entity: Entity, name: str, their_name: str) -> RowDrift:
-    requests = one.request, other.request
-    if requests[0] is None or requests[1] is None:
-        raise TypeError("rows of a version that isn't known can't be compared")
-    records = min(requests[0].records, requests[1].records)
-    readers = [
-        read_blocks(side.folder, request, entity, at, Findings())
-        for side, request, at in zip((one, other), requests, (name, their_name), strict=True)
-        if request is not None
-    ]
+class _Walk:
+    """The rows of a table in one format of a snapshot, some records at a time, with the slots that they stand in."""
+
+    def __init__(self, side: _Side, table: Table, name: str) -> None:
+        if side.request is None:
+            raise TypeError("rows of a version that isn't known can't be compared")
+        self.table, self.name, self.request = table, name, side.request
+        self._fixed: NDArray[np.uint64] | None = None
+        if table.is_fixed:
+            dataset = side.request.dataset
+            block = dataset.block_of(table, dataset.block(0, 0, side.request.seed))
+            self._fixed = block.level(table).slots
+        self.units = side.request.records if self._fixed is None else len(self._fixed)
+        self._reader = TableReader(
+            side.folder,
+            side.request,
+            table,
+            name,
+            Findings(),
+            counts=side.manifest.record_counts,
+            rows=None if self._fixed is None else self.units,
+        )
+
+    def take(self, start: int, count: int) -> tuple[NDArray[np.uint64], Rows | None]:
+        """Return the slots of the next records' rows (of a fixed table, the next rows), and the rows as far as there are."""
+        request = self.request
+        if self._fixed is not None:
+            slots = self._fixed[start : start + count]
+        elif self.table.one_a_record:
+            slots = np.arange(start, start + count, dtype=np.uint64)
+        else:
+            slots = request.dataset.block(start, count, request.seed).level(self.table).slots
+        return slots, self._reader.take(start, count, len(slots))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._reader.close(whole=False)
+
+
+def _compare(ours: _Walk, theirs: _Walk) -> RowDrift:
+    """Compare rows that stand in the same slots, of the records that both snapshots have."""
     fields: Counter[str] = Counter()
     first: list[ChangedValue] = []
     compared = changed = unread = 0
-    for start in range(0, records, BLOCK_RECORDS):
-        count = min(BLOCK_RECORDS, records - start)
-        a, b = next(readers[0]), next(readers[1])
-        if a is None and b is None:
-            unread += records - start
+    units = min(ours.units, theirs.units)
+    step = BLOCK_RECORDS
+    if not ours.table.is_fixed:
+        step = min(ours.table.block_records, theirs.table.block_records)
+    for start in range(0, units, step):
+        count = min(step, units - start)
+        (our_slots, a), (their_slots, b) = ours.take(start, count), theirs.take(start, count)
+        most = max(len(our_slots), len(their_slots))
+        if a is None and b is None and most:
+            unread += most if ours.table.is_fixed or not ours.table.one_a_record else units - start
             break
         if a is None or b is None:
-            unread += count
+            unread += most
             continue
-        both = min(count, len(a), len(b))
-        unread += count - both
+        common, here, there = np.intersect1d(
+            our_slots[: len(a)], their_slots[: len(b)], assume_unique=True, return_indices=True
+        )
+        both = len(common)
+        unread += len(np.union1d(our_slots, their_slots)) - both
         compared += both
-        changed += _block(a, b, both, fields, first)
+        differing_fields, examples, rows = _compare_block(a, b, here, there)
+        changed += rows
+        fields += differing_fields
+        first += examples[: _EXAMPLES - len(first)]
         a.release()
         b.release()
+    ours.close()
+    theirs.close()
     return RowDrift(
-        entity=entity.plural,
-        a_format=name,
-        b_format=their_name,
+        entity=ours.table.name,
+        a_format=ours.name,
+        b_format=theirs.name,
         compared=compared,
         differing=changed,
         unread=unread,
@@ -303,23 +392,39 @@ def _compared(one: _Side, other: _Side, entity: Entity, name: str, their_name: s
     )
 
 
-def _block(a: Rows, b: Rows, count: int, fields: Counter[str], first: list[ChangedValue]) -> int:
-    """Compare a block; return how many rows differ, and add to the fields and to the first values."""
-    wrong = np.zeros(count, dtype=np.bool_)
+def _compare_block(
+    a: Rows, b: Rows, here: NDArray[np.intp], there: NDArray[np.intp]
+) -> tuple[Counter[str], list[ChangedValue], int]:
+    """Return the values that differ in pairs of rows, a count by field, the first few of them, and how many rows differ.
+
+    A field that only one of the two has, or has as another type, is no value that differs.
+    """
+    wrong = np.zeros(len(here), dtype=np.bool_)
+    fields: Counter[str] = Counter()
     values: list[ChangedValue] = []
-    for field, ours in a.arrays.items():
-        theirs = b.arrays[field]
-        mask = differing(ours.slice(0, count), theirs.slice(0, count))
+    for field in (name for name in a.arrays if name in b.arrays):
+        if a.arrays[field].type != b.arrays[field].type:
+            continue
+        ours, theirs = _picked(a.arrays[field], here), _picked(b.arrays[field], there)
+        mask = differing(ours, theirs)
         if mask.any():
-            fields[field] += int(mask.sum())
+            fields[field] = int(mask.sum())
             wrong |= mask
             values += [
-                ChangedValue(a.start + row, field, shown(ours[row].as_py()), shown(theirs[row].as_py()))
+                ChangedValue(
+                    a.start + int(here[row]), field, shown(ours[row].as_py()), shown(theirs[row].as_py())
+                )
                 for row in np.flatnonzero(mask)[:_EXAMPLES].tolist()
             ]
     values.sort(key=lambda value: value.row)  # stable: within a row the fields keep their order
-    first += values[: _EXAMPLES - len(first)]
-    return int(wrong.sum())
+    return fields, values, int(wrong.sum())
+
+
+def _picked(values: pa.Array, rows: NDArray[np.intp]) -> pa.Array:
+    """Return some rows, which ascend: the first of them as they are."""
+    if len(rows) and rows[-1] == len(rows) - 1:
+        return values.slice(0, len(rows))
+    return values.take(pa.array(rows))
 
 
 # --- statistics --------------------------------------------------------------------------------------

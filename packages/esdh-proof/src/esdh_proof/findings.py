@@ -1,5 +1,6 @@
 """What a verification found: named checks, each with its claim, its reach and its first failure."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -73,8 +74,13 @@ class Findings:
         self._first: dict[str, Failure] = {}
         self._reasons: dict[str, str] = {}
         self._notes: dict[str, list[str]] = {name: [] for name in CLAIMS}
+        self._claims = dict(CLAIMS)
 
-    def cover(self, check: str, rows: int) -> None:
+    def claim(self, claims: Mapping[str, str]) -> None:
+        """Say what checks claim of the dataset at hand, where it is something else."""
+        self._claims |= claims
+
+    def count_rows(self, check: str, rows: int) -> None:
         """Say that a check has looked at so many more rows."""
         self._rows[check] += rows
 
@@ -95,7 +101,7 @@ class Findings:
         )
         return False
 
-    def leave(self, check: str, reason: str) -> None:
+    def skip(self, check: str, reason: str) -> None:
         """Say that a check was not made, and why."""
         self._reasons.setdefault(check, reason)
 
@@ -121,7 +127,7 @@ class Findings:
                 reason=self._reasons.get(name),
                 notes=self._notes[name],
             )
-            for name, claim in CLAIMS.items()
+            for name, claim in self._claims.items()
         ]
 
 

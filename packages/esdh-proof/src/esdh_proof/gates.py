@@ -27,7 +27,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import cache
 from typing import NamedTuple
 
-from esdh_core import ENTITIES, MAX_RECORDS
+from esdh_core import DEFAULT_DATASET, MAX_RECORDS, Dataset
 from esdh_core.stats import Statistic
 from esdh_manifest import GateCheck, Gates, Stats
 
@@ -37,7 +37,6 @@ __all__ = ["LEVEL", "judge", "skip"]
 
 LEVEL = 1e-6
 DKWM, KL, IMPOSSIBLE = "Dvoretzky-Kiefer-Wolfowitz-Massart", "Chernoff-Kullback-Leibler", "impossible value"
-_ORDERED = {"ages", "model_years"}  # numbers, whose distribution functions can be compared
 _DIGITS = Context(prec=24, rounding=ROUND_HALF_EVEN)  # whatever the caller's own context is
 
 
@@ -48,24 +47,30 @@ class _Shares(NamedTuple):
     whole: int
 
 
-def judge(stats: Stats) -> Gates:
-    """Return the verdict on a snapshot's counts: entity (plural) to statistic to label to count.
+def judge(stats: Stats, *, dataset: Dataset = DEFAULT_DATASET) -> Gates:
+    """Return the verdict on a snapshot's counts: table to statistic to label to count.
+
+    The verdict on tables of which the plan declares no shares is that nothing was asked.
 
     Raises ProofError for counts that no snapshot has: none, a negative one, or more than a snapshot's records.
     """
+    named = [table for table in dataset.tables if table.name in stats]
     with localcontext(_DIGITS):
         checks = [
-            _check(entity.plural, statistic, stats[entity.plural].get(statistic.name, {}))
-            for entity in ENTITIES
-            if entity.plural in stats
-            for statistic in entity.statistics
+            _check(dataset, table.name, statistic, counts)
+            for table in named
+            for statistic in table.statistics
             if statistic.expected is not None
+            # A record may have no row of a table, but never without a count of its own.
+            if (counts := stats[table.name].get(statistic.name, {})) or table.one_a_record
         ]
     passed = all(check.passed for check in checks)
     if not checks:  # nothing must pass because nothing was looked at
+        if named:
+            return skip(stats)
         raise ProofError(
             f"counts of {', '.join(stats) or 'no entity'} can't be judged; a gate needs those of some of "
-            f"{', '.join(entity.plural for entity in ENTITIES)}"
+            f"{', '.join(table.name for table in dataset.tables)}"
         )
     return Gates(verdict="passed" if passed else "failed", level=LEVEL, checks=checks)
 
@@ -76,18 +81,16 @@ def skip(stats: Stats) -> Gates:  # noqa: ARG001 - a gate like any other
 
 
 @cache
-def _distributions() -> int:
+def _distributions(dataset: Dataset) -> int:
     """Return the number of distributions that a snapshot can be held against."""
-    return sum(each.expected is not None for entity in ENTITIES for each in entity.statistics)
+    return sum(each.expected is not None for table in dataset.tables for each in table.statistics)
 
 
 @cache
-def _shares(plural: str, name: str) -> _Shares:
+def _shares(statistic: Statistic) -> _Shares:
     """Return the declared shares of a statistic over one common denominator."""
-    entity = next(each for each in ENTITIES if each.plural == plural)
-    statistic = next(each for each in entity.statistics if each.name == name)
     if statistic.expected is None:
-        raise TypeError(f"the plan declares no shares of {plural} {name}")
+        raise TypeError(f"the plan declares no shares of {statistic.name}")
     shares = statistic.expected()
     whole = math.lcm(*(share.denominator for share in shares.values()))
     return _Shares(
@@ -95,30 +98,31 @@ def _shares(plural: str, name: str) -> _Shares:
     )
 
 
-def _check(plural: str, statistic: Statistic, counts: Mapping[str, int]) -> GateCheck:
+def _check(dataset: Dataset, table: str, statistic: Statistic, counts: Mapping[str, int]) -> GateCheck:
+    distributions = _distributions(dataset)
     records = sum(counts.values())
     if not 0 < records <= MAX_RECORDS or min(counts.values()) < 0:
         raise ProofError(
-            f"{plural} {statistic.name} count {records} records in {len(counts)} labels; a gate needs counts "
+            f"{table} {statistic.name} count {records} records in {len(counts)} labels; a gate needs counts "
             f"that aren't negative, of at least one record and at most {MAX_RECORDS}"
         )
-    shares = _shares(plural, statistic.name)
-    reported = _reported(shares, counts, records, ordered=statistic.name in _ORDERED)
+    shares = _shares(statistic)
+    reported = _reported(shares, counts, records, ordered=statistic.ordered)
     impossible = [label for label, count in counts.items() if count and not shares.parts.get(label)]
     if impossible:
         worst, observed = impossible[0], counts[impossible[0]]
         method, distance, bound, expected = IMPOSSIBLE, float(observed), 0.0, 0.0
-    elif statistic.name == "ages":
+    elif statistic.cumulative:
         method = DKWM
         distance, worst, observed, expected = _furthest_cumulative(shares, counts, records)
-        bound = float(((2 / _level(1)).ln() / (2 * records)).sqrt())
+        bound = float(((2 / _level(distributions, 1)).ln() / (2 * records)).sqrt())
     else:
         method = KL
         distance, worst = _furthest_cell(shares, counts, records)
         observed, expected = counts.get(worst, 0), records * shares.parts[worst] / shares.whole
-        bound = float((2 / _level(len(shares.parts))).ln())
+        bound = float((2 / _level(distributions, len(shares.parts))).ln())
     return GateCheck(
-        entity=plural,
+        entity=table,
         statistic=statistic.name,
         records=records,
         method=method,
@@ -132,9 +136,9 @@ def _check(plural: str, statistic: Statistic, counts: Mapping[str, int]) -> Gate
     )
 
 
-def _level(cells: int) -> Decimal:
+def _level(distributions: int, cells: int) -> Decimal:
     """Return the level of one cell: its part of that of the run."""
-    return Decimal(repr(LEVEL)) / (_distributions() * cells)
+    return Decimal(repr(LEVEL)) / (distributions * cells)
 
 
 def _rounded(value: float) -> float:

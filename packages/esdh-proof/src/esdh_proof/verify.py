@@ -5,29 +5,28 @@ that generates nothing; and the rows are made again from the seed and held again
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import product, zip_longest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from esdh_core import BLOCK_RECORDS, DATASET_VERSION, generate_columns, metadata_for
-from esdh_core.columns import Column
-from esdh_core.rules import Entity
+from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, Dataset, Table
+from esdh_core.columns import Column, concatenate
+from esdh_core.dataset import Block
 from esdh_core.stats import merge
 from esdh_export import (
     FORMATS,
-    MANIFEST_NAME,
-    METADATA_NAME,
-    README_NAME,
-    BlockArrays,
+    EncodedBlock,
     SnapshotRequest,
     array_digest,
     block_digest,
-    claims,
+    build_manifest,
     entity_digest,
     render_descriptors,
 )
@@ -35,28 +34,37 @@ from esdh_export.formats import Writer
 from esdh_export.formats.json import metadata_document
 from esdh_manifest import (
     SUMS_NAME,
+    FileProblem,
     Manifest,
     ManifestError,
     Stats,
     decode_manifest,
     encode_manifest,
+    entry_of,
+    file_problem,
     file_problems,
     files_below,
-    list_bytes,
+    is_ignored,
+    manifest_name,
+    metadata_name,
+    readme_name,
+    recipe_name,
     render_readme,
+    restore,
     sha256sums,
 )
 
-from esdh_proof import checks
+from esdh_proof.checks import Finding, checks_of, schema
+from esdh_proof.checks.finding import differing
+from esdh_proof.datasets import LARGEST_DOCUMENT, dataset_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, first_true, shown
 from esdh_proof.gates import judge, skip
-from esdh_proof.reading import Rows, manifest_names, read_blocks, regular
-from esdh_proof.spelling import Memory, columns_of, text_of
+from esdh_proof.reading import Rows, TableReader, manifest_names, regular
+from esdh_proof.reencode import BytesSink, columns_of, text_of
 
 __all__ = ["Verification", "verify_snapshot"]
 
-_LARGEST_MANIFEST = 1 << 28
 _ROW_CHECKS = ("schema", "formats", "synthetic", "integrity", "rules", "fidelity", "stats", "regenerated")
 # What no reading of the files can prove, whoever reads them.
 UNPROVABLE = (
@@ -81,28 +89,41 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify_snapshot(
-    folder: Path, *, regenerate: bool = True, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    *,
+    dataset: Dataset | None = None,
+    regenerate: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Verify the snapshot in a folder, reading only; return what every check found.
 
-    `regenerate` makes the rows again from the seed. `progress` is called after each block with its
+    The snapshot says itself of which `dataset` it is, unless that is given: by the recipe that it carries, else it is
+    of the default one. `regenerate` makes the rows again from the seed. `progress` is called after each block with its
     number of records and with that of all blocks. Damage is never an error: it is a check that failed.
 
     Raises ProofError when there is no such folder; OSError when the disk fails.
+
+    >>> from esdh_export import write_snapshot
+    >>> written = write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1), gate=judge)
+    >>> verify_snapshot(written.folder).verdict
+    'passed'
     """
     if not folder.is_dir():
         raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
     findings = Findings()
-    manifest = _manifest(folder, findings)
+    manifest = _manifest(folder, dataset or DEFAULT_DATASET, findings)
     request = None
+    problems: list[FileProblem] = []
     if manifest is not None:
-        _files(folder, manifest, findings)
-        request = _request(manifest, findings)
+        problems = _files(folder, manifest, findings)
+        request = _request(folder, manifest, dataset, findings)
     if manifest is not None and request is not None:
-        _rows(folder, manifest, request, findings, regenerate=regenerate, progress=progress)
+        with _restored(folder, manifest, problems) as restored:
+            _rows(folder, manifest, request, findings, restored, regenerate=regenerate, progress=progress)
+        _name_writers(folder, request, problems, findings)
     else:
         for name in _ROW_CHECKS if manifest is not None else ("files", *_ROW_CHECKS):
-            findings.leave(name, "the manifest doesn't say what to look for")
+            findings.skip(name, "the manifest doesn't say what to look for")
     made = findings.checks()
     return Verification(
         folder=str(folder),
@@ -123,20 +144,21 @@ def verify_snapshot(
 # --- the manifest and the files ----------------------------------------------------------------------
 
 
-def _manifest(folder: Path, findings: Findings) -> Manifest | None:
+def _manifest(folder: Path, dataset: Dataset, findings: Findings) -> Manifest | None:
     """Return the manifest, None when it can't be read or isn't in the form that it is written in."""
-    names = manifest_names(folder)
+    own = manifest_name(dataset.dataset_version)
+    names = sorted(manifest_names(folder), key=lambda name: (name != own, name))  # that of this dataset first
     if len(names) != 1:
         found = ", ".join(names) or None
-        findings.fail("manifest", Failure(file=MANIFEST_NAME, found=found, expected="one manifest"))
+        findings.fail("manifest", Failure(file=own, found=found, expected="one manifest"))
     if not names:
         return None
     name = names[0]
     if not regular(folder, name):
         findings.fail("manifest", Failure(file=name, found="no regular file", expected="a file"))
         return None
-    if (size := (folder / name).stat().st_size) > _LARGEST_MANIFEST:
-        failure = Failure(file=name, found=f"{size} bytes", expected=f"at most {_LARGEST_MANIFEST} bytes")
+    if (size := (folder / name).stat().st_size) > LARGEST_DOCUMENT:
+        failure = Failure(file=name, found=f"{size} bytes", expected=f"at most {LARGEST_DOCUMENT} bytes")
         findings.fail("manifest", failure)
         return None
     written = (folder / name).read_bytes()
@@ -145,10 +167,8 @@ def _manifest(folder: Path, findings: Findings) -> Manifest | None:
     except (ManifestError, RecursionError) as error:
         findings.fail("manifest", Failure(file=name, found=shown(error), expected="a snapshot's manifest"))
         return None
-    _same_text(findings, "manifest", name, written, encode_manifest(manifest))
-    findings.expect(
-        "manifest", name, None, name, f"snapshot_manifest_{manifest.dataset_version.replace('.', '_')}.json"
-    )
+    _same_bytes(folder, name, encode_manifest(manifest), "manifest", findings)
+    findings.expect("manifest", name, None, name, manifest_name(manifest.dataset_version))
     return manifest
 
 
@@ -166,47 +186,124 @@ def _same_text(findings: Findings, check: str, file: str, found: bytes, expected
     findings.fail(check, failure)
 
 
-def _files(folder: Path, manifest: Manifest, findings: Findings) -> None:
-    """Check every file against the manifest, and what the manifest renders to against its file."""
-    for problem in file_problems(folder, manifest):
-        findings.fail("files", Failure(file=problem.path, found=problem.found, expected=problem.expected))
-    name = manifest_names(folder)[0]
-    for extra in sorted(files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}):
+def _same_bytes(folder: Path, path: str, rendered: bytes, check: str, findings: Findings) -> None:
+    """Hold a file against what it must be; the failure tells what a tool did to it, or the first line that differs."""
+    problem = file_problem(folder, path, entry_of(rendered))
+    if problem is not None and problem.remedy:
+        _fail_file(problem, check, findings)
+    else:
+        _same_text(findings, check, path, (folder / path).read_bytes(), rendered)
+
+
+def _fail_file(problem: FileProblem, check: str, findings: Findings) -> None:
+    failure = Failure(file=problem.path, found=problem.found, expected=problem.expected)
+    findings.fail(check, failure)
+    if problem.remedy:
+        findings.note(check, problem.remedy)
+
+
+def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FileProblem]:
+    """Check every file against the manifest, and what the manifest renders to against its file.
+
+    Return what is wrong with the files that the manifest lists.
+    """
+    problems = list(file_problems(folder, manifest))
+    for problem in problems:
+        _fail_file(problem, "files", findings)
+    name = next(each for each in manifest_names(folder))
+    extras = files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}
+    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # told already
+    ignored = {extra for extra in extras if is_ignored(extra)}
+    for extra in sorted(extras - ignored):
         findings.fail(
             "files", Failure(file=extra, found="a file", expected="nothing: the manifest doesn't list it")
         )
-    listed = {**manifest.checksums, name: list_bytes((folder / name).read_bytes())}
-    for path, rendered in ((SUMS_NAME, sha256sums(listed)), (README_NAME, render_readme(manifest))):
+    if ignored:
+        findings.note("files", f"passed over, as no part of the snapshot: {', '.join(sorted(ignored)[:5])}")
+    itself, written = entry_of((folder / name).read_bytes()), entry_of(encode_manifest(manifest))
+    changed = file_problem(folder, name, written)
+    listed = {**manifest.checksums, name: written if changed is not None and changed.remedy else itself}
+    for path, rendered in (
+        (SUMS_NAME, sha256sums(listed)),
+        (readme_name(manifest.dataset_version), render_readme(manifest)),
+    ):
         _rendered(folder, path, rendered, findings)
     findings.note(
         "files",
         f"{len(manifest.checksums)} files, {sum(f.bytes for f in manifest.checksums.values()):,} bytes",
     )
+    return problems
+
+
+@contextmanager
+def _restored(folder: Path, manifest: Manifest, problems: list[FileProblem]) -> Iterator[dict[str, Path]]:
+    """Hold copies of the files that a tool changed on the way as they were before, by their paths, to be read."""
+    with ExitStack() as stack:
+        restored = {}
+        for number, path in enumerate(problem.path for problem in problems if problem.remedy):
+            if number == 0:
+                copies = Path(stack.enter_context(TemporaryDirectory(prefix="esdh-")))
+            source = folder / path if (folder / path).is_file() else folder / f"{path}.gz"
+            restored[path] = copies / f"{number}{source.suffix.replace('.gz', '')}"
+            with restored[path].open("wb") as copy:
+                restore(source, manifest.checksums[path], copy.write)
+        yield restored
+
+
+def _name_writers(
+    folder: Path, request: SnapshotRequest, problems: list[FileProblem], findings: Findings
+) -> None:
+    """Say of Parquet files that aren't as listed, while all checks of their rows passed, who wrote them."""
+    if any(findings.failed(check) for check in ("schema", "formats")):
+        return
+    for path in (each.path for each in problems if request.is_table(each.path) and not each.remedy):
+        if not path.endswith(".parquet") or not regular(folder, path):
+            continue
+        by = pq.read_metadata(folder / path).created_by
+        findings.note(
+            "files",
+            f"{path} holds the listed rows in bytes that {shown(by)} wrote; take the file from its source, or "
+            "generate the snapshot again",
+        )
 
 
 def _rendered(folder: Path, path: str, rendered: bytes, findings: Findings) -> None:
     if not regular(folder, path):
         findings.fail("files", Failure(file=path, found="missing", expected="a file"))
-    elif (folder / path).stat().st_size > _LARGEST_MANIFEST:
+    elif (folder / path).stat().st_size > LARGEST_DOCUMENT:
         findings.fail(
             "files", Failure(file=path, found="a far larger file", expected=f"{len(rendered)} bytes")
         )
     else:
-        _same_text(findings, "files", path, (folder / path).read_bytes(), rendered)
+        _same_bytes(folder, path, rendered, "files", findings)
 
 
-def _request(manifest: Manifest, findings: Findings) -> SnapshotRequest | None:
+def _request(
+    folder: Path, manifest: Manifest, dataset: Dataset | None, findings: Findings
+) -> SnapshotRequest | None:
     """Return the request that the manifest answers, None when this program can't say what it means."""
-    if manifest.dataset_version != DATASET_VERSION:
+    try:
+        dataset = dataset or dataset_of(folder, manifest)
+    except ProofError as error:
+        name = recipe_name(manifest.dataset_version)
+        findings.fail("manifest", Failure(file=name, found=shown(error), expected="the plan of the dataset"))
+        for check in _ROW_CHECKS:
+            findings.skip(check, "the plan of the dataset can't be read")
+        return None
+    if manifest.dataset_version != dataset.dataset_version:
         for name in _ROW_CHECKS:
-            findings.leave(
-                name, f"the snapshot is of {manifest.dataset_version}; this program knows {DATASET_VERSION}"
+            findings.skip(
+                name,
+                f"the snapshot is of {manifest.dataset_version}; this program knows {dataset.dataset_version}",
             )
         return None
     try:
-        return SnapshotRequest.of(manifest)
+        return SnapshotRequest.of(manifest, dataset)
     except ValueError as error:
-        findings.fail("manifest", Failure(file=MANIFEST_NAME, found=shown(error), expected="a request"))
+        findings.fail(
+            "manifest",
+            Failure(file=manifest_name(manifest.dataset_version), found=shown(error), expected="a request"),
+        )
         return None
 
 
@@ -218,141 +315,320 @@ def _rows(
     manifest: Manifest,
     request: SnapshotRequest,
     findings: Findings,
+    restored: dict[str, Path],
     *,
     regenerate: bool,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Run every check that reads rows, then those over their sums."""
     if not regenerate:
-        findings.leave("regenerated", "the rows were not made again, as --no-regenerate asks")
-    tables = {
-        (name, entity.plural): read_blocks(folder, request, entity, name, findings)
-        for name in request.formats
-        for entity in request.chosen
-    }
-    reading = _Reading(manifest, request, findings, regenerate=regenerate)
-    for start in range(0, request.records, BLOCK_RECORDS):
-        count = min(BLOCK_RECORDS, request.records - start)
-        if not reading.block(start, count, tables):
+        findings.skip("regenerated", "the rows were not made again, as --no-regenerate asks")
+    reading = _Reading(folder, manifest, request, findings, restored, regenerate=regenerate)
+    reading.fixed()
+    for start, count in steps(request):
+        if not reading.records(start, count):
             break  # a manifest may claim any number of records
         pa.default_memory_pool().release_unused()
         if progress is not None:
             progress(count, request.records)
-    for blocks in tables.values():  # lets each file be looked at to its end, and closed
-        for _ in blocks:
-            pass
     reading.finish(folder)
 
 
-_Tables = dict[tuple[str, str], Iterator[Rows | None]]  # by format and plural entity name
+def steps(request: SnapshotRequest) -> Iterator[tuple[int, int]]:
+    """Yield the records that are looked at together, as (first, number): as many as the smallest block has."""
+    tables = [table for table in request.tables if not table.is_fixed]
+    size = min((table.block_records for table in tables), default=0)
+    for start in range(0, request.records if tables else 0, size or 1):
+        yield start, min(size, request.records - start)
+
+
+class _Unit:
+    """Rows that are looked at together, and what the seed gives for them: some records, or every fixed row.
+
+    `block` has their slots and parents, whether or not their columns are made.
+    """
+
+    def __init__(self, block: Block, made: EncodedBlock | None) -> None:
+        self.block = block
+        self.made = made
+        self.checked: set[tuple[object, ...]] = set()  # what has been checked of it
+
+    def is_new(self, content: tuple[object, ...]) -> bool:
+        """Return whether this content hasn't been checked yet."""
+        new = content not in self.checked
+        self.checked.add(content)
+        return new
+
+
+class _Digests:
+    """The block digests of a table in each format, out of pieces that make blocks together.
+
+    Pieces that are the same in several formats are held, and hashed, once.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._pieces: dict[str, list[bytes]] = {}  # by format: the digest of each piece of the block at hand
+        self._arrays: dict[bytes, dict[str, pa.Array]] = {}
+        self._known: dict[tuple[bytes, ...], bytes] = {}
+        self.blocks: dict[str, list[bytes]] = {}
+
+    def add(self, name: str, piece: bytes, rows: Rows, *, ends: bool) -> None:
+        """Add a piece of a block by its digest, the last one where the block `ends`."""
+        pieces = self._pieces.setdefault(name, [])
+        if len(rows):
+            pieces.append(piece)
+            if not ends or len(pieces) > 1:
+                self._arrays.setdefault(piece, dict(rows.arrays))
+        if ends:
+            self.blocks.setdefault(name, []).append(self._block(tuple(pieces)))
+            pieces.clear()
+
+    def skip(self, name: str, *, ends: bool) -> None:
+        """Pass over a piece that isn't there; a block without any piece has no digest."""
+        if ends and (pieces := self._pieces.get(name)):
+            self.blocks.setdefault(name, []).append(self._block(tuple(pieces)))
+            pieces.clear()
+
+    def _block(self, pieces: tuple[bytes, ...]) -> bytes:
+        if len(pieces) == 1:
+            return pieces[0]
+        if pieces not in self._known:
+            held = [self._arrays[piece] for piece in pieces]
+            arrays = {
+                name: pa.concat_arrays([each[name] for each in held]) if held else None
+                for name in self._table.fields
+            }
+            self._known[pieces] = block_digest(_column_digests(arrays, self._table) if held else [])
+        return self._known[pieces]
+
+    def end_block(self) -> None:
+        """Let go of what no later block needs."""
+        self._arrays.clear()
+        self._known.clear()
 
 
 class _Reading:
     """What has been read of a snapshot so far."""
 
     def __init__(
-        self, manifest: Manifest, request: SnapshotRequest, findings: Findings, *, regenerate: bool
+        self,
+        folder: Path,
+        manifest: Manifest,
+        request: SnapshotRequest,
+        findings: Findings,
+        restored: dict[str, Path],
+        *,
+        regenerate: bool,
     ) -> None:
+        self._folder = folder
         self._manifest = manifest
         self._request = request
         self._findings = findings
+        self._restored = restored
         self._regenerate = regenerate
-        self._digests: dict[tuple[str, str], list[bytes]] = {
-            (name, entity.plural): [] for name in request.formats for entity in request.chosen
-        }
-        self._stats: Stats = {e.plural: {each.name: {} for each in e.statistics} for e in request.chosen}
-        self._texts: dict[tuple[str, str], tuple[Memory, Writer]] = {}
+        self._digests = {table.name: _Digests(table) for table in request.tables}
+        self._stats: Stats = {t.name: {each.name: {} for each in t.statistics} for t in request.tables}
+        self._texts: dict[tuple[str, str], tuple[BytesSink, Writer]] = {}
         self._rewritten: dict[str, _Rewritten] = {}
-        self._checked: set[tuple[object, ...]] = set()  # what has been checked of the block at hand
+        self._checks = checks_of(request.dataset)
+        findings.claim(getattr(self._checks, "CLAIMS", {}))
+        self._name = manifest_name(request.dataset.dataset_version)
+        self._row_counts = {table.name: 0 for table in request.tables}  # made again, as far as it was looked
+        self._file_rows: dict[str, int] = {}
+        self._stopped = False
+        self._fixed: dict[str, dict[str, Rows]] = {
+            name: {} for name in request.formats
+        }  # by format and table
+        self._readers = {
+            (name, table.name): self._reader(table, name)
+            for name in request.formats
+            for table in request.tables
+            if not table.is_fixed
+        }
 
-    def block(self, start: int, count: int, tables: _Tables) -> bool:
-        """Check the next block of every table, a format at a time; return whether any had rows."""
-        made = None
-        if self._regenerate:
-            made = BlockArrays(
-                generate_columns(start, count, self._request.seed, entities=self._request.entities)
-            )
-        self._checked.clear()
-        found = False
-        for name in self._request.formats:
-            found |= self._format(name, tables, made)
+    def _reader(self, table: Table, name: str, rows: int | None = None) -> TableReader:
+        request, claimed = self._request, self._manifest.record_counts
+        counts = {
+            each.name: request.records if each.one_a_record else claimed.get(each.name, 0)
+            for each in request.tables
+        }
+        return TableReader(
+            self._folder,
+            request,
+            table,
+            name,
+            self._findings,
+            counts=counts,
+            restored=self._restored,
+            rows=rows,
+        )
+
+    def fixed(self) -> None:
+        """Check every row of the fixed tables, by blocks; they are held to check other rows against them."""
+        request = self._request
+        units: dict[str, _Unit] = {}
+        for table in (each for each in request.tables if each.is_fixed):
+            block = request.dataset.block_of(table, request.dataset.block(0, 0, request.seed))
+            unit = units.setdefault(table.top.name, _Unit(block, None))
+            whole = table.columns(unit.block) if self._regenerate else None
+            rows = len(unit.block.level(table).slots)
+            readers = {name: self._reader(table, name, rows) for name in request.formats}
+            for start in range(0, max(rows, 1), BLOCK_RECORDS):
+                count = min(BLOCK_RECORDS, rows - start)
+                self._count_rows(table, start, count)
+                made = None
+                if whole is not None:
+                    at = np.arange(start, start + count)
+                    made = EncodedBlock({table.name: {name: each.take(at) for name, each in whole.items()}})
+                part = _Unit(unit.block, made)
+                for name, reader in readers.items():
+                    found = reader.take(start, count, count)
+                    if found is None:
+                        continue
+                    self._table(name, table, found, part, ends=True)
+                    held = self._fixed[name].get(table.name)
+                    self._fixed[name][table.name] = (
+                        found if held is None else Rows(found.file, 0, _joined(held, found), None)
+                    )
+                self._digests[table.name].end_block()
+            for reader in readers.values():
+                reader.close()
+            self._share(table)
+        for name in request.formats:
+            for top, unit in units.items():
+                tables = {
+                    table.name: self._fixed[name][table.name]
+                    for table in request.tables
+                    if table.name in self._fixed[name] and table.top.name == top
+                }
+                self._check(name, tables, unit, ())
+
+    def _share(self, table: Table) -> None:
+        """Hold the rows of a fixed table once for all formats that agree on them."""
+        blocks = self._digests[table.name].blocks
+        first: dict[tuple[bytes, ...], Rows] = {}
+        for name, held in ((name, self._fixed[name].get(table.name)) for name in self._request.formats):
+            if held is not None:
+                held.arrays = first.setdefault(tuple(blocks[name]), held).arrays
+
+    def records(self, start: int, count: int) -> bool:
+        """Check the rows of some records in every table, a format at a time; return whether any was there."""
+        request = self._request
+        tables = [table for table in request.tables if not table.is_fixed]
+        block = request.dataset.block(start, count, request.seed)
+        columns = {table.name: table.columns(block) for table in tables} if self._regenerate else None
+        unit = _Unit(block, None if columns is None else EncodedBlock(columns))
+        rows = {table.name: len(block.level(table).slots) for table in tables}
+        for table in tables:
+            self._count_rows(table, start, rows[table.name])
+        found = not any(rows.values())
+        for name in request.formats:
+            found |= self._format(name, tables, rows, unit)
+        stop = start + count
+        for table in tables:
+            if self._ends(table, stop):
+                self._digests[table.name].end_block()
+        self._stopped = not found and stop < request.records
         return found
 
-    def _format(self, name: str, blocks: _Tables, made: BlockArrays | None) -> bool:
-        """Check the next block of one format; what it has in common with a format before is checked once."""
-        tables: dict[str, Rows] = {}
-        digests: dict[str, bytes] = {}
-        for entity in self._request.chosen:
-            rows = next(blocks[name, entity.plural])
-            if rows is not None:
-                digests[entity.plural] = self._table(name, entity, rows, made)
-                tables[entity.plural] = rows
-        if not tables:
-            return False
-        for check in ("synthetic", "integrity", "rules"):
-            self._findings.cover(check, sum(map(len, tables.values())))
-        if self._new(tuple(digests.items())):
-            seed = self._request.seed
-            self._fail("synthetic", checks.synthetic(tables, seed))
-            self._fail("integrity", checks.integrity(tables, seed))
-            self._fail("rules", checks.rules(tables, seed))
-        for rows in tables.values():
-            rows.release()
-        return True
+    def _ends(self, table: Table, stop: int) -> bool:
+        """Return whether a block of a table ends with the records before `stop`."""
+        return stop % table.block_records == 0 or stop == self._request.records
 
-    def _table(self, name: str, entity: Entity, rows: Rows, made: BlockArrays | None) -> bytes:
-        """Check a block of one entity in one format; return its digest."""
-        digest = block_digest(_column_digests(rows))
-        self._digests[name, entity.plural].append(digest)
-        same = made is not None and digest == block_digest(made.digests(entity))
-        columns = made.columns[entity.plural] if made and same else columns_of(entity, rows.arrays)
+    def _count_rows(self, table: Table, start: int, rows: int) -> None:
+        """Say that a table has so many more rows, those of record `start` and on."""
+        self._row_counts[table.name] += rows
+        number = 0 if table.is_fixed else start // self._request.shard_rows
+        for name in self._request.formats:
+            if name != "json":
+                path = self._request.path(table, name, number)
+                self._file_rows[path] = self._file_rows.get(path, 0) + rows
+
+    def _format(self, name: str, tables: list[Table], rows: dict[str, int], unit: _Unit) -> bool:
+        """Check some records in one format; what it has in common with a format before is checked once."""
+        read: dict[str, Rows] = {}
+        digests: dict[str, bytes] = {}
+        start, stop = unit.block.start, unit.block.start + unit.block.count
+        for table in tables:
+            found = self._readers[name, table.name].take(start, stop - start, rows[table.name])
+            ends = self._ends(table, stop)
+            if found is None:
+                self._digests[table.name].skip(name, ends=ends)
+                continue
+            digests[table.name] = self._table(name, table, found, unit, ends=ends)
+            read[table.name] = found
+        if not read:
+            return False
+        self._check(name, read, unit, tuple(digests.items()))
+        some = any(map(len, read.values()))
+        for each in read.values():
+            each.release()
+        return some
+
+    def _check(self, name: str, tables: dict[str, Rows], unit: _Unit, content: tuple[object, ...]) -> None:
+        """Run the checks over the rows of several tables."""
+        for check in ("synthetic", "integrity", "rules"):
+            self._findings.count_rows(check, sum(map(len, tables.values())))
+        if not content or unit.is_new(content):
+            for check in ("synthetic", "integrity", "rules"):
+                made_of_rows = getattr(self._checks, check)
+                self._fail(check, made_of_rows(unit.block, {**self._fixed[name], **tables}))
+
+    def _table(self, name: str, table: Table, rows: Rows, unit: _Unit, *, ends: bool) -> bytes:
+        """Check some rows of one table in one format; return their digest."""
+        made = unit.made
+        digest = block_digest(_column_digests(rows.arrays, table) if len(rows) else [])
+        self._digests[table.name].add(name, digest, rows, ends=ends)
+        same = made is not None and digest == made.digest_of(table)
+        columns = None
+        if len(rows):
+            columns = (
+                made.columns[table.name]
+                if made and same
+                else columns_of(self._request.dataset, table, rows.arrays)
+            )
         if made is not None:
-            self._findings.cover("regenerated", len(rows))
+            self._findings.count_rows("regenerated", len(rows))
             if not same:
-                self._explain(rows, entity, made)
-        self._spelled(name, entity, rows, columns, made=made if same else None)
-        self._findings.cover("schema", len(rows))
-        if self._new((entity.plural, digest)):
-            self._fail("schema", checks.schema_rules(rows, entity))
-        if self._new((entity.plural,)):
-            self._count(entity, rows, columns)
+                self._explain(rows, table, made)
+        self._spelled(name, table, rows, columns, made=made if same else None, ends=ends)
+        self._findings.count_rows("schema", len(rows))
+        if unit.is_new((table.name, digest)):
+            self._fail("schema", schema(rows, table))
+        if len(rows) and unit.is_new((table.name,)):
+            self._count(table, rows, columns)
         return digest
 
-    def _new(self, content: tuple[object, ...]) -> bool:
-        """Return whether this block hasn't had this content checked yet."""
-        new = content not in self._checked
-        self._checked.add(content)
-        return new
-
-    def _fail(self, check: str, found: Iterator[checks.Finding]) -> None:
+    def _fail(self, check: str, found: Iterator[Finding]) -> None:
         for finding in found:
             row = first_true(finding.wrong)
             if row is None:
                 continue
             rows = finding.rows
             value = shown(rows.arrays[finding.field][row].as_py())
-            if finding.told is not None and value is not None:
-                value = finding.told(value)
+            if finding.describe is not None and value is not None:
+                value = finding.describe(value)
             expected = finding.expected if isinstance(finding.expected, str) else finding.expected(row)
             failure = Failure(
                 file=rows.file, row=rows.start + row, field=finding.field, found=value, expected=expected
             )
             self._findings.fail(check, failure, count=int(finding.wrong.sum()))
 
-    def _explain(self, rows: Rows, entity: Entity, made: BlockArrays) -> None:
+    def _explain(self, rows: Rows, table: Table, made: EncodedBlock) -> None:
         """Tell the first row and field in which a block differs from what the seed gives."""
         first: tuple[int, str, pa.Array] | None = None
         wrong: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
-        for field, column in made.columns[entity.plural].items():
+        for field, column in made.columns[table.name].items():
             expected = made.array(column)
             count = min(len(rows), len(expected))
-            mask = checks.differing(rows.arrays[field].slice(0, count), expected.slice(0, count))
+            mask = differing(rows.arrays[field].slice(0, count), expected.slice(0, count))
             wrong = mask if wrong is None else wrong | mask
             row = first_true(mask)
             if row is not None and (first is None or row < first[0]):
                 first = row, field, expected
         if first is None or wrong is None:  # the same as far as it goes
-            number = len(next(iter(made.columns[entity.plural].values())))
+            number = len(next(iter(made.columns[table.name].values())))
             self._findings.expect("regenerated", rows.file, None, f"{len(rows)} rows", f"{number} rows")
             return
         row, field, expected = first
@@ -368,27 +644,28 @@ class _Reading:
     def _spelled(
         self,
         name: str,
-        entity: Entity,
+        table: Table,
         rows: Rows,
         columns: dict[str, Column] | None,
         *,
-        made: BlockArrays | None,
+        made: EncodedBlock | None,
+        ends: bool,
     ) -> None:
         """Hold a text format's bytes against those that its writer gives for the same values."""
         if rows.text is None:
-            if made is not None:
-                self._rewrite(entity, rows, made)
-            elif self._regenerate:
-                self._rewritten.setdefault(rows.file, _Rewritten(entity, self._request.seed)).drop()
+            if self._regenerate:
+                self._rewritten.setdefault(rows.file, _Rewritten(self._request, table)).add(made, ends=ends)
             return
         if columns is None or not rows.text:
             return  # a value that no column holds has failed another check
         expected = (
-            self._text(name, entity, made) if made else text_of(name, entity, columns, self._request.seed)
+            self._text(name, table, made)
+            if made
+            else text_of(name, self._request.dataset, table, columns, self._request.seed)
         )
         found, ending = memoryview(rows.text), b""
         if name == "json":  # the section writes the separator before a row, the document has it after
-            last = rows.start + len(rows) == self._request.records
+            last = rows.start + len(rows) == self._request.records if table.one_a_record else rows.last
             expected, ending = expected[2:], b"\n" if last else b",\n"
         body = found[: len(found) - len(ending)]
         if pa.py_buffer(body).equals(pa.py_buffer(expected)) and found[len(body) :] == ending:
@@ -404,28 +681,25 @@ class _Reading:
         )
         self._findings.fail("schema", failure)
 
-    def _text(self, name: str, entity: Entity, made: BlockArrays) -> memoryview:
+    def _text(self, name: str, table: Table, made: EncodedBlock) -> memoryview:
         """Return a block as its format's writer gives it; the writer is kept, and what it has rendered."""
-        if (name, entity.plural) not in self._texts:
-            sink = Memory()
-            self._texts[name, entity.plural] = (
+        if (name, table.name) not in self._texts:
+            sink = BytesSink()
+            self._texts[name, table.name] = (
                 sink,
-                FORMATS[name].Writer(sink, entity, seed=self._request.seed),
+                FORMATS[name].Writer(sink, table, dataset=self._request.dataset, seed=self._request.seed),
             )
-        sink, writer = self._texts[name, entity.plural]
+        sink, writer = self._texts[name, table.name]
         sink.take()
         writer.write(made)
         return sink.take()
 
-    def _rewrite(self, entity: Entity, rows: Rows, made: BlockArrays) -> None:
-        self._rewritten.setdefault(rows.file, _Rewritten(entity, self._request.seed)).write(made)
-
-    def _count(self, entity: Entity, rows: Rows, columns: dict[str, Column] | None) -> None:
-        self._findings.cover("stats", len(rows))
-        self._findings.cover("fidelity", len(rows))
-        kept = self._stats[entity.plural]
+    def _count(self, table: Table, rows: Rows, columns: dict[str, Column] | None) -> None:
+        self._findings.count_rows("stats", len(rows))
+        self._findings.count_rows("fidelity", len(rows))
+        kept = self._stats[table.name]
         try:
-            counts = {each.name: each.count((columns or {})[each.field]) for each in entity.statistics}
+            counts = {each.name: each.count((columns or {})[each.field]) for each in table.statistics}
         except (KeyError, TypeError):  # a value of another kind, which the check of the schema names
             failure = Failure(
                 file=rows.file,
@@ -435,73 +709,100 @@ class _Reading:
             )
             self._findings.fail("stats", failure)
             return
-        self._stats[entity.plural] = {name: merge([kept[name], counts[name]]) for name in kept}
+        self._stats[table.name] = {name: merge([kept[name], counts[name]]) for name in kept}
 
     def finish(self, folder: Path) -> None:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
+        for reader in self._readers.values():  # lets each file be looked at to its end
+            reader.close(whole=not self._stopped)
         content = self._content()
         self._counted()
         self._judged()
         listed_as_asked = self._claimed(content)
-        metadata = metadata_for(self._request.records, self._request.seed, entities=self._request.chosen)
+        if (recipe := self._request.dataset.recipe) is not None:
+            _rendered(folder, recipe_name(self._manifest.dataset_version), recipe, self._findings)
         if "json" in self._request.formats:
-            _rendered(folder, METADATA_NAME, metadata_document(metadata), self._findings)
+            metadata = metadata_document(self._request.dataset.metadata(self._rows(), self._request.seed))
+            _rendered(folder, metadata_name(self._manifest.dataset_version), metadata, self._findings)
         if listed_as_asked:  # else a manifest of a million made-up parts would be rendered at length
-            for path, rendered in render_descriptors(self._manifest).items():
+            for path, rendered in render_descriptors(self._manifest, self._request.dataset).items():
                 _rendered(folder, path, rendered, self._findings)
         for path, rewritten in self._rewritten.items():
             rewritten.compare(folder, path, self._manifest, self._findings)
 
+    def _rows(self) -> dict[str, int]:
+        """Return the number of rows that each table must have: counted again, unless that was given up."""
+        return {
+            table.name: self._request.records
+            if table.one_a_record
+            else self._manifest.record_counts[table.name]
+            if self._stopped and not table.is_fixed
+            else self._row_counts[table.name]
+            for table in self._request.tables
+        }
+
+    def _rows_of_files(self, listed: dict[str, int]) -> dict[str, int]:
+        """Return the number of rows that each file must have; where they were not counted again, as it is listed."""
+        rows = self._request.row_counts()
+        for shard in self._request.shards():
+            for path in self._request.shard_files(shard):
+                if path not in rows:
+                    counted = self._file_rows.get(path, 0)
+                    rows[path] = listed.get(path, counted) if self._stopped and not shard.fixed else counted
+        return rows
+
     def _content(self) -> dict[str, str]:
         """Compare the content digests of every format with each other and with the manifest's."""
         content: dict[str, str] = {}
-        for (name, plural), blocks in self._digests.items():
-            digest = entity_digest(blocks)
+        rows = self._rows()
+        for name, table in product(self._request.formats, rows):
+            digest = entity_digest(self._digests[table].blocks.get(name, []))
             file = self._request.files().get(
-                f"{plural}_{name}", f"{self._request.files().get('dataset_json')}"
+                f"{table}_{name}", f"{self._request.files().get('dataset_json')}"
             )
-            content.setdefault(plural, digest)
-            self._findings.cover("formats", self._request.records)
+            content.setdefault(table, digest)
+            self._findings.count_rows("formats", rows[table])
             self._findings.expect(
-                "formats", file, f"{plural} content digest", digest, self._manifest.content.get(plural)
+                "formats", file, f"{table} content digest", digest, self._manifest.content.get(table)
             )
-            if digest != content[plural]:
+            if digest != content[table]:
                 failure = Failure(
-                    file=file, field=plural, found=digest, expected=f"{content[plural]}, as in other formats"
+                    file=file, field=table, found=digest, expected=f"{content[table]}, as in other formats"
                 )
                 self._findings.fail("formats", failure)
         return content
 
     def _counted(self) -> None:
-        for plural, statistics in self._stats.items():
-            claimed = self._manifest.stats.get(plural, {})
+        for table, statistics in self._stats.items():
+            claimed = self._manifest.stats.get(table, {})
             for statistic, counts in statistics.items():
                 told = claimed.get(statistic, {})
                 for label in sorted({*counts, *told}):
-                    field = f"stats.{plural}.{statistic}.{label}"
-                    self._findings.expect("stats", MANIFEST_NAME, field, told.get(label), counts.get(label))
+                    field = f"stats.{table}.{statistic}.{label}"
+                    self._findings.expect("stats", self._name, field, told.get(label), counts.get(label))
 
     def _judged(self) -> None:
         """Hold the recounted statistics against the plan, and the gates that the manifest claims against that."""
         claimed = self._manifest.gates
         try:
-            gates = judge(self._stats)
+            gates = judge(self._stats, dataset=self._request.dataset)
         except ProofError as error:
-            self._findings.expect("fidelity", MANIFEST_NAME, "stats", shown(error), "counts of every row")
+            self._findings.expect("fidelity", self._name, "stats", shown(error), "counts of every row")
             return
         for check in (each for each in gates.checks if not each.passed):
             field = f"stats.{check.entity}.{check.statistic}.{check.worst}"
             expected = f"about {check.expected}" if check.expected else "none"
-            self._findings.expect("fidelity", MANIFEST_NAME, field, check.observed, expected)
+            self._findings.expect("fidelity", self._name, field, check.observed, expected)
         if claimed is None or claimed.verdict == "skipped":
-            self._findings.note("fidelity", "no gate was asked when the snapshot was written")
+            if gates.verdict != "skipped":  # as it is where no shares are declared
+                self._findings.note("fidelity", "no gate was asked when the snapshot was written")
             gates = skip(self._stats)  # which claims nothing else
         if claimed is None:
             return
-        self._findings.expect("fidelity", MANIFEST_NAME, "gates.verdict", claimed.verdict, gates.verdict)
-        self._findings.expect("fidelity", MANIFEST_NAME, "gates.level", claimed.level, gates.level)
+        self._findings.expect("fidelity", self._name, "gates.verdict", claimed.verdict, gates.verdict)
+        self._findings.expect("fidelity", self._name, "gates.level", claimed.level, gates.level)
         for at, (told, made) in enumerate(zip_longest(claimed.checks, gates.checks)):
-            self._findings.expect("fidelity", MANIFEST_NAME, f"gates.checks.{at}", told, made)
+            self._findings.expect("fidelity", self._name, f"gates.checks.{at}", told, made)
 
     def _claimed(self, content: dict[str, str]) -> bool:
         """Hold every claim of the manifest that follows from the others against what it must be.
@@ -509,32 +810,34 @@ class _Reading:
         Return whether it lists the tables that the request asks for.
         """
         manifest, request = self._manifest, self._request
-        expected = claims(request, content, self._stats, manifest.gates)
+        expected = build_manifest(
+            request, rows=self._rows(), content=content, stats=self._stats, gates=manifest.gates
+        )
         passed_over = {"checksums", "content", "stats", "gates"}  # other checks look at these
         for field in (name for name in Manifest.__struct_fields__ if name not in passed_over):
             found, wanted = getattr(manifest, field), getattr(expected, field)
             if isinstance(wanted, dict):
                 for key in [*wanted, *(key for key in found if key not in wanted)]:
                     self._findings.expect(
-                        "manifest", MANIFEST_NAME, f"{field}.{key}", found.get(key), wanted.get(key)
+                        "manifest", self._name, f"{field}.{key}", found.get(key), wanted.get(key)
                     )
                 self._findings.expect(
-                    "manifest", MANIFEST_NAME, f"the order of {field}", list(found), list(wanted)
+                    "manifest", self._name, f"the order of {field}", list(found), list(wanted)
                 )
             elif field == "generator":
-                self._findings.expect("manifest", MANIFEST_NAME, "generator.name", found.name, wanted.name)
+                self._findings.expect("manifest", self._name, "generator.name", found.name, wanted.name)
                 if found.version != wanted.version:
                     self._findings.note(
                         "manifest",
                         f"says it was written by version {found.version}; this is {wanted.version}",
                     )
             else:
-                self._findings.expect("manifest", MANIFEST_NAME, field, found, wanted)
-        tables = request.tables()
+                self._findings.expect("manifest", self._name, field, found, wanted)
         listed = {path: each.rows for path, each in manifest.checksums.items() if each.rows is not None}
+        tables = self._rows_of_files(listed)
         for path in sorted({*tables, *listed}):
             self._findings.expect(
-                "manifest", MANIFEST_NAME, f"checksums.{path}.rows", listed.get(path), tables.get(path)
+                "manifest", self._name, f"checksums.{path}.rows", listed.get(path), tables.get(path)
             )
         return listed == tables
 
@@ -542,20 +845,34 @@ class _Reading:
 class _Rewritten:
     """One Parquet file, written again from the regenerated rows for its checksum alone."""
 
-    def __init__(self, entity: Entity, seed: int) -> None:
+    def __init__(self, request: SnapshotRequest, table: Table) -> None:
         self._sink = _Hash()
-        self._writer: Writer | None = FORMATS["parquet"].Writer(self._sink, entity, seed=seed)
+        self._table = table
+        self._pieces: list[dict[str, Column]] = []
+        self._writer: Writer | None = FORMATS["parquet"].Writer(
+            self._sink, table, dataset=request.dataset, seed=request.seed
+        )
 
-    def write(self, made: BlockArrays) -> None:
-        """Append a block, as it was read and as it was made again."""
-        if self._writer is not None:
-            self._writer.write(made)
+    def add(self, made: EncodedBlock | None, *, ends: bool) -> None:
+        """Add a piece of a block as it was read and as it was made again, None where these differ.
 
-    def drop(self) -> None:
-        """Give up: a block of the file isn't what the seed gives, so its bytes can't be either."""
-        if self._writer is not None:
+        Then a block of the file isn't what the seed gives, so its bytes can't be either.
+        """
+        if self._writer is None:
+            return
+        if made is None:
             self._writer.close()
-        self._writer = None
+            self._writer = None
+            self._pieces.clear()
+            return
+        self._pieces.append(made.columns[self._table.name])
+        if ends:
+            whole = {
+                name: concatenate([piece[name] for piece in self._pieces]) for name in self._table.fields
+            }
+            # What was made of the columns of a block that is one piece is made once.
+            self._writer.write(made if len(self._pieces) == 1 else EncodedBlock({self._table.name: whole}))
+            self._pieces.clear()
 
     def compare(self, folder: Path, path: str, manifest: Manifest, findings: Findings) -> None:
         """Hold the checksum that the manifest lists, which the check of files holds, against that of the copy."""
@@ -604,10 +921,15 @@ class _Hash:
         """There is nothing to close."""
 
 
-def _column_digests(rows: Rows) -> Iterator[bytes]:
+def _joined(held: Rows, more: Rows) -> dict[str, pa.Array]:
+    return {name: pa.concat_arrays([values, more.arrays[name]]) for name, values in held.arrays.items()}
+
+
+def _column_digests(arrays: Mapping[str, pa.Array], table: Table) -> Iterator[bytes]:
     """Yield the digest of each column; one that holds a null where there can be none has one of its own."""
-    for values in rows.arrays.values():
+    for field in table.schema:
+        values = arrays[field.name]
         try:
-            yield array_digest(values)
+            yield array_digest(values, nullable=field.nullable)
         except ValueError:
             yield hashlib.sha256(repr(values.to_pylist()).encode()).digest()

@@ -32,6 +32,7 @@ function say(text) {
 }
 
 const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
+const titled = (name) => capitalized(name.replaceAll("_", " "));
 const grouped = (number) => number.toLocaleString("en-US");
 const plural = (count, one, many = `${one}s`) => `${grouped(count)} ${count === 1 ? one : many}`;
 
@@ -260,6 +261,9 @@ for (const trigger of document.querySelectorAll("[data-copy]")) {
   trigger.addEventListener("click", () => copy(byId(trigger.dataset.copy).textContent, trigger));
 }
 
+/** Return a dataset version as file names have it. */
+const slug = (version) => version.replaceAll(/[. ]/g, "_");
+
 /** Save bytes under a name. */
 function save(blob, name) {
   const address = URL.createObjectURL(blob);
@@ -302,20 +306,20 @@ function commandBlock(title, text) {
 // --------------------------------------------------------------------------------------------- tables
 
 /** Return a value as people read it: an id as a link to its record, null as such. */
-function valueNode(name, value) {
+function valueNode(table, name, value) {
   if (value === null) return element("span", { class: "null" }, "null");
   const text = String(value);
-  return name.endsWith("_id")
+  return table.ids.includes(name)
     ? element("a", { href: `#lookup/${text}` }, text)
     : document.createTextNode(text);
 }
 
 const MOST_ROWS = 1000; // more would make the document slow; the files hold them all
 
-function rowsTable(title, rows, start) {
+function rowsTable(table, title, rows, start) {
   const names = Object.keys(rows[0] ?? {});
   const kind = (name, value) =>
-    typeof value === "number" ? { class: "number" } : name.endsWith("_id") ? { class: "id" } : {};
+    typeof value === "number" ? { class: "number" } : table.ids.includes(name) ? { class: "id" } : {};
   const head = element(
     "tr",
     {},
@@ -327,10 +331,10 @@ function rowsTable(title, rows, start) {
       "tr",
       {},
       element("th", { scope: "row" }, String(start + offset)),
-      names.map((name) => element("td", kind(name, row[name]), valueNode(name, row[name]))),
+      names.map((name) => element("td", kind(name, row[name]), valueNode(table, name, row[name]))),
     ),
   );
-  const table = element(
+  const shownTable = element(
     "table",
     { class: "rows" },
     element("caption", { class: "offscreen" }, title),
@@ -339,7 +343,7 @@ function rowsTable(title, rows, start) {
   );
   const cut = rows.length > MOST_ROWS;
   return [
-    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, table),
+    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, shownTable),
     cut ? element("p", { class: "hint" }, `The first ${grouped(MOST_ROWS)} rows; the files hold all.`) : null,
   ].filter(Boolean);
 }
@@ -393,7 +397,8 @@ function showTabs(list, panels, tabs, wanted) {
 
 // ------------------------------------------------------------------------------------------- generating
 
-const PLURALS = { person: "persons", vehicle: "vehicles", profile: "profiles" };
+// Of the dataset: { names, tables: [{ entity, name, units, id, ids }], pictures, commands }, as the server says it.
+const DATASET = JSON.parse(byId("main").dataset.dataset);
 const LARGEST_SEED = BigInt(Number.MAX_SAFE_INTEGER); // 2^53 - 1, the contract's largest as well
 
 let shown = null; // what is on the page: the request, its answer as bytes, text and JSON, and names for it
@@ -486,19 +491,20 @@ const sameRequest = ({ body, answer }) => ({ records: body.records, start: body.
 
 function showResult(result) {
   const { entity, body, answer } = result;
-  const entities = entity === "bundle" ? Object.keys(PLURALS) : [entity];
+  const tables = DATASET.tables.filter((table) => [table.entity, "bundle"].includes(entity));
+  const [first] = tables;
   const version = answer.metadata.dataset_version;
   const last = body.start + body.records - 1;
-  const name = entity === "bundle" ? entity : PLURALS[entity];
-  const stem = `${name}_${version.replaceAll(".", "_")}_seed${answer.seed}_${body.start}-${last}`;
-  shown = { ...result, entities, stem };
+  const name = entity === "bundle" ? entity : first.name;
+  const stem = `${name}_${slug(version)}_seed${answer.seed}_${body.start}-${last}`;
+  shown = { ...result, tables, stem };
 
   byId("empty").hidden = true;
   byId("result").hidden = false;
   const what =
     entity === "bundle"
-      ? `${plural(body.records, "record")} of persons, vehicles and profiles`
-      : plural(body.records, entity);
+      ? `${plural(body.records, "record")} of ${DATASET.names}`
+      : plural(answer.record_count, ...first.units);
   const which =
     last > body.start
       ? `records ${grouped(body.start)} to ${grouped(last)}`
@@ -515,9 +521,9 @@ function showResult(result) {
     byId("tabs"),
     byId("panels"),
     [
-      ...entities.map((each) => ({
-        name: capitalized(PLURALS[each]),
-        fill: () => rowsTable(`${PLURALS[each]}, ${which}`, answer[PLURALS[each]], body.start),
+      ...tables.map((table) => ({
+        name: titled(table.name),
+        fill: () => rowsTable(table, `${table.name}, ${which}`, answer[table.name], body.start),
       })),
       { name: "JSON", fill: jsonPanel },
     ],
@@ -600,22 +606,24 @@ function download(form, trigger, downloading) {
 const MOST_IDS = 10; // more is a long command; a row's own id leads to its record
 
 function showCommands() {
-  const { entity, entities, answer, stem } = shown;
+  const { entity, tables, answer, stem } = shown;
   const { records, start, seed } = sameRequest(shown);
-  const [first] = entities;
-  const ids = answer[PLURALS[first]].slice(0, MOST_IDS).map((row) => row[`${first}_id`]);
+  const [first] = tables;
+  const ids = answer[first.name].slice(0, MOST_IDS).map((row) => row[first.id]);
   const snapshot = [
     "esdh generate-snapshot",
     `--records ${records} --seed ${seed}`,
-    entity === "bundle" ? null : `--entity-filter ${PLURALS[entity]}`,
+    entity === "bundle" ? null : `--entity-filter ${first.name}`,
     "--output-format csv json ndjson",
     `--output-dir ${stem}`,
   ]
     .filter(Boolean)
     .join(" \\\n  ");
   const reproduce = ["esdh reproduce", ...ids].join(" \\\n  ");
-  byId("commands").replaceChildren(
-    commandBlock("This call", curl(`generate/${entity}`, sameRequest(shown))),
+  const call = commandBlock("This call", curl(`generate/${entity}`, sameRequest(shown)));
+  byId("commands").replaceChildren(call);
+  if (!DATASET.commands) return;
+  byId("commands").append(
     // A snapshot starts at record 0: a later window is made again from its ids.
     start === 0
       ? commandBlock("A snapshot of these records, as files", snapshot)
@@ -628,20 +636,8 @@ function showCommands() {
 
 // -------------------------------------------------------------------------------------------- pictures
 
-// Which of the plan's statistics are drawn; a histogram's bins come in order, others by size.
-const PICTURES = [
-  {
-    name: "ages",
-    title: "Ages",
-    bin: (age) => (age < 20 ? "16-19" : `${Math.floor(age / 10)}0s`),
-    histogram: true,
-  },
-  { name: "states", title: "States" },
-  { name: "makes", title: "Makes" },
-  { name: "model_years", title: "Model years", histogram: true },
-  { name: "lines_of_business", title: "Lines of business" },
-  { name: "risk_ratings", title: "Risk ratings" },
-];
+// A histogram's bins come in order, others by size; more labels than fit are counted by tens.
+const MOST_BINS = 20;
 const MOST_BARS = 8;
 
 /** Return the whole years from a date to the reference date, both as YYYY-MM-DD. */
@@ -650,18 +646,28 @@ function yearsBetween(born, reference) {
   return Number(reference.slice(0, 4)) - Number(born.slice(0, 4)) - (birthday ? 0 : 1);
 }
 
+/** Return a function from a number to its ten's label: 16-19, the first that there is, then 20s, 30s. */
+function tens(labels) {
+  const least = Math.min(...labels);
+  return (number) => {
+    const ten = Math.floor(number / 10) * 10;
+    return ten < least ? `${least}-${ten + 9}` : `${ten}s`;
+  };
+}
+
 /** Return a statistic's bars: [{ label, count, declared }]; `declared` is the rules' share, null for none. */
 function barsOf(picture, statistic, rows, generatedAt) {
-  const { bin = String } = picture;
   const value = (row) =>
-    picture.name === "ages" ? yearsBetween(row[statistic.field], generatedAt) : row[statistic.field];
+    picture.years ? yearsBetween(row[statistic.field], generatedAt) : row[statistic.field];
+  const labels = Object.keys(statistic.shares ?? {});
+  const bin = picture.histogram && labels.length > MOST_BINS ? tens(labels.map(Number)) : String;
   const bars = new Map();
   const barFor = (label) => {
     if (!bars.has(label)) bars.set(label, { label, count: 0, declared: statistic.shares ? 0 : null });
     return bars.get(label);
   };
   for (const [label, share] of Object.entries(statistic.shares ?? {})) barFor(bin(label)).declared += share;
-  for (const row of rows) barFor(bin(value(row))).count += 1;
+  for (const row of rows) if (row[statistic.field] !== null) barFor(bin(value(row))).count += 1;
   const all = [...bars.values()];
   if (picture.histogram) return all;
   all.sort((a, b) => b.count - a.count || b.declared - a.declared);
@@ -762,19 +768,20 @@ function chart(picture, bars, total) {
   return element(
     "div",
     {},
-    element("h4", {}, picture.title),
+    element("h4", {}, titled(picture.name)),
     drawn(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-labelledby": `${id}-title ${id}-text`, id },
-      drawn("title", { id: `${id}-title` }, `${picture.title} of ${plural(total, "record")}`),
+      drawn("title", { id: `${id}-title` }, `${titled(picture.name)} of ${plural(total, "record")}`),
       drawn("desc", { id: `${id}-text` }, told),
       marks,
     ),
   );
 }
 
-async function showPictures({ entities, answer }) {
+async function showPictures({ tables, answer }) {
   showError("pictures-error");
+  byId("pictures").closest("section").hidden = !DATASET.pictures.length;
   let plan;
   try {
     plan = await thePlan();
@@ -784,15 +791,15 @@ async function showPictures({ entities, answer }) {
     return;
   }
   if (shown.answer !== answer) return; // a newer answer draws its own
-  const plans = plan.entities.filter((entity) => entities.includes(entity.name));
-  const charts = PICTURES.flatMap((picture) => {
-    for (const entity of plans) {
-      const statistic = entity.statistics.find((each) => each.name === picture.name);
-      const rows = answer[entity.plural];
-      if (statistic)
-        return [chart(picture, barsOf(picture, statistic, rows, answer.metadata.generated_at), rows.length)];
-    }
-    return [];
+  const drawnNames = new Set(); // a statistic of several tables is drawn of the first
+  const charts = DATASET.pictures.flatMap((picture) => {
+    const table = tables.find(({ entity }) => entity === picture.entity);
+    if (!table || drawnNames.has(picture.name)) return [];
+    drawnNames.add(picture.name);
+    const { statistics } = plan.entities.find(({ name }) => name === picture.entity);
+    const statistic = statistics.find(({ name }) => name === picture.name);
+    const rows = answer[table.name];
+    return [chart(picture, barsOf(picture, statistic, rows, answer.metadata.generated_at), rows.length)];
   });
   byId("pictures").replaceChildren(...charts);
 }
@@ -848,7 +855,7 @@ function fact(name, ...value) {
 
 function showRecord(record, text) {
   byId("record").hidden = false;
-  const summary = `${capitalized(record.entity)} ${grouped(record.index)} of seed ${record.seed}`;
+  const summary = `${titled(record.entity)} ${grouped(record.index)} of seed ${record.seed}`;
   byId("record-summary").textContent = summary;
   say(summary);
   byId("record-facts").replaceChildren(
@@ -867,15 +874,18 @@ function showRecord(record, text) {
     fact("Dataset", record.dataset_version),
   );
   byId("record-parts").replaceChildren(
-    ...Object.keys(PLURALS).map((entity) =>
+    ...DATASET.tables.map((table) =>
       element(
         "section",
-        { class: entity === record.entity ? "card asked" : "card", "aria-labelledby": `part-${entity}` },
-        element("h3", { id: `part-${entity}` }, capitalized(entity)),
+        {
+          class: table.entity === record.entity ? "card asked" : "card",
+          "aria-labelledby": `part-${table.entity}`,
+        },
+        element("h3", { id: `part-${table.entity}` }, titled(table.entity)),
         element(
           "dl",
           { class: "fields" },
-          Object.entries(record[entity]).map(([name, value]) => fact(name, valueNode(name, value))),
+          Object.entries(record[table.entity]).map(([name, value]) => fact(name, valueNode(table, name, value))),
         ),
       ),
     ),
@@ -891,7 +901,7 @@ function showRecord(record, text) {
   };
   byId("record-commands").replaceChildren(
     commandBlock("This call", curl(`records/${record.id}`)),
-    commandBlock("On the command line", `esdh reproduce ${record.id}`),
+    ...(DATASET.commands ? [commandBlock("On the command line", `esdh reproduce ${record.id}`)] : []),
   );
 }
 
@@ -989,7 +999,7 @@ async function showPlan() {
   }
   const choices = [
     ["all", "All"],
-    ...plan.entities.map(({ name, plural: many }) => [name, capitalized(many)]),
+    ...plan.entities.map(({ name, plural: many }) => [name, titled(many)]),
   ];
   byId("plan-entities").replaceChildren(
     ...choices.map(([value, label], place) =>
@@ -1001,7 +1011,7 @@ async function showPlan() {
       ),
     ),
   );
-  byId("plan-file").download = `plan_${plan.dataset_version.replaceAll(".", "_")}.json`;
+  byId("plan-file").download = `plan_${slug(plan.dataset_version)}.json`;
   byId("plan-filters").addEventListener("input", () => filterPlan(plan));
   filterPlan(plan);
 }

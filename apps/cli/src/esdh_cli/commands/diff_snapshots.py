@@ -4,38 +4,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from esdh_core.datasets import catalog
 
-from esdh_cli.audited import audit_options, audited
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+from esdh_cli.audit import audit_options, audited
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
-from esdh_cli.stopping import stoppable
+from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
-    from esdh_proof import Drift
+    from esdh_proof import SnapshotDiff
 
 __all__ = ["diff_snapshots"]
 
-_EXAMPLES = """\b
+_EXAMPLES = f"""\b
 Examples:
-  esdh diff-snapshots data/snapshots/v0.1 out
+  esdh diff-snapshots data/snapshots/{catalog.VERSION} out
   esdh diff-snapshots monday tuesday --json
 """
 _SHOWN = 8  # lines of a kind in the text form; --json has them all
 
 
-@click.command("diff-snapshots", epilog=_EXAMPLES, short_help="Say why two snapshots differ.")
+@click.command(
+    "diff-snapshots",
+    epilog=_EXAMPLES,
+    short_help="Say why two snapshots differ.",
+    help="""Compare the snapshots in folders A and B and attribute what differs to its cause.
+
+    Other dataset version, rules, seed, size, entities, formats or layout; edited rows; or the same data in
+    other bytes. Tells the statistics that moved, and by how much. Exit status 1 when they differ.
+    """,
+)
 @click.argument("a", metavar="A", type=LocalPath(path_type=Path))
 @click.argument("b", metavar="B", type=LocalPath(path_type=Path))
 @audit_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | None, as_json: bool) -> None:
-    """Compare the snapshots in folders A and B and attribute what differs to its cause.
-
-    Other dataset version, rules, seed, size, entities, formats or layout; edited rows; or the same data in
-    other bytes. Tells the statistics that moved, and by how much. Exit status 1 when they differ.
-    """
-    with sentences(after="nothing was compared"), stoppable():
+    """Run `esdh diff-snapshots`."""
+    with exit_on_error(after="nothing was compared"), interruptible():
         import esdh_proof
 
         with audited(audit_log, actor, "diff-snapshots", a, b) as run:
@@ -50,7 +56,7 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
         raise click.exceptions.Exit(1)
 
 
-def _print(drift: "Drift") -> None:
+def _print(drift: "SnapshotDiff") -> None:
     click.echo(f"cause       {drift.cause}: {drift.meaning}")
     if len(drift.causes) > 1:
         click.echo(f"also        {', '.join(drift.causes[1:])}")

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from esdh_core.constants import DEFAULT_RECORDS, DEFAULT_SEED, MAX_RECORDS, MAX_SEED
+from esdh_core.datasets import catalog
 
-from esdh_cli.audited import audit_options, audited
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+from esdh_cli.audit import audit_options, audited
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
 from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf
 from esdh_cli.progress import recorded
-from esdh_cli.stopping import stoppable
+from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -21,24 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["generate_snapshot"]
 
-# The limits and defaults of esdh_core.constants, written out so that --help imports no NumPy; a test holds
-# them equal.
-DEFAULT_SEED = 20240601
-DEFAULT_RECORDS = 200
-MAX_SEED = 2**53 - 1
-MAX_RECORDS = 2**33
 MAX_WORKERS = 1024
-DEFAULT_OUTPUT = "data/snapshots/v0.1"
+DEFAULT_OUTPUT = f"data/snapshots/{catalog.VERSION}"
 DEFAULT_SHARD_ROWS = 1_048_576
-ENTITIES = {name: plural for plural in ("persons", "vehicles", "profiles") for name in (plural, plural[:-1])}
+ENTITIES = {name: table for table, singular in catalog.TABLES.items() for name in (table, singular)}
 FORMATS = {name: name for name in ("csv", "json", "ndjson", "parquet")}
 OTHER_NAMES = {"jsonl": "ndjson", "jsonlines": "ndjson", "pq": "parquet"}
 
-_EXAMPLES = """\b
+_EXAMPLES = f"""\b
 Examples:
   esdh generate-snapshot
   esdh generate-snapshot --output-dir out --records 5000 --output-format csv parquet
-  esdh generate-snapshot --output-dir out --randomize --entity-filter persons vehicles
+  esdh generate-snapshot --output-dir out --randomize --entity-filter {" ".join([*catalog.TABLES][:2])}
   esdh generate-snapshot --output-dir out --overwrite --audit-log audit.jsonl --actor "night build"
   esdh generate-snapshot --output-dir big --records 10000000 --output-format parquet --shard-rows 1048576
 """
@@ -49,6 +45,12 @@ Examples:
     cls=ManyValuesCommand,
     epilog=_EXAMPLES,
     short_help="Write a checksummed snapshot into a folder.",
+    help=f"""Write a deterministic, checksummed snapshot of synthetic {catalog.SUMMARY}.
+
+    The same request gives the same bytes on every machine. The folder is taken whole or not at all: one
+    that holds exactly this snapshot is left untouched, one that holds another needs --overwrite, and one
+    that holds a file of yours is always refused.
+    """,
 )
 @click.option(
     "--output-dir",
@@ -78,7 +80,7 @@ Examples:
     type=OneOf(ENTITIES),
     multiple=True,
     metavar="E...",
-    help="Only these entities: persons, vehicles, profiles.  [default: all]",
+    help=f"Only these entities: {', '.join(catalog.TABLES)}.  [default: all]",
 )
 @click.option(
     "--output-format",
@@ -99,7 +101,7 @@ Examples:
     "--workers",
     type=IntegerText(1, MAX_WORKERS, str(MAX_WORKERS)),
     metavar="W",
-    help="Processes that write parts side by side; the bytes are the same.  [default: every core]",
+    help="Processes that write parts side by side; the bytes are the same.  [default: one a core, as far as memory has room]",
 )
 @click.option("--resume", is_flag=True, help="Take over the finished parts of an earlier run that failed.")
 @click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
@@ -129,12 +131,7 @@ def generate_snapshot(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write a deterministic, checksummed snapshot of synthetic persons, vehicles and profiles.
-
-    The same request gives the same bytes on every machine. The folder is taken whole or not at all: one
-    that holds exactly this snapshot is left untouched, one that holds another needs --overwrite, and one
-    that holds a file of yours is always refused.
-    """
+    """Run `esdh generate-snapshot`."""
     if seed is not None and randomize:
         raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
     if resume and randomize:
@@ -142,16 +139,16 @@ def generate_snapshot(
             "--resume needs the seed of the run that failed; give --seed instead of --randomize"
         )
     formats = tuple(name for names in output_format for name in names) or ("csv", "json")
-    with sentences(), stoppable(), ExitStack() as stack:
+    with exit_on_error(), interruptible(), ExitStack() as stack:
         # First of all: its processes import what they need while this one does.
         parts = -(-records // max(1, shard_rows))
         executor = _pool(stack, workers, parts, formats)
-        from esdh_core import DATASET_VERSION, plan_sha256
-        from esdh_export import SnapshotRequest, located, write_snapshot
+        from esdh_core import DEFAULT_DATASET
+        from esdh_export import SnapshotRequest, locate, write_snapshot
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        place = located(output_dir, connecting=None if quiet else _tell_connecting)
+        place = locate(output_dir, connecting=None if quiet else _tell_connecting)
         run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
         if randomize:
             import secrets
@@ -162,7 +159,7 @@ def generate_snapshot(
                 records=records,
                 seed=DEFAULT_SEED if seed is None else seed,
                 randomized=randomize,
-                entities=tuple(name for names in entity_filter for name in names) or tuple(ENTITIES),
+                entities=tuple(name for names in entity_filter for name in names),
                 formats=formats,
                 shard_rows=shard_rows,
             )
@@ -171,10 +168,10 @@ def generate_snapshot(
         run.about(
             SnapshotIdentity(
                 folder=str(place),
-                dataset_version=DATASET_VERSION,
+                dataset_version=DEFAULT_DATASET.dataset_version,
                 seed=request.seed,
                 records=request.records,
-                plan_sha256=plan_sha256(),
+                plan_sha256=DEFAULT_DATASET.plan_sha256,
             )
         )
         with ExitStack() as working:
@@ -190,6 +187,8 @@ def generate_snapshot(
         run.tell(
             "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
         )
+    for note in snapshot.notes:
+        click.echo(f"Note: {note}", err=True)
     if as_json:
         _print_json(snapshot)
     elif quiet:
@@ -203,15 +202,24 @@ def _tell_connecting(prefix: object) -> None:
 
 
 def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str, ...]) -> "Executor | None":
-    """Return a pool of workers, as many as asked for or as there are cores, which one worker needn't pay for."""
-    from esdh_export.cores import usable_cores
+    """Return a pool of workers, as many as asked for or as have room here, which one worker needn't pay for.
 
-    count = min(workers or usable_cores(), parts)
+    Where nobody asked for workers and none can be started, there are none.
+    """
+    from esdh_export.execution.cpu import default_workers
+
+    count = min(workers or default_workers(), parts)
     if count <= 1:
         return None
-    from esdh_export.workers import WorkerPool
+    from esdh_export.errors import WorkerError
+    from esdh_export.execution.worker_pool import WorkerPool
 
-    return stack.enter_context(WorkerPool(count, formats=formats))
+    try:
+        return stack.enter_context(WorkerPool(count, formats=formats))
+    except WorkerError:
+        if workers is not None:
+            raise
+        return None
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
@@ -234,8 +242,8 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
 
 def _print_summary(snapshot: "WrittenSnapshot") -> None:
     manifest = snapshot.manifest
-    counts = ", ".join(f"{count:,} {plural}" for plural, count in manifest.record_counts.items())
-    size = sum(listed.bytes for listed in manifest.checksums.values())
+    counts = ", ".join(f"{count:,} {table}" for table, count in manifest.record_counts.items())
+    size = sum(entry.bytes for entry in manifest.checksums.values())
     folder = shlex.quote(
         f"./{snapshot.folder}" if str(snapshot.folder).startswith("-") else str(snapshot.folder)
     )
@@ -246,12 +254,12 @@ def _print_summary(snapshot: "WrittenSnapshot") -> None:
     click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
     click.echo(f"  records  {counts}")
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
-    for plural, digest in manifest.content.items():
-        click.echo(f"  content  {digest}  {plural}")
+    for table, digest in manifest.content.items():
+        click.echo(f"  content  {digest}  {table}")
     if manifest.gates is not None:
         passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
-        told = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
-        click.echo(f"  gates    {manifest.gates.verdict}{told}")
+        detail = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
+        click.echo(f"  gates    {manifest.gates.verdict}{detail}")
     if isinstance(snapshot.folder, Path):
         click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
     else:

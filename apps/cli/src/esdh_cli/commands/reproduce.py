@@ -1,30 +1,40 @@
 """esdh reproduce: the whole record behind any id, from the id alone."""
 
-import click
+from typing import Any
 
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+import click
+from esdh_core.datasets import catalog
+
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
 
 __all__ = ["reproduce"]
 
-_EXAMPLES = """\b
+*_FIRST, _LAST = catalog.TABLES.values()
+_PARTS = f"{', '.join(_FIRST)} and {_LAST}"
+
+_EXAMPLES = f"""\b
 Examples:
-  esdh reproduce 7325de0f-b0c4-806c-8636-3e3a1bdbceb4
-  esdh reproduce --json 7b847f8b-0bf6-8164-86ee-1e9155a80ffc d4ab67fe-6799-8d2d-99be-841b118c6dc9
+  esdh reproduce {catalog.EXAMPLE_IDS[0]}
+  esdh reproduce --json {" ".join(catalog.EXAMPLE_IDS[1:])}
 """
 
 
-@click.command(epilog=_EXAMPLES, short_help="Print the record behind any id.")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
-    """Print the person, vehicle and profile behind each ID, of any entity.
+@click.command(
+    epilog=_EXAMPLES,
+    short_help="Print the record behind any id.",
+    help=f"""Print the {_PARTS} behind each ID, of any entity.
 
     An id holds the seed, the dataset version, the entity and the record's number; no other record is
     made. Capitals, braces, urn:uuid:, missing dashes and white space around an ID are read; it is printed
     as ESDH writes it. An id that isn't ours is refused with the reason, after the others were printed.
-    """
-    with sentences():
+    """,
+)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
+    """Run `esdh reproduce`."""
+    with exit_on_error():
         from esdh_core import IdError, canonical_id, reproduce_record
 
         found, refused = [], []
@@ -41,9 +51,7 @@ def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
                 "dataset_version": record.id.dataset_version,
                 "entity": record.id.entity,
                 "index": record.id.index,
-                "person": record.person,
-                "vehicle": record.vehicle,
-                "profile": record.profile,
+                **_rows(record),
             }
             for text, record in found
         ]
@@ -56,11 +64,7 @@ def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
             click.echo(
                 f"{text} is {origin.entity} {origin.index} of seed {origin.seed}, dataset version {origin.dataset_version}"
             )
-            for entity, struct in (
-                ("person", record.person),
-                ("vehicle", record.vehicle),
-                ("profile", record.profile),
-            ):
+            for entity, struct in _rows(record).items():
                 click.echo(f"\n{entity}")
                 for name in struct.__struct_fields__:
                     value = getattr(struct, name)
@@ -69,3 +73,8 @@ def reproduce(ids: tuple[str, ...], *, as_json: bool) -> None:
         click.echo(f"Error: {each['message']}", err=True)
     if refused:
         raise SystemExit(1)
+
+
+def _rows(record: Any) -> dict[str, Any]:
+    """Return the rows of a record, by what a row of their table is called."""
+    return {name: row for name, row in record._asdict().items() if name != "id"}

@@ -2,7 +2,7 @@
 
 import click
 
-from esdh_cli.errors import sentences
+from esdh_cli.errors import exit_on_error
 
 __all__ = ["show_plan"]
 
@@ -14,7 +14,12 @@ Examples:
 """
 
 
-@click.command("show-plan", epilog=_EXAMPLES, short_help="Tell what is generated and how.")
+@click.command(
+    "show-plan",
+    epilog=_EXAMPLES,
+    short_help="Tell what is generated and how.",
+    help="Tell what is generated and how: each field's rule, stream, distribution and source.",
+)
 @click.option(
     "--format",
     "form",
@@ -25,12 +30,13 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def show_plan(*, form: str, as_json: bool) -> None:
-    """Tell what is generated and how: each field's rule, stream, distribution and source."""
-    with sentences():
-        from esdh_core import plan_json, plan_markdown, plan_text
+    """Run `esdh show-plan`."""
+    with exit_on_error():
+        from esdh_core import DEFAULT_DATASET, plan_markdown, plan_text
 
         if as_json or form == "json":
             # Bytes: the manifest's plan_sha256 is of exactly these, on every platform.
-            click.echo(plan_json(), nl=False)
+            click.echo(DEFAULT_DATASET.plan_json, nl=False)
         else:
-            click.echo(plan_markdown() if form == "markdown" else plan_text(), nl=False)
+            render = plan_markdown if form == "markdown" else plan_text
+            click.echo(render(DEFAULT_DATASET), nl=False)

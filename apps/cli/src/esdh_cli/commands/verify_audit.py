@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
 
 __all__ = ["verify_audit"]
@@ -27,7 +27,17 @@ def _whole(_context: click.Context, _parameter: click.Parameter, kept: str | Non
     return kept
 
 
-@click.command("verify-audit", epilog=_EXAMPLES, short_help="Say whether an audit log is as it was written.")
+@click.command(
+    "verify-audit",
+    epilog=_EXAMPLES,
+    short_help="Say whether an audit log is as it was written.",
+    help="""Check the chain of an audit log line by line: an edited, removed, inserted or moved line breaks it.
+
+    Prints the last hash; keep it elsewhere, since a chain that was cut off at its end holds all the same.
+    Exit status 1 when the chain is broken, or no line has the hash given with --last-hash; lines that were
+    added since are fine.
+    """,
+)
 @click.argument("file", metavar="FILE", type=LocalPath(path_type=Path))
 @click.option(
     "--last-hash",
@@ -37,13 +47,8 @@ def _whole(_context: click.Context, _parameter: click.Parameter, kept: str | Non
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def verify_audit(*, file: Path, last_hash: str | None, as_json: bool) -> None:
-    """Check the chain of an audit log line by line: an edited, removed, inserted or moved line breaks it.
-
-    Prints the last hash; keep it elsewhere, since a chain that was cut off at its end holds all the same.
-    Exit status 1 when the chain is broken, or no line has the hash given with --last-hash; lines that were
-    added since are fine.
-    """
-    with sentences(after="nothing was verified"):
+    """Run `esdh verify-audit`."""
+    with exit_on_error(after="nothing was verified"):
         import esdh_proof
 
         report = esdh_proof.verify_audit(file, last_hash=last_hash)

@@ -4,29 +4,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from esdh_core.datasets import catalog
 
-from esdh_cli.audited import audit_options, audited
-from esdh_cli.documents import print_document
-from esdh_cli.errors import sentences
+from esdh_cli.audit import audit_options, audited
+from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
 from esdh_cli.progress import counted
-from esdh_cli.stopping import stoppable
+from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
     from esdh_proof import Check, Verification
 
 __all__ = ["verify_snapshot"]
 
-_EXAMPLES = """\b
+_EXAMPLES = f"""\b
 Examples:
-  esdh verify-snapshot data/snapshots/v0.1
+  esdh verify-snapshot data/snapshots/{catalog.VERSION}
   esdh verify-snapshot out --json
   esdh verify-snapshot old --no-regenerate
 """
 
 
 @click.command(
-    "verify-snapshot", epilog=_EXAMPLES, short_help="Prove that a snapshot is whole, synthetic and true."
+    "verify-snapshot",
+    epilog=_EXAMPLES,
+    short_help="Prove that a snapshot is whole, synthetic and true.",
+    help="""Verify the snapshot in folder D from its files alone, without changing anything.
+
+    Ten named checks read every row of every format. Each says what it claims, over how many rows, and of
+    what failed the first file, record, field, what was found and what was expected. Exit status 1 when a
+    check fails.
+    """,
 )
 @click.argument("folder", metavar="D", type=LocalPath(path_type=Path))
 @click.option(
@@ -44,13 +53,8 @@ def verify_snapshot(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Verify the snapshot in folder D from its files alone, without changing anything.
-
-    Ten named checks read every row of every format. Each says what it claims, over how many rows, and of
-    what failed the first file, record, field, what was found and what was expected. Exit status 1 when a
-    check fails.
-    """
-    with sentences(after="nothing was verified"), stoppable():
+    """Run `esdh verify-snapshot`."""
+    with exit_on_error(after="nothing was verified"), interruptible():
         import esdh_proof
 
         with audited(audit_log, actor, "verify-snapshot", folder) as run:
@@ -80,7 +84,7 @@ def verify_snapshot(
 def _print(outcome: "Verification", *, quiet: bool) -> None:
     for check in outcome.checks:
         if not quiet or check.status == "failed":
-            _print_check(check)
+            _print_check(check, unit="record" if outcome.dataset_version == catalog.VERSION else "row")
     if quiet:
         return
     if outcome.seed is not None:
@@ -89,12 +93,12 @@ def _print(outcome: "Verification", *, quiet: bool) -> None:
     click.echo(f"verdict     {outcome.verdict}")
 
 
-def _print_check(check: "Check") -> None:
+def _print_check(check: "Check", *, unit: str) -> None:
     rows = f" ({check.rows:,} rows)" if check.rows else ""
     click.echo(f"{check.name:<11} {check.status:<8} {check.claim}{rows}")
     if check.first is not None:
         first = check.first
-        place = [first.file, *([f"record {first.row}"] if first.row is not None else [])]
+        place = [first.file, *([f"{unit} {first.row}"] if first.row is not None else [])]
         place += [first.field] if first.field else []
         more = f"; {check.failures - 1:,} more" if check.failures > 1 else ""
         found = "nothing" if first.found is None else first.found

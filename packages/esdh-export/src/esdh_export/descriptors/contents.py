@@ -1,12 +1,13 @@
-"""What the descriptors have in common: the tables of a snapshot, their keys, and words about the whole."""
+"""What the descriptors have in common: the tables of a snapshot, and words about the whole."""
 
 import uuid
 from typing import Any
 
 import msgspec
-from esdh_core import entity_named, plan
+from esdh_core import Dataset, Table
 from esdh_core.plan import EntityPlan, FieldPlan
-from esdh_manifest import ListedFile, Manifest
+from esdh_core.rules import Rule
+from esdh_manifest import FileEntry, Manifest
 
 from esdh_export.formats import FORMATS, json
 
@@ -14,20 +15,16 @@ __all__ = [
     "AUTHORS",
     "LICENSE_NAME",
     "LICENSE_URL",
-    "Reference",
-    "Table",
+    "Resource",
     "created",
     "description",
     "documents",
     "encode",
-    "entities",
     "identifier",
-    "is_unique",
-    "key",
     "name",
     "reference",
+    "resources",
     "sources",
-    "tables",
     "title",
     "version",
 ]
@@ -39,49 +36,48 @@ _DOCUMENT, _METADATA = "dataset_json", "metadata_json"  # labels in the manifest
 _NAMESPACE = uuid.UUID("6f9c8b52-3d0e-4c55-9a53-0d6f1a2e7b94")  # drawn once, for data of this program alone
 
 
-class Table(msgspec.Struct, frozen=True):
-    """One entity in one format: a file, a folder of parts, or a section of the JSON document.
+class Resource(msgspec.Struct, frozen=True):
+    """One table in one format: a file, a folder of parts, or a section of the JSON document.
 
     `parts` are the paths of the files that hold its rows, in order, with what the manifest lists of each.
     """
 
-    entity: EntityPlan
+    dataset: Dataset
+    table: Table
     format: str
     path: str
-    parts: dict[str, ListedFile]
+    parts: dict[str, FileEntry]
 
     @property
     def sharded(self) -> bool:
         """Whether `path` is a folder of parts."""
         return self.path not in self.parts
 
+    @property
+    def plan(self) -> EntityPlan:
+        """What the plan tells of the table."""
+        return self.dataset.table_plan(self.table)
 
-class Reference(msgspec.Struct, frozen=True):
-    """The unique field of an entity that a field of another one points at."""
-
-    entity: EntityPlan
-    field: FieldPlan
-
-
-def entities(manifest: Manifest) -> list[EntityPlan]:
-    """Return the plan of each entity that the snapshot holds."""
-    return [entity for entity in plan().entities if entity.plural in manifest.record_counts]
+    @property
+    def fields(self) -> list[tuple[Rule, FieldPlan]]:
+        """The rule and the plan of each field, in order."""
+        return list(zip(self.table.rules, self.plan.fields, strict=True))
 
 
-def tables(manifest: Manifest) -> list[Table]:
-    """Return the tables of the snapshot, by format and then by entity."""
+def resources(manifest: Manifest, dataset: Dataset) -> list[Resource]:
+    """Return the tables of the snapshot, by format and then in the dataset's order."""
     found = []
     for extension in FORMATS:
-        for entity in entities(manifest):
-            label = _DOCUMENT if extension == json.EXTENSION else f"{entity.plural}_{extension}"
-            if label in manifest.files:
+        for table in dataset.tables:
+            label = _DOCUMENT if extension == json.EXTENSION else f"{table.name}_{extension}"
+            if label in manifest.files and table.name in manifest.record_counts:
                 path = manifest.files[label]
-                found.append(Table(entity, extension, path, _listed_at(manifest, path)))
+                found.append(Resource(dataset, table, extension, path, _listed_at(manifest, path)))
     return found
 
 
-def documents(manifest: Manifest) -> dict[str, tuple[str, ListedFile]]:
-    """Return path and listing, by label, of the JSON document and its metadata, where there are any."""
+def documents(manifest: Manifest) -> dict[str, tuple[str, FileEntry]]:
+    """Return path and entry, by label, of the JSON document and its metadata, where there are any."""
     return {
         label: file
         for label, path in manifest.files.items()
@@ -90,37 +86,21 @@ def documents(manifest: Manifest) -> dict[str, tuple[str, ListedFile]]:
     }
 
 
-def _listed_at(manifest: Manifest, path: str) -> dict[str, ListedFile]:
+def _listed_at(manifest: Manifest, path: str) -> dict[str, FileEntry]:
     """Return what the manifest lists at a path: the file, or the parts of the folder in their order."""
     return {
-        file: listed
-        for file, listed in manifest.checksums.items()
+        file: entry
+        for file, entry in manifest.checksums.items()
         if file == path or file.startswith(f"{path}/")
     }
 
 
-def key(entity: EntityPlan) -> str:
-    """Return the name of the field that holds the record's own id."""
-    return f"{entity.name}_id"
-
-
-def reference(field: FieldPlan) -> Reference | None:
-    """Return what a field points at: the one unique field of the same form that it is a copy of."""
-    if len(field.given) != 1:
+def reference(manifest: Manifest, resource: Resource, rule: Rule) -> tuple[Table, str] | None:
+    """Return the table and the unique field that a field refers to, None where the snapshot doesn't hold it."""
+    target = resource.dataset.reference(rule)
+    if target is None or target.table.name not in manifest.record_counts:
         return None
-    owner, _, given = field.given[0].partition(".")
-    entity = next(each for each in plan().entities if each.plural == entity_named(owner).plural)
-    target = next(each for each in entity.fields if each.name == given)
-    alike = (field.type, field.constraints) == (target.type, target.constraints)
-    return Reference(entity, target) if alike and is_unique(entity, target) else None
-
-
-def is_unique(entity: EntityPlan, field: FieldPlan) -> bool:
-    """Return whether every record of an entity has its own value: an id, or a permutation of the index.
-
-    So has a copy of one, since record `i` of an entity points at record `i` of another.
-    """
-    return field.name == key(entity) or field.permutation is not None or reference(field) is not None
+    return target.table, target.rule.name
 
 
 def name(manifest: Manifest) -> str:
@@ -130,17 +110,16 @@ def name(manifest: Manifest) -> str:
 
 def title(manifest: Manifest) -> str:
     """Return a title for people."""
-    listed = ", ".join(manifest.record_counts)
-    return f"Synthetic {listed}: dataset {manifest.dataset_version}, seed {manifest.seed}"
+    tables = ", ".join(manifest.record_counts)
+    return f"Synthetic {tables}: dataset {manifest.dataset_version}, seed {manifest.seed}"
 
 
-def description(manifest: Manifest) -> str:
+def description(manifest: Manifest, dataset: Dataset) -> str:
     """Return what a reader must know before using the data."""
     return (
         "Synthetic data: nobody in these files exists. They were computed from a seed by rules; no production "
-        f"data went in. Every row carries synthetic_source = {manifest.synthetic_source!r}. Record i is person i, "
-        "vehicle i and profile i. Ages count to the reference instant, which is also given as the date of "
-        f"publication. {manifest.notes}"
+        f"data went in. Every row carries synthetic_source = {manifest.synthetic_source!r}. {dataset.note} "
+        f"{manifest.notes}"
     )
 
 
@@ -151,7 +130,7 @@ def created(manifest: Manifest) -> str:
 
 def version(manifest: Manifest) -> str:
     """Return the dataset version as digits and dots, as semantic versioning wants it."""
-    return manifest.dataset_version.removeprefix("v")
+    return manifest.dataset_version.rpartition(" ")[2].removeprefix("v")
 
 
 def identifier(manifest: Manifest) -> str:
@@ -160,10 +139,9 @@ def identifier(manifest: Manifest) -> str:
     return uuid.uuid5(_NAMESPACE, content).urn
 
 
-def sources() -> list[str]:
+def sources(dataset: Dataset) -> list[str]:
     """Return where the odds and the vocabularies of the rules come from, each once."""
-    given = (field.source for entity in plan().entities for field in entity.fields)
-    return list(dict.fromkeys(source for source in given if source is not None))
+    return list(dict.fromkeys(rule.source for table in dataset.tables for rule in table.rules if rule.source))
 
 
 def encode(document: dict[str, Any]) -> bytes:

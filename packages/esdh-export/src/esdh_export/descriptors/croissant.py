@@ -1,12 +1,14 @@
-"""`croissant.json`: a Croissant 1.0 data set (mlcommons.org/croissant) with a record set for every entity."""
+"""`croissant.json`: a Croissant 1.0 data set (mlcommons.org/croissant) with a record set for every table."""
 
 from typing import Any
 
-from esdh_core.plan import EntityPlan, FieldPlan
-from esdh_manifest import SUMS_NAME, ListedFile, Manifest
+from esdh_core import Dataset, Table
+from esdh_core.plan import FieldPlan
+from esdh_core.rules import Rule
+from esdh_manifest import SUMS_NAME, FileEntry, Manifest
 
 from esdh_export.descriptors import contents
-from esdh_export.descriptors.contents import Table
+from esdh_export.descriptors.contents import Resource
 from esdh_export.formats import csv, json, ndjson, parquet
 
 __all__ = ["LABEL", "NAME", "render"]
@@ -19,7 +21,14 @@ _MEDIA_TYPES = {  # as Croissant names them
     ndjson.EXTENSION: "application/jsonlines",
     parquet.EXTENSION: "application/x-parquet",
 }
-_DATA_TYPES = {"string": "sc:Text", "date": "sc:Date", "integer": "sc:Integer"}
+_DATA_TYPES = {
+    "string": "sc:Text",
+    "integer": "sc:Integer",
+    "decimal": "sc:Number",
+    "boolean": "sc:Boolean",
+    "date": "sc:Date",
+    "timestamp": "sc:DateTime",
+}
 # A record set has one source. Parquet keeps types; the others are read by pandas with types that it guesses,
 # the document record by record in plain Python.
 _BEST_FIRST = (parquet.EXTENSION, csv.EXTENSION, ndjson.EXTENSION, json.EXTENSION)
@@ -64,16 +73,16 @@ _CONTEXT = {
 }
 
 
-def render(manifest: Manifest) -> bytes:
+def render(manifest: Manifest, dataset: Dataset) -> bytes:
     """Return the descriptor of a snapshot."""
-    tables = contents.tables(manifest)
+    resources = contents.resources(manifest, dataset)
     document = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": contents.name(manifest),
         "alternateName": contents.title(manifest),
-        "description": contents.description(manifest),
+        "description": contents.description(manifest, dataset),
         "url": contents.identifier(manifest),
         "version": contents.version(manifest),
         "datePublished": manifest.generated_at.partition("T")[0],
@@ -81,16 +90,18 @@ def render(manifest: Manifest) -> bytes:
         "creator": {"@type": "sc:Organization", "name": contents.AUTHORS},
         "citeAs": _citation(manifest),
         "isLiveDataset": False,
-        "rai:dataCollection": " ".join(["Computed by rules; sources of their odds:", *contents.sources()]),
-        "rai:personalSensitiveInformation": "None: the persons don't exist.",
+        "rai:dataCollection": " ".join(
+            ["Computed by rules; sources of their odds:", *contents.sources(dataset)]
+        ),
+        "rai:personalSensitiveInformation": dataset.privacy_note,
         "distribution": [
-            *(_distribution(table) for table in tables if table.format != json.EXTENSION),
-            *(_file(path, listed, json.EXTENSION) for path, listed in contents.documents(manifest).values()),
+            *(_distribution(each) for each in resources if each.format != json.EXTENSION),
+            *(_file(path, entry, json.EXTENSION) for path, entry in contents.documents(manifest).values()),
         ],
         "recordSet": [
-            _record_set(manifest, min(group, key=lambda table: _BEST_FIRST.index(table.format)))
-            for entity in contents.entities(manifest)
-            if (group := [table for table in tables if table.entity.name == entity.name])
+            _record_set(manifest, min(group, key=lambda each: _BEST_FIRST.index(each.format)))
+            for table in dataset.tables
+            if (group := [each for each in resources if each.table is table])
         ],
     }
     return contents.encode(document)
@@ -103,63 +114,64 @@ def _citation(manifest: Manifest) -> str:
     )
 
 
-def _distribution(table: Table) -> dict[str, Any]:
+def _distribution(resource: Resource) -> dict[str, Any]:
     """Return the file of a table, or the set of its parts; a set has no place for their hashes."""
-    if not table.sharded:
-        return _file(table.path, table.parts[table.path], table.format)
+    if not resource.sharded:
+        return _file(resource.path, resource.parts[resource.path], resource.format)
     return {
         "@type": "cr:FileSet",
-        "@id": table.path,
-        "name": table.path,
+        "@id": resource.path,
+        "name": resource.path,
         "description": f"The rows in parts, in the order of their numbers; {SUMS_NAME} lists the hash of each.",
-        "encodingFormat": _MEDIA_TYPES[table.format],
-        "includes": f"{table.path}/*.{table.format}",
+        "encodingFormat": _MEDIA_TYPES[resource.format],
+        "includes": f"{resource.path}/*.{resource.format}",
     }
 
 
-def _file(path: str, listed: ListedFile, extension: str) -> dict[str, Any]:
+def _file(path: str, entry: FileEntry, extension: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": path,
         "name": path,
         "contentUrl": path,
-        "contentSize": f"{listed.bytes} B",
+        "contentSize": f"{entry.bytes} B",
         "encodingFormat": _MEDIA_TYPES[extension],
-        "sha256": listed.sha256,
+        "sha256": entry.sha256,
     }
 
 
-def _record_set(manifest: Manifest, table: Table) -> dict[str, Any]:
-    entity = table.entity
+def _record_set(manifest: Manifest, resource: Resource) -> dict[str, Any]:
+    table = resource.table
+    keys = [{"@id": _id(table, name)} for name in table.key]
     return {
         "@type": "cr:RecordSet",
-        "@id": entity.plural,
-        "name": entity.plural,
-        "description": entity.description,
-        "key": {"@id": _id(entity, contents.key(entity))},
-        "field": [_field(manifest, table, field) for field in entity.fields],
+        "@id": table.name,
+        "name": table.name,
+        "description": table.description,
+        **({"key": keys[0] if len(keys) == 1 else keys} if keys else {}),
+        "field": [_field(manifest, resource, rule, field) for rule, field in resource.fields],
     }
 
 
-def _id(entity: EntityPlan, field: str) -> str:
-    return f"{entity.plural}/{field}"
+def _id(table: Table, field: str) -> str:
+    return f"{table.name}/{field}"
 
 
-def _field(manifest: Manifest, table: Table, field: FieldPlan) -> dict[str, Any]:
+def _field(manifest: Manifest, resource: Resource, rule: Rule, field: FieldPlan) -> dict[str, Any]:
     described: dict[str, Any] = {
         "@type": "cr:Field",
-        "@id": _id(table.entity, field.name),
+        "@id": _id(resource.table, field.name),
         "name": field.name,
         "description": field.description,
         "dataType": _DATA_TYPES[field.type],
         "source": {
-            "fileSet" if table.sharded else "fileObject": {"@id": table.path},
-            "extract": {"jsonPath": f"$.{table.entity.plural}[*].{field.name}"}
-            if table.format == json.EXTENSION
+            "fileSet" if resource.sharded else "fileObject": {"@id": resource.path},
+            "extract": {"jsonPath": f"$.{resource.table.name}[*].{field.name}"}
+            if resource.format == json.EXTENSION
             else {"column": field.name},
         },
     }
-    target = contents.reference(field)
-    if target is not None and target.entity.plural in manifest.record_counts:
-        described["references"] = {"field": {"@id": _id(target.entity, target.field.name)}}
+    target = contents.reference(manifest, resource, rule)
+    if target is not None:
+        described["references"] = {"field": {"@id": _id(*target)}}
     return described

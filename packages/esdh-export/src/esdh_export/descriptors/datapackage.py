@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from esdh_core.plan import EntityPlan, FieldPlan
-from esdh_manifest import ListedFile, Manifest
+from esdh_core import Dataset, Table
+from esdh_core.plan import FieldPlan
+from esdh_core.rules import Rule
+from esdh_manifest import FileEntry, Manifest
 
 from esdh_export.descriptors import contents
-from esdh_export.descriptors.contents import Table
+from esdh_export.descriptors.contents import Resource
 from esdh_export.formats import csv, json, ndjson, parquet
 
 __all__ = ["LABEL", "NAME", "render"]
@@ -20,6 +22,8 @@ _MEDIA_TYPES = {
     ndjson.EXTENSION: "application/x-ndjson",
     parquet.EXTENSION: "application/vnd.apache.parquet",
 }
+# As Table Schema names them, where it names them otherwise.
+_TYPES = {"decimal": "number", "timestamp": "datetime"}
 _CSV_DIALECT = {
     "delimiter": ",",
     "lineTerminator": "\n",
@@ -29,7 +33,7 @@ _CSV_DIALECT = {
 }
 
 
-def render(manifest: Manifest) -> bytes:
+def render(manifest: Manifest, dataset: Dataset) -> bytes:
     """Return the descriptor of a snapshot.
 
     A part of a sharded table is a resource of its own, so that each has its hash and size. Keys hold
@@ -40,12 +44,12 @@ def render(manifest: Manifest) -> bytes:
         "name": contents.name(manifest),
         "id": contents.identifier(manifest),
         "title": contents.title(manifest),
-        "description": contents.description(manifest),
+        "description": contents.description(manifest, dataset),
         "version": contents.version(manifest),
         "created": contents.created(manifest),
         "licenses": [{"name": contents.LICENSE_NAME, "path": contents.LICENSE_URL}],
         "contributors": [{"title": contents.AUTHORS, "roles": ["creator"]}],
-        "sources": [{"title": source} for source in contents.sources()],
+        "sources": [{"title": source} for source in contents.sources(dataset)],
         "esdh": {
             "synthetic_source": manifest.synthetic_source,
             "dataset_version": manifest.dataset_version,
@@ -55,82 +59,86 @@ def render(manifest: Manifest) -> bytes:
             "generator": manifest.generator,
         },
         "resources": [
-            *(resource for table in contents.tables(manifest) for resource in _resources(manifest, table)),
+            *(part for each in contents.resources(manifest, dataset) for part in _parts(manifest, each)),
             *(
-                {"name": label.replace("_", "-"), **_file(path, listed, json.EXTENSION)}
-                for label, (path, listed) in contents.documents(manifest).items()
+                {"name": label.replace("_", "-"), **_file(path, entry, json.EXTENSION)}
+                for label, (path, entry) in contents.documents(manifest).items()
             ),
         ],
     }
     return contents.encode(document)
 
 
-def _resources(manifest: Manifest, table: Table) -> list[dict[str, Any]]:
-    """Return the resources of a table; the JSON document holds several, so it is described as a whole."""
-    if table.format == json.EXTENSION:
+def _parts(manifest: Manifest, resource: Resource) -> list[dict[str, Any]]:
+    """Return each file of a table; the JSON document holds several tables, so it is described as a whole."""
+    if resource.format == json.EXTENSION:
         return []
     return [
         {
-            "name": _name(table.entity, table, number),
+            "name": _name(resource.table, resource.format, number if resource.sharded else None),
             "type": "table",
-            "description": table.entity.description,
-            **_file(path, listed, table.format),
-            "rows": listed.rows,
-            **({"dialect": _CSV_DIALECT} if table.format == csv.EXTENSION else {}),
-            "schema": _schema(manifest, table, number),
+            "description": resource.table.description,
+            **_file(path, entry, resource.format),
+            "rows": entry.rows,
+            **({"dialect": _CSV_DIALECT} if resource.format == csv.EXTENSION else {}),
+            "schema": _schema(manifest, resource, number),
         }
-        for number, (path, listed) in enumerate(table.parts.items())
+        for number, (path, entry) in enumerate(resource.parts.items())
     ]
 
 
-def _file(path: str, listed: ListedFile, extension: str) -> dict[str, Any]:
+def _file(path: str, entry: FileEntry, extension: str) -> dict[str, Any]:
     described = {
         "path": path,
         "format": extension,
         "mediatype": _MEDIA_TYPES[extension],
-        "hash": f"sha256:{listed.sha256}",
+        "hash": f"sha256:{entry.sha256}",
     }
     if extension == parquet.EXTENSION:
         return described  # no size: frictionless holds it against bytes that it doesn't count in Parquet
-    return {**described, "encoding": "utf-8", "bytes": listed.bytes}
+    return {**described, "encoding": "utf-8", "bytes": entry.bytes}
 
 
-def _name(entity: EntityPlan, table: Table, number: int) -> str:
-    """Return the name of the resource that holds the records of an entity beside a part of a table."""
-    return f"{entity.plural}-{table.format}" + (f"-{number:05}" if table.sharded else "")
+def _name(table: Table, extension: str, number: int | None) -> str:
+    """Return the name of a table's resource, or of the part with a number."""
+    return f"{table.name}-{extension}" + ("" if number is None else f"-{number:05}")
 
 
-def _schema(manifest: Manifest, table: Table, number: int) -> dict[str, Any]:
-    held = {entity.name for entity in contents.entities(manifest)}
-    references = {field.name: contents.reference(field) for field in table.entity.fields}
+def _schema(manifest: Manifest, resource: Resource, number: int) -> dict[str, Any]:
+    targets = {rule.name: contents.reference(manifest, resource, rule) for rule in resource.table.rules}
     return {
-        "fields": [_field(table.entity, field) for field in table.entity.fields],
+        "fields": [_field(resource, rule, field) for rule, field in resource.fields],
         "missingValues": [""],
-        "primaryKey": [contents.key(table.entity)],
+        **({"primaryKey": list(resource.table.key)} if resource.table.key else {}),
         "foreignKeys": [
             {
                 "fields": [name],
                 "reference": {
-                    "resource": _name(target.entity, table, number),
-                    "fields": [target.field.name],
+                    # The rows that a part refers to are in the part of the same number, or in a table without parts.
+                    "resource": _name(
+                        target[0],
+                        resource.format,
+                        number if resource.sharded and not target[0].is_fixed else None,
+                    ),
+                    "fields": [target[1]],
                 },
             }
-            for name, target in references.items()
-            if target is not None and target.entity.name in held
+            for name, target in targets.items()
+            if target is not None
         ],
     }
 
 
-def _field(entity: EntityPlan, field: FieldPlan) -> dict[str, Any]:
+def _field(resource: Resource, rule: Rule, field: FieldPlan) -> dict[str, Any]:
     """Return a field; the plan's types and constraints have the names that Table Schema gives them."""
     constraints: dict[str, Any] = {"required": not field.nullable, **field.constraints}
-    if contents.is_unique(entity, field):
+    if resource.dataset.is_unique(resource.table, rule):
         constraints["unique"] = True
     if "pattern" in constraints:  # of XML Schema: it matches whole values and knows no anchors
         constraints["pattern"] = constraints["pattern"].removeprefix("^").removesuffix("$")
     return {
         "name": field.name,
-        "type": field.type,
+        "type": _TYPES.get(field.type, field.type),
         "description": field.description,
         "constraints": constraints,
     }

@@ -3,16 +3,16 @@
 from types import ModuleType
 from typing import Protocol
 
-from esdh_export.blocks import BlockArrays
+from esdh_export.encoding.block import EncodedBlock
 from esdh_export.formats import csv, json, ndjson, parquet
 
 __all__ = ["FORMATS", "Writer"]
 
 
 class Writer(Protocol):
-    """What every format's `Writer(sink, entity, seed=...)` does."""
+    """What every format's `Writer(sink, table, dataset=..., seed=...)` does."""
 
-    def write(self, block: BlockArrays) -> None:
+    def write(self, block: EncodedBlock) -> None:
         """Append the rows of a block."""
 
     def close(self) -> None:

@@ -1,17 +1,14 @@
-"""CSV: a header, RFC 4180 quoting only where needed, LF line ends, a null is an empty field."""
+"""CSV: a header, RFC 4180 quoting only where needed, LF line ends; a null is an empty field, an empty text `""`."""
 
-from collections.abc import Sequence
+from esdh_core import Table
 
-from esdh_core.rules import Entity
-
-from esdh_export.blocks import BlockArrays
-from esdh_export.files import Sink
-from esdh_export.rendering import RowRenderer
+from esdh_export.formats.text import TextWriter
 
 __all__ = ["CSV", "EXTENSION", "Writer"]
 
 EXTENSION = "csv"
-_NEEDS_QUOTES = frozenset('",\r\n')
+_SPECIAL = '",\r\n'
+_NEEDS_QUOTES = frozenset(_SPECIAL)
 
 
 class _Csv:
@@ -19,6 +16,7 @@ class _Csv:
 
     null = b""
     quote = b""
+    special = _SPECIAL.encode()
 
     def before(self, position: int, field: str) -> bytes:  # noqa: ARG002 - the header names the fields
         """Return the separator."""
@@ -29,8 +27,8 @@ class _Csv:
         return b"\n"
 
     def text(self, value: str) -> bytes:
-        """Return a field, in quotes where RFC 4180 needs them."""
-        if _NEEDS_QUOTES.isdisjoint(value):
+        """Return a field, in quotes where RFC 4180 needs them, and where it would read as a null."""
+        if value and _NEEDS_QUOTES.isdisjoint(value):
             return value.encode()
         return b'"' + value.replace('"', '""').encode() + b'"'
 
@@ -42,23 +40,11 @@ class _Csv:
 CSV = _Csv()
 
 
-class Writer:
-    """Writes one entity's blocks to one CSV file."""
+class Writer(TextWriter):
+    """Writes one table's blocks to one CSV file."""
 
-    def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
-        self._sink = sink
-        self._entity = entity
-        self._renderer = RowRenderer(CSV)
-        self._sink.write(_line(entity.fields))
+    dialect = CSV
 
-    def write(self, block: BlockArrays) -> None:
-        """Append the rows of a block."""
-        for rows in self._renderer.render(block.columns[self._entity.plural]):
-            self._sink.write(rows)
-
-    def close(self) -> None:
-        """Finish the file; CSV needs no ending."""
-
-
-def _line(values: Sequence[str]) -> bytes:
-    return b",".join(map(CSV.text, values)) + b"\n"
+    def header(self, table: Table) -> bytes:
+        """Return the line of field names."""
+        return b",".join(map(CSV.text, table.fields)) + b"\n"

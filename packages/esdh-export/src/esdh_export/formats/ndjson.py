@@ -1,11 +1,8 @@
 """NDJSON: UTF-8 unescaped where JSON allows, no spaces, keys in field order, null written, one object a line."""
 
 import msgspec
-from esdh_core.rules import Entity
 
-from esdh_export.blocks import BlockArrays
-from esdh_export.files import Sink
-from esdh_export.rendering import RowRenderer
+from esdh_export.formats.text import TextWriter
 
 __all__ = ["EXTENSION", "NDJSON", "JsonRows", "Writer"]
 
@@ -17,6 +14,7 @@ class JsonRows:
 
     null = b"null"
     quote = b'"'
+    special = b'"\\' + bytes(range(32))
 
     def __init__(self, *, opening: bytes, ending: bytes) -> None:
         self._opening = opening
@@ -42,18 +40,7 @@ class JsonRows:
 NDJSON = JsonRows(opening=b"", ending=b"\n")
 
 
-class Writer:
-    """Writes one entity's blocks to one NDJSON file."""
+class Writer(TextWriter):
+    """Writes one table's blocks to one NDJSON file."""
 
-    def __init__(self, sink: Sink, entity: Entity, *, seed: int) -> None:  # noqa: ARG002 - the same in every format
-        self._sink = sink
-        self._entity = entity
-        self._renderer = RowRenderer(NDJSON)
-
-    def write(self, block: BlockArrays) -> None:
-        """Append the rows of a block."""
-        for rows in self._renderer.render(block.columns[self._entity.plural]):
-            self._sink.write(rows)
-
-    def close(self) -> None:
-        """Finish the file; NDJSON needs no ending."""
+    dialect = NDJSON

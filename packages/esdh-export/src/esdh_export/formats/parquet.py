@@ -1,43 +1,45 @@
-"""Parquet: date32, int64, zstd, a row group a block, the synthetic marker and the seed in the file's metadata."""
+"""Parquet: types as Arrow has them, zstd, a row group a block, the synthetic marker and the seed in the file's metadata."""
 
-from esdh_core import BLOCK_RECORDS
-from esdh_core.columns import Coded, Date, FixedText, Integer, Joined
-from esdh_core.rules import Block, Entity
+from esdh_core import BLOCK_RECORDS, Dataset, Table
+from esdh_core.columns import Categorical, Integer, Numbers
 
-from esdh_export.blocks import BlockArrays
-from esdh_export.files import HashedFile
+from esdh_export.encoding.block import EncodedBlock
+from esdh_export.io.hashed_file import HashedFile
 
 __all__ = ["EXTENSION", "Writer"]
 
 EXTENSION = "parquet"
 _GATHERED_BYTES = 1 << 20  # pages are written one by one, and most are small
 _PAGE_BYTES = 16 << 20  # more than the texts of any column of a block take
+_FEW_NUMBERS = 1 << 14  # that a dictionary is worth building for
 
 
 class Writer:
-    """Writes one entity's blocks to one Parquet file, a row group a block.
+    """Writes one table's blocks to one Parquet file, a row group a block.
 
-    Coded columns are given to Arrow as indices into a dictionary, which it stores as they are; in the file
+    Categorical columns are given to Arrow as indices into a dictionary, which it stores as they are; in the file
     they are texts like any other.
     """
 
-    def __init__(self, sink: HashedFile, entity: Entity, *, seed: int) -> None:
+    def __init__(self, sink: HashedFile, table: Table, *, dataset: Dataset, seed: int) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        from esdh_export.arrow import schema
+        from esdh_export.encoding.schema import schema
 
-        self._entity = entity
-        named = schema(entity, seed=seed)
-        kinds = entity.columns(Block(seed=seed, start=0, count=0))
+        self._table = table
+        named = schema(table, dataset=dataset, seed=seed)
+        kinds = dataset.columns(0, 0, seed, tables=[table.name])[table.name]
         indexed = pa.dictionary(pa.int32(), pa.string())
         self._schema = pa.schema(
-            [field.with_type(indexed) if isinstance(kinds[field.name], Coded) else field for field in named]
+            [
+                field.with_type(indexed) if isinstance(kinds[field.name], Categorical) else field
+                for field in named
+            ]
         )
-        # Values that hardly repeat gain nothing by a dictionary, which the writer builds and then gives up; the
-        # lengths of texts, stored apart, leave zstd more even bytes, in less time. A block of random rows holds
-        # nearly every text that there is, so that the least and the greatest would help no reader to skip it.
-        different = [name for name, column in kinds.items() if isinstance(column, FixedText | Joined)]
+        # Values that hardly repeat gain nothing by a dictionary, which the writer builds and then gives up: they are
+        # PLAIN, which every reader has. A block of random rows holds nearly every text that there is, so that the
+        # least and the greatest would help no reader to skip it.
         self._file = pa.BufferedOutputStream(pa.PythonFile(sink, mode="w"), _GATHERED_BYTES)
         self._writer = pq.ParquetWriter(
             self._file,
@@ -47,18 +49,19 @@ class Writer:
             data_page_size=_PAGE_BYTES,  # one page a column of a block: nothing is begun twice
             max_rows_per_page=BLOCK_RECORDS,
             write_batch_size=BLOCK_RECORDS,
-            use_dictionary=[name for name, column in kinds.items() if isinstance(column, Coded | Integer)],
-            column_encoding=dict.fromkeys(different, "DELTA_LENGTH_BYTE_ARRAY"),
-            write_statistics=[name for name, column in kinds.items() if isinstance(column, Integer | Date)],
+            use_dictionary=[name for name, column in kinds.items() if _few_values(column)],
+            write_statistics=[name for name, column in kinds.items() if isinstance(column, Numbers)],
         )
         self._writer.add_key_value_metadata(named.metadata)
 
-    def write(self, block: BlockArrays) -> None:
+    def write(self, block: EncodedBlock) -> None:
         """Append the rows of a block as a row group."""
         import pyarrow as pa
 
-        columns = block.columns[self._entity.plural].values()
-        arrays = [block.stored(column) for column in columns]
+        columns = block.columns[self._table.name].values()
+        if not len(next(iter(columns))):
+            return  # a row group has rows
+        arrays = [block.dictionary_encoded(column) for column in columns]
         self._writer.write_batch(
             pa.RecordBatch.from_arrays(arrays, schema=self._schema), row_group_size=BLOCK_RECORDS
         )
@@ -67,3 +70,9 @@ class Writer:
         """Write the footer."""
         self._writer.close()
         self._file.flush()
+
+
+def _few_values(column: object) -> bool:
+    """Return whether a column's values repeat so often that a dictionary of them is worth its place."""
+    few = isinstance(column, Integer) and column.high - column.low < _FEW_NUMBERS
+    return few or isinstance(column, Categorical)

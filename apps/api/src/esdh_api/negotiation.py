@@ -1,0 +1,122 @@
+"""The formats of an answer: JSON, or a table's rows as NDJSON or CSV, the bytes of a snapshot's files."""
+
+import csv
+import datetime as dt
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import msgspec
+from esdh_core import Table
+from esdh_core.schema import record_schema
+from msgspec import Struct
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_list_header
+
+from esdh_api.errors import NotAcceptableError
+
+__all__ = ["JSON", "ROW_FORMATS", "RowFormat", "choose"]
+
+JSON = "application/json"
+# NDJSON has no registered type: these are the ones in use. The first is the one that messages name.
+_NDJSON, *_NDJSON_ALIASES = (
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+)
+_WEIGHT = re.compile(r"\s*q\s*=\s*\"?([0-9]*\.?[0-9]+|[0-9]+\.)\"?\s*", re.ASCII | re.IGNORECASE)
+_SPECIAL = frozenset('",\r\n')
+_NEVER_EMPTY = frozenset({"enum", "minLength", "pattern"})  # constraints that an empty text doesn't meet
+_encoder = msgspec.json.Encoder()
+
+
+class RowFormat(NamedTuple):
+    """A format of a table's rows: its Content-Type, and how they are written."""
+
+    content_type: str
+    render: Callable[[Table, Sequence[Struct]], bytes]
+
+
+def _ndjson(table: Table, rows: Sequence[Struct]) -> bytes:  # noqa: ARG001 - the same for every table
+    return _encoder.encode_lines(rows)
+
+
+def _csv(table: Table, rows: Sequence[Struct]) -> bytes:
+    header = ",".join(table.fields) + "\n"
+    values = list(map(msgspec.structs.astuple, rows))
+    if _is_plain(table.record):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(values)
+        plain = text.getvalue()
+        if "\r" not in plain:  # which Python's writer leaves without quotes
+            return (header + plain).encode()
+    return "".join([header, *(",".join(map(_csv_field, row)) + "\n" for row in values)]).encode()
+
+
+@cache
+def _is_plain(record: type[Struct]) -> bool:
+    """Return whether Python's own writer, which is faster, writes a table's values as a snapshot does.
+
+    It writes an empty text as a null, and booleans and instants as Python does.
+    """
+    return all(
+        field.type in ("integer", "date", "decimal") or not _NEVER_EMPTY.isdisjoint(field.constraints)
+        for field in record_schema(record)
+    )
+
+
+def _csv_field(value: Any) -> str:
+    """Return a value as a snapshot's CSV has it: in quotes where RFC 4180 needs them or it would read as a null."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case dt.datetime():
+            return f"{value.isoformat()[:19]}Z"
+    text = str(value)
+    return text if text and _SPECIAL.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
+
+
+ROW_FORMATS: dict[str, RowFormat] = {
+    _NDJSON: RowFormat(_NDJSON, _ndjson),
+    "text/csv": RowFormat("text/csv; charset=utf-8", _csv),
+    # A client that asks for an alias gets the same bytes under the name that it knows.
+    **{alias: RowFormat(alias, _ndjson) for alias in _NDJSON_ALIASES},
+}
+
+
+def choose(accept: str, *offered: str) -> str:
+    """Return the media type that an Accept header likes best of those offered; the first, where it has no wish.
+
+    Raises NotAcceptableError where it takes none of them.
+    """
+    wishes = MIMEAccept(_wishes(accept))
+    if not wishes:
+        return offered[0]
+    # `quality` is that of the most specific match: `best_match` alone would pass over a `q=0`.
+    best = wishes.best_match([each for each in offered if wishes.quality(each) > 0])
+    if best is None:
+        named = [each for each in offered if each not in _NDJSON_ALIASES]
+        raise NotAcceptableError(
+            f"this path gives {' or '.join(named)}, none of which your Accept header takes"
+        )
+    return best
+
+
+def _wishes(accept: str) -> Iterator[tuple[str, float]]:
+    """Yield the media ranges of an Accept header with their weights, read as leniently as clients write it.
+
+    Werkzeug's own reading leaves out `*` and `q=.2`, which Java's HttpURLConnection sends, and matches
+    parameters literally, where clients write `application/json; charset=utf-8`: here they say nothing. A
+    weight that is no number says nothing either, and one past 1 is 1.
+    """
+    for member in parse_list_header(accept):
+        media_range, *parameters = (part.strip() for part in member.split(";"))
+        if media_range:
+            weights = [float(found[1]) for each in parameters if (found := _WEIGHT.fullmatch(each))]
+            yield "*/*" if media_range == "*" else media_range, min([*weights[:1], 1.0])

@@ -1,0 +1,1 @@
+"""Columns encoded: rows of text, Arrow arrays, and the content digest, each made once of a block's columns."""

@@ -1,0 +1,1 @@
+"""How shards are made: in this process, in workers, or by any executor."""

@@ -1,0 +1,226 @@
+"""A shard's work, wherever it is done: a range of whole blocks to files and a report; reports merged in order."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+
+import msgspec
+import numpy as np
+from esdh_core import BLOCK_RECORDS
+from esdh_core.columns import Column, concatenate
+from esdh_core.stats import merge
+from esdh_manifest import FileEntry, Stats
+
+from esdh_export.encoding.block import EncodedBlock
+from esdh_export.execution.cpu import usable_cores
+from esdh_export.formats import FORMATS, Writer, json
+from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.hashed_file import new_file
+from esdh_export.io.store import Store
+from esdh_export.request import Shard, SnapshotRequest
+
+__all__ = ["Progress", "ShardReport", "merge_reports", "write_shard"]
+
+Progress = Callable[[int], None]
+
+_WAITING = 16  # strips of rows, of 1 to 4 MB, that wait for the threads that hash the files of a shard
+_LARGEST_BLOCK = 24 << 20  # bytes; glibc learns from blocks of up to 32 MB
+
+
+class ShardReport(msgspec.Struct, frozen=True):
+    """What came of a shard, or of several; reports merge in the order of their shards.
+
+    `rows` counts the rows of each table; `files` are by their relative path, `fragments` (of the JSON document)
+    by name; `blocks` are raw block digests by table name.
+    """
+
+    rows: dict[str, int]
+    files: dict[str, FileEntry]
+    fragments: dict[str, FileEntry]
+    blocks: dict[str, list[bytes]]
+    stats: Stats
+
+
+def write_shard(
+    request: SnapshotRequest,
+    shard: Shard,
+    store: Store,
+    *,
+    progress: Progress | None = None,
+    alone: bool = False,
+) -> ShardReport:
+    """Write the files of one shard to a store; one block is in memory at a time.
+
+    A pure function of request and shard, so that shards may be written anywhere and in any order.
+    `progress` is called with the number of records of each finished block. `alone` says that no other shard
+    is being written, so that threads may hash on a core that is left; else rows are hashed while the cache
+    still has them.
+    """
+    large = shard.count > BLOCK_RECORDS
+    spare = large and alone and usable_cores() > 1
+    if large:
+        _keep_freed_memory()
+    tables = {
+        **{p: table for p, (_, table) in request.shard_files(shard).items()},
+        **request.json_fragments(shard),
+    }
+    with ExitStack() as stack:
+        # Few files may have a block's rows wait, many only what they are at: together, the same memory.
+        queues = {
+            name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables
+        }
+        files = {
+            path: stack.enter_context(store.create(path, large=large, background=queues[path]))
+            for path in request.shard_files(shard)
+        }
+        fragments = {
+            name: stack.enter_context(new_file(store.fragments / name, background=queues[name]))
+            for name in request.json_fragments(shard)
+        }
+        formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
+        writers: dict[str, Writer] = {
+            name: FORMATS[formats.get(name, json.EXTENSION)].Writer(
+                sink, tables[name], dataset=request.dataset, seed=request.seed
+            )
+            for name, sink in {**files, **fragments}.items()
+        }
+        content = stack.enter_context(closing(_Content(request, background=spare)))
+        for count, block in _blocks(request, shard):
+            for name, writer in writers.items():
+                if tables[name].name in block.columns:
+                    writer.write(block)
+            content.add(block)
+            del block  # before the next one is made
+            if progress is not None:
+                progress(count)
+        for writer in writers.values():
+            writer.close()
+        rows, blocks, stats = content.result()
+    return ShardReport(
+        rows=rows,
+        files={path: file.entry(rows[tables[path].name]) for path, file in files.items()},
+        fragments={name: file.entry(rows[tables[name].name]) for name, file in fragments.items()},
+        blocks=blocks,
+        stats=stats,
+    )
+
+
+def _blocks(request: SnapshotRequest, shard: Shard) -> Iterator[tuple[int, EncodedBlock]]:
+    """Yield the number of records that were made, and the blocks of the tables that end there.
+
+    Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
+    rest of theirs, so that every table has its own.
+    """
+    dataset, tables = request.dataset, request.tables_of(shard)
+    if shard.fixed:
+        yield from _fixed_blocks(request)
+        return
+    names = [table.name for table in tables]
+    size = min(table.block_records for table in tables)
+    waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
+    for done in range(0, shard.count, size):
+        count = min(size, shard.count - done)
+        columns = dataset.columns(shard.start + done, count, request.seed, tables=names)
+        ended: dict[str, dict[str, Column]] = {}
+        for table in tables:
+            parts = waiting[table.name]
+            parts.append(columns.pop(table.name))
+            if (done + count) % table.block_records == 0 or done + count == shard.count:
+                ended[table.name] = {
+                    name: concatenate([part[name] for part in parts]) for name in table.fields
+                }
+                parts.clear()
+        block = EncodedBlock(ended)
+        del ended
+        yield count, block
+        del block  # before the next one is made
+
+
+def _fixed_blocks(request: SnapshotRequest) -> Iterator[tuple[int, EncodedBlock]]:
+    """Yield the blocks of the fixed tables, which count their rows: 65,536, whatever the records."""
+    dataset = request.dataset
+    for table in (each for each in request.tables if each.is_fixed):
+        columns = dataset.columns(0, 0, request.seed, tables=[table.name])[table.name]
+        rows = len(next(iter(columns.values())))
+        for start in range(0, rows, BLOCK_RECORDS):
+            at = np.arange(start, min(start + BLOCK_RECORDS, rows))
+            part = (
+                {name: column.take(at) for name, column in columns.items()}
+                if rows > BLOCK_RECORDS
+                else columns
+            )
+            yield 0, EncodedBlock({table.name: part})
+
+
+class _Content:
+    """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics.
+
+    With `background`, blocks are hashed in a thread of their own.
+    """
+
+    def __init__(self, request: SnapshotRequest, *, background: bool) -> None:
+        self._tables = request.tables
+        self._rows = {table.name: 0 for table in self._tables}
+        self._digests: dict[str, list[bytes]] = {table.name: [] for table in self._tables}
+        self._tallies = {
+            table.name: {each.name: (each.field, each.tally()) for each in table.statistics}
+            for table in self._tables
+        }
+        self._queue = BackgroundQueue(1) if background else None
+
+    def add(self, block: EncodedBlock) -> None:
+        """Add the blocks of some tables; those of each table come in their order."""
+        if self._queue is None:
+            self._digest(block)
+        else:
+            self._queue.call(self._digest, block)
+        for name, columns in block.columns.items():
+            self._rows[name] += len(next(iter(columns.values())))
+            for field, tally in self._tallies[name].values():
+                tally.add(columns[field])
+
+    def _digest(self, block: EncodedBlock) -> None:
+        for table in self._tables:
+            if table.name in block.columns:
+                self._digests[table.name].append(block.digest_of(table))
+
+    def result(self) -> tuple[dict[str, int], dict[str, list[bytes]], Stats]:
+        """Return the rows, the raw block digests and the statistics, by table name."""
+        if self._queue is not None:
+            self._queue.wait()
+        stats: Stats = {
+            table: {name: merge([tally.counts()]) for name, (_, tally) in tallies.items()}
+            for table, tallies in self._tallies.items()
+        }
+        return self._rows, self._digests, stats
+
+    def close(self) -> None:
+        """End the thread, if there is one."""
+        if self._queue is not None:
+            self._queue.close()
+
+
+def _keep_freed_memory() -> None:
+    """Let the memory of a block be used again for the next one.
+
+    glibc gives back to the system what was freed, and the pages have to be faulted in again: a fifth of the
+    time that a block takes to generate. It keeps blocks of up to the size of the largest that it has seen
+    freed, and twice that in all; this one is never touched, so it costs nothing. Elsewhere it does nothing.
+    """
+    np.empty(_LARGEST_BLOCK, dtype=np.uint8)
+
+
+def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> ShardReport:
+    """Return what reports say together; they come in the order of their shards and are not all held at once."""
+    rows = {table.name: 0 for table in request.tables}
+    files: dict[str, FileEntry] = {}
+    fragments: dict[str, FileEntry] = {}
+    blocks: dict[str, list[bytes]] = {table.name: [] for table in request.tables}
+    stats: Stats = {table.name: {each.name: {} for each in table.statistics} for table in request.tables}
+    for report in reports:
+        files.update(report.files)
+        fragments.update(report.fragments)
+        for name, more in report.stats.items():
+            rows[name] += report.rows[name]
+            blocks[name].extend(report.blocks[name])
+            stats[name] = {each: merge([counts, more[each]]) for each, counts in stats[name].items()}
+    return ShardReport(rows, files, fragments, blocks, stats)

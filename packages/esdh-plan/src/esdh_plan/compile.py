@@ -1,0 +1,878 @@
+"""From a plan to a dataset: names resolved, every field typed and made a function from a block to a column.
+
+What a field needs is compiled before it, whatever the order of writing. There is no recursion over what a plan holds:
+a part that needs another says so, and is compiled again once that stands, so that no chain is too long.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from esdh_core.columns import Categorical, Categories, Column, Date, Integer, day_number
+from esdh_core.constants import MAX_RECORDS
+from esdh_core.dataset import Block, Dataset, Limit, Table, memoized_per_block
+from esdh_core.errors import IdError
+from esdh_core.ids import SLOT_BITS, TaggedIds
+from msgspec import Struct
+
+from esdh_plan import language, locks
+from esdh_plan.counts import count_of
+from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands
+from esdh_plan.errors import Fault, PlanError, near
+from esdh_plan.expressions import ExpressionError, ValueType, parse, parse_aggregate
+from esdh_plan.language import Source
+from esdh_plan.made import Counted, Failed, Formula, Made, Place, Reference, TableOf
+from esdh_plan.modifiers import modified
+from esdh_plan.picks import Picked, pick_of
+from esdh_plan.reader import Path
+from esdh_plan.rules import RULES
+from esdh_plan.rules.faker import pool_name
+from esdh_plan.siblings import siblings, taken
+from esdh_plan.sources import SHIPPED, Cells, TableData, read_csv, shipped
+from esdh_plan.statistics import statistics_of
+from esdh_plan.structs import MARKER, struct_of
+
+__all__ = ["Compiler", "Given"]
+
+Key = tuple[str, str, str]  # field, pick or count; the table's name; its own
+
+_MOST_ROWS = 1 << 24  # of the largest record
+_STEP: Final = 16  # fields in a chain that call each other
+_FAILED: Final = object()
+
+
+class _Needs(Exception):  # noqa: N818 # never leaves this module: what is needed is compiled first
+    """A part needs another that isn't compiled yet."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Given(Struct, frozen=True):
+    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools."""
+
+    bands: dict[str, tuple[Band, ...]]
+    tables: dict[str, TableData]
+    pools: dict[str, list[str]]
+
+
+class _Untyped(Struct):
+    """The Struct of a table that isn't typed yet."""
+
+
+class Compiler:
+    """One compilation."""
+
+    def __init__(
+        self,
+        source: Source,
+        folder: FilePath | None,
+        *,
+        given: Given | None = None,
+        pools: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.source, self.plan, self._folder, self._given = source, source.plan, folder, given
+        self.faults: list[Fault] = []
+        self.used_bands: dict[str, tuple[Band, ...]] = {}
+        self.used_tables: dict[str, TableData] = {}
+        self.used_pools: dict[str, Sequence[str]] = {}
+        self._pools = pools if given is None else given.pools
+        self._shipped: dict[str, Cells] = {}
+        self._done: dict[Key, Any] = {}
+        self._references: dict[tuple[str, Path], Reference] = {}
+        self._raw: dict[Key, Made] = {}
+        self._readers: dict[Key, Callable[[Block], Column]] = {}
+        self._depths: dict[Key, int] = {}
+        self._milestones: dict[Key, frozenset[Key]] = {}
+        self._used: set[Key] = set()
+        self.today = day_number(self.plan.reference_date)
+        self.tables: dict[str, TableOf] = {}
+        for name in self._parents_first():
+            self._begin(name)
+
+    # --- tables
+
+    def _parents_first(self) -> Iterator[str]:
+        """Yield the tables, each after the one above it, else in the plan's order."""
+        seen: set[str] = set()
+        for name in self.plan.tables:
+            for each in [*reversed(self.plan.ancestors(name)), name]:
+                if each not in seen:
+                    seen.add(each)
+                    yield each
+
+    def _begin(self, name: str) -> None:
+        words = self.plan.tables[name]
+        parent = None if words.per is None else self.tables[words.per]
+        table = Table(
+            name,
+            _Untyped,
+            " ".join((words.description or f"The table {name}.").split()),
+            parent=None if parent is None else parent.table,
+            rows=words.rows if isinstance(words.rows, int) else None,
+        )
+        of = TableOf(name, words, table, parent, f"{self.plan.name}:{words.stream or name}")
+        self.tables[name] = of
+        if isinstance(words.rows, language.FileRows):
+            self._read_file(of, words.rows)
+
+    def _read_file(self, of: TableOf, rows: language.FileRows) -> None:
+        path: Path = ("tables", of.name, "rows", "file")
+        of.table.rows = 1  # until it is known
+        try:
+            data = self._file(of.name, rows)
+            cells = Cells.of(data)
+        except ValueError as error:
+            self.fault(path, str(error))
+            return
+        except OSError as error:
+            self.fault(path, f"{rows.file} can't be read: {error.strerror}")
+            return
+        self.used_tables[f"file:{of.name}"] = data
+        of.table.rows = cells.rows
+
+        def reader(column: Column) -> Callable[[Block], Column]:
+            return lambda block: (
+                column if len(of_level(block, of)) == len(column) else column.take(of_level(block, of))
+            )
+
+        of.cells.update(
+            {name: Reference(cells.types[name], reader(cells.columns[name])) for name in cells.columns}
+        )
+
+    def _file(self, table: str, rows: language.FileRows) -> TableData:
+        if self._given is not None:
+            data = self._given.tables.get(f"file:{table}")
+            if data is None:
+                raise ValueError(f"the recipe lacks the rows of {rows.file}")
+            return data
+        if self._folder is None:
+            raise ValueError("a plan without a folder can't have files")
+        return read_csv(self._folder, rows.file, dict(rows.types))
+
+    # --- what rules ask for
+
+    def fault(self, path: Path, reason: str, *, key: bool = False) -> None:
+        """Tell what is wrong at a path."""
+        self.faults.append(self.source.document.fault(path, reason, key=key))
+
+    def written(self, path: Path) -> Any:
+        """Return what is written at a path."""
+        value = self.source.document.content
+        for part in path:
+            value = value[part]
+        return value
+
+    def table(self, name: str) -> TableOf:
+        """Return a table."""
+        return self.tables[name]
+
+    def _get(self, key: Key) -> Any:
+        self._used.add(key)
+        if key not in self._done:
+            raise _Needs(key)
+        if self._done[key] is _FAILED:
+            raise Failed
+        return self._done[key]
+
+    def count(self, of: TableOf) -> Counted | None:
+        """Return how many rows of a table each parent has, None where each has one."""
+        if of.parent is not None:
+            self.count(of.parent)
+        found: Counted | None = self._get(("count", of.name, "")) if of.words.count is not None else None
+        return found
+
+    def field(self, table: str, name: str) -> Made:
+        """Return what is made of a field; LookupError, with a sentence, for a name that there isn't."""
+        words = self.plan.tables[table]
+        if name not in words.fields:
+            raise LookupError(f"table {table!r} has no field {name!r}{near(name, words.fields)}")
+        made: Made = self._get(("field", table, name))
+        return made
+
+    def field_type(self, table: str, name: str) -> ValueType:
+        """Return the type of a field."""
+        return self.field(table, name).type
+
+    def field_reader(self, table: str, name: str) -> Callable[[Block], Column]:
+        """Return the function from a block to a field's column."""
+        self.field(table, name)
+        return self._readers["field", table, name]
+
+    def check_below(self, of: TableOf, name: str) -> None:
+        """Raise LookupError, with a sentence, unless a table hangs below another."""
+        below = [each.name for each in self.tables.values() if of in each.path[:-1]]
+        if name in below:
+            return
+        if name in self.tables:
+            raise LookupError(f"{name!r} isn't below {of.name!r}; a rollup is over rows below")
+        raise LookupError(f"there is no table {name!r} below {of.name!r}{near(name, below)}")
+
+    def rule(self, words: language.Rule, place: Place) -> Made:
+        """Return what a rule makes."""
+        offer = next((each for each in self.source.offers.values() if type(words) is each.words), None)
+        make: Callable[[Any, Place], Made] = RULES[type(words)] if offer is None else offer.column
+        return make(words, place)
+
+    def formula(self, of: TableOf, text: str, path: Path) -> Formula:
+        """Return the expression that a text is on the rows of a table."""
+        try:
+            node = parse(text, _Names(self, of))
+        except ExpressionError as error:
+            self._expression_faults(error, path)
+            raise Failed from None
+        return Formula(node, {name: self._reference(of, name) for name in node.names}, of.rows)
+
+    def aggregate(self, text: str, scope: Any, place: Place, *, running: bool) -> Any:
+        """Return the function over rows that a text is."""
+        try:
+            return parse_aggregate(text, scope, running=running)
+        except ExpressionError as error:
+            self._expression_faults(error, place.path)
+            raise Failed from None
+
+    def _expression_faults(self, error: ExpressionError, path: Path) -> None:
+        for found in error.faults:
+            self.fault(path, found.sentence)
+
+    def reference(self, of: TableOf, name: Path, path: Path) -> Reference:
+        """Return what a name stands for; Failed, once it is told, for one that stands for nothing."""
+        try:
+            return self._reference(of, name)
+        except LookupError as unknown:
+            self.fault(path, str(unknown.args[0]))
+            raise Failed from None
+
+    def shipped(self, name: str, place: Place) -> Cells:
+        """Return a table that ships."""
+        if name not in self._shipped:
+            if name not in SHIPPED:
+                place.refuse(f"the table {name!r} doesn't ship yet; there are {', '.join(SHIPPED)}")
+            given = None if self._given is None else self._given.tables.get(name)
+            if self._given is not None and given is None:
+                place.refuse(f"the recipe lacks the table {name!r}")
+            self._shipped[name] = shipped(name) if given is None else Cells.of(given)
+        self.used_tables[name] = self._shipped[name].data
+        return self._shipped[name]
+
+    def pool(self, words: language.FakerWords, place: Place) -> Sequence[str]:
+        """Return a pool of the lock."""
+        name = pool_name(words)
+        if words.provider not in locks.PROVIDERS:
+            place.at("provider").refuse(
+                f"{words.provider!r} is none of our providers{near(words.provider, locks.PROVIDERS)}; "
+                f"there are {', '.join(sorted(locks.PROVIDERS))}"
+            )
+        pool = None if self._pools is None else self._pools.get(name)
+        if pool is None or len(pool) != words.pool:
+            lock = locks.lock_name(self.source.document.file)
+            place.refuse(
+                f"the pool {name} isn't in {lock}; `esdh lock-plan {self.source.document.file}` makes it"
+            )
+        self.used_pools[name] = pool
+        return pool
+
+    def bands(
+        self, words: Any, place: Place, units: Callable[[Any, Place], int], scale: int, kind: str = "integer"
+    ) -> tuple[Band, ...]:
+        """Return the bands of a distribution, or those that are written."""
+        name = words.distribution
+        known = self.source.document.words(place.path)
+        if self._given is not None and name != "bands":
+            found = self._given.bands.get(known)
+            if found is None:
+                place.refuse("the recipe lacks the bands of this field")
+            first, last = units(words.from_, place.at("from")), units(words.to, place.at("to"))
+            _check_bands(found, first, last, place)
+        else:
+            try:
+                found = self._bands(words, place, units, scale, kind)
+            except ValueError as error:
+                place.at(name).refuse(_sentence(str(error)))
+        if name != "bands":
+            self.used_bands[known] = found
+        return found
+
+    def _bands(
+        self, words: Any, place: Place, units: Callable[[Any, Place], int], scale: int, kind: str
+    ) -> tuple[Band, ...]:
+        if words.distribution == "bands":
+            here = place.at("bands")
+            return listed_bands(
+                [
+                    (units(first, here.at(number, 0)), units(last, here.at(number, 1)), weight)
+                    for number, (first, last, weight) in enumerate(words.bands)
+                ]
+            )
+        name = words.distribution
+        given = getattr(words, name)
+        parameters: dict[str, Fraction | int] = {}
+        for parameter in PARAMETERS[name]:
+            value = getattr(given, parameter)
+            if isinstance(value, str):
+                at = place.at(name, parameter)
+                number = units(value, at)
+                parameters[parameter] = (
+                    number if kind in ("date", "timestamp") else Fraction(number, 10**scale)
+                )
+            else:
+                parameters[parameter] = Fraction(value)
+        first, last = place.all(
+            lambda: units(words.from_, place.at("from")), lambda: units(words.to, place.at("to"))
+        )
+        return bands(name, parameters, first, last, scale)
+
+    # --- names
+
+    def _reference(self, of: TableOf, path: Path) -> Reference:
+        key = (of.name, path)
+        if key not in self._references:
+            self._references[key] = self._resolve(of, tuple(str(each) for each in path))
+        else:
+            self._used.update(self._keys_of(of, path))
+        return self._references[key]
+
+    def _keys_of(self, of: TableOf, path: Path) -> Iterator[Key]:
+        """Yield the field that a known name needs."""
+        field = self._references[of.name, path].field
+        if field:
+            table, _, name = field.partition(".")
+            yield ("field", table, name)
+
+    def _resolve(self, of: TableOf, path: tuple[str, ...]) -> Reference:
+        if len(path) == 1:
+            return self._own(of, path[0])
+        if len(path) > 2:
+            raise LookupError(f"{'.'.join(path)!r} has two points; a name has one at most, as in parent.x")
+        base, name = path
+        if base == "parent":
+            if of.parent is None:
+                raise LookupError(f"{of.name!r} has no parent")
+            return self._above(of, of.parent, name)
+        if base in ("prev", "next"):
+            return self._beside(of, base, name)
+        if base == "row":
+            return self._cell(of, name)
+        if base in of.words.pick:
+            picked: Picked = self._get(("pick", of.name, base))
+            return picked.column(name)
+        owner = next((each for each in of.path[:-1] if each.name == base), None)
+        if owner is not None:
+            return self._above(of, owner, name)
+        known = ["parent", *of.words.pick, *(each.name for each in of.path[:-1])]
+        raise LookupError(f"{base!r} is no pick of {of.name!r} and no table above it{near(base, known)}")
+
+    def _own(self, of: TableOf, name: str) -> Reference:
+        table = of.table
+        if name == "today":
+            day = self.today
+            kind = ValueType("date", low=day, high=day)
+
+            def today(block: Block) -> Column:
+                return Date(np.full(of.rows(block), day, dtype=np.int32), day, day)
+
+            return Reference(
+                kind, lambda block: block.memoized(("today", table), lambda: today(block)), above=True
+            )
+        if name == "k":
+            if of.parent is None:
+                raise LookupError(f"'k' counts siblings, and {of.name!r} has no parent")
+            self.count(of)
+            most = max(of.largest - 1, 0)
+
+            def k(block: Block) -> Column:
+                level = block.level(table)
+                values = np.zeros(of.rows(block), dtype=np.int64) if level.k is None else level.k
+                return Integer(values, 0, most)
+
+            return Reference(ValueType("integer", low=0, high=most), k)
+        if name not in of.words.fields:
+            known = [*of.words.fields, "today", "k"]
+            raise LookupError(f"{of.name!r} has no field {name!r}{near(name, known)}")
+        made = self.field(of.name, name)
+        reader = self._readers["field", of.name, name]
+        return Reference(
+            made.type, reader, f"{of.name}.{name}", made, copies=True, siblings_differ=made.siblings_differ
+        )
+
+    def _above(self, of: TableOf, owner: TableOf, name: str) -> Reference:
+        made = self.field(owner.name, name)
+        reader = self._readers["field", owner.name, name]
+
+        def take(block: Block) -> Column:
+            rows = block.rows_of(of.table, owner.table)
+            column = reader(block)
+            return column if rows is None else column.take(rows)
+
+        key = ("above", of.table, owner.table, name)
+        return Reference(
+            made.type,
+            lambda block: block.memoized(key, lambda: take(block)),
+            f"{owner.name}.{name}",
+            made,
+            above=True,
+            copies=True,
+        )
+
+    def _beside(self, of: TableOf, base: str, name: str) -> Reference:
+        if of.parent is None:
+            raise LookupError(f"'{base}' is a sibling, and rows of {of.name!r} have none: it has no parent")
+        made = self.field(of.name, name)
+        reader = self._readers["field", of.name, name]
+        step = 1 if base == "next" else -1
+
+        def read(block: Block) -> Column:
+            runs = siblings(block, of.table)
+            places = np.arange(len(runs.parents), dtype=np.intp) + step
+            begin = runs.starts.take(runs.parents)
+            inside = (places >= begin) & (places < begin + runs.counts.take(runs.parents))
+            return taken(reader(block), np.where(inside, places, 0), inside)
+
+        return Reference(replace(made.type, nullable=True), read, f"{of.name}.{name}", made)
+
+    def _cell(self, of: TableOf, name: str) -> Reference:
+        is_file = isinstance(of.words.rows, language.FileRows)
+        if not is_file:
+            raise LookupError(f"'row' is a line of a file, and {of.name!r} has none")
+        if not of.cells:
+            raise Failed
+        if name not in of.cells:
+            raise LookupError(f"the file has no column {name!r}{near(name, of.cells)}")
+        return of.cells[name]
+
+    # --- solving
+
+    def solve(self) -> None:
+        """Compile every count, pick and field. Raises PlanError with all faults."""
+        for name, of in self.tables.items():
+            if of.words.count is not None:
+                self._solve(("count", name, ""))
+            for pick in of.words.pick:
+                self._solve(("pick", name, pick))
+            for field in of.words.fields:
+                self._solve(("field", name, field))
+        self._check_whole()
+        if self.faults:
+            raise PlanError(self.source.document.file, self.faults)
+
+    def _solve(self, key: Key) -> None:
+        stack: dict[Key, None] = {key: None}
+        while stack:
+            top = next(reversed(stack))
+            if top not in self._done:
+                self._used = set()
+                try:
+                    self._done[top] = self._make(top)
+                except _Needs as needs:
+                    if needs.key not in stack:
+                        stack[needs.key] = None
+                        continue
+                    self._refuse_cycle(list(stack)[list(stack).index(needs.key) :])
+                except Failed:
+                    self._done[top] = _FAILED
+            del stack[top]
+
+    def _refuse_cycle(self, cycle: list[Key]) -> None:
+        words = [_words(key) for key in cycle]
+        first = min(range(len(cycle)), key=lambda i: self.source.fault(self._path(cycle[i]), ""))
+        around = [*words[first:], *words[: first + 1]]
+        what = {"field": "field", "pick": "pick", "count": "count"}[cycle[first][0]]
+        self.fault(
+            self._path(cycle[first]), f"the {what} depends on itself: {' needs '.join(around)}", key=True
+        )
+        for key in cycle:
+            self._done[key] = _FAILED
+
+    def _path(self, key: Key) -> Path:
+        kind, table, name = key
+        return (
+            "tables",
+            table,
+            *{"field": ("fields", name), "pick": ("pick", name), "count": ("count",)}[kind],
+        )
+
+    def _make(self, key: Key) -> Any:
+        kind, table, name = key
+        of, path = self.tables[table], self._path(key)
+        if kind == "count":
+            return self._make_count(of, path)
+        self.count(of)
+        place = Place(self, of, path)
+        if kind == "pick":
+            picked = pick_of(name, of.words.pick[name], place)
+            self._finish(key)
+            return picked
+        words = of.words.fields[name]
+        stream = f"{of.stream}.{words.stream or name}"
+        place = Place(self, of, path, stream, name, words.unique, words.ordered)
+        raw = self.rule(words.rule, place)
+        self._check_values(raw, place)
+        made = modified(words, raw, place)
+        self._raw[key] = raw
+        self._finish(key)
+        self._readers[key] = self._reader(key, made)
+        return made
+
+    def _make_count(self, of: TableOf, path: Path) -> Counted:
+        parent = of.parent
+        if parent is None:
+            raise Failed
+        self.count(parent)
+        place = Place(self, of, path)
+        counted = count_of(of.words.count, place, Place(self, parent, path))
+        of.counted, of.table.count = counted, counted.column
+        room = of.words.room
+        if room is not None and room < counted.largest:
+            self.fault(
+                ("tables", of.name, "room"),
+                f"there is room for {room} rows of a parent, which can have {counted.largest}; "
+                f"{1 << (counted.largest - 1).bit_length()} would do",
+            )
+            raise Failed
+        of.table.room = room or 1 << max(counted.largest - 1, 0).bit_length()
+        self._finish(("count", of.name, ""))
+        return counted
+
+    def _finish(self, key: Key) -> None:
+        used = self._used - {key}
+        depth = 1 + max((self._depths.get(each, 0) for each in used), default=0)
+        self._depths[key] = depth
+        through = frozenset().union(*(self._milestones.get(each, frozenset()) for each in used))
+        through |= {each for each in used if self._depths.get(each, 0) % _STEP == 0 and each[0] == "field"}
+        self._milestones[key] = through
+
+    def _reader(self, key: Key, made: Made) -> Callable[[Block], Column]:
+        """Return the function to a field's column; in a long chain it computes fields along it first, not by recursion."""
+        table = self.tables[key[1]].table
+        before = sorted(self._milestones[key], key=lambda each: self._depths[each])
+        readers = [self._readers[each] for each in before if self.tables[each[1]].table.top is table.top]
+        if not readers:
+            return memoized_per_block(made.column)
+
+        def column(block: Block) -> Column:
+            for reader in readers:
+                reader(block)
+            return made.column(block)
+
+        return memoized_per_block(column)
+
+    def _check_values(self, made: Made, place: Place) -> None:
+        of = made.type
+        if of.kind == "decimal":
+            low, high = of.bounds
+            if max(abs(low), abs(high)) >= 10**18:
+                place.refuse("its values can have more than 18 digits; a decimal has at most 18")
+        if of.kind == "integer":
+            low, high = of.bounds
+            if low < -(1 << 63) or high >= 1 << 63:
+                place.refuse("its values can leave 64 bits")
+        if made.capacity is not None:
+            most = largest_slot(place.of, 1)
+            if not place.of.path[0].is_root and made.capacity.values <= most:
+                place.refuse(
+                    f"{made.capacity.values:,} values are too few for slots up to {most:,}; {made.capacity.would_do(most + 1)}"
+                )
+
+    # --- the whole plan
+
+    def _check_whole(self) -> None:
+        self._check_sizes()
+        for name, of in self.tables.items():
+            if of.words.key is not None and not any(
+                self._done.get(("field", name, each), _FAILED) is _FAILED for each in of.words.key
+            ):
+                self._check_key(of, of.words.key)
+        try:
+            self.ids = TaggedIds(
+                f"{self.plan.name} v{self.plan.version}",
+                {name: words.stream or name for name, words in self.plan.tables.items()},
+            )
+        except IdError as error:
+            self.fault(("tables",), str(error))
+
+    def _check_sizes(self) -> None:
+        known = all(of.words.count is None or of.counted is not None for of in self.tables.values())
+        if not known:
+            return
+        for fixed in (False, True):
+            rows = 0
+            largest = ("", 0)
+            for name, of in self.tables.items():
+                if (not of.path[0].is_root) is not fixed:
+                    continue
+                product = (of.path[0].table.rows or 0) if fixed else 1
+                for each in of.path[1:]:
+                    product *= each.largest
+                rows += product
+                largest = max(largest, (name, product), key=lambda pair: pair[1])
+            if rows > _MOST_ROWS:
+                what = "the fixed tables" if fixed else "the largest record"
+                self.fault(
+                    ("tables", largest[0]),
+                    f"{what} can have {rows:,} rows; {_MOST_ROWS:,} are the most, so lower the counts",
+                    key=True,
+                )
+        for name, of in self.tables.items():
+            span = (of.path[0].table.rows or 1) * of.table.span
+            if span > 1 << SLOT_BITS:
+                self.fault(
+                    ("tables", name),
+                    "its slots exceed 2^44, the room of an id; lower the counts or `room`",
+                    key=True,
+                )
+
+    def _check_key(self, of: TableOf, key: list[str]) -> None:
+        if not self._is_key(of, key):
+            self.fault(
+                ("tables", of.name, "key"),
+                f"two rows can have the same {', '.join(key)}; a key has an id, a sequence or a unique field, "
+                "or the parent's key with `k` or a unique column of a distinct pick",
+            )
+
+    def _is_key(self, of: TableOf, key: Sequence[str]) -> bool:
+        """Return whether fields name a row by construction."""
+        made = {name: self._done["field", of.name, name] for name in key}
+        if any(self._names_row(of, each) for each in made.values()):
+            return True
+        if of.parent is None:
+            return False
+        if of.words.count is not None and not any(
+            each.siblings_differ and not each.type.nullable for each in made.values()
+        ):
+            return False
+        return any(self._names_row_above(of, each) for each in made.values())
+
+    def _names_row(self, of: TableOf, made: Made) -> bool:
+        if made.type.nullable:
+            return False
+        if made.role in ("id", "unique"):
+            return True
+        return self._copied(made, lambda above: above is of or (above in of.path and _one_each(of, above)))
+
+    def _names_row_above(self, of: TableOf, made: Made) -> bool:
+        return not made.type.nullable and self._copied(made, lambda above: above is of.parent)
+
+    def _copied(self, made: Made, fits: Callable[[TableOf], bool]) -> bool:
+        """Return whether a field copies one, through others of rows above, that names a row of a table that fits."""
+        while made.role == "copy" and not made.picked:
+            table, _, name = made.depends_on[0].partition(".")
+            made = self._done["field", table, name]
+            if made.role in ("id", "unique") and not made.type.nullable:
+                return fits(self.tables[table])
+        return False
+
+    def limits(self) -> tuple[Limit, ...]:
+        """Return what bounds the number of records."""
+        found: list[Limit] = []
+        for name, of in self.tables.items():
+            if of.path[0].is_root:
+                span = of.table.span
+                most = (1 << SLOT_BITS) // span
+                if most < MAX_RECORDS:
+                    found.append(Limit(most, _ids_full(name, most)))
+        for (kind, name, field), made in self._done.items():
+            if kind == "field" and self._raw[kind, name, field].capacity is not None:
+                of = self.tables[name]
+                if of.path[0].is_root:
+                    found.append(_capacity_limit(of, field, self._raw[kind, name, field]))
+            del made
+        return tuple(sorted(found, key=lambda limit: limit.records))
+
+    @property
+    def default_shard_rows(self) -> int:
+        """The records of a part, by datasets.md, section 2."""
+        most = max(of.mean for of in self.tables.values() if of.path[0].is_root)
+        return next(
+            (size for size in (1 << bits for bits in range(20, 16, -1)) if size * most <= 1 << 21), 1 << 16
+        )
+
+    def finish(self, **more: Any) -> Dataset:
+        """Return the dataset."""
+        marker = f"enterprise-synthetic-data-hub {self.plan.name} v{self.plan.version}"
+        for name, of in self.tables.items():
+            self._finish_table(name, of, marker)
+        return Dataset(
+            dataset_version=f"{self.plan.name} v{self.plan.version}",
+            marker=marker,
+            reference_date=self.plan.reference_date,
+            tables=tuple(of.table for of in self.tables.values()),
+            ids=self.ids,
+            note=" ".join((self.plan.description or "").split()),
+            limits=self.limits(),
+            **more,
+        )
+
+    def _finish_table(self, name: str, of: TableOf, marker: str) -> None:
+        table = of.table
+        fields = of.words.fields
+        made = {field: self._done["field", name, field] for field in fields}
+        table.record = struct_of(
+            name,
+            [(field, made[field], _description(words, made[field])) for field, words in fields.items()],
+            marker,
+        )
+        table.mean = of.mean
+        table.primary_key = tuple(of.words.key or ())
+        for field, each in made.items():
+            table.rule(
+                field,
+                each.text,
+                role=each.role,
+                streams=each.streams,
+                permutation=each.permutation,
+                lookups=each.lookups,
+                depends_on=each.depends_on,
+                picked=each.picked,
+                distribution="; ".join(
+                    f"{label} {float(share):.4%}" for label, share in list((each.shares or {}).items())[:20]
+                ),
+            )(self._readers["field", name, field])
+        categories = Categories([marker])
+        table.rule(MARKER, "The marker that every synthetic row carries", role="marker")(
+            lambda block: Categorical(np.zeros(of.rows(block), dtype=np.int32), categories)
+        )
+        table.statistics = tuple(
+            statistic
+            for field, words in fields.items()
+            for statistic in statistics_of(name, field, words, made[field], self._raw["field", name, field])
+        )
+
+    def hashes(self) -> dict[str, str]:
+        """Return the digests of what each field, pick and count draws by, so that a diff can say which changed."""
+        found = {}
+        for name, words in self.plan.tables.items():
+            own = self.source.document.content["tables"][name]
+            rows = self.used_tables.get(f"file:{name}")
+            for field in words.fields:
+                made = self._done["field", name, field]
+                more = [
+                    *made.streams,
+                    made.permutation,
+                    made.type.kind,
+                    str(made.type.nullable),
+                    str(made.type.scale),
+                ]
+                if made.role == "id":
+                    more.append(f"{self.plan.name} v{self.plan.version}/{words.stream or name}")
+                if rows is not None:
+                    more.append(msgspec.json.encode(rows).decode())
+                rule = words.fields[field].rule
+                if isinstance(rule, language.Faker):
+                    more += self.used_pools[pool_name(rule.faker)]
+                found[f"{name}.{field}"] = self._hash(
+                    ("tables", name, "fields", field), own["fields"][field], more
+                )
+            for pick in words.pick:
+                stream = f"{self.tables[name].stream}@{pick}"
+                source = self.used_tables.get(words.pick[pick].from_)
+                found[f"{name}@{pick}"] = self._hash(
+                    ("tables", name, "pick", pick),
+                    own["pick"][pick],
+                    [stream, msgspec.json.encode(source).decode()],
+                )
+            if words.count is not None:
+                found[f"{name}#count"] = self._hash(
+                    ("tables", name, "count"),
+                    own["count"],
+                    [f"{self.tables[name].stream}#count", str(self.tables[name].table.room)],
+                )
+        return found
+
+    def _hash(self, path: Path, written: Any, more: list[str]) -> str:
+        words = self.source.document.words(path)
+        own = {key: list(map(tuple, held)) for key, held in self.used_bands.items() if key.startswith(words)}
+        return hashlib.sha256(repr((written, own, more)).encode()).hexdigest()
+
+
+class _Names:
+    """The names that an expression of a table's rows may use."""
+
+    def __init__(self, compiler: Compiler, of: TableOf) -> None:
+        self._compiler, self._of = compiler, of
+
+    def resolve(self, path: Path) -> ValueType:
+        """Return the type of what a name stands for."""
+        return self._compiler._reference(self._of, path).type
+
+
+def of_level(block: Block, of: TableOf) -> Any:
+    """Return the slots of a table's rows."""
+    return block.level(of.table).slots
+
+
+def largest_slot(of: TableOf, records: int) -> int:
+    """Return the largest slot that a table can have in so many records; of a fixed table, the largest."""
+    slot = (of.path[0].table.rows or records) - 1
+    for each in of.path[1:]:
+        slot = slot * each.table.room + max(each.largest - 1, 0)
+    return slot
+
+
+def _one_each(of: TableOf, above: TableOf) -> bool:
+    """Return whether each row of a table above has one row at most of a table."""
+    at: TableOf | None = of
+    while at is not None and at is not above:
+        if at.largest > 1:
+            return False
+        at = at.parent
+    return True
+
+
+def _ids_full(table: str, most: int) -> Callable[[int], str]:
+    return lambda records: (
+        f"{records:,} records are too many for the ids of {table}: a record takes {(1 << SLOT_BITS) // most:,} slots of 2^44, "
+        f"so {most:,} records are the most; lower counts or `room` would do"
+    )
+
+
+def _capacity_limit(of: TableOf, field: str, raw: Made) -> Limit:
+    capacity = raw.capacity
+    if capacity is None:
+        raise TypeError("only a unique field has a capacity")
+    low, high = 0, MAX_RECORDS
+    while low < high:  # the most records whose largest slot is below the capacity
+        middle = (low + high + 1) // 2
+        if largest_slot(of, middle) < capacity.values:
+            low = middle
+        else:
+            high = middle - 1
+
+    def why(records: int) -> str:
+        needed = largest_slot(of, records) + 1
+        return (
+            f"{records:,} records are too many for {of.name}.{field}, which is unique and has {capacity.values:,} values for "
+            f"{needed:,} slots; {capacity.would_do(needed)}, or at most {low:,} records"
+        )
+
+    return Limit(low, why)
+
+
+def _words(key: Key) -> str:
+    kind, table, name = key
+    return f"{table}{ {'field': '.', 'pick': '@', 'count': '#count'}[kind] }{name}"
+
+
+def _description(words: language.Field, made: Made) -> str:
+    return " ".join((words.description or made.text).split())
+
+
+def _sentence(text: str) -> str:
+    """Return a sentence as faults write it: without a capital, and without the point at its end."""
+    return text[:1].lower() + text[1:].removesuffix(".")
+
+
+def _check_bands(found: Sequence[Band], first: int, last: int, place: Place) -> None:
+    """Refuse bands of a recipe that can't be those of its plan: not ascending, outside the cut, or of another sum."""
+    before = first - 1
+    for band in found:
+        if not before < band.first <= band.last <= last or band.weight < 0:
+            place.refuse(f"the recipe's bands don't ascend from {first} to {last}")
+        before = band.last
+    if sum(band.weight for band in found) != 1 << 31:
+        place.refuse("the recipe's bands don't sum to 2^31")

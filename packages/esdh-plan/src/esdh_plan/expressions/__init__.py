@@ -1,0 +1,34 @@
+"""The expressions of plans: read by Python's `ast`, typed, limited, and computed over columns."""
+
+from esdh_plan.expressions.evaluate import evaluate
+from esdh_plan.expressions.functions import FUNCTIONS, Function, Parameter
+from esdh_plan.expressions.parse import (
+    Aggregate,
+    ExpressionError,
+    Fault,
+    Scope,
+    near,
+    parse,
+    parse_aggregate,
+    parse_date_text,
+)
+from esdh_plan.expressions.types import Kind, Node, Path, ValueType
+
+__all__ = [
+    "FUNCTIONS",
+    "Aggregate",
+    "ExpressionError",
+    "Fault",
+    "Function",
+    "Kind",
+    "Node",
+    "Parameter",
+    "Path",
+    "Scope",
+    "ValueType",
+    "evaluate",
+    "near",
+    "parse",
+    "parse_aggregate",
+    "parse_date_text",
+]

@@ -1,0 +1,96 @@
+"""What a field may have beside its rule: `ordered`, then `when` and `missing`, which act on the ordered value."""
+
+from dataclasses import replace
+
+import numpy as np
+from esdh_core.columns import Categorical, Column, Integer, Numbers
+from esdh_core.dataset import Block
+from numpy.typing import NDArray
+
+from esdh_plan import language
+from esdh_plan.made import Formula, Made, Place, holds, joined
+from esdh_plan.siblings import masked, ranks, siblings
+
+__all__ = ["modified"]
+
+Mask = NDArray[np.bool_]
+
+
+def modified(words: language.Field, made: Made, place: Place) -> Made:
+    """Return what a field's rule makes once its modifiers have acted."""
+    if words.ordered:
+        made = _ordered(made, place)
+    when = None if words.when is None else place.at("when").truth(words.when)
+    if when is None and words.missing is None:
+        return made
+    stream = f"{place.stream}.missing"
+    drawn = made.column
+    table = place.of.table
+    limit = None if words.missing is None else int(words.missing * (1 << 32))
+
+    def column(block: Block) -> Column:
+        valid: Mask | None = None
+        if limit is not None:
+            valid = (block.words(table, stream) >> np.uint64(32)) >= np.uint64(limit)
+        if when is not None:
+            met = holds(when, block)
+            valid = met if valid is None else met & valid
+        return masked(drawn(block), valid)
+
+    return replace(
+        made,
+        type=replace(made.type, nullable=True),
+        column=column,
+        text=made.text + _told(words, when),
+        streams=made.streams if words.missing is None else (*made.streams, stream),
+        depends_on=made.depends_on if when is None else joined(made.depends_on, when.depends_on),
+        at_slots=None,
+    )
+
+
+def _told(words: language.Field, when: Formula | None) -> str:
+    told = "" if when is None or words.when is None else f"; null unless {' '.join(words.when.split())}"
+    return told if words.missing is None else f"{told}; null in {float(words.missing):.4%} of rows"
+
+
+def _ordered(made: Made, place: Place) -> Made:
+    of, drawn = place.of, made.column
+    if of.parent is None:
+        place.at("ordered").refuse("`ordered` is for siblings, and a table without a parent has none")
+
+    def column(block: Block) -> Column:
+        return _sorted(drawn(block), siblings(block, of.table).parents)
+
+    return replace(made, column=column, text=f"{made.text}; siblings in ascending order")
+
+
+_MOST = 1 << 63
+
+
+def _sorted(column: Column, parents: NDArray[np.intp]) -> Column:
+    """Return a column with the values of each parent's rows in ascending order.
+
+    Rows of one parent have values, or none has. So it is the values that are sorted, with their parents in the upper
+    bits, and not the rows: five times as fast.
+    """
+    if len(column) < 2:  # one row is sorted
+        return column
+    order = ranks(column)
+    least = int(order.min())
+    size = int(order.max()) - least + 1
+    if not isinstance(column, Numbers | Categorical) or size * (int(parents[-1]) + 1) >= _MOST:
+        return column.take(np.lexsort((order, parents)))
+    above = parents.astype(np.int64) * size - least
+    keys = order + above
+    keys.sort()
+    keys -= above
+    if isinstance(column, Categorical):
+        values = column.categories.values
+        by_rank = ranks(Categorical(np.arange(len(values)), column.categories))
+        codes = np.zeros(size, dtype=column.codes.dtype)
+        inside = (by_rank >= least) & (by_rank < least + size)
+        codes[by_rank[inside] - least] = np.flatnonzero(inside)
+        return Categorical(codes.take(keys - least), column.categories)
+    if isinstance(column, Integer):
+        return Integer(keys, column.low, column.high, column.valid)
+    return replace(column, values=keys.astype(column.values.dtype))

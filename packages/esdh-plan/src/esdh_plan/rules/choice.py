@@ -1,0 +1,141 @@
+"""Choices: one of several labels, by weights, and by another field."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from esdh_core.choices import Choice
+from esdh_core.columns import Boolean, Categorical, Categories, Column, Integer
+from esdh_core.dataset import Block
+from esdh_core.streams import high32
+from numpy.typing import NDArray
+
+from esdh_plan import language
+from esdh_plan.branches import By
+from esdh_plan.distributions import scale_weights
+from esdh_plan.expressions import ValueType
+from esdh_plan.made import Made, Place
+
+__all__ = ["choice"]
+
+Longs = NDArray[np.int64]
+_KINDS: dict[type, Any] = {str: "string", int: "integer", bool: "boolean"}
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Branches; a number is that of a group of labels."""
+
+    by: By
+    branches: "list[int | _Tree]"
+
+    def groups(self, block: Block) -> Longs:
+        chosen = self.by.branch(block)
+        if all(isinstance(branch, int) for branch in self.branches):
+            return np.array(self.branches, dtype=np.int64).take(chosen)
+        groups = np.zeros(len(chosen), dtype=np.int64)
+        for number, branch in enumerate(self.branches):
+            inner = branch if isinstance(branch, int) else branch.groups(block)
+            groups = np.where(chosen == number, inner, groups)
+        return groups
+
+
+def choice(rule: language.Choice, place: Place) -> Made:
+    """Make one of several labels."""
+    groups: list[tuple[list[Any], tuple[int, ...]]] = []
+    tree = _read(rule.choice, place.at("choice"), groups)
+    labels = list(dict.fromkeys((type(label), label) for listed, _ in groups for label in listed))
+    kinds = {kind for kind, _ in labels}
+    if len(kinds) > 1:
+        names = " and ".join(sorted(_KINDS[kind] for kind in kinds))
+        place.at("choice").refuse(f"all labels of a field are of one kind; these are {names}")
+    values = tuple(label for _, label in labels)
+    drawn = Choice([weights for _, weights in groups])
+    places = {label: number for number, label in enumerate(labels)}
+    codes = np.array([places[type(each), each] for listed, _ in groups for each in listed], dtype=np.int32)
+    plain = bool((codes == np.arange(len(codes))).all())
+
+    def draw(block: Block) -> NDArray[np.int32]:
+        group = None if tree is None else tree.groups(block)
+        members = drawn.codes(high32(place.words(block)), group)
+        return members if plain else codes.take(members)
+
+    kind = kinds.pop()
+    finish, of = _finisher(kind, values)
+    shares = None
+    if tree is None:
+        ((listed, weights),) = groups
+        total = sum(weights)
+        shares = {_label(each): Fraction(weight, total) for each, weight in zip(listed, weights, strict=True)}
+    by = () if tree is None else _fields(tree)
+    return Made(
+        of,
+        lambda block: finish(draw(block)),
+        "One of the labels, by their weights" + (", which depend on another field" if by else ""),
+        streams=(place.stream,),
+        depends_on=by,
+        shares=shares,
+    )
+
+
+def _read(words: Any, place: Place, groups: list[tuple[list[Any], tuple[int, ...]]]) -> "_Tree | None":
+    """Add the groups of labels; return the tree that says whose group is which, None for one group."""
+    if not isinstance(words, language.ChoiceBy):
+        _add(words, groups)
+        return None
+    pairs: list[tuple[tuple[Any, ...], Any]] = [(("of", key), inner) for key, inner in words.of.items()]
+    if words.else_ is not None:
+        pairs.append((("else",), words.else_))
+
+    def branch(path: tuple[Any, ...], inner: Any) -> "int | _Tree":
+        if isinstance(inner, language.ChoiceBy):
+            found = _read(inner, place.at(*path), groups)
+            if found is None:
+                raise TypeError("a choice with `by` is a tree")
+            return found
+        _add(inner, groups)
+        return len(groups) - 1
+
+    by, *branches = place.all(
+        lambda: By(place, words),
+        *(lambda p=path, i=inner: branch(p, i) for path, inner in pairs),
+    )
+    return _Tree(by, branches)
+
+
+def _add(words: Any, groups: list[tuple[list[Any], tuple[int, ...]]]) -> None:
+    weights = list(words.values()) if isinstance(words, dict) else [Fraction(1)] * len(words)
+    groups.append((list(words), scale_weights(weights)))
+
+
+def _fields(tree: _Tree) -> tuple[str, ...]:
+    found = [tree.by.reference.field] if tree.by.reference.field else []
+    for branch in tree.branches:
+        if isinstance(branch, _Tree):
+            found += _fields(branch)
+    return tuple(dict.fromkeys(found))
+
+
+def _label(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _finisher(kind: type, values: tuple[Any, ...]) -> Any:
+    """Return the function from codes to a column, and its type."""
+    if kind is str:
+        categories = Categories(values)
+        return (lambda codes: Categorical(codes, categories)), ValueType("string", labels=values)
+    if kind is bool:
+        truths: Any = np.array(values, dtype=np.bool_)
+        low, high = int(min(values)), int(max(values))
+        of = ValueType("boolean", low=low, high=high, labels=values)
+        return (lambda codes: Boolean(truths.take(codes), 0, 1)), of
+    numbers = np.array(values, dtype=np.int64)
+    low, high = min(values), max(values)
+    texts = Categories([str(each) for each in values])
+
+    def column(codes: NDArray[np.int32]) -> Column:
+        return Integer(numbers.take(codes), low, high, None, Categorical(codes, texts))
+
+    return column, ValueType("integer", low=low, high=high, labels=values)

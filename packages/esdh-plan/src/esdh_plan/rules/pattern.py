@@ -1,0 +1,205 @@
+"""Patterns: classes, literals and fixed repeats, as a number of mixed radix."""
+
+import re
+from collections.abc import Iterator
+from functools import reduce
+from math import prod
+from operator import mul
+from typing import Any, NamedTuple
+
+import numpy as np
+from esdh_core.columns import Column, FixedText, Text
+from esdh_core.dataset import Block
+from esdh_core.permutations import permute_below
+from esdh_core.streams import key_word
+from numpy.typing import NDArray
+
+from esdh_plan import language
+from esdh_plan.arithmetic import high_product
+from esdh_plan.errors import shown
+from esdh_plan.expressions import ValueType
+from esdh_plan.made import Capacity, Made, Place, Words
+
+__all__ = ["Pattern", "pattern"]
+
+_TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{([0-9]{1,4})\})?", re.DOTALL)
+_MOST = 200  # characters of a text
+_MOST_CAPACITY = 1 << 62
+_MOST_CLASS = 1_000  # characters
+_CHUNK = 10_000  # texts that a table has
+_PLAIN = frozenset("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+class _Chunk(NamedTuple):
+    """Some places of the text, from `at` on: the texts that can stand there, in order of their numbers."""
+
+    at: int
+    table: NDArray[np.unsignedinteger[Any]]
+
+
+class Pattern:
+    """A pattern: its places, and what writes many numbers."""
+
+    def __init__(self, text: str) -> None:
+        """Raise ValueError, with a sentence, for a text that is no pattern."""
+        self.places: list[str] = []
+        self.regex = "^"
+        at = 0
+        while at < len(text):
+            token = _TOKEN.match(text, at)
+            if token is None:
+                raise ValueError(
+                    f"the pattern can't be read from {shown(text[at:])} on; it has classes, literals and fixed repeats, "
+                    "and \\ before a sign such as . or ("
+                )
+            characters = _characters(token[1])
+            times = int(token[2] or 1)
+            if len(self.places) + times > _MOST or times == 0:
+                raise ValueError(f"a text of a pattern has 1 to {_MOST} characters")
+            self.places += [characters] * times
+            self.regex += _regex(characters) + (f"{{{times}}}" if times > 1 else "")
+            at = token.end()
+        self.regex += "$"
+        self.capacity = reduce(mul, map(len, self.places))
+        if self.capacity > _MOST_CAPACITY:
+            raise ValueError(f"the pattern has {self.capacity:,} texts; 2^62 are the most")
+        self._plain = all(_PLAIN.issuperset(place) for place in self.places)
+        self._ascii = all(place.isascii() for place in self.places)
+        firsts = "".join(place[0] for place in self.places)
+        self._template: Any = np.array(list(map(ord, firsts)), dtype=np.uint8 if self._ascii else np.uint32)
+        self._chunks = list(self._chunked())
+
+    def _chunked(self) -> Iterator[_Chunk]:
+        """Yield the tables of the places, the least significant first."""
+        end = len(self.places)
+        while end:
+            if len(self.places[end - 1]) == 1:
+                end -= 1
+                continue
+            begin = end - 1
+            while (
+                begin
+                and prod(map(len, self.places[begin - 1 : end])) <= _CHUNK
+                and len(self.places[begin - 1]) > 1
+            ):
+                begin -= 1
+            grids = np.meshgrid(*([ord(c) for c in place] for place in self.places[begin:end]), indexing="ij")
+            table = np.stack([grid.reshape(-1) for grid in grids], axis=1)
+            yield _Chunk(begin, np.ascontiguousarray(table, dtype=np.uint8 if self._ascii else np.uint32))
+            end = begin
+
+    def write(self, numbers: Words) -> Column:
+        """Return the texts of some numbers."""
+        matrix: Any = np.empty((len(numbers), len(self.places)), dtype=self._template.dtype)
+        matrix[:] = self._template
+        rest = numbers.astype(np.uint32) if self.capacity <= 1 << 32 else numbers
+        for number, (at, table) in enumerate(self._chunks):
+            if number == len(self._chunks) - 1:
+                here = rest
+            else:
+                by = rest.dtype.type(len(table))
+                above = rest // by
+                here, rest = rest - above * by, above
+            width = table.shape[1]
+            kind = np.dtype((np.void, width * table.itemsize))
+            matrix[:, at : at + width] = (
+                table.view(kind)[:, 0].take(here).view(table.dtype).reshape(-1, width)
+            )
+        if self._plain:
+            return FixedText(matrix)
+        if self._ascii:
+            return Text(matrix.reshape(-1), np.arange(len(matrix) + 1, dtype=np.int64) * matrix.shape[1])
+        width = matrix.shape[1]
+        return Text.of(matrix.view(f"<U{width}")[:, 0].tolist() if len(matrix) else [])
+
+
+def _characters(written: str) -> str:
+    """Return the characters that a class or a literal stands for, in the order written."""
+    if written == r"\d":
+        return "0123456789"
+    if not written.startswith("["):
+        return _printed(written[-1], written)
+    if written.startswith("[^"):
+        raise ValueError(f"the class {written} says what can't stand there; list what can")
+    found = "".join(_listed(written[1:-1], written))
+    if not found:
+        raise ValueError("the class [] is empty; list the characters that can stand there")
+    twice = next((each for each in found if found.count(each) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the class {written} names {twice!r} twice")
+    return _printed(found, written)
+
+
+def _listed(inside: str, written: str) -> Iterator[str]:
+    """Yield the characters and ranges of a class; `-` at its beginning or end is itself."""
+    at = 0
+    while at < len(inside):
+        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
+            first, last = ord(inside[at]), ord(inside[at + 2])
+            if first > last:
+                raise ValueError(f"the range {inside[at : at + 3]} of the class {written} is empty")
+            if last - first >= _MOST_CLASS:
+                raise ValueError(f"the class {written} has more than {_MOST_CLASS:,} characters")
+            yield "".join(map(chr, range(first, last + 1)))
+            at += 3
+        else:
+            yield inside[at]
+            at += 1
+
+
+def _printed(characters: str, written: str) -> str:
+    if any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in characters):
+        raise ValueError(f"{shown(written)} has a control character, which no text can have")
+    return characters
+
+
+def _regex(characters: str) -> str:
+    """Return characters as every dialect of regular expressions reads them."""
+    if len(characters) == 1:
+        return f"\\{characters}" if characters in r"\[]{}()|*+?^$./" else characters
+    parts, at = [], 0
+    while at < len(characters):
+        end = at
+        while end + 1 < len(characters) and ord(characters[end + 1]) == ord(characters[end]) + 1:
+            end += 1
+        run = [f"\\{c}" if c in r"\[]^-" else c for c in characters[at : end + 1]]
+        parts.append(f"{run[0]}-{run[-1]}" if len(run) > 2 else "".join(run))
+        at = end + 1
+    return f"[{''.join(parts)}]"
+
+
+def pattern(rule: language.Pattern, place: Place) -> Made:
+    """Make texts of a pattern."""
+    try:
+        made = Pattern(rule.pattern)
+    except ValueError as error:
+        place.at("pattern").refuse(str(error))
+    of = ValueType("string", length=len(made.places))
+    if not place.unique:
+        return Made(
+            of,
+            lambda block: made.write(high_product(place.words(block), made.capacity)),
+            "Text of the pattern, all alike",
+            streams=(place.stream,),
+            pattern=made.regex,
+        )
+    stream = place.stream
+
+    def at_slots(block: Block, slots: Words) -> Column:
+        return made.write(permute_below(np.uint64(block.seed ^ key_word(stream)), slots, made.capacity))
+
+    return Made(
+        of,
+        lambda block: at_slots(block, block.level(place.of.table).slots),
+        "Text of the pattern, each once",
+        role="unique",
+        permutation=stream,
+        pattern=made.regex,
+        at_slots=at_slots,
+        capacity=Capacity(made.capacity, _would_do),
+    )
+
+
+def _would_do(needed: int) -> str:
+    digits = len(str(needed - 1))
+    return f"a pattern of {digits} digits, [0-9]{{{digits}}}, would do"

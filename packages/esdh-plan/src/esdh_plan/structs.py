@@ -1,0 +1,50 @@
+"""A table's Struct: the schema that files, descriptors, checks and documents follow."""
+
+import datetime as dt
+import decimal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from esdh_plan.made import Made
+
+__all__ = ["MARKER", "struct_of"]
+
+MARKER: Final = "synthetic_source"
+_MOST_ENUMERATED = 64
+_TYPES: Final[Mapping[str, Any]] = {"boolean": bool, "date": dt.date}
+
+
+def struct_of(name: str, fields: Sequence[tuple[str, Made, str]], marker: str) -> type[msgspec.Struct]:
+    """Return the Struct of a table: its fields with what is made and their descriptions, and the marker last."""
+    annotated: list[tuple[str, Any]] = [
+        (field, _annotated(made, description)) for field, made, description in fields
+    ]
+    source = Annotated[Literal[marker], Meta(description="The marker that every synthetic row carries")]  # type: ignore[valid-type]  # made here
+    title = "".join(part.capitalize() for part in name.split("_"))
+    return msgspec.defstruct(title, [*annotated, (MARKER, source)], frozen=True)
+
+
+def _annotated(made: Made, description: str) -> Any:
+    bare = _type(made)
+    whole = bare | None if made.type.nullable else bare
+    return Annotated[whole, Meta(description=description)] if description else whole
+
+
+def _type(made: Made) -> Any:
+    of = made.type
+    match of.kind:
+        case "string":
+            if of.labels and len(of.labels) <= _MOST_ENUMERATED:
+                return Literal[tuple(of.labels)]
+            return Annotated[str, Meta(pattern=made.pattern)] if made.pattern else str
+        case "integer":
+            low, high = of.bounds
+            return Annotated[int, Meta(ge=low, le=high)]
+        case "decimal":
+            return Annotated[decimal.Decimal, Meta(extra={"scale": of.scale})]
+        case "timestamp":
+            return Annotated[dt.datetime, Meta(tz=True)]
+    return _TYPES[of.kind]

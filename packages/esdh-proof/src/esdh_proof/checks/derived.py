@@ -1,0 +1,296 @@
+"""What a plan says of values that follow from others: rollups and running values are added up again, uniques inverted.
+
+It is read from the plan as the recipe holds it, not from what the plan compiled to, and nothing is drawn.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import lru_cache
+from math import prod
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from esdh_core import Dataset, Table
+from esdh_core.columns import day_number
+from esdh_core.dataset import Block
+from esdh_core.permutations import unpermute_below
+from esdh_core.streams import key_word
+from esdh_export import array
+from numpy.typing import NDArray
+
+from esdh_proof.checks.finding import Finding, Mask, Tables, differing, texts_of
+from esdh_proof.reading import Rows
+
+__all__ = ["derived"]
+
+_AGGREGATE = re.compile(
+    r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
+)
+_TOKEN = re.compile(r"(?:\[([^\]]+)\]|\\(.)|([^\[\]{}\\]))(?:\{([0-9]+)\})?", re.DOTALL)
+_MOST = 1 << 62  # values of a pattern
+_MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
+_DIGITS = "0123456789"
+
+Words = NDArray[np.uint64]
+Places = NDArray[np.intp]
+
+
+def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
+    """Check the fields of a table's rows that follow from other rows, or from the row's own number."""
+    for name, words in _fields(block.dataset, table).items():
+        found = rows.arrays[name]
+        expected = None
+        if isinstance(words.get("rollup"), str):
+            expected = _rollup(words["rollup"], block, table, tables)
+        elif isinstance(words.get("running"), str):
+            expected = _running(words["running"], block, table, rows)
+        elif words.get("unique") is True:
+            yield from _unique(block, table, rows, name, words)
+        if expected is None or len(expected) < len(found) or expected.type != found.type:
+            continue
+        expected = expected.slice(0, len(found))
+        wrong = differing(found, expected)
+        if "when" in words or "missing" in words:
+            wrong &= found.is_valid().to_numpy(zero_copy_only=False)
+        yield Finding(rows, name, wrong, texts_of(expected))
+
+
+@lru_cache(maxsize=16)
+def _plan(dataset: Dataset) -> dict[str, Any]:
+    """Return the tables of a dataset's plan as they are written, none for one without."""
+    try:
+        content = msgspec.json.decode(dataset.recipe or b"{}", type=dict[str, msgspec.Raw])
+        plan = msgspec.json.Decoder(float_hook=Decimal).decode(content.get("plan", msgspec.Raw(b"{}")))
+    except msgspec.DecodeError:  # a recipe in another form has no plan to be read
+        return {}
+    tables = plan.get("tables", {}) if isinstance(plan, dict) else {}
+    return tables if isinstance(tables, dict) else {}
+
+
+def _fields(dataset: Dataset, table: Table) -> dict[str, dict[str, Any]]:
+    """Return the fields of a table whose rule has words: a plain text is an expression."""
+    words = _plan(dataset).get(table.name, {})
+    fields = words.get("fields", {}) if isinstance(words, dict) else {}
+    return {name: rule for name, rule in fields.items() if isinstance(rule, dict) and name in table.fields}
+
+
+# --- rollups and running values ----------------------------------------------------------------------
+
+
+def _rollup(text: str, block: Block, table: Table, tables: Tables) -> pa.Array | None:
+    """Return a rollup of each row of a table, out of the rows below as they were read, else made again."""
+    aggregate = _AGGREGATE.fullmatch(text)
+    below = {each.name: each for each in block.dataset.tables}.get(aggregate[2]) if aggregate else None
+    if aggregate is None or below is None:
+        return None
+    rows, count = len(block.level(table).slots), len(block.level(below).slots)
+    owners = block.rows_of(below, table)
+    if owners is None:
+        owners = np.arange(count)
+    if aggregate[1] == "count":
+        return pa.array(np.bincount(owners, minlength=rows).astype(np.int64))
+    values = _values(block, below, aggregate[3], tables)
+    return None if len(values) != count else _gathered(aggregate[1], values, owners, rows)
+
+
+def _values(block: Block, table: Table, field: str, tables: Tables) -> pa.Array:
+    """Return a field of a table's rows: as it was read or, of a table that a filter left out, made again."""
+    if table.name in tables:
+        return tables[table.name].arrays[field]
+    return array(next(rule for rule in table.rules if rule.name == field).column(block))
+
+
+def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.Array:
+    """Return the sum, least, greatest, first or last of the values of each owner; nulls are passed over."""
+    if function == "sum":
+        sums = np.zeros(rows, dtype=np.int64)
+        np.add.at(sums, owners, _unscaled(values))
+        return _scaled(sums, values.type)
+    present = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+    if function in ("min", "max"):
+        order = "ascending" if function == "min" else "descending"
+        by = pa.table({"owner": pa.array(owners), "value": values}).take(pa.array(present))
+        sorted_ = pc.sort_indices(by, sort_keys=[("owner", "ascending"), ("value", order)])
+        present = present.take(sorted_.to_numpy())
+    if function == "last":
+        present = present[::-1]
+    some, firsts = np.unique(owners.take(present), return_index=True)
+    places = np.full(rows, -1, dtype=np.int64)
+    places[some] = present.take(firsts)
+    return values.take(pa.array(places, mask=places < 0))
+
+
+def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | None:
+    """Return the sum or the number of each row and its siblings before it; None for what is told of by no sum."""
+    aggregate = _AGGREGATE.fullmatch(text)
+    if aggregate is None or aggregate[1] not in ("sum", "count"):
+        return None
+    parents = block.level(table).parents
+    parents = np.arange(len(rows)) if parents is None else parents[: len(rows)]
+    each = np.ones(len(rows), dtype=np.int64)
+    kind = pa.int64()
+    if aggregate[1] == "sum":
+        values = rows.arrays[aggregate[2]]
+        each, kind = _unscaled(values), values.type
+    if len(parents) != len(each) or not len(each):
+        return None
+    totals = np.cumsum(each)  # which may wrap; differences don't
+    firsts = np.flatnonzero(np.concatenate([[True], parents[1:] != parents[:-1]]))
+    sizes = np.diff(np.append(firsts, len(parents)))
+    return _scaled(totals - np.repeat(totals[firsts] - each[firsts], sizes), kind)
+
+
+def _unscaled(values: pa.Array) -> NDArray[np.int64]:
+    """Return integers or unscaled decimals, 0 for a null."""
+    filled = pc.fill_null(values, pa.scalar(0, values.type))
+    if not pa.types.is_decimal(values.type):
+        numbers: NDArray[np.int64] = filled.cast(pa.int64()).to_numpy()
+        return numbers
+    return np.frombuffer(pa.concat_arrays([filled]).buffers()[1], dtype=np.int64)[: 2 * len(values) : 2]
+
+
+def _scaled(values: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
+    if not pa.types.is_decimal(kind):
+        return pa.array(values)
+    halves = np.stack([values, values >> 63], axis=1)  # the lower one first
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(halves))])
+
+
+# --- uniques -----------------------------------------------------------------------------------------
+
+
+class _Numbered(NamedTuple):
+    """How a unique field holds a number: how many there are, and from values to numbers and which of them hold one."""
+
+    capacity: int
+    numbers: Callable[[pa.Array], tuple[Words, Mask]]
+
+
+def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, Any]) -> Iterator[Finding]:
+    """Check that each value gives back the slot of its row."""
+    rule = next(each for each in table.rules if each.name == name)
+    held = _numbered(words)
+    if held is None or not rule.permutation:
+        return
+    key = np.uint64(block.seed ^ key_word(rule.permutation))
+    slots = block.level(table).slots[: len(rows)]
+    found = rows.arrays[name]
+    numbers, holds = held.numbers(found)
+    holds &= numbers < held.capacity
+    slots_held = unpermute_below(key, np.where(holds, numbers, np.uint64(0)), held.capacity)
+    wrong = ~holds
+    wrong[: len(slots)] |= slots_held[: len(slots)] != slots
+    if "when" in words or "missing" in words:
+        wrong &= found.is_valid().to_numpy(zero_copy_only=False)
+
+    def describe(text: str) -> str:
+        at = pc.index(found.cast(pa.string()), text).as_py()
+        if at < 0 or not holds[at]:
+            return f"{text}, which holds no row's number"
+        return f"{text}, which holds the number of row {slots_held[at]}"
+
+    yield Finding(
+        rows, name, wrong, lambda row: f"a value that holds the number of row {slots[row]}", describe
+    )
+
+
+def _numbered(words: dict[str, Any]) -> _Numbered | None:
+    """Return how a field's values hold numbers, None where that takes more than its words."""
+    if isinstance(words.get("pattern"), str):
+        return _of_pattern(words["pattern"])
+    for kind in ("integer", "decimal", "date"):
+        if isinstance(words.get(kind), dict):
+            return _of_range(kind, words[kind])
+    return None
+
+
+def _of_range(kind: str, words: dict[str, Any]) -> _Numbered | None:
+    scale = words.get("scale", 0) if kind == "decimal" else 0
+    ends = [_units(kind, words.get(end), scale) for end in ("from", "to")]
+    first, last = ends
+    if first is None or last is None:
+        return None
+
+    def numbers(values: pa.Array) -> tuple[Words, Mask]:
+        plain = values.view(pa.int32()) if kind == "date" else values
+        found = _unscaled(plain)
+        holds = values.is_valid().to_numpy(zero_copy_only=False) & (found >= first) & (found <= last)
+        return np.where(holds, found - first, 0).astype(np.uint64), holds
+
+    return _Numbered(last - first + 1, numbers)
+
+
+def _units(kind: str, value: Any, scale: int) -> int | None:
+    """Return a bound in units, None for one that is an expression."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        return None
+    if kind != "date":
+        return None if isinstance(value, str) else int(Decimal(value).scaleb(scale))
+    try:
+        return day_number(dt.date.fromisoformat(str(value)))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _of_pattern(pattern: str) -> _Numbered | None:
+    """Return how texts of a pattern hold a number: a digit a class, the most significant first."""
+    places = _places(pattern)
+    capacity = prod(len(each) for each in places)
+    if not places or not 1 < capacity <= _MOST:
+        return None
+
+    def numbers(values: pa.Array) -> tuple[Words, Mask]:
+        shaped = pc.fill_null(pc.equal(pc.utf8_length(values), len(places)), False).to_numpy(
+            zero_copy_only=False
+        )
+        even = pc.if_else(pa.array(shaped), values, "0" * len(places)).to_pylist()
+        characters = np.array(even, dtype=f"U{len(places)}").view(np.uint32).reshape(-1, len(places))
+        number, holds = np.zeros(len(values), dtype=np.uint64), shaped.copy()
+        for place, column in zip(places, characters.T, strict=True):
+            known = np.frombuffer(place.encode("utf-32-le"), dtype=np.uint32)
+            order = np.argsort(known)
+            at = np.minimum(np.searchsorted(known, column, sorter=order), len(known) - 1)
+            digit = order[at]
+            holds &= known[digit] == column
+            number = number * np.uint64(len(known)) + digit.astype(np.uint64)
+        return number, holds
+
+    return _Numbered(capacity, numbers)
+
+
+def _places(pattern: str) -> list[str]:
+    """Return the characters that can stand in each place of a pattern's texts, in order; none for another form."""
+    places: list[str] = []
+    at = 0
+    while at < len(pattern):
+        token = _TOKEN.match(pattern, at)
+        if token is None:
+            return []
+        inside, escaped, literal, repeat = token.groups()
+        times = int(repeat or 1)
+        if len(places) + times > _MOST_PLACES:
+            return []
+        characters = _characters(inside) if inside else _DIGITS if escaped == "d" else escaped or literal
+        if not characters:
+            return []
+        places += [characters] * times
+        at = token.end()
+    return places
+
+
+def _characters(inside: str) -> str:
+    """Return the characters of a class, in the order written; none for one that needs a closer look."""
+    found = ""
+    if "\\" in inside:
+        return found
+    for first, last in re.findall("(.)(?:-(.))?", inside, re.DOTALL):
+        if last and ord(last) - ord(first) >= _MOST_PLACES:
+            return ""
+        found += "".join(map(chr, range(ord(first), ord(last) + 1))) if last else first
+    return found

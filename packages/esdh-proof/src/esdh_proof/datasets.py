@@ -1,0 +1,53 @@
+"""Which dataset a snapshot is of, as the snapshot itself says: by the recipe that it carries, else the default one."""
+
+from pathlib import Path
+
+from esdh_core import DEFAULT_DATASET, Dataset
+from esdh_manifest import Manifest, recipe_name
+
+from esdh_proof.errors import ProofError
+from esdh_proof.reading.rows import regular
+
+__all__ = ["LARGEST_DOCUMENT", "dataset_of"]
+
+LARGEST_DOCUMENT = 1 << 28  # bytes of a manifest or a recipe
+
+
+def dataset_of(folder: Path, manifest: Manifest) -> Dataset:
+    """Return the dataset that a snapshot in a folder is of.
+
+    A snapshot of a plan carries its recipe, which is read as strictly as a plan: nothing in it is run. Any other is
+    taken for the default dataset's, whatever version it says.
+
+    Raises ProofError when the recipe isn't there, can't be read or is of another dataset.
+    """
+    if "plan" not in manifest.files:
+        return DEFAULT_DATASET
+    name = recipe_name(manifest.dataset_version)
+    if not regular(folder, name):
+        raise ProofError(f"{name} is missing; it says what the rows must be")
+    if (size := (folder / name).stat().st_size) > LARGEST_DOCUMENT:
+        raise ProofError(f"{name} takes {size} bytes; a recipe takes at most {LARGEST_DOCUMENT}")
+    dataset = _load((folder / name).read_bytes(), name)
+    if dataset.dataset_version != manifest.dataset_version:
+        raise ProofError(
+            f"{name} is of {dataset.dataset_version}, where the manifest says {manifest.dataset_version}"
+        )
+    return dataset
+
+
+def _load(recipe: bytes, name: str) -> Dataset:
+    try:
+        import esdh_plan
+    except ImportError as error:
+        raise ProofError(f"reading {name} needs the package esdh-plan; install it ({error})") from error
+    load = getattr(esdh_plan, "load_recipe", None)
+    if load is None:
+        raise ProofError(f"reading {name} needs a version of esdh-plan that reads recipes; upgrade it")
+    try:
+        dataset = load(recipe, name)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ProofError(f"{name} can't be read: {error}") from error
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"a recipe gives a Dataset, not a {type(dataset).__name__}")
+    return dataset

@@ -1,0 +1,413 @@
+"""Text read back: CSV, NDJSON and the JSON document, line by line into arrays, each value in its one spelling."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.json as pa_json
+from esdh_core import Dataset, Table
+from esdh_core.columns import Numbers
+from esdh_export import SnapshotRequest, schema
+
+from esdh_proof.findings import Failure, Findings, first_true, shown
+from esdh_proof.reading.rows import Fail, FileReader, Rows, Slice, kinds_of, no_rows
+
+__all__ = ["TextFile", "open_csv", "open_document", "open_ndjson"]
+
+_CHUNK = 1 << 22
+_LONGEST_LINE = 4_096  # bytes, on average over a block; a row of JSON has some 500
+_LONGEST_FIELD = 320  # bytes, with its name: of a table of many fields
+_EXACT_DIGITS = 15  # of a number, that every reader of JSON keeps
+
+
+class _Lines:
+    """Lines of bytes `begin` to `end` of a file, some at a time."""
+
+    def __init__(self, file: BinaryIO, begin: int, end: int, longest: int) -> None:
+        file.seek(begin)
+        self._longest = longest
+        self._file = file
+        self._left = end - begin
+        self._held = b""
+
+    def take(self, count: int) -> bytes:
+        """Return the next `count` lines as they stand, or what is left.
+
+        Raises ValueError when they are far longer than rows can be.
+        """
+        pieces: list[bytes] = []
+        found = size = 0
+        while found < count:
+            if not self._held:
+                self._held = self._file.read(min(_CHUNK, self._left))
+                self._left -= len(self._held)
+                if not self._held:
+                    break
+            ends = np.flatnonzero(np.frombuffer(self._held, np.uint8) == ord("\n"))
+            if found + len(ends) >= count:
+                cut = int(ends[count - found - 1]) + 1
+                pieces.append(self._held[:cut])
+                self._held = self._held[cut:]
+                break
+            found += len(ends)
+            size += len(self._held)
+            pieces.append(self._held)
+            self._held = b""
+            if size > _CHUNK + count * self._longest:
+                raise ValueError(f"{found} lines take more than {size} bytes, which no rows of a snapshot do")
+        return b"".join(pieces)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every byte has been taken."""
+        return not self._held and not self._left
+
+    def rest(self) -> int:
+        """Return how many lines are left, a last one without a line end included."""
+        count, last = 0, b"\n"
+        while data := self._held or self._file.read(min(_CHUNK, self._left)):
+            self._left -= 0 if self._held else len(data)
+            self._held = b""
+            count += data.count(b"\n")
+            last = data[-1:]
+        return count + (last != b"\n")
+
+
+class TextFile(FileReader):
+    """Some lines of a text file, which are rows of a table."""
+
+    def __init__(
+        self, file: BinaryIO, name: str, form: "_Form", findings: Findings, *, begin: int, end: int
+    ) -> None:
+        """Read bytes `begin` to `end` of an open file."""
+        self._file, self._name, self._form, self._findings = file, name, form, findings
+        longest = max(_LONGEST_LINE, len(form.table.fields) * _LONGEST_FIELD)
+        self._lines = _Lines(file, begin, end, longest)
+        self._rows = 0
+
+    def take(self, rows: Slice) -> Rows | None:
+        """Return the lines that come next as rows."""
+        if not rows.size:
+            return Rows(self._name, rows.start, no_rows(self._form.table), b"", self._lines.exhausted)
+        data = self._lines.take(rows.size)
+        if not data:
+            return None
+        block = _from_text(self._form, self._name, start=rows.start, data=data, findings=self._findings)
+        block.last = self._lines.exhausted
+        self._rows += len(block)
+        return block
+
+    def finish(self, expected: int, *, whole: bool) -> None:
+        """Count the lines that are left; too few or too many are a failure."""
+        rows = self._rows + self._lines.rest()
+        if rows < expected or (whole and rows != expected):
+            failure = Failure(
+                file=self._name,
+                found=f"{rows} rows of {self._form.table.name}",
+                expected=f"{expected}" if whole else f"at least {expected}",
+            )
+            self._findings.fail("files", failure)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def open_csv(path: Path, name: str, request: SnapshotRequest, table: Table, findings: Findings) -> TextFile:
+    """Return the rows of a CSV file; ValueError for another header."""
+    header = ",".join(table.fields).encode() + b"\n"
+    file = path.open("rb")
+    found = file.read(len(header))
+    if found != header:
+        file.close()
+        raise ValueError(f"the header is {found!r}, where {header!r} is expected")
+    form = _form(request.dataset, table, "csv")
+    return TextFile(file, name, form, findings, begin=len(header), end=path.stat().st_size)
+
+
+def open_ndjson(
+    path: Path, name: str, request: SnapshotRequest, table: Table, findings: Findings
+) -> TextFile:
+    """Return the rows of an NDJSON file."""
+    form = _form(request.dataset, table, "ndjson")
+    return TextFile(path.open("rb"), name, form, findings, begin=0, end=path.stat().st_size)
+
+
+def open_document(
+    path: Path,
+    name: str,
+    request: SnapshotRequest,
+    table: Table,
+    findings: Findings,
+    *,
+    counts: Mapping[str, int],
+) -> TextFile:
+    """Return a table's rows in the JSON document, which holds one section of lines a table.
+
+    `counts` are the rows of each table that its metadata tells of; ValueError where they aren't.
+    """
+    begin, end = _section(path, request, table, counts)
+    form = _form(request.dataset, table, "json")
+    return TextFile(path.open("rb"), name, form, findings, begin=begin, end=end)
+
+
+def _section(
+    path: Path, request: SnapshotRequest, table: Table, counts: Mapping[str, int]
+) -> tuple[int, int]:
+    """Return where the lines of a table begin and end in the JSON document; ValueError when they aren't found.
+
+    No row holds a raw line end, so what stands between sections can't be mistaken.
+    """
+    metadata = msgspec.json.encode(request.dataset.metadata(counts, request.seed))
+    names = [each.name for each in request.tables]
+    at = names.index(table.name)
+    opening = b'{"metadata":' + metadata + b',"' + names[0].encode() + b'":[\n'
+    needles = [b'],"' + name.encode() + b'":[\n' for name in names[1:]] + [b"]}\n"]
+    with path.open("rb") as file:
+        found = file.read(len(opening))
+        if found != opening:
+            raise ValueError(f"the document begins {shown(found)}, where {shown(opening)} is expected")
+        begin = len(opening)
+        for needle in needles[: at + 1]:
+            previous, begin = begin, _find(file, begin, needle)
+            end = begin - len(needle)
+        file.seek(previous)
+        if file.read(end - previous if end - previous == 1 else 0) == b"\n":  # what stands for no rows
+            previous = end
+    return previous, end
+
+
+def _find(file: BinaryIO, begin: int, needle: bytes) -> int:
+    """Return the position after a line that equals `needle`, which begins at or after `begin`."""
+    file.seek(begin)
+    held, at = b"\n", begin - 1  # a line begins after a line end
+    needle = b"\n" + needle
+    while chunk := file.read(_CHUNK):
+        held += chunk
+        if (found := held.find(needle)) >= 0:
+            return at + found + len(needle)
+        at += max(0, len(held) - len(needle))
+        held = held[-len(needle) :]
+    raise ValueError(f"the document has no line {needle[1:-1].decode()!r} after byte {begin}")
+
+
+_Parsed = dict[str, pa.Array]
+
+
+class _Form(NamedTuple):
+    """How a format writes the values of a table: `read` are the types as which its parser reads them."""
+
+    table: Table
+    target: pa.Schema
+    read: dict[str, pa.DataType]
+    spellings: dict[str, tuple[str, str]]
+    parse: Callable[["_Form", bytes], _Parsed | None]
+    parse_slowly: Callable[["_Form", list[bytes], Fail], Iterator[dict[str, str | None]]]
+
+
+@lru_cache(maxsize=64)
+def _form(dataset: Dataset, table: Table, name: str) -> _Form:
+    target, kinds = schema(table), kinds_of(dataset, table)
+    largest = {
+        field: max(-column.low, column.high) for field, column in kinds.items() if isinstance(column, Numbers)
+    }
+    spellings = {each.name: _spelling(each.type, largest.get(each.name, 0)) for each in target}
+    if name == "csv":
+        return _Form(
+            table, target, dict.fromkeys(table.fields, pa.string()), spellings, _parse_csv, _csv_rows
+        )
+    read = {
+        each.name: each.type
+        if pa.types.is_boolean(each.type)
+        or (_is_number(each.type) and largest[each.name] < 10**_EXACT_DIGITS)
+        else pa.string()
+        for each in target
+    }
+    return _Form(table, target, read, spellings, _parse_json, _json_rows)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
+
+
+def _spelling(kind: pa.DataType, largest: int) -> tuple[str, str]:
+    """Return the pattern of the one spelling of a type's values, and how a message names it."""
+    if pa.types.is_date(kind):
+        return r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a date such as 1990-01-31"
+    if pa.types.is_timestamp(kind):
+        pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+        return pattern, "an instant such as 2024-05-31T12:34:56Z"
+    if pa.types.is_boolean(kind):
+        return "^(true|false)$", "true or false"
+    if pa.types.is_decimal(kind) and kind.scale:
+        pattern = rf"^-?(0|[1-9][0-9]{{0,17}})\.[0-9]{{{kind.scale}}}$"
+        return pattern, f"a decimal such as {'1234567890'[: 1 + kind.scale % 3]}.{'5' * kind.scale}"
+    more = 18 if largest >= 10**18 else 17
+    return rf"^(0|-?[1-9][0-9]{{0,{more}}})$", "an integer such as 2017"
+
+
+def _from_text(form: _Form, file: str, *, start: int, data: bytes, findings: Findings) -> Rows:
+    """Return some lines as rows; a line or a value that can't be read is a failure and becomes nulls."""
+    number = data.count(b"\n") + (not data.endswith(b"\n"))
+
+    def fail(row: int, field: str | None, found: object, expected: str) -> None:
+        failure = Failure(file=file, row=start + row, field=field, found=shown(found), expected=expected)
+        findings.fail("schema", failure)
+
+    parsed = form.parse(form, data)
+    if parsed is None or any(len(values) != number for values in parsed.values()):
+        rows = list(form.parse_slowly(form, data.removesuffix(b"\n").split(b"\n"), fail))
+        parsed = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in form.table.fields}
+    arrays = {
+        name: _typed(form, name, values, lambda row, *rest, name=name: fail(row, name, *rest))
+        for name, values in parsed.items()
+    }
+    return Rows(file, start, arrays, data)
+
+
+def _typed(form: _Form, name: str, values: pa.Array, fail: Callable[[int, object, str], None]) -> pa.Array:
+    """Return texts as values of their field, in the one spelling that a snapshot has; null for any other."""
+    kind = form.target.field(name).type
+    if values.type == kind:
+        return values
+    pattern, expected = form.spellings[name]
+    wrong = pc.invert(pc.fill_null(pc.match_substring_regex(values, pattern), True))
+    if (row := first_true(wrong.to_numpy(zero_copy_only=False))) is not None:
+        fail(row, values[row].as_py(), expected)
+        values = pc.if_else(wrong, None, values)
+    try:
+        return values.cast(kind)
+    except pa.ArrowInvalid:  # 2023-02-30 has the form of a date
+        kept: list[pa.Array] = []
+        for row in range(len(values)):
+            try:
+                kept.append(values.slice(row, 1).cast(kind))
+            except pa.ArrowInvalid:
+                fail(row, values[row].as_py(), expected)
+                kept.append(pa.nulls(1, kind))
+        return pa.concat_arrays(kept)
+
+
+# --- CSV ---------------------------------------------------------------------------------------------
+
+
+def _parse_csv(form: _Form, data: bytes) -> _Parsed | None:
+    """Return lines of CSV as arrays of text, None when a line isn't a row; nothing is a null, `""` an empty text."""
+    try:
+        read = pa_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pa_csv.ReadOptions(
+                column_names=form.table.fields, use_threads=False, block_size=len(data) + 1
+            ),
+            parse_options=pa_csv.ParseOptions(ignore_empty_lines=False),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=form.read,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return {name: read.column(name).combine_chunks() for name in form.table.fields}
+
+
+_CELL = re.compile(r'(?:^|,)("(?:[^"]|"")*"|[^,]*)')
+
+
+def _csv_rows(form: _Form, lines: list[bytes], fail: Fail) -> Iterator[dict[str, str | None]]:
+    """Yield each line as a row of texts, telling of those that aren't rows."""
+    fields = form.table.fields
+    for number, line in enumerate(lines):
+        try:
+            cells = next(csv.reader([line.decode()], strict=True), [])
+        except (UnicodeDecodeError, csv.Error) as error:
+            fail(number, None, line, f"a row of CSV in UTF-8 ({error})")
+            yield {}
+            continue
+        if len(cells) != len(fields):
+            fail(number, None, f"{len(cells)} fields: {line.decode()}", f"{len(fields)} fields")
+        kept: list[str | None] = [cell or None for cell in cells]
+        if b'""' in line:  # Python's reader takes an empty text for nothing
+            written = [cell == '""' for cell in _CELL.findall(line.decode())]
+            kept = ["" if empty else cell for cell, empty in zip(kept, written, strict=False)]
+        yield dict(zip(fields, kept, strict=False))
+
+
+# --- JSON --------------------------------------------------------------------------------------------
+
+
+def _parse_json(form: _Form, data: bytes) -> _Parsed | None:
+    """Return lines of JSON objects as arrays, None when a line isn't a row.
+
+    A comma after an object, as in the JSON document, is passed over.
+    """
+    ends = data.count(b"\n")
+    if data.count(b"{") != ends or b"[" in data:
+        # Rows are flat; Arrow's parser calls itself for each level of nesting. A text may hold a bracket.
+        bare = _TEXT.sub(b"", data)
+        if bare.count(b"{") != ends or b"[" in bare:
+            return None
+    if b"},\n" in data:
+        data = data.replace(b"},\n", b"}\n")
+    try:
+        read = pa_json.read_json(
+            pa.BufferReader(data),
+            read_options=pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+            parse_options=pa_json.ParseOptions(
+                explicit_schema=pa.schema(list(form.read.items())), unexpected_field_behavior="error"
+            ),
+        )
+        read.validate(full=True)  # the parser takes bytes that are no UTF-8
+    except pa.ArrowInvalid:
+        return None
+    return {name: read.column(name).combine_chunks() for name in form.table.fields}
+
+
+_TEXT = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
+
+
+def _json_rows(form: _Form, lines: list[bytes], fail: Fail) -> Iterator[dict[str, str | None]]:
+    """Yield each line as a row of texts, telling of those that aren't rows."""
+    fields = form.table.fields
+    for number, line in enumerate(lines):
+        body = line.removesuffix(b",")
+        try:
+            row: Any = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            fail(number, None, line, f"a JSON object ({error})")
+            yield {}
+            continue
+        if not isinstance(row, dict) or tuple(row) != fields:
+            fail(number, None, line, f"an object with the keys {', '.join(fields)} in this order")
+        kept: dict[str, str | None] = {}
+        if isinstance(row, dict):
+            written = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+            for name, value in row.items():
+                if name not in fields or value is None:
+                    continue
+                known, word = _json_kind(form.read[name])
+                if type(value) in known:
+                    kept[name] = value if isinstance(value, str) else bytes(written[name]).decode()
+                else:
+                    fail(number, name, msgspec.json.encode(value).decode(), word)
+        yield kept
+
+
+def _json_kind(kind: pa.DataType) -> tuple[tuple[type, ...], str]:
+    """Return the Python types of a type's values in JSON, and how a message names them."""
+    if pa.types.is_boolean(kind):
+        return (bool,), "true or false"
+    if pa.types.is_integer(kind):
+        return (int,), "a number"
+    if pa.types.is_decimal(kind):
+        return (int, float), "a number"
+    return (str,), "a text"

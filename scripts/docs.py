@@ -1,0 +1,128 @@
+"""Writes docs/PYTHON_API.md: the public names of our packages, with signatures, docstrings and examples.
+
+`--check` compares instead, and exits with 1 when the page is another one.
+"""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "PYTHON_API.md"
+# A package's names are those that its `__init__` imports, a module's those of its `__all__`.
+PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof")
+MODULES = ("esdh_plan.reader", "esdh_plan.distributions")
+HEAD = """# The Python API
+
+Made from the docstrings by `just docs`; `just check` compares. The tests run every example. Options after `*` are
+passed by name. Names that don't stand here may change in any release.
+"""
+
+
+def names(module: str) -> list[str]:
+    """Return the public names of a package, or of a module with an `__all__`."""
+    imported = importlib.import_module(module)
+    if module in MODULES:
+        return sorted(imported.__all__)
+    found: list[str] = []
+    for node in ast.walk(ast.parse(inspect.getsource(imported))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{module}."):
+            every = [alias.name for alias in node.names]
+            found += importlib.import_module(node.module).__all__ if every == ["*"] else every
+    return sorted(set(found) - {"lazy_names"})
+
+
+def signature(node: ast.AST) -> str:
+    """Return the head of a function, or a class with its fields, as it stands in the source."""
+    if isinstance(node, ast.FunctionDef):
+        node.body = [ast.Expr(ast.Constant(...))]
+        node.decorator_list = [each for each in node.decorator_list if ast.unparse(each) != "overload"]
+    elif isinstance(node, ast.ClassDef):
+        node.body = [each for each in node.body if _is_field(each)] or [ast.Expr(ast.Constant(...))]
+        node.decorator_list = []
+    return ast.unparse(node)
+
+
+def _is_field(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and not node.target.id.startswith("_")
+    )
+
+
+def parsed(value: Any) -> ast.AST:
+    """Return the definition of a class or a function."""
+    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(value)))
+    return tree.body[0]
+
+
+def entry(name: str, value: Any, level: int) -> list[tuple[str, str, str]]:
+    """Return heading, signature and docstring of a name and of its public methods."""
+    heading = f"{'#' * level} `{name}`"
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        shown = f"{name} = {value!r}"
+        return [(heading, shown if isinstance(value, int | str | tuple) and len(shown) < 120 else "", "")]
+    doc = inspect.getdoc(value) or ""
+    found = [(heading, signature(parsed(value)), doc)]
+    if inspect.isclass(value):
+        for each, member in vars(value).items():
+            function = inspect.unwrap(getattr(member, "fget", None) or getattr(member, "func", member))
+            function = getattr(function, "__func__", function)
+            if not each.startswith("_") and inspect.isfunction(function):
+                found += entry(f"{name}.{each}", function, level + 1)
+    return found
+
+
+def formatted(signatures: list[str]) -> list[str]:
+    """Return the signatures as Ruff lays them out, in one call for all."""
+    mark = "# ---\n"
+    text = mark.join(f"{each}\n" for each in signatures)
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "-", "--line-length=100", "--stdin-filename=page.pyi"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [each.strip() for each in done.stdout.split(mark)]
+
+
+def page() -> str:
+    """Return the page."""
+    entries: list[tuple[str, str, str]] = []
+    for module in (*PACKAGES, *MODULES):
+        imported = importlib.import_module(module)
+        entries.append((f"## {module}", "", inspect.getdoc(imported) or ""))
+        for name in names(module):
+            entries += entry(name, getattr(imported, name), 3)
+    lines = [HEAD]
+    for (heading, _, doc), code in zip(entries, formatted([each[1] for each in entries]), strict=True):
+        lines.append(f"{heading}\n")
+        if code:
+            lines.append(f"```python\n{code}\n```\n")
+        text, _, examples = doc.partition("\n\n>>> ")
+        if text:
+            lines.append(f"{text}\n")
+        if examples:
+            lines.append(f"```pycon\n>>> {examples}\n```\n")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> int:
+    """Write the page, or compare it."""
+    made = page()
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(made, encoding="utf-8")
+        return 0
+    if PAGE.read_text(encoding="utf-8") == made:
+        return 0
+    print("docs/PYTHON_API.md isn't what the docstrings say; run `just docs`", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

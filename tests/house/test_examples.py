@@ -1,0 +1,56 @@
+"""The examples of docs/EXTENDING.md: the files are written, the diffs applied and the sessions run, in order."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```(python|diff|pycon) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _path(name: str, folder: Path) -> Path:
+    """Return where a file of the page stands: in the folder, with a copy of the package that it belongs to."""
+    if not name.startswith("packages/"):
+        return folder / name
+    source, _, inside = name.partition("/src/")
+    package = inside.partition("/")[0]
+    if not (folder / package).exists():
+        shutil.copytree(ROOT / source / "src" / package, folder / package)
+    return folder / inside
+
+
+def _apply(path: Path, diff: str) -> None:
+    lines = diff.splitlines(keepends=True)
+    before = "".join(line[1:] or line for line in lines if not line.startswith("+")).rstrip("\n")
+    after = "".join(line[1:] or line for line in lines if not line.startswith("-")).rstrip("\n")
+    text = path.read_text(encoding="utf-8")
+    assert 1 == text.count(before), f"{path.name} has this not once: {before}"
+    path.write_text(text.replace(before, after), encoding="utf-8")
+
+
+def test_extending(tmp_path: Path) -> None:
+    """What docs/EXTENDING.md tells to add is all that is needed, and gives what it says."""
+    kinds = set()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    for kind, name, text in BLOCK.findall((ROOT / "docs/EXTENDING.md").read_text(encoding="utf-8")):
+        kinds.add(kind)
+        if kind == "python":
+            _path(name, tmp_path).write_text(text, encoding="utf-8")
+        elif kind == "diff":
+            _apply(_path(name, tmp_path), text)
+        else:
+            session = tmp_path / "session.txt"
+            session.write_text(text, encoding="utf-8")
+            done = subprocess.run(
+                [sys.executable, "-m", "doctest", session],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert {"python", "diff", "pycon"} == kinds

@@ -1,0 +1,33 @@
+"""The rooms of the house: who knows the first dataset by name, and who doesn't."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SUFFIXES = {".py", ".js", ".html", ".css", ".jinja"}
+NAMES = re.compile(r"\b(persons?|vehicles?|profiles?)\b|\bv0[_.]1\b", re.IGNORECASE)
+# The rooms that know it; a public page's address; the demo's own profiles, of its configuration.
+KNOWS = ("packages/esdh-core/src/esdh_core/datasets/", "packages/esdh-proof/src/esdh_proof/checks/v0_1.py")
+ADDRESS = "https://datapackage.org/profiles/"
+OWN_PROFILES = "apps/demo-runner/"
+
+FILES = sorted(
+    path
+    for folder in ("packages", "apps")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in SUFFIXES and not path.relative_to(ROOT).as_posix().startswith(KNOWS)
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_room_names_no_dataset(path: Path) -> None:
+    """No code outside the datasets' own rooms names a table of the first dataset, or its version."""
+    text = path.read_text(encoding="utf-8").replace(ADDRESS, "")
+    if path.relative_to(ROOT).as_posix().startswith(OWN_PROFILES):
+        text = re.sub(r"profiles?", "", text, flags=re.IGNORECASE)
+    named = {
+        number: match[0] for number, line in enumerate(text.splitlines(), 1) if (match := NAMES.search(line))
+    }
+    assert {} == named
