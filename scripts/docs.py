@@ -77,18 +77,12 @@ def entry(name: str, value: Any, level: int) -> list[tuple[str, str, str]]:
     return found
 
 
-def formatted(signatures: list[str]) -> list[str]:
-    """Return the signatures as Ruff lays them out, in one call for all."""
-    mark = "# ---\n"
-    text = mark.join(f"{each}\n" for each in signatures)
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "-", "--line-length=100", "--stdin-filename=page.pyi"],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [each.strip() for each in done.stdout.split(mark)]
+def formatted(text: str) -> str:
+    """Return Markdown with its code laid out by Ruff, as `just check` wants it."""
+    command = [sys.executable, "-m", "ruff", "format", "-", f"--stdin-filename={PAGE}"]
+    return subprocess.run(
+        command, input=text, capture_output=True, encoding="utf-8", check=True, cwd=PAGE.parent
+    ).stdout
 
 
 def page() -> str:
@@ -100,7 +94,7 @@ def page() -> str:
         for name in names(module):
             entries += entry(name, getattr(imported, name), 3)
     lines = [HEAD]
-    for (heading, _, doc), code in zip(entries, formatted([each[1] for each in entries]), strict=True):
+    for heading, code, doc in entries:
         lines.append(f"{heading}\n")
         if code:
             lines.append(f"```python\n{code}\n```\n")
@@ -109,7 +103,7 @@ def page() -> str:
             lines.append(f"{text}\n")
         if examples:
             lines.append(f"```pycon\n>>> {examples}\n```\n")
-    return "\n".join(lines).rstrip() + "\n"
+    return formatted("\n".join(lines).rstrip() + "\n")
 
 
 def main() -> int:

@@ -60,7 +60,8 @@ def test_plan() -> None:
 def test_rows(snapshot: Path, name: str) -> None:
     """Each row decodes strictly as its Struct, has exactly its fields in their order, and carries the marker."""
     table = next(table for table in DEFAULT_DATASET.tables if table.name == name)
-    marker = next(rule.name for rule in table.rules if rule.role == "marker")
+    marker = table.field_with("marker")
+    assert marker is not None
     decoder = msgspec.json.Decoder(table.record)
     lines = (snapshot / table_name(name, VERSION, "ndjson")).read_bytes().splitlines()
     assert 200 == len(lines)

@@ -6,7 +6,7 @@ two fields that hold the same values share one column object, which is how an ex
 or render them twice.
 
 Nulls: a category of `None` where there are categories; else `valid`, truths of shape (n,), or None where every
-row has a value. What a row that isn't valid holds beside is nobody's to read.
+row has a value. The value of a row that isn't valid means nothing.
 """
 
 import datetime as dt

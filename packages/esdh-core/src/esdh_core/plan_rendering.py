@@ -63,7 +63,7 @@ def plan_text(dataset: Dataset) -> str:
 
 
 def plan_markdown(dataset: Dataset) -> str:
-    """Return the plan as Markdown, a table an table."""
+    """Return the plan as Markdown, a table for each table of the dataset."""
     plan = dataset.plan
     lines = [
         f"# Generation plan of dataset version {plan.dataset_version}",

@@ -16,7 +16,7 @@ __all__ = ["load_plan"]
 
 
 def load_plan(plan: str | Path) -> Dataset:
-    """Return the dataset of a plan: a name that ships (`bank`, `v0.1`), a YAML file, a recipe, or a snapshot's folder.
+    """Return the dataset of a plan: a name that ships (`bank`), a YAML file, a recipe, or a snapshot's folder.
 
     A text without a slash and a suffix is a name. Raises PlanError with all faults of a plan, and for one that isn't there.
 

@@ -37,17 +37,9 @@ def dataset_of(folder: Path, manifest: Manifest) -> Dataset:
 
 
 def _load(recipe: bytes, name: str) -> Dataset:
+    from esdh_plan import load_recipe  # which a snapshot without a recipe doesn't pay for
+
     try:
-        import esdh_plan
-    except ImportError as error:
-        raise ProofError(f"reading {name} needs the package esdh-plan; install it ({error})") from error
-    load = getattr(esdh_plan, "load_recipe", None)
-    if load is None:
-        raise ProofError(f"reading {name} needs a version of esdh-plan that reads recipes; upgrade it")
-    try:
-        dataset = load(recipe, name)
+        return load_recipe(recipe, name)
     except (ValueError, RecursionError, MemoryError) as error:
         raise ProofError(f"{name} can't be read: {error}") from error
-    if not isinstance(dataset, Dataset):
-        raise TypeError(f"a recipe gives a Dataset, not a {type(dataset).__name__}")
-    return dataset

@@ -105,7 +105,7 @@ def _stored(values: pa.Array, kind: Numbers) -> tuple[NDArray[np.integer] | None
     No numbers for an instant that isn't of a whole second.
     """
     if isinstance(kind, Boolean):
-        return pc.fill_null(values, False).to_numpy(zero_copy_only=False).view(np.int8), (0, 1)
+        return pc.fill_null(values, False).to_numpy(zero_copy_only=False), (0, 1)
     if isinstance(kind, Date):
         return pc.fill_null(values.view(pa.int32()), 0).to_numpy(), _DAYS
     if isinstance(kind, Timestamp):

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, Dataset, Table
 from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
-from esdh_core.stats import merge
+from esdh_core.stats import Tally, merge
 from esdh_export import (
     FORMATS,
     EncodedBlock,
@@ -429,6 +429,9 @@ class _Reading:
         self._regenerate = regenerate
         self._digests = {table.name: _Digests(table) for table in request.tables}
         self._stats: Stats = {t.name: {each.name: {} for each in t.statistics} for t in request.tables}
+        self._tallies: dict[
+            str, dict[str, Tally]
+        ] = {}  # of the part at hand, as they were when it was written
         self._texts: dict[tuple[str, str], tuple[BytesSink, Writer]] = {}
         self._rewritten: dict[str, _Rewritten] = {}
         self._checks = checks_of(request.dataset)
@@ -529,6 +532,8 @@ class _Reading:
         for table in tables:
             if self._ends(table, stop):
                 self._digests[table.name].end_block()
+        if stop % request.shard_rows == 0:
+            self._end_part()
         self._stopped = not found and stop < request.records
         return found
 
@@ -697,9 +702,10 @@ class _Reading:
     def _count(self, table: Table, rows: Rows, columns: dict[str, Column] | None) -> None:
         self._findings.count_rows("stats", len(rows))
         self._findings.count_rows("fidelity", len(rows))
-        kept = self._stats[table.name]
+        tallies = self._tallies.setdefault(table.name, {each.name: each.tally() for each in table.statistics})
         try:
-            counts = {each.name: each.count((columns or {})[each.field]) for each in table.statistics}
+            for each in table.statistics:
+                tallies[each.name].add((columns or {})[each.field])
         except (KeyError, TypeError):  # a value of another kind, which the check of the schema names
             failure = Failure(
                 file=rows.file,
@@ -708,11 +714,19 @@ class _Reading:
                 expected="a block to count",
             )
             self._findings.fail("stats", failure)
-            return
-        self._stats[table.name] = {name: merge([kept[name], counts[name]]) for name in kept}
+
+    def _end_part(self) -> None:
+        """Add what was counted of a part to the statistics of the snapshot."""
+        for table, tallies in self._tallies.items():
+            counts = self._stats[table]
+            self._stats[table] = {
+                name: merge([counts[name], each.counts()]) for name, each in tallies.items()
+            }
+        self._tallies.clear()
 
     def finish(self, folder: Path) -> None:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
+        self._end_part()
         for reader in self._readers.values():  # lets each file be looked at to its end
             reader.close(whole=not self._stopped)
         content = self._content()

@@ -1,4 +1,4 @@
-"""Worker processes for shards: deaf to Ctrl-C, which is their parent's business, and gone when it is."""
+"""Worker processes for shards: they ignore Ctrl-C, which their parent handles, and exit with their parent."""
 
 import multiprocessing
 import os

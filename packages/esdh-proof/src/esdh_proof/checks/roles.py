@@ -55,7 +55,7 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             source = block.dataset.copied(rule)
             if source is None:
                 continue
-            found, picked = rows.arrays[rule.name], getattr(rule, "picked", False)  # of a row that was drawn
+            found, picked = rows.arrays[rule.name], rule.picked  # of a row that was drawn
             owner = _owner_of_id(block.dataset, table, rule)
             if not picked and _is_above(table, source.table):
                 if owner is not None and _is_above(table, owner):

@@ -24,7 +24,7 @@ __all__ = [
     "regular",
 ]
 
-_LONGEST_VALUE = 256  # bytes of a text; no value of v0.1 is near it
+_LONGEST_VALUE = 256  # bytes of a text of the default dataset; no value is near it
 _LONGEST_TEXT = 4_096  # of a dataset that a plan made
 
 Fail = Callable[
