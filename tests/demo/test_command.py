@@ -1,6 +1,7 @@
 """The command's errands, and what it says on a terminal."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,30 @@ def test_help_lists_the_errands() -> None:
     for name in ("gate", "run", "validate", "smoke", "list", "log", "clean", "stop", "doctor"):
         assert f"\n  {name} " in result.output
     assert "esdh-demo run --profile heavy" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gate", "Validate the repository"),
+        ("run", "Run the smoke tests, then the flow"),
+        ("validate", "Hold config, plan, rows"),
+        ("smoke", "Run the tests marked"),
+        ("list", "List the runs that are kept"),
+        ("log", "Print the last run's events"),
+        ("clean", "Remove all runs but the newest"),
+        ("stop", "Stop every run under way"),
+        ("doctor", "Look at Python"),
+        ("write-samples", "Write data/demo_samples"),
+    ],
+)
+def test_help_of_an_errand(name: str, words: str) -> None:
+    """Each errand's --help says what it does, in words that Python keeps without docstrings too."""
+    script = "import sys; from esdh_demo.command import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", script, name, "--help"], capture_output=True, text=True, check=True
+    )
+    assert words in " ".join(done.stdout.split())
 
 
 def test_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

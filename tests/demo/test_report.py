@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -88,17 +89,38 @@ def test_stands_alone(finished: Finished) -> None:
 def test_tells_what_was_made(finished: Finished) -> None:
     """Seed, counts, every check, the digests and the commands that make it again stand in it."""
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert ">running<" not in page
     for text in (
         "20 records that belong to nobody",
         "10 of 10 checks passed",
         "180 rows from the API were compared",
         "--records 20 --seed 20240601 --output-format csv json ndjson",
         "uv run esdh verify-snapshot again",
+        "ended with status 0, and its port is free",
         finished.run.record.run_id,
         *msgspec.json.decode((finished.folder / "api" / "generate.json").read_bytes())["content"].values(),
         *(check.claim for check in verification(finished).checks),
     ):
         assert text in page
+
+
+def test_contrast_of_the_verdict() -> None:
+    """The verdict's green on its ground has the contrast that text needs, 4.5 (WCAG 2, AA), in light and in dark."""
+    template = resources.files("esdh_demo").joinpath("page", "report.html.jinja").read_text(encoding="utf-8")
+    pairs = re.findall(r"--good: (#\w{6}); --good-ground: (#\w{6});", template)
+    assert 2 == len(pairs)
+    for pair in pairs:
+        darker, lighter = sorted(map(luminance, pair))
+        assert 4.5 <= (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour such as `#1a7f4b`."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def verification(finished: Finished) -> Verification:

@@ -260,7 +260,7 @@ def log_command(session: _Session, run_id: str | None) -> None:
 @main.command(
     "clean",
     short_help="Remove runs.",
-    help="Write data/demo_samples from the real API: for a new dataset version, since those of one never change.",
+    help="Remove all runs but the newest so many, and the log; runs under way stay.",
 )
 @click.option(
     "--keep", type=click.IntRange(0), default=0, show_default=True, help="Newest complete runs to keep."
@@ -269,7 +269,7 @@ def log_command(session: _Session, run_id: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
 def clean_command(session: _Session, keep: int, keep_log: bool, yes: bool) -> None:
-    """Remove all runs but the newest so many, and the log; runs under way stay."""
+    """Run `esdh-demo clean`."""
     paths, store = session.paths, RunStore(session.paths)
     if not paths.runs.is_dir():
         session.print("Nothing to remove")
@@ -282,22 +282,30 @@ def clean_command(session: _Session, keep: int, keep_log: bool, yes: bool) -> No
         session.print(f"Removed {paths.display(path)}")
 
 
-@main.command("stop", short_help="Stop every run, and end what killed runs have left.")
+@main.command(
+    "stop",
+    short_help="Stop every run, and end what killed runs have left.",
+    help="Stop every run under way, and end what killed runs have left.",
+)
 @click.pass_obj
 def stop_command(session: _Session) -> None:
-    """Stop every run under way, and end what killed runs have left."""
+    """Run `esdh-demo stop`."""
     done = RunStore(session.paths).stop() if session.paths.runs.is_dir() else []
     for sentence in done or ["Nothing of the demo was running"]:
         session.print(sentence)
 
 
-@main.command("doctor", short_help="Say what is wrong with this machine and how to mend it.")
-@click.pass_obj
-def doctor_command(session: _Session) -> None:
-    """Look at Python, uv, packages, config, ports, disk, permissions and stale runs; change nothing.
+@main.command(
+    "doctor",
+    short_help="Say what is wrong with this machine and how to mend it.",
+    help="""Look at Python, uv, packages, config, ports, disk, permissions and stale runs; change nothing.
 
     Exit status 1 when something is wrong.
-    """
+    """,
+)
+@click.pass_obj
+def doctor_command(session: _Session) -> None:
+    """Run `esdh-demo doctor`."""
     findings = examine(session.paths)
     colours = {"ok": "green", "note": "yellow", "wrong": "bold red"}
     for finding in findings:
@@ -309,7 +317,11 @@ def doctor_command(session: _Session) -> None:
         raise click.exceptions.Exit(1)
 
 
-@main.command("write-samples", short_help="Write the canned answers, for a new dataset version.")
+@main.command(
+    "write-samples",
+    short_help="Write the canned answers, for a new dataset version.",
+    help="Write data/demo_samples from the real API: for a new dataset version, since those of one never change.",
+)
 @click.pass_obj
 def write_samples_command(session: _Session) -> None:
     """Run `esdh-demo write-samples`."""

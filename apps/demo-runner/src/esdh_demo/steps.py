@@ -89,7 +89,6 @@ class Run:
         if not brief:
             self.console.print(f"  {line} ...", markup=False)
         started, step = time.monotonic(), StepRecord(name)
-        self.record.steps.append(step)
         try:
             with self.console.status(line) if brief else nullcontext():
                 yield step
@@ -100,14 +99,15 @@ class Run:
             step.seconds = _seconds_since(started)
             self.console.print(f"  {name:<10} [bold red]{step.status.upper()}[/] after {step.seconds:.1f} s")
             with suppress(OSError):
-                self._log_step("error", step)
+                self._end_step("error", step)
             raise
         step.status, step.seconds = "passed", _seconds_since(started)
-        self._log_step("info", step)
+        self._end_step("info", step)
         self.console.print(f"  {name:<10} [green]ok[/] {step.seconds:5.1f} s  ", end="")
         self.console.print(step.found, markup=False)
 
-    def _log_step(self, level: Literal["info", "error"], step: StepRecord) -> None:
+    def _end_step(self, level: Literal["info", "error"], step: StepRecord) -> None:
+        self.record.steps.append(step)
         ended = {"status": step.status, "duration_s": step.seconds, "seed": self.record.seed}
         self.log.write(level, "step.finished", step=step.name, **ended, counts=step.counts, found=step.found)
 
