@@ -256,7 +256,7 @@ def test_help_has_examples_and_is_light(args: list[str]) -> None:
     code = (
         "import sys\nfrom esdh_cli.main import main\n"
         "main([*sys.argv[1:], '--help'], standalone_mode=False)\n"
-        "print({'numpy', 'pyarrow', 'rich'} & set(sys.modules))"
+        "print({'numpy', 'pyarrow', 'rich', 'esdh_plan', 'ruamel.yaml'} & set(sys.modules))"
     )
     out = subprocess.run(
         [sys.executable, "-c", code, *args], capture_output=True, text=True, check=True

@@ -205,7 +205,7 @@ def generate_snapshot(
     elif quiet:
         click.echo(f"seed {snapshot.manifest.seed}")
     else:
-        _print_summary(snapshot, dataset, plan)
+        _print_summary(snapshot, dataset, plan, gated=not no_gate)
 
 
 def _folder(dataset: "Dataset") -> str:
@@ -259,7 +259,7 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
     print_document(document, indent=False)
 
 
-def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | None) -> None:
+def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | None, *, gated: bool) -> None:
     manifest = snapshot.manifest
     counts = ", ".join(f"{count:,} {table}" for table, count in manifest.record_counts.items())
     size = sum(entry.bytes for entry in manifest.checksums.values())
@@ -281,7 +281,8 @@ def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | 
         click.echo(f"  content  {digest}  {table}")
     if manifest.gates is not None:
         passed = f": {len(manifest.gates.checks)} distributions at level {manifest.gates.level:g}"
-        detail = passed if manifest.gates.verdict == "passed" else ", as --no-gate asks"
+        skipped = ": the plan declares no shares" if gated else ", as --no-gate asks"
+        detail = passed if manifest.gates.verdict == "passed" else skipped
         click.echo(f"  gates    {manifest.gates.verdict}{detail}")
     if isinstance(snapshot.folder, Path):
         click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
