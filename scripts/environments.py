@@ -20,8 +20,16 @@ MEMBERS = sorted(
     path.parent for pattern in ("packages/*", "apps/*") for path in ROOT.glob(f"{pattern}/pyproject.toml")
 )
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-# What must hold everywhere: values, plan, manifest, snapshots in every format and their proof, every command.
-CONTRACT = ("tests/golden", "tests/core", "tests/manifest", "tests/smoke", "tests/cli")
+# What must hold everywhere: values, plans, manifest, snapshots in every format and their proof, every command.
+CONTRACT = (
+    "tests/golden",
+    "tests/core",
+    "tests/plan/test_compile.py",
+    "tests/manifest",
+    "tests/smoke",
+    "tests/cli",
+)
+TEST = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", *CONTRACT)
 # What uses the dependencies that the contract doesn't: the API's, the demo's, and the tests' own.
 REST = (
     "tests/api/test_routes.py",
@@ -102,7 +110,7 @@ def lowest(scratch: Path) -> None:
         *("--group", "pyproject.toml:dev", "--output-file", requirements),
     )
     made = environment(scratch / "environment", python, requirements)
-    run(made, "-m", "pytest", *CONTRACT, *REST)
+    run(made, *TEST, *REST)
 
 
 def pythons(scratch: Path, wanted: list[str]) -> None:
@@ -116,7 +124,7 @@ def pythons(scratch: Path, wanted: list[str]) -> None:
             continue
         print(f"Python {version}: {python}", flush=True)
         made = environment(scratch / version, python, ROOT / "requirements.txt", "--require-hashes")
-        run(made, "-m", "pytest", *CONTRACT)
+        run(made, *TEST)
 
 
 def block(document: str, after: str) -> str:
