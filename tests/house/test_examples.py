@@ -1,7 +1,8 @@
-"""The examples of docs/EXTENDING.md: the files are written, the diffs applied and the sessions run, in order."""
+"""The examples of docs/EXTENDING.md and docs/PLANS.md: files are written, diffs applied, sessions and commands run."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -54,3 +55,23 @@ def test_extending(tmp_path: Path) -> None:
             )
             assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
     assert {"python", "diff", "pycon"} == kinds
+
+
+def test_plans(tmp_path: Path) -> None:
+    """The plan of docs/PLANS.md is sound, and every command that is shown for it works, in order."""
+    text = (ROOT / "docs/PLANS.md").read_text(encoding="utf-8")
+    [(name, plan)] = re.findall(r"^```yaml (\S+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / name).write_text(plan, encoding="utf-8")
+    commands = re.findall(r"^\$ esdh (.+)$", text, re.MULTILINE)
+    assert ["check-plan", "sample", "generate-snapshot", "verify-snapshot", "reproduce"] == [
+        command.split()[0] for command in commands
+    ]
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "esdh_cli", *shlex.split(command)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (0, True) == (done.returncode, bool(done.stdout)), (command, done.stderr)
