@@ -27,6 +27,8 @@ def test_example_shows_the_answer(client: FlaskClient, command: str, shown: str)
     asked = curl.parse_args(shlex.split(command, comments=True)[1:])
     if "with a key" in command:
         client = create_app(Settings(api_key="secret")).test_client()
+    if "with --plan bank" in command:
+        client = create_app(Settings(plans=("bank",))).test_client()
     # curl's own rules: -d makes a POST, of a form unless a header says otherwise.
     headers = [(name, value.strip()) for name, _, value in (each.partition(":") for each in asked.header)]
     if asked.data and not any(name.lower() == "content-type" for name, _ in headers):

@@ -6,18 +6,23 @@ from flask import Flask
 from esdh_api.errors import register_errors
 from esdh_api.logs import make_logger
 from esdh_api.middleware import register_middleware
+from esdh_api.plans import open_plans
 from esdh_api.routes import register_routes
 from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings | None = None, *, dataset: Dataset = DEFAULT_DATASET) -> Flask:
+def create_app(settings: Settings | None = None, *, dataset: Dataset | None = None) -> Flask:
     """Return the app that serves a dataset; its settings are the environment's unless given.
 
-    Raises SettingsError, in one sentence, for settings that it can't start with.
+    Each plan of the settings is served by its name too. Unless a dataset is given it is the first plan, or the default.
+
+    Raises SettingsError, with what is wrong, for settings that it can't start with.
     """
     settings = settings or Settings.from_environment()
+    plans = open_plans(settings.plans)
+    dataset = dataset or next(iter(plans.values()), DEFAULT_DATASET)
     app = Flask("esdh_api", static_folder=None)
     # One more: at its limit Werkzeug cuts off a body whose length wasn't told, where ours is to be refused.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
@@ -25,5 +30,5 @@ def create_app(settings: Settings | None = None, *, dataset: Dataset = DEFAULT_D
     log = make_logger()
     register_middleware(app, settings, log)
     register_errors(app, log)
-    register_routes(app, settings, dataset)
+    register_routes(app, settings, dataset, plans)
     return app

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import click
+from msgspec import structs
 
 from esdh_api.stdio import reliable_streams
 
@@ -15,12 +16,15 @@ _EXAMPLES = """\b
 Examples:
   esdh serve
   esdh serve --port 8080 --threads 8
+  esdh serve --plan bank --plan plans/shop.yaml
   ESDH_API_KEY=secret esdh serve --host 0.0.0.0
 
 \b
 Environment:
   ESDH_API_KEY      the key that /generate and /records ask for in X-API-Key; none when unset
   ESDH_MAX_RECORDS  the most records of one request; 1000 when unset
+  ESDH_MAX_ROWS     the most rows to expect in one answer of a plan; 10000 when unset
+  ESDH_PLAN         what --plan says when it isn't given; several as in PATH
 """
 
 
@@ -56,7 +60,15 @@ class _Command(click.Command):
     show_default=True,
     help="Requests that are answered at the same time.",
 )
-def serve_command(*, host: str, port: int, threads: int) -> None:
+@click.option(
+    "--plan",
+    "plans",
+    multiple=True,
+    metavar="P",
+    help="Plan to serve, repeatable: the name of one that ships, a file (with a slash or a suffix) or a snapshot's "
+    "folder. The first answers /generate, each /plans/<name>/generate. The default dataset alone when none is given.",
+)
+def serve_command(*, host: str, port: int, threads: int, plans: tuple[str, ...]) -> None:
     """Run the server."""
     from esdh_api.app import create_app
     from esdh_api.logs import make_logger
@@ -64,6 +76,8 @@ def serve_command(*, host: str, port: int, threads: int) -> None:
     from esdh_api.settings import Settings
 
     settings = Settings.from_environment()
+    if plans:
+        settings = structs.replace(settings, plans=plans)
     app = create_app(settings)
     try:
         listener = listen(host, port)

@@ -8,7 +8,7 @@ from esdh_core import DEFAULT_DATASET, Dataset, Table
 from esdh_core.stats import ValueTally
 from flask import render_template_string
 
-from esdh_api.wording import a_row_of, capitalized, joined
+from esdh_api.wording import a_row_of, capitalized, joined, with_ids
 
 __all__ = ["demo_html"]
 
@@ -22,7 +22,7 @@ def demo_html(dataset: Dataset) -> bytes:
         template,
         tables=[(table.entity, capitalized(table.name.replace("_", " "))) for table in dataset.tables],
         bundle_hint=_bundle_hint(dataset),
-        rows=joined([a_row_of(table) for table in dataset.tables], "or"),
+        rows=joined([a_row_of(table) for table in with_ids(dataset)], "or"),
         dataset=msgspec.json.encode(_for_script(dataset)).decode(),
     )
     return page.encode()

@@ -23,7 +23,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_GENERATED = ("/generate/", "/records/")  # paths of generated data
+_GENERATED = re.compile(r"(/plans/[^/]*)?/(generate|records)/")  # where paths of generated data begin
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -36,7 +36,7 @@ def register_middleware(app: Flask, settings: Settings, log: FilteringBoundLogge
         asked = request.headers.get("X-Request-ID", "")
         g.request_id = asked if _REQUEST_ID.fullmatch(asked) else str(uuid.uuid4())
         # By path and not by route: a path below these that leads nowhere tells nothing without the key.
-        if settings.api_key is not None and request.path.startswith(_GENERATED):
+        if settings.api_key is not None and _GENERATED.match(request.path):
             _check_key(settings.api_key, request.environ.get("HTTP_X_API_KEY"))
 
     @app.after_request
@@ -44,7 +44,7 @@ def register_middleware(app: Flask, settings: Settings, log: FilteringBoundLogge
         response.headers.extend(SECURITY_HEADERS)
         response.headers["X-Request-ID"] = g.request_id
         response.headers.setdefault("Cache-Control", "no-store")
-        if request.path.startswith(_GENERATED):
+        if _GENERATED.match(request.path):
             response.vary.add("Accept")
         if "seed" in g:
             response.headers["X-ESDH-Seed"] = str(g.seed)

@@ -61,10 +61,10 @@ def _csv(table: Table, rows: Sequence[Struct]) -> bytes:
 def _is_plain(record: type[Struct]) -> bool:
     """Return whether Python's own writer, which is faster, writes a table's values as a snapshot does.
 
-    It writes an empty text as a null, and booleans and instants as Python does.
+    It writes an empty text as a null, and booleans, decimals and instants as Python does.
     """
     return all(
-        field.type in ("integer", "date", "decimal") or not _NEVER_EMPTY.isdisjoint(field.constraints)
+        field.type in ("integer", "date") or not _NEVER_EMPTY.isdisjoint(field.constraints)
         for field in record_schema(record)
     )
 
@@ -74,6 +74,8 @@ def _csv_field(value: Any) -> str:
     match value:
         case None:
             return ""
+        case msgspec.Raw():  # a number that is written already
+            return bytes(value).decode()
         case bool():
             return "true" if value else "false"
         case dt.datetime():

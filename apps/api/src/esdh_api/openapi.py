@@ -3,11 +3,12 @@
 Its examples are answers made by the same functions as the answers themselves.
 """
 
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from esdh_core import DEFAULT_SEED, Table, encode_id
+from esdh_core import DEFAULT_SEED, Dataset, Table, encode_id
 from esdh_core.plan import EntityPlan, FieldPlan, Plan, StatisticPlan, TablePlan
 
 from esdh_api.errors import ErrorDetail, ErrorResponse, code_of
@@ -15,12 +16,13 @@ from esdh_api.negotiation import JSON, ROW_FORMATS
 from esdh_api.requests import GenerateRequest, Window, default_records
 from esdh_api.responses import HealthResponse, PlanSteps, Responses
 from esdh_api.settings import MAX_BODY_BYTES, Settings
-from esdh_api.wording import a_row_of, capitalized, joined
+from esdh_api.wording import a_row_of, capitalized, joined, with_ids
 
-__all__ = ["openapi_json"]
+__all__ = ["Served", "openapi_json"]
 
-_REF = "#/components/schemas/{name}"
+_REF = "#/components/schemas/"
 _EXAMPLE = Window(records=1, start=0, seed=DEFAULT_SEED)
+_MOST_SHOWN = 50  # rows of an example; a fixed table comes whole, and may have any number
 
 _ERRORS = {
     400: "The body or a value in it can't be; the message says what would be right",
@@ -38,28 +40,67 @@ _HEADERS = {
     "WWW-Authenticate": "How to send the key",
 }
 Json = dict[str, Any]
+_OF_THE_PLAN = (Plan, EntityPlan, FieldPlan, StatisticPlan, TablePlan)
 
 
-def openapi_json(settings: Settings, responses: Responses) -> bytes:
-    """Return the OpenAPI 3.1 document of an app with these settings that gives these responses."""
-    return msgspec.json.encode(_Document(settings, responses).render())
+class Served(NamedTuple):
+    """A dataset's answers, and what the paths of its calls begin with."""
+
+    prefix: str
+    responses: Responses
+
+
+def openapi_json(settings: Settings, served: Sequence[Served], known: Sequence[Responses]) -> bytes:
+    """Return the OpenAPI 3.1 document of an app with these settings that serves these datasets, the first as its own.
+
+    Ids of those that are `known` are looked up beside the first one's.
+    """
+    documents: dict[Dataset, _Document] = {}
+    paths: Json = {}
+    for prefix, responses in served:
+        name = prefix.rpartition("/")[2]
+        # A dataset that is served twice is described once; the schemas of each other one have its name.
+        document = documents.setdefault(
+            responses.dataset, _Document(settings, responses, f"{name}." if documents else "")
+        )
+        calls = document.paths()
+        if prefix:
+            calls = {
+                path: {
+                    method: call | {"operationId": f"{call['operationId']}Of{capitalized(name)}"}
+                    for method, call in methods.items()
+                }
+                for path, methods in calls.items()
+            }
+        paths |= {f"{prefix}{path}": calls_of for path, calls_of in calls.items()}
+    own, *others = documents.values()
+    if len(known) > 1:
+        refs = [document.refs[document.responses.record_type] for document in documents.values()]
+        answer = paths["/records/{id}"]["get"]["responses"]["200"]["content"][JSON]
+        answer["schema"] = {"anyOf": refs}
+    rendered = own.render(paths)
+    for document in others:
+        rendered["components"]["schemas"] |= document.schemas()
+    return msgspec.json.encode(rendered)
 
 
 class _Document:
     """The document of one app: its dataset's tables, and what the app's settings allow."""
 
-    def __init__(self, settings: Settings, responses: Responses) -> None:
+    def __init__(self, settings: Settings, responses: Responses, names: str = "") -> None:
+        """Take what the names of the dataset's schemas begin with."""
         self.settings = settings
         self.responses = responses
         self.dataset = responses.dataset
         self.names = joined([table.name for table in self.dataset.tables])
         # Looked up and not made of the Struct's name: a table may have the name of one of ours.
         described = self.descriptions()
-        refs, self.components = msgspec.json.schema_components(described, ref_template=_REF)
+        refs, components = msgspec.json.schema_components(described, ref_template=f"{_REF}{names}{{name}}")
         self.refs = dict(zip(described, refs, strict=True))
+        self.components = {f"{names}{name}": schema for name, schema in components.items()}
 
-    def render(self) -> Json:
-        """Return the document."""
+    def render(self, paths: Json) -> Json:
+        """Return the document with these calls."""
         return {
             "openapi": "3.1.0",
             "info": {
@@ -69,7 +110,7 @@ class _Document:
                 "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": "."}],  # relative to this document: a proxy may serve it below another path
-            "paths": self.paths(),
+            "paths": paths,
             "components": {
                 "schemas": self.schemas(),
                 "headers": {
@@ -92,12 +133,26 @@ class _Document:
         """Return the schema of each Struct that is sent or taken, by its name."""
         schemas = self.components
         for struct, description in self.descriptions().items():
-            schema = schemas[self.refs[struct]["$ref"].rpartition("/")[2]]
+            schema = self.schema_of(struct)
             schema.pop(
                 "description", None
             )  # which msgspec puts before the fields, where Python keeps docstrings
             schema["description"] = description
-        request = schemas[GenerateRequest.__name__]
+        for table in self.dataset.tables:
+            self.describe_numbers(table)
+        if self.dataset.recipe is not None:
+            rows = {table.name: self.refs[table.record] for table in self.dataset.tables}
+            above = {name: rows[name] for name in dict.fromkeys(self.tables_above())}
+            self.schema_of(self.responses.record_type)["properties"] |= {
+                "row": {"description": "The row itself", "anyOf": list(rows.values())},
+                "parents": {
+                    "description": "The rows above it by table, the nearest first",
+                    "type": "object",
+                    "properties": above,
+                    "additionalProperties": False,
+                },
+            }
+        request = self.schema_of(GenerateRequest)
         request["properties"]["records"] |= {
             "maximum": self.settings.max_records,
             "default": default_records(self.settings.max_records),
@@ -105,16 +160,45 @@ class _Document:
         request["not"] = {"required": ["seed", "randomize"], "properties": {"randomize": {"const": True}}}
         return schemas
 
+    def schema_of(self, struct: type[msgspec.Struct]) -> Json:
+        """Return the schema of a Struct."""
+        schema: Json = self.components[self.refs[struct]["$ref"].removeprefix(_REF)]
+        return schema
+
+    def tables_above(self) -> Iterator[str]:
+        """Yield the names of the tables that others hang below."""
+        for table in self.dataset.tables:
+            if table.parent is not None:
+                yield table.parent.name
+
+    def describe_numbers(self, table: Table) -> None:
+        """Say in a table's schema how its numbers are written: msgspec's own writing isn't ours."""
+        numbers = [field for field in table.schema if field.type in ("integer", "decimal")]
+        properties, wide = self.schema_of(table.record)["properties"], self.responses.wide_fields(table)
+        for field in numbers:
+            described = properties[field.name]
+            value = next(each for each in described.get("anyOf", [described]) if each.get("type") != "null")
+            if field.name in wide:
+                for key in ("minimum", "maximum", "format"):
+                    value.pop(key, None)
+                digits = f"\\.[0-9]{{{field.scale}}}" if field.scale else ""
+                value |= {"type": "string", "pattern": f"^-?[0-9]+{digits}$"}
+            elif field.type == "decimal":
+                value.pop("format")
+                value["type"] = "number"
+
     def descriptions(self) -> dict[type[msgspec.Struct], str]:
         """Return the description of each Struct.
 
         Not the Structs' docstrings, which msgspec takes: those are gone under `python -OO`.
         """
         tables, responses = self.dataset.tables, self.responses
-        return {
+        descriptions: dict[type[msgspec.Struct], str] = {
             **{responses.table_types[table]: f"A window of {table.name}." for table in tables},
             responses.bundle_type: self.bundle_description(),
-            responses.record_type: "The record behind an id, and what the id says.",
+            responses.record_type: "The record behind an id, and what the id says."
+            if self.dataset.recipe is None
+            else "The row behind an id, the rows above it, and what the id says.",
             HealthResponse: "That the app is up, what it generates by default, and what it asks of a client.",
             Plan: f"Everything that dataset version {self.dataset.dataset_version} generates.",
             ErrorResponse: "The body of every error.",
@@ -128,6 +212,9 @@ class _Document:
             StatisticPlan: "A count that the manifest keeps, and the shares that the rules declare, rounded to nine digits.",
             TablePlan: "A lookup table that a field uses.",
         }
+        # A plan's recipe has a form of its own.
+        left_out = _OF_THE_PLAN if self.dataset.recipe is not None else ()
+        return {struct: text for struct, text in descriptions.items() if struct not in left_out}
 
     def bundle_description(self) -> str:
         """Return what a bundle is; where every table has one row a record, how they belong together."""
@@ -145,7 +232,7 @@ class _Document:
                 "get": _get(
                     "getPlan", "What is generated and how: the bytes of `esdh show-plan --format json`"
                 )
-                | _answers(_content(JSON, self.refs[Plan]), "ETag", tagged=True)
+                | _answers(_content(JSON, self.refs.get(Plan, {"type": "object"})), "ETag", tagged=True)
             },
             "/openapi.json": {
                 "get": _get("getOpenapi", "This document")
@@ -178,18 +265,25 @@ class _Document:
             },
         } | _answers(content, "X-ESDH-Seed", errors=(400, 401, 406, 413, 415))
 
+    def is_shown(self, *tables: Table) -> bool:
+        """Return whether the rows of one record are few enough to be an example."""
+        return self.responses.expected_rows(tables, _EXAMPLE.records) <= _MOST_SHOWN
+
     def generate_table(self, table: Table) -> Json:
         """Return the call that gives a table's rows."""
         struct = self.responses.table_types[table]
-        content = _content(JSON, self.refs[struct], self.responses.table(table, _EXAMPLE))
+        shown = self.is_shown(table)
+        content = _content(JSON, self.refs[struct], self.responses.table(table, _EXAMPLE) if shown else None)
+        rows = self.responses.rows(table, _EXAMPLE) if shown else []
         for media_type, row_format in ROW_FORMATS.items():
-            rows = row_format.render(table, self.responses.rows(table, _EXAMPLE))
-            content |= _content(media_type, {"type": "string"}, rows.decode())
+            example = row_format.render(table, rows).decode() if shown else None
+            content |= _content(media_type, {"type": "string"}, example)
         return self.generate(table.entity, f"A window of {table.name}", content)
 
     def generate_bundle(self) -> Json:
         """Return the call that gives every table's rows."""
-        content = _content(JSON, self.refs[self.responses.bundle_type], self.responses.bundle(_EXAMPLE))
+        example = self.responses.bundle(_EXAMPLE) if self.is_shown(*self.dataset.tables) else None
+        content = _content(JSON, self.refs[self.responses.bundle_type], example)
         return self.generate("bundle", f"A window of {self.names}", content)
 
     def record(self) -> Json:
@@ -199,7 +293,7 @@ class _Document:
             "name": "id",
             "in": "path",
             "required": True,
-            "description": f"The id of {joined([a_row_of(table) for table in self.dataset.tables], 'or')}",
+            "description": f"The id of {joined([a_row_of(table) for table in with_ids(self.dataset)], 'or')}",
             "schema": {"type": "string", "format": "uuid"},
             "example": example,
         }

@@ -3,18 +3,33 @@
 A Struct's `__name__` is the name of its schema there, which clients are generated from: it stays.
 """
 
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
 import msgspec
-from esdh_core import DEFAULT_RECORDS, DEFAULT_SEED, Dataset, Table, canonical_id
+from esdh_core import (
+    DEFAULT_RECORDS,
+    DEFAULT_SEED,
+    Block,
+    Dataset,
+    IdError,
+    RequestError,
+    Table,
+    bare_id,
+    canonical_id,
+    locate_row,
+)
 from msgspec import Meta, Struct
 
+from esdh_api.errors import InvalidRequestError
 from esdh_api.requests import Window
+from esdh_api.rows import is_wide, json_structs
 from esdh_api.settings import Settings
 from esdh_api.wording import capitalized
 
-__all__ = ["HealthResponse", "PlanSteps", "Responses"]
+__all__ = ["HealthResponse", "PlanSteps", "Responses", "check_rows", "find_record"]
 
 _Seed = Annotated[int, Meta(description="The effective seed: given again, it gives the same records")]
 _Requested = Annotated[int, Meta(description="How many records were asked for")]
@@ -53,30 +68,51 @@ class Responses:
         tables, metadata = dataset.tables, ("metadata", self.metadata_type)
         window: list[Any] = [("seed", _Seed), ("records_requested", _Requested)]
         self.table_types: dict[Table, type[Struct]] = {
-            table: _struct(table.entity, [metadata, _rows(table), ("record_count", _Count), *window])
+            table: _struct(
+                table.entity, [metadata, _rows(table), ("record_count", _Count), *window], "tables"
+            )
             for table in tables
         }
         self.bundle_type = _struct("bundle", [metadata, *map(_rows, tables), *window])
-        self.record_type = _struct(
-            "record",
-            [
-                ("id", str),
-                ("seed", _Seed),
-                ("dataset_version", str),
-                ("entity", Annotated[str, Meta(description="The entity that the id names")]),
-                ("index", Annotated[int, Meta(description="The record's number in its data set, from 0")]),
-                *((table.entity, table.record) for table in tables),
-            ],
-        )
+        self.record_type = _struct("record", self._record_fields())
+
+    def _record_fields(self) -> list[Any]:
+        said: list[Any] = [("id", str), ("seed", _Seed), ("dataset_version", str)]
+        if self.dataset.recipe is not None:
+            return [
+                *said,
+                ("table", Annotated[str, Meta(description="The table that the id names")]),
+                ("slot", Annotated[int, Meta(description="The row's address in its table")]),
+                ("row", Any),
+                ("parents", dict[str, Any]),
+            ]
+        return [
+            *said,
+            ("entity", Annotated[str, Meta(description="The entity that the id names")]),
+            ("index", Annotated[int, Meta(description="The record's number in its data set, from 0")]),
+            *((table.entity, table.record) for table in self.dataset.tables),
+        ]
+
+    def wide_fields(self, table: Table) -> set[str]:
+        """Return the fields of a table whose numbers are texts in JSON."""
+        columns = table.columns(self._block_of(table, Window(1, 0, DEFAULT_SEED)))
+        return {name for name, column in columns.items() if is_wide(column)}
+
+    def expected_rows(self, tables: Iterable[Table], records: int) -> Fraction:
+        """Return how many rows so many records have on average; of a fixed table, how many it has."""
+        return sum(((table.top.rows or records) * table.mean for table in tables), Fraction(0))
 
     def rows(self, table: Table, window: Window) -> list[Struct]:
-        """Return a table's rows of a window."""
-        return self.dataset.rows(table.name, window.records, window.seed, window.start)
+        """Return a table's rows of a window.
+
+        Raises InvalidRequestError for records that the dataset has no room for, here and below.
+        """
+        return _rows_of(table, self._block_of(table, window))
 
     def table(self, table: Table, window: Window) -> Struct:
         """Return the answer with a table's rows of a window; its metadata counts every table's."""
-        block = self.dataset.block(window.start, window.records, window.seed)
-        rows = table.structs(self.dataset.block_of(table, block))
+        block = self._block(window)
+        rows = _rows_of(table, self.dataset.block_of(table, block))
         counts = {
             each.name: len(self.dataset.block_of(each, block).level(each).slots)
             for each in self.dataset.tables
@@ -86,14 +122,38 @@ class Responses:
 
     def bundle(self, window: Window) -> Struct:
         """Return the answer with every table's rows of a window."""
-        bundle = self.dataset.bundle(window.records, window.seed, window.start)
-        return self.bundle_type(*msgspec.structs.astuple(bundle), window.seed, window.records)
+        block = self._block(window)
+        rows = {
+            table.name: _rows_of(table, self.dataset.block_of(table, block)) for table in self.dataset.tables
+        }
+        metadata = self.dataset.metadata({name: len(of) for name, of in rows.items()}, window.seed)
+        return self.bundle_type(metadata, *rows.values(), window.seed, window.records)
+
+    def _block(self, window: Window) -> Block:
+        try:
+            return self.dataset.block(window.start, window.records, window.seed)
+        except RequestError as error:
+            raise InvalidRequestError(str(error)) from error
+
+    def _block_of(self, table: Table, window: Window) -> Block:
+        return self.dataset.block_of(table, self._block(window))
 
     def record(self, id: str) -> Any:  # noqa: A002 - the field's name
-        """Return the answer with the record behind an id.
+        """Return the answer with the record behind an id; of a plan, with the row and those above it.
 
         Raises IdError, with the reason, for an id that is not ours.
         """
+        if self.dataset.recipe is not None:
+            found = locate_row(self.dataset, id)
+            (row,) = json_structs(found.table, found.row)
+            above = {
+                name: json_structs(self.dataset.table(name), columns)[0]
+                for name, columns in found.parents.items()
+            }
+            origin = found.origin
+            return self.record_type(
+                found.id, origin.seed, origin.dataset_version, found.table.name, origin.index, row, above
+            )
         origin, *rows = self.dataset.reproduce(id)
         return self.record_type(
             canonical_id(id), origin.seed, origin.dataset_version, origin.entity, origin.index, *rows
@@ -115,8 +175,65 @@ class Responses:
         )
 
 
-def _struct(name: str, fields: list[Any]) -> type[Struct]:
-    return msgspec.defstruct(f"{capitalized(name)}Answer", fields, frozen=True)
+def check_rows(responses: Responses, tables: Sequence[Table], window: Window, settings: Settings) -> None:
+    """Raise InvalidRequestError where a plan's answer with some tables would have too many rows.
+
+    A record of a plan may have any number of rows, so that the limit on records alone bounds nothing.
+    """
+    expected = responses.expected_rows(tables, window.records)
+    if responses.dataset.recipe is None or expected <= settings.max_rows:
+        return
+    fixed = sum(table.top.rows * table.mean for table in tables if table.top.rows is not None)
+    a_record = sum(table.mean for table in tables if table.top.rows is None)
+    within = max(0, int((settings.max_rows - fixed) / a_record)) if a_record else 0
+    of = f"of {tables[0].name}" if len(tables) == 1 else "of all tables"
+    if not a_record:
+        remedy = "the table is fixed and comes whole: take a snapshot"
+    elif not within:
+        remedy = f"not even one record is within that{' beside the fixed tables' if fixed else ''}: take a snapshot"
+    else:
+        remedy = (
+            f"at most {within} would be within that: ask for further windows with 'start', or take a snapshot"
+        )
+    raise InvalidRequestError(
+        f"'records' is {window.records}, for which {round(expected)} rows {of} are to be expected, more than the "
+        f"{settings.max_rows} of one answer; {remedy}"
+    )
+
+
+def find_record(known: Sequence[Responses], id: str) -> Any:  # noqa: A002 - the field's name
+    """Return the answer with the record behind an id of the first dataset that knows it.
+
+    Raises IdError, with the reason, for an id of none of them.
+    """
+    if len(known) == 1:
+        return known[0].record(id)
+    bare = bare_id(id)  # what is no id at all is told as that
+    for responses in known:
+        try:
+            responses.dataset.ids.decode(id)
+        except IdError:
+            continue
+        return responses.record(id)
+    served = ", ".join(each.dataset.dataset_version for each in known)
+    # The ids of plans have no ordinal.
+    needed = (
+        f"; of a plan it would be of seed {bare.seed}, of the table with tag {bare.tag}, slot {bare.slot}"
+    )
+    raise IdError(
+        f"{canonical_id(id)!r} is the id of no dataset that is served here ({served})"
+        f"{'' if bare.ordinal else needed}"
+    )
+
+
+def _struct(name: str, fields: list[Any], room: str = "answers") -> type[Struct]:
+    """Return a Struct; the `room` tells an answer of ours from that of a table of the same name."""
+    title = f"{capitalized(name)}Answer"
+    return msgspec.defstruct(title, fields, frozen=True, module=f"{__name__}.{room}")
+
+
+def _rows_of(table: Table, block: Block) -> list[Struct]:
+    return json_structs(table, table.columns(block))
 
 
 def _rows(table: Table) -> Any:

@@ -1,7 +1,7 @@
 """The calls: each parses, asks esdh-core once and answers."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from importlib.resources import files
 
@@ -13,9 +13,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from esdh_api.demo_page import demo_html
 from esdh_api.errors import InvalidRequestError, NotFoundError
 from esdh_api.negotiation import JSON, ROW_FORMATS, choose
-from esdh_api.openapi import openapi_json
+from esdh_api.openapi import Served, openapi_json
 from esdh_api.requests import Window, parse_window
-from esdh_api.responses import Responses
+from esdh_api.responses import Responses, check_rows, find_record
 from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["register_routes"]
@@ -24,26 +24,45 @@ _PAGE_FILES = {"demo.css": "text/css; charset=utf-8", "demo.js": "text/javascrip
 _ID_LENGTH = 36
 
 
-def register_routes(app: Flask, settings: Settings, dataset: Dataset) -> None:
-    """Give the app its calls on a dataset."""
-    responses = Responses(dataset)
+def register_routes(app: Flask, settings: Settings, dataset: Dataset, plans: Mapping[str, Dataset]) -> None:
+    """Give the app its calls on a dataset, and the same calls on each plan below its name."""
+    own = Served("", Responses(dataset))
+    named = [Served(f"/plans/{name}", Responses(each)) for name, each in plans.items()]
+    # The dataset's own ids come first, then those of the plans, each once.
+    known = {each.responses.dataset: each.responses for each in [own, *named]}
+    _register(app, settings, [own, *named], list(known.values()))
+    for prefix, responses in named:
+        _register(app, settings, [Served("", responses)], [responses], prefix)
+
+
+def _register(
+    app: Flask, settings: Settings, served: Sequence[Served], known: Sequence[Responses], prefix: str = ""
+) -> None:
+    """Give the app the calls on a dataset, below a prefix.
+
+    `served` is what the document tells, this dataset first; the ids of `known` are looked up.
+    """
+    responses = served[0].responses
+    dataset = responses.dataset
     # What doesn't change is made once, when it is first asked for.
     health = cache(lambda: msgspec.json.encode(responses.health(settings)))
     documents: dict[str, tuple[Callable[[], bytes], str]] = {
         "/plan": (lambda: dataset.plan_json, JSON),
-        "/openapi.json": (cache(partial(openapi_json, settings, responses)), JSON),
+        "/openapi.json": (cache(partial(openapi_json, settings, served, known)), JSON),
         "/demo": (cache(partial(demo_html, dataset)), "text/html; charset=utf-8"),
         **{f"/demo/{name}": (cache(partial(_page_file, name)), kind) for name, kind in _PAGE_FILES.items()},
     }
-    app.add_url_rule("/healthz", "health", partial(_health, health))
+
+    def add(path: str, view: Callable[..., Response], *methods: str) -> None:
+        app.add_url_rule(f"{prefix}{path}", f"{prefix}{path}", view, methods=methods or ["GET"])
+
+    add("/healthz", partial(_health, health))
     for path, (body, content_type) in documents.items():
-        app.add_url_rule(path, path, partial(_document, body, content_type))
+        add(path, partial(_document, body, content_type))
     for table in dataset.tables:
-        path = f"/generate/{table.entity}"
-        app.add_url_rule(path, path, partial(_generate_table, table, responses, settings), methods=["POST"])
-    bundle = partial(_generate_bundle, responses, settings)
-    app.add_url_rule("/generate/bundle", "bundle", bundle, methods=["POST"])
-    app.add_url_rule("/records/<id>", "record", partial(_record, responses))
+        add(f"/generate/{table.entity}", partial(_generate_table, table, responses, settings), "POST")
+    add("/generate/bundle", partial(_generate_bundle, responses, settings), "POST")
+    add("/records/<id>", partial(_record, known))
 
 
 def _tagged(body: bytes, content_type: str, cache_control: str) -> Response:
@@ -91,6 +110,7 @@ def _accept() -> str:
 def _generate_table(table: Table, responses: Responses, settings: Settings) -> Response:
     media_type = choose(_accept(), JSON, *ROW_FORMATS)
     window = _window(settings)
+    check_rows(responses, [table], window, settings)
     if media_type in ROW_FORMATS:
         row_format = ROW_FORMATS[media_type]
         rows = row_format.render(table, responses.rows(table, window))
@@ -100,15 +120,17 @@ def _generate_table(table: Table, responses: Responses, settings: Settings) -> R
 
 def _generate_bundle(responses: Responses, settings: Settings) -> Response:
     choose(_accept(), JSON)
-    return Response(msgspec.json.encode(responses.bundle(_window(settings))), content_type=JSON)
+    window = _window(settings)
+    check_rows(responses, responses.dataset.tables, window, settings)
+    return Response(msgspec.json.encode(responses.bundle(window)), content_type=JSON)
 
 
-def _record(responses: Responses, id: str) -> Response:  # noqa: A002 - the name in the path
+def _record(known: Sequence[Responses], id: str) -> Response:  # noqa: A002 - the name in the path
     choose(_accept(), JSON)
     if len(id) > 2 * _ID_LENGTH:  # a message would quote all of it
         raise NotFoundError(f"an ESDH id has {_ID_LENGTH} characters, not {len(id)}")
     try:
-        record = responses.record(id)
+        record = find_record(known, id)
     except IdError as error:
         raise NotFoundError(str(error)) from error
     g.seed, g.records = record.seed, 1

@@ -8,12 +8,15 @@ import click
 import msgspec
 from esdh_core import MAX_RECORDS
 
-__all__ = ["DEFAULT_MAX_RECORDS", "MAX_BODY_BYTES", "Settings", "SettingsError"]
+__all__ = ["DEFAULT_MAX_RECORDS", "DEFAULT_MAX_ROWS", "MAX_BODY_BYTES", "Settings", "SettingsError"]
 
 DEFAULT_MAX_RECORDS = 1_000
+DEFAULT_MAX_ROWS = 10_000
 MAX_BODY_BYTES = 64 * 1024
 _KEY = "ESDH_API_KEY"
 _LIMIT = "ESDH_MAX_RECORDS"
+_ROWS = "ESDH_MAX_ROWS"
+_PLANS = "ESDH_PLAN"
 _INTEGER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
@@ -27,10 +30,16 @@ class SettingsError(click.ClickException):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The app's settings: the key that guards generated data (None: open), and the most records a request."""
+    """The app's settings: the key that guards generated data (None: open), what one request can ask for, the plans.
+
+    `max_rows` bounds the rows of an answer of a plan, where a record may have any number; `plans` are references
+    to the datasets that are served, none for the default one alone.
+    """
 
     api_key: str | None = None
     max_records: int = DEFAULT_MAX_RECORDS
+    max_rows: int = DEFAULT_MAX_ROWS
+    plans: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that can't work; the key itself is never told."""
@@ -44,8 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     f"{_KEY} has white space around it or a control character in it, which no HTTP header "
                     "carries; take it out"
                 )
-        if not 1 <= self.max_records <= MAX_RECORDS:
-            raise SettingsError(_limit_sentence(str(self.max_records)))
+        for name, limit in ((_LIMIT, self.max_records), (_ROWS, self.max_rows)):
+            if not 1 <= limit <= MAX_RECORDS:
+                raise SettingsError(_limit_sentence(name, str(limit)))
 
     def __repr__(self) -> str:
         """Return the settings without the key."""
@@ -53,16 +63,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Return the settings that ESDH_API_KEY and ESDH_MAX_RECORDS make.
+        """Return the settings that ESDH_API_KEY, ESDH_MAX_RECORDS, ESDH_MAX_ROWS and ESDH_PLAN make.
 
         Raises SettingsError for a key that is set but empty and a limit that is no integer from 1.
         """
-        limit = environ.get(_LIMIT, str(DEFAULT_MAX_RECORDS))
-        if _INTEGER.fullmatch(limit) is None:
-            raise SettingsError(_limit_sentence(limit))
-        return cls(api_key=environ.get(_KEY), max_records=int(limit))
+        return cls(
+            api_key=environ.get(_KEY),
+            max_records=_limit(environ, _LIMIT, DEFAULT_MAX_RECORDS),
+            max_rows=_limit(environ, _ROWS, DEFAULT_MAX_ROWS),
+            plans=tuple(filter(None, environ.get(_PLANS, "").split(os.pathsep))),
+        )
 
 
-def _limit_sentence(value: str) -> str:
+def _limit(environ: Mapping[str, str], name: str, default: int) -> int:
+    limit = environ.get(name, str(default))
+    if _INTEGER.fullmatch(limit) is None:
+        raise SettingsError(_limit_sentence(name, limit))
+    return int(limit)
+
+
+def _limit_sentence(name: str, value: str) -> str:
     shown = value if len(value) <= 60 else f"{value[:50]}..."
-    return f"{_LIMIT} is {shown!r}, not an integer from 1 to {MAX_RECORDS} in ASCII digits"
+    return f"{name} is {shown!r}, not an integer from 1 to {MAX_RECORDS} in ASCII digits"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from esdh_core import Table
+from esdh_core import Dataset, Table
 
-__all__ = ["a_row_of", "capitalized", "joined"]
+__all__ = ["a_row_of", "capitalized", "joined", "with_ids"]
 
 
 def capitalized(name: str) -> str:
@@ -27,3 +27,8 @@ def a_row_of(table: Table) -> str:
     if table.singular is None:
         return f"a row of {table.name}"
     return f"{'an' if table.singular[0] in 'aeiou' else 'a'} {table.singular}"
+
+
+def with_ids(dataset: Dataset) -> list[Table]:
+    """Return the tables whose rows have ids; all of them where none has."""
+    return [table for table in dataset.tables if table.field_with("id")] or list(dataset.tables)
