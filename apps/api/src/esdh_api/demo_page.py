@@ -20,7 +20,10 @@ def demo_html(dataset: Dataset) -> bytes:
     template = files("esdh_api").joinpath("page", "demo.html").read_text("utf-8")
     page = render_template_string(
         template,
-        tables=[(table.entity, capitalized(table.name.replace("_", " "))) for table in dataset.tables],
+        tables=[
+            (table.entity, capitalized(table.name.replace("_", " ")), table is dataset.root)
+            for table in dataset.tables
+        ],
         bundle_hint=_bundle_hint(dataset),
         rows=joined([a_row_of(table) for table in with_ids(dataset)], "or"),
         dataset=msgspec.json.encode(_for_script(dataset)).decode(),
@@ -43,6 +46,8 @@ def _for_script(dataset: Dataset) -> dict[str, Any]:
         "tables": [_table(dataset, table) for table in dataset.tables],
         "pictures": _pictures(dataset),
         "commands": dataset is DEFAULT_DATASET,  # the only one that `esdh` makes without being told of it
+        # What `/plan` gives of a plan is its recipe; this tells its fields as `/plan` tells the default dataset's.
+        **({} if dataset.recipe is None else {"plan": dataset.plan}),
     }
 
 
@@ -56,6 +61,8 @@ def _table(dataset: Dataset, table: Table) -> dict[str, Any]:
         else [f"row of {table.name}", f"rows of {table.name}"],
         "id": table.field_with("id"),
         "ids": [rule.name for rule in table.rules if dataset.origin(rule).role == "id"],
+        # Of another table the rows are counted, whole or from the window's first.
+        **({} if table.one_a_record else {"counted": "whole" if table.is_fixed else "window"}),
     }
 
 

@@ -190,8 +190,9 @@ window.addEventListener("pagehide", () => {
 let health = null;
 let planRequest = null;
 
-/** Return the plan, asked for once; a failure is forgotten, so that the next call asks again. */
-function thePlan() {
+/** Return the plan's fields, asked for once; a failure is forgotten, so that the next call asks again. */
+async function thePlan() {
+  if (DATASET.plan) return DATASET.plan; // where the API's plan is a recipe
   planRequest ??= ask("plan")
     .then(async (answer) => parsed(await bytesOf(answer)).json)
     .catch((error) => {
@@ -397,7 +398,8 @@ function showTabs(list, panels, tabs, wanted) {
 
 // ------------------------------------------------------------------------------------------- generating
 
-// Of the dataset: { names, tables: [{ entity, name, units, id, ids }], pictures, commands }, as the server says it.
+// Of the dataset: { names, tables: [{ entity, name, units, id, ids, counted }], pictures, commands, plan }, as the
+// server says it. A table that has no one row a record is `counted`: "whole", or the rows of the "window".
 const DATASET = JSON.parse(byId("main").dataset.dataset);
 const LARGEST_SEED = BigInt(Number.MAX_SAFE_INTEGER); // 2^53 - 1, the contract's largest as well
 
@@ -509,8 +511,9 @@ function showResult(result) {
     last > body.start
       ? `records ${grouped(body.start)} to ${grouped(last)}`
       : `record ${grouped(body.start)}`;
-  byId("summary").textContent = `${what}, ${which}`;
-  say(`${what}, ${which}, seed ${answer.seed}`);
+  const part = entity !== "bundle" && first.counted === "whole" ? "the whole table" : which;
+  byId("summary").textContent = `${what}, ${part}`;
+  say(`${what}, ${part}, seed ${answer.seed}`);
   byId("effective-seed").textContent = answer.seed;
   byId("keep-seed").hidden = !body.randomize;
   byId("result-version").textContent = version;
@@ -523,7 +526,13 @@ function showResult(result) {
     [
       ...tables.map((table) => ({
         name: titled(table.name),
-        fill: () => rowsTable(table, `${table.name}, ${which}`, answer[table.name], body.start),
+        fill: () =>
+          rowsTable(
+            table,
+            `${table.name}, ${table.counted === "whole" ? "the whole table" : which}`,
+            answer[table.name],
+            table.counted ? 0 : body.start,
+          ),
       })),
       { name: "JSON", fill: jsonPanel },
     ],
@@ -853,9 +862,29 @@ function fact(name, ...value) {
   return element("div", {}, element("dt", {}, parts), element("dd", {}, ...value));
 }
 
+/** Return an id's answer in one form: a plan's has a row and those above it, another a row of every table. */
+function readRecord(record) {
+  const isPlans = "row" in record;
+  const rows = isPlans
+    ? [[record.table, record.row], ...Object.entries(record.parents)]
+    : Object.entries(record).filter(([, value]) => typeof value === "object");
+  // The id may be of another dataset that is served beside this one.
+  const known = [record.dataset_version, undefined].includes(health?.dataset_version) ? DATASET.tables : [];
+  const tableOf = (entity) => known.find((table) => table.entity === entity) ?? { entity, ids: [], counted: "whole" };
+  const own = tableOf(isPlans ? record.table : record.entity);
+  return {
+    names: isPlans ? ["Table", "Slot"] : ["Entity", "Record"],
+    entity: own.entity,
+    index: isPlans ? record.slot : record.index,
+    rows: rows.map(([entity, row]) => [tableOf(entity), row]),
+    counted: Boolean(own.counted),
+  };
+}
+
 function showRecord(record, text) {
   byId("record").hidden = false;
-  const summary = `${titled(record.entity)} ${grouped(record.index)} of seed ${record.seed}`;
+  const { names, entity, index, rows, counted } = readRecord(record);
+  const summary = `${titled(entity)} ${grouped(index)} of seed ${record.seed}`;
   byId("record-summary").textContent = summary;
   say(summary);
   byId("record-facts").replaceChildren(
@@ -864,8 +893,8 @@ function showRecord(record, text) {
       element("code", {}, record.id),
       copyButton("the id", () => record.id),
     ),
-    fact("Entity", record.entity),
-    fact("Record", grouped(record.index)),
+    fact(names[0], entity),
+    fact(names[1], grouped(index)),
     fact(
       "Seed",
       element("code", {}, String(record.seed)),
@@ -874,29 +903,30 @@ function showRecord(record, text) {
     fact("Dataset", record.dataset_version),
   );
   byId("record-parts").replaceChildren(
-    ...DATASET.tables.map((table) =>
+    ...rows.map(([table, row]) =>
       element(
         "section",
         {
-          class: table.entity === record.entity ? "card asked" : "card",
+          class: table.entity === entity ? "card asked" : "card",
           "aria-labelledby": `part-${table.entity}`,
         },
         element("h3", { id: `part-${table.entity}` }, titled(table.entity)),
         element(
           "dl",
           { class: "fields" },
-          Object.entries(record[table.entity]).map(([name, value]) => fact(name, valueNode(table, name, value))),
+          Object.entries(row).map(([name, value]) => fact(name, valueNode(table, name, value))),
         ),
       ),
     ),
   );
   byId("record-copy").onclick = (event) => copy(text, event.currentTarget);
+  byId("record-window").hidden = counted; // its slot is no record's number
   byId("record-window").onclick = () => {
-    byId("start").value = record.index;
+    byId("start").value = index;
     byId("seed").value = record.seed;
     byId("seed").disabled = false;
     byId("randomize").checked = false;
-    byId("generate-form").elements.entity.value = record.entity;
+    byId("generate-form").elements.entity.value = entity;
     location.hash = "#generate";
   };
   byId("record-commands").replaceChildren(
