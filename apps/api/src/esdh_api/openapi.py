@@ -50,19 +50,17 @@ class Served(NamedTuple):
     responses: Responses
 
 
-def openapi_json(settings: Settings, served: Sequence[Served], known: Sequence[Responses]) -> bytes:
-    """Return the OpenAPI 3.1 document of an app with these settings that serves these datasets, the first as its own.
-
-    Ids of those that are `known` are looked up beside the first one's.
-    """
+def openapi_json(settings: Settings, responses: Responses, plans: Sequence[Served] = ()) -> bytes:
+    """Return the OpenAPI 3.1 document of an app with these settings that gives these responses, and those of plans."""
+    served = [Served("", responses), *plans]
     documents: dict[Dataset, _Document] = {}
     paths: Json = {}
-    for prefix, responses in served:
+    for prefix, answers in served:
         name = prefix.rpartition("/")[2]
         # A dataset that is served twice is described once; the schemas of each other one have its name.
-        document = documents.setdefault(
-            responses.dataset, _Document(settings, responses, f"{name}." if documents else "")
-        )
+        if answers.dataset not in documents:
+            documents[answers.dataset] = _Document(settings, answers, f"{name}." if documents else "")
+        document = documents[answers.dataset]
         calls = document.paths()
         if prefix:
             calls = {
@@ -74,7 +72,7 @@ def openapi_json(settings: Settings, served: Sequence[Served], known: Sequence[R
             }
         paths |= {f"{prefix}{path}": calls_of for path, calls_of in calls.items()}
     own, *others = documents.values()
-    if len(known) > 1:
+    if others:  # whose ids are looked up too
         refs = [document.refs[document.responses.record_type] for document in documents.values()]
         answer = paths["/records/{id}"]["get"]["responses"]["200"]["content"][JSON]
         answer["schema"] = {"anyOf": refs}

@@ -26,29 +26,24 @@ _ID_LENGTH = 36
 
 def register_routes(app: Flask, settings: Settings, dataset: Dataset, plans: Mapping[str, Dataset]) -> None:
     """Give the app its calls on a dataset, and the same calls on each plan below its name."""
-    own = Served("", Responses(dataset))
+    own = Responses(dataset)
     named = [Served(f"/plans/{name}", Responses(each)) for name, each in plans.items()]
-    # The dataset's own ids come first, then those of the plans, each once.
-    known = {each.responses.dataset: each.responses for each in [own, *named]}
-    _register(app, settings, [own, *named], list(known.values()))
+    _register(app, settings, own, named)
     for prefix, responses in named:
-        _register(app, settings, [Served("", responses)], [responses], prefix)
+        _register(app, settings, responses, [], prefix)
 
 
 def _register(
-    app: Flask, settings: Settings, served: Sequence[Served], known: Sequence[Responses], prefix: str = ""
+    app: Flask, settings: Settings, responses: Responses, plans: Sequence[Served], prefix: str = ""
 ) -> None:
-    """Give the app the calls on a dataset, below a prefix.
-
-    `served` is what the document tells, this dataset first; the ids of `known` are looked up.
-    """
-    responses = served[0].responses
+    """Give the app the calls on a dataset, below a prefix; the document tells of the plans, and their ids are known."""
     dataset = responses.dataset
+    known = [responses, *(each.responses for each in plans if each.responses.dataset is not dataset)]
     # What doesn't change is made once, when it is first asked for.
     health = cache(lambda: msgspec.json.encode(responses.health(settings)))
     documents: dict[str, tuple[Callable[[], bytes], str]] = {
         "/plan": (lambda: dataset.plan_json, JSON),
-        "/openapi.json": (cache(partial(openapi_json, settings, served, known)), JSON),
+        "/openapi.json": (cache(partial(openapi_json, settings, responses, plans)), JSON),
         "/demo": (cache(partial(demo_html, dataset)), "text/html; charset=utf-8"),
         **{f"/demo/{name}": (cache(partial(_page_file, name)), kind) for name, kind in _PAGE_FILES.items()},
     }
