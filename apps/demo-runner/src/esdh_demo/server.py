@@ -61,7 +61,7 @@ class RunningServer:
                     limit = f"within {self.start_seconds:g} seconds"
                     what = f"the server at {self.client.address} was not healthy {limit}; last: {error}"
                     raise _failure(self.process, what) from error
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)  # health comes over HTTP, which tells nothing of itself
         expected = ("ok", DEFAULT_DATASET.dataset_version, DEFAULT_SEED)
         if (health.status, health.dataset_version, health.default_seed) != expected:
             raise DemoError(
