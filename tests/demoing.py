@@ -15,8 +15,8 @@ import msgspec
 import psutil
 from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.paths import Paths
-from esdh_demo.processes import marked_processes
-from esdh_demo.steps import Run
+from esdh_demo.processes import Commands, marked_processes
+from esdh_demo.steps import Run, Session
 from rich.console import Console
 
 HERE = Path(__file__).parent / "demo"
@@ -57,6 +57,13 @@ def config_of(paths: Paths, **server: float) -> Config:
     """Return a repository's configuration, the server's seconds set to others."""
     config = read_config(paths)
     return msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **server))
+
+
+def make_session(paths: Paths, commands: Commands | None = None, **server: float) -> Session:
+    """Return a session whose console keeps what is printed, the server's seconds set to others."""
+    session = Session(paths, commands or Commands(), text_console())
+    session.config = config_of(paths, **server)
+    return session
 
 
 @dataclass(frozen=True)

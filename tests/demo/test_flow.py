@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from demoing import Finished, config_of, entries, text_console
+from demoing import Finished, entries, make_session
 from esdh_core import DEFAULT_DATASET, generate_bundle
 from esdh_demo.errors import DemoError
 from esdh_demo.flow import flow
@@ -84,11 +84,9 @@ def test_nothing_is_left(finished: Finished) -> None:
 
 def test_drawn_seed(paths: Paths) -> None:
     """A profile with a random seed draws one, records it, and the rows are that seed's."""
-    config = config_of(paths)
-    profile = config.profile("drawn")
-    with open_run(
-        paths, config, "drawn", commands=Commands(), console=text_console(), profile=profile
-    ) as run:
+    session = make_session(paths)
+    profile = session.config.profile("drawn")
+    with open_run(session, "drawn", profile) as run:
         flow(run, profile, port=0)
     assert run.artifacts is not None
     record = read_record(run.artifacts)
@@ -117,14 +115,12 @@ if sys.argv[2] == "generate-snapshot":
 
 def test_snapshot_that_was_tampered_with(paths: Paths, fast: Commands) -> None:
     """A snapshot that somebody changes before it is verified stops the run there, with the check, file and value."""
-    config = config_of(paths)
-    profile = config.profile("baseline")
     commands = Commands(esdh=(sys.executable, "-c", TAMPER, "|".join(fast.esdh)))
+    session = make_session(paths, commands)
+    profile = session.config.profile("baseline")
     with (
         pytest.raises(DemoError, match=re.escape("the check 'files' failed")),
-        open_run(
-            paths, config, "baseline", commands=commands, console=text_console(), profile=profile
-        ) as run,
+        open_run(session, "baseline", profile) as run,
     ):
         flow(run, profile, port=0)
     assert ["generate", "verify"] == [step.name for step in run.record.steps]

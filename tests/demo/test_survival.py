@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from demoing import Start, config_of, entries, fake_server, gone, text_console
+from demoing import Start, entries, fake_server, gone, make_session
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, marked_processes
 from esdh_demo.runs import RunStore
@@ -178,8 +178,7 @@ def test_environment_of_another_server(paths: Paths, fast: Commands, monkeypatch
     """A key or a limit that is set for another server changes no demo, and reaches nothing that it starts."""
     monkeypatch.setenv("ESDH_API_KEY", "secret")
     monkeypatch.setenv("ESDH_MAX_RECORDS", "1")
-    config = config_of(paths)
-    with open_run(paths, config, "validate", commands=fast, console=text_console()) as run:
+    with open_run(make_session(paths, fast), "validate") as run:
         told = run.processes.run("environment", (sys.executable, "-c", "import os; print(dict(os.environ))"))
     assert b"ESDH_DEMO_RUN" in told
     assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(told.replace(b"'", b" ").split())

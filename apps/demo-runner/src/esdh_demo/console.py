@@ -67,9 +67,11 @@ def print_summary(run: Run) -> None:
     _print_steps(run)
     if run.artifacts is None:
         return
-    folder, latest = (run.paths.display(path) for path in (run.artifacts, run.paths.runs / "latest"))
+    folder, latest = (
+        run.session.paths.display(path) for path in (run.artifacts, run.session.paths.runs / "latest")
+    )
     record_id = next((step.found.split()[0] for step in run.record.steps if step.name == "reproduce"), "ID")
-    run.console.print(
+    run.session.console.print(
         Text.assemble(("All passed.", "bold green"), " In ", (folder, "bold"), f" (and {latest}):")
     )
     for name, meaning in (
@@ -78,15 +80,15 @@ def print_summary(run: Run) -> None:
         ("api/", "what the API and the commands answered"),
         ("logs/", "what the commands printed"),
     ):
-        run.console.print(f"  {name:<12} {meaning}")
-    run.console.print("Try next:", style="bold")
+        run.session.console.print(f"  {name:<12} {meaning}")
+    run.session.console.print("Try next:", style="bold")
     for command, meaning in (
         (f"uv run esdh reproduce {record_id}", "a record from its id alone"),
         ("uv run esdh serve", "the API, and a page at /demo"),
         ("uv run just demo --profile exploratory", "records that nobody has seen yet"),
         ("uv run just demo-log", "this run, event by event"),
     ):
-        run.console.print(f"  {command:<60} {meaning}")
+        run.session.console.print(f"  {command:<60} {meaning}")
 
 
 def print_diagnosis(console: Console, run: Run | None, error: DemoError) -> None:
@@ -96,7 +98,10 @@ def print_diagnosis(console: Console, run: Run | None, error: DemoError) -> None
     console.print(Text.assemble("\n", ("Failed:", "bold red"), f" {error.what}"))
     console.print(Text.assemble(("To do:", "bold"), f"  {error.remedy}"))
     if run is not None and run.artifacts is not None:
-        folder, log = run.paths.display(run.artifacts), run.paths.display(run.paths.log)
+        folder, log = (
+            run.session.paths.display(run.artifacts),
+            run.session.paths.display(run.session.paths.log),
+        )
         console.print(Text.assemble(("Kept:", "bold"), f"   {folder}, the log in {log}"))
 
 
@@ -106,7 +111,7 @@ def _print_steps(run: Run) -> None:
         outcome = Text(step.status, style="green" if step.status == "passed" else "red")
         table.add_row(step.name, outcome, f"{step.seconds:.1f}", step.found)
     table.add_row("", "", f"{sum(step.seconds for step in run.record.steps):.1f}", "in all", style="bold")
-    run.console.print("", table, "", soft_wrap=False)
+    run.session.console.print("", table, "", soft_wrap=False)
 
 
 def print_log(console: Console, events: Iterable[dict[str, Any]]) -> None:
