@@ -59,10 +59,10 @@ class _Group(click.Group):
             print_diagnosis(session.console, session.run, explain(error, session.paths.display))
             raise click.exceptions.Exit(1) from error
         except KeyboardInterrupt as error:
-            session = ctx.ensure_object(Session)
-            artifacts = session.run and session.run.artifacts
-            place = f"; what was made is kept in {session.paths.display(artifacts)}" if artifacts else ""
-            session.console.print(f"\nInterrupted; everything that was started has ended{place}")
+            session = ctx.find_object(Session)
+            artifacts = session and session.run and session.run.artifacts
+            place = f"; what was made is in {session.paths.display(artifacts)}" if session and artifacts else ""
+            click.echo(f"\nInterrupted; everything that was started has ended{place}")
             raise click.exceptions.Exit(_INTERRUPTED) from error
 
 
