@@ -37,7 +37,7 @@ torture *args:
 
 # Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (twelve minutes)
 bench *args:
-    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
+    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_plans.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
 # Print where the time of a row goes, for docs/PERFORMANCE.md
 costs:

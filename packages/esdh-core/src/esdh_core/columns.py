@@ -98,7 +98,9 @@ class Categorical:
         nulls = [code for code, value in enumerate(self.categories.values) if value is None]
         if not nulls:
             return None
-        valid: Mask = ~np.isin(self.codes, nulls)
+        valid: Mask = self.codes != nulls[0]
+        for code in nulls[1:]:
+            valid &= self.codes != code
         return valid
 
     def take(self, rows: NDArray[np.integer]) -> "Categorical":

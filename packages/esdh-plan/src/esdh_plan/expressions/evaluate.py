@@ -246,6 +246,7 @@ def _round(of: _Evaluation, node: Node) -> Vector:
 
 
 _FEW = 4_096  # times: fewer are worked out one by one, without a table of all that there can be
+_MOST_TEXTS = 1 << 14  # of a range of integers that is written out once
 _MOST_DAYS = 200_000  # that a table is made for: five centuries
 
 Days = NDArray[np.int64]
@@ -521,6 +522,9 @@ def _pad(of: _Evaluation, node: Node) -> strings.Operand:
         digits = len(str(high))
         if low >= 0 and isinstance(count, int) and digits <= count and strings.is_plain(fill):
             padded = strings.padded_digits(values, digits, count, fill)
+        elif isinstance(count, int) and high - low < _MOST_TEXTS:
+            places = values - low if valid is None else np.where(valid, values - low, 0)
+            padded = Categorical(places, strings.padded_range(low, high, count, fill))
         else:
             padded = strings.padded(strings.integers(values), count, fill)
     return padded if valid is None else padded.masked(valid)

@@ -33,6 +33,7 @@ __all__ = [
     "luhn",
     "padded",
     "padded_digits",
+    "padded_range",
     "right",
     "select",
     "upper",
@@ -311,6 +312,12 @@ def padded_digits(values: Longs, digits: int, count: int, fill: str) -> FixedTex
         leading[:, -1] = False
         matrix[:, count - digits :][leading] = ord(fill)
     return FixedText(matrix)
+
+
+@lru_cache(maxsize=64)
+def padded_range(low: int, high: int, count: int, fill: str) -> Categories:
+    """Return the integers from `low` to `high`, filled on their left: the same object each time."""
+    return Categories([str(number).rjust(count, fill) for number in range(low, high + 1)])
 
 
 def is_plain(fill: str) -> bool:

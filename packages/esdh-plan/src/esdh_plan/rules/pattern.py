@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from functools import reduce
+from functools import cached_property, reduce
 from math import prod
 from operator import mul
 from typing import Any, NamedTuple
 
 import numpy as np
-from esdh_core.columns import Column, FixedText, Text
+from esdh_core.columns import Categorical, Categories, Column, FixedText, Text
 from esdh_core.dataset import Block
 from esdh_core.permutations import permute_below
 from esdh_core.streams import key_word
@@ -27,14 +27,19 @@ _MOST = 200  # characters of a text
 _MOST_CAPACITY = 1 << 62
 _MOST_CLASS = 1_000  # characters
 _CHUNK = 10_000  # texts that a table has
+_MOST_CATEGORIES = 10_000  # texts of a whole pattern that are written once and then pointed at
 _PLAIN = frozenset("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 class _Chunk(NamedTuple):
-    """Some places of the text, from `at` on: the texts that can stand there, in order of their numbers."""
+    """Some places of the text: the texts that can stand there, in order of their numbers.
 
-    at: int
-    table: NDArray[np.unsignedinteger[Any]]
+    They are held in words, each with the byte of the text that it begins at: NumPy copies a word faster than
+    some characters.
+    """
+
+    texts: int
+    words: tuple[tuple[int, NDArray[np.unsignedinteger[Any]]], ...]
 
 
 class Pattern:
@@ -84,33 +89,51 @@ class Pattern:
             ):
                 begin -= 1
             grids = np.meshgrid(*([ord(c) for c in place] for place in self.places[begin:end]), indexing="ij")
-            table = np.stack([grid.reshape(-1) for grid in grids], axis=1)
-            yield _Chunk(begin, np.ascontiguousarray(table, dtype=np.uint8 if self._ascii else np.uint32))
+            table = np.stack([grid.reshape(-1) for grid in grids], axis=1).astype(self._template.dtype)
+            yield _Chunk(len(table), tuple(_words(table, begin * table.itemsize)))
             end = begin
 
     def write(self, numbers: Words) -> Column:
         """Return the texts of some numbers."""
+        if self.capacity <= _MOST_CATEGORIES:
+            return Categorical(numbers.astype(np.int32), self._categories)
+        return self._written(numbers)
+
+    @cached_property
+    def _categories(self) -> Categories:
+        return Categories(self._written(np.arange(self.capacity, dtype=np.uint64)).tolist())
+
+    def _written(self, numbers: Words) -> FixedText | Text:
         matrix: Any = np.empty((len(numbers), len(self.places)), dtype=self._template.dtype)
         matrix[:] = self._template
         rest = numbers.astype(np.uint32) if self.capacity <= 1 << 32 else numbers
-        for number, (at, table) in enumerate(self._chunks):
+        lines = matrix.view(np.uint8)
+        for number, (texts, words) in enumerate(self._chunks):
             if number == len(self._chunks) - 1:
                 here = rest
             else:
-                by = rest.dtype.type(len(table))
+                by = rest.dtype.type(texts)
                 above = rest // by
                 here, rest = rest - above * by, above
-            width = table.shape[1]
-            kind = np.dtype((np.void, width * table.itemsize))
-            matrix[:, at : at + width] = (
-                table.view(kind)[:, 0].take(here).view(table.dtype).reshape(-1, width)
-            )
+            for at, table in words:
+                place = np.ndarray(len(lines), table.dtype, lines, offset=at, strides=(lines.shape[1],))
+                place[:] = table.take(here)
         if self._plain:
             return FixedText(matrix)
         if self._ascii:
             return Text(matrix.reshape(-1), np.arange(len(matrix) + 1, dtype=np.int64) * matrix.shape[1])
         width = matrix.shape[1]
         return Text.of(matrix.view(f"<U{width}")[:, 0].tolist() if len(matrix) else [])
+
+
+def _words(table: NDArray[Any], at: int) -> Iterator[tuple[int, NDArray[np.unsignedinteger[Any]]]]:
+    """Yield the lines of a table as columns of words of 8, 4, 2 and 1 bytes, each with its first byte, from `at` on."""
+    lines, done = np.ascontiguousarray(table).view(np.uint8), 0
+    for size in (8, 4, 2, 1):
+        while lines.shape[1] - done >= size:
+            part = np.ascontiguousarray(lines[:, done : done + size])
+            yield at + done, part.view(f"u{size}")[:, 0]
+            done += size
 
 
 def _characters(written: str) -> str:
