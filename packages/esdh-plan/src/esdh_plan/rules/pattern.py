@@ -116,8 +116,10 @@ class Pattern:
                 above = rest // by
                 here, rest = rest - above * by, above
             for at, table in words:
-                place = np.ndarray(len(lines), table.dtype, lines, offset=at, strides=(lines.shape[1],))
-                place[:] = table.take(here)
+                line = np.dtype(
+                    {"names": ["word"], "formats": [table.dtype], "offsets": [at], "itemsize": lines.shape[1]}
+                )
+                lines.view(line)["word"][:, 0] = table.take(here)
         if self._plain:
             return FixedText(matrix)
         if self._ascii:
