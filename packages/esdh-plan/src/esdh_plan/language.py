@@ -28,6 +28,7 @@ __all__ = [
     "MAX_COUNT",
     "MAX_ROWS",
     "MAX_TABLES",
+    "RULES",
     "RULES_GROUP",
     "SHIPPED_TABLES",
     "Branch",
@@ -637,7 +638,7 @@ class Field(Modifiers, frozen=True, kw_only=True):
     rule: Rule
 
 
-_RULES: Final[tuple[type[Rule], ...]] = (
+RULES: Final[tuple[type[Rule], ...]] = (
     *(Id, Sequence, Value, Choice, Integer, DecimalRule, Date, Timestamp),
     *(Pattern, Faker, Expr, Rollup, Running, Case),
 )
@@ -954,7 +955,7 @@ def plan_of(document: Document) -> Source:
     """Return the plan that a document holds. Raises PlanError with all faults of form."""
     faults: list[Fault] = []
     offers = _offers(document, faults)
-    rules = {_word(rule): rule for rule in (*_RULES, *(offer.words for offer in offers.values()))}
+    rules = {_word(rule): rule for rule in (*RULES, *(offer.words for offer in offers.values()))}
     hooks = {Field: functools.partial(_field, rules), Branch: functools.partial(_branch, rules)}
     converter = Converter(document, hooks)
     plan = converter.take((), Plan)
@@ -993,7 +994,7 @@ def _branch(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, v
     """Read a branch of a case: a rule, and `when`."""
     if not isinstance(value, dict):
         return converter.refuse(path, f"expected a rule with its `when`; found {shown(value)}")
-    able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in _RULES}
+    able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in RULES}
     rule, rest = _rule(able, converter, path, value, ("when", *Modifiers.__struct_fields__))
     for key in [
         key for key in rest if key != "when" and (key in rules or key in Modifiers.__struct_fields__)
@@ -1059,7 +1060,7 @@ def _offers(document: Document, faults: list[Fault]) -> dict[str, Offer]:
 
 def _offered(point: metadata.EntryPoint, offers: dict[str, Offer]) -> str | None:
     """Add what an entry point offers; return why it can't be taken, None if it is."""
-    if point.name in offers or point.name in map(_word, _RULES):
+    if point.name in offers or point.name in map(_word, RULES):
         return "is there already; two packages can't offer one"
     try:
         offer = point.load()
@@ -1089,8 +1090,8 @@ def _normal(package: str) -> str:
 
 def json_schema(offers: Mapping[str, Offer] | None = None) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of plan files, with the rules that are offered besides ours."""
-    rules = [*_RULES, *(offer.words for offer in (offers or {}).values())]
-    able = [rule for rule in rules if _word(rule) in _IN_BRANCHES or rule not in _RULES]
+    rules = [*RULES, *(offer.words for offer in (offers or {}).values())]
+    able = [rule for rule in rules if _word(rule) in _IN_BRANCHES or rule not in RULES]
     definitions = Definitions()
     definitions.of(Plan)
     schemas = definitions.schemas
