@@ -204,8 +204,8 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress ships no types
 
         Waitress asks for it wherever there is no Content-Length, after a 304 too, which ends with its head.
         """
-        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
-        if self.has_body or self.version == "1.0" or asked:
+        closes = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or self.version == "1.0" or closes:
             super().set_close_on_finish()
 
 

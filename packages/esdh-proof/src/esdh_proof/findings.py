@@ -57,7 +57,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-def shown(value: object) -> str | None:
+def display(value: object) -> str | None:
     """Return a value as a message shows it: None as None, a long text cut."""
     if value is None:
         return None
@@ -97,7 +97,7 @@ class Findings:
             return True
         self.fail(
             check,
-            Failure(file=file, field=field, found=shown(found), expected=shown(expected) or "nothing"),
+            Failure(file=file, field=field, found=display(found), expected=display(expected) or "nothing"),
         )
         return False
 

@@ -402,7 +402,7 @@ def _met(of: _Evaluation, condition: Node) -> Mask:
 # --- one of several
 
 
-def _chosen(first: Mask, a: Vector, b: Vector) -> Vector:
+def _where(first: Mask, a: Vector, b: Vector) -> Vector:
     valid = None
     if a.valid is not None or b.valid is not None:
         valid = np.where(first, True if a.valid is None else a.valid, True if b.valid is None else b.valid)
@@ -412,8 +412,8 @@ def _chosen(first: Mask, a: Vector, b: Vector) -> Vector:
 @_number("if")
 def _if(of: _Evaluation, node: Node) -> Vector:
     condition, a, b = node.args
-    chosen = _chosen(_met(of, condition), of.numbers(a), of.numbers(b))
-    return Vector(_narrowed(node, chosen.values), chosen.valid)
+    result = _where(_met(of, condition), of.numbers(a), of.numbers(b))
+    return Vector(_narrowed(node, result.values), result.valid)
 
 
 @_number("coalesce")
@@ -422,7 +422,7 @@ def _coalesce(of: _Evaluation, node: Node) -> Vector:
     for other in others:
         if first.valid is None:
             break
-        first = _chosen(first.valid, first, other)
+        first = _where(first.valid, first, other)
     return Vector(_narrowed(node, first.values), first.valid if node.type.nullable else None)
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.arithmetic import high_product
-from esdh_plan.errors import shown
+from esdh_plan.definitions import Capacity, Definition, Place, Words
+from esdh_plan.errors import display
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Capacity, Made, Place, Words
 
 __all__ = ["Pattern", "pattern"]
 
@@ -49,7 +49,7 @@ class Pattern:
             token = _TOKEN.match(text, at)
             if token is None:
                 raise ValueError(
-                    f"the pattern can't be read from {shown(text[at:])} on; it has classes, literals and fixed repeats, "
+                    f"the pattern can't be read from {display(text[at:])} on; it has classes, literals and fixed repeats, "
                     "and \\ before a sign such as . or ("
                 )
             characters = _characters(token[1])
@@ -121,7 +121,7 @@ def _characters(written: str) -> str:
         return _printed(written[-1], written)
     if written.startswith("[^"):
         raise ValueError(f"the class {written} says what can't stand there; list what can")
-    found = "".join(_listed(written[1:-1], written))
+    found = "".join(_members(written[1:-1], written))
     if not found:
         raise ValueError("the class [] is empty; list the characters that can stand there")
     twice = next((each for each in found if found.count(each) > 1), None)
@@ -130,7 +130,7 @@ def _characters(written: str) -> str:
     return _printed(found, written)
 
 
-def _listed(inside: str, written: str) -> Iterator[str]:
+def _members(inside: str, written: str) -> Iterator[str]:
     """Yield the characters and ranges of a class; `-` at its beginning or end is itself."""
     at = 0
     while at < len(inside):
@@ -149,7 +149,7 @@ def _listed(inside: str, written: str) -> Iterator[str]:
 
 def _printed(characters: str, written: str) -> str:
     if any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in characters):
-        raise ValueError(f"{shown(written)} has a control character, which no text can have")
+        raise ValueError(f"{display(written)} has a control character, which no text can have")
     return characters
 
 
@@ -168,35 +168,35 @@ def _regex(characters: str) -> str:
     return f"[{''.join(parts)}]"
 
 
-def pattern(rule: language.Pattern, place: Place) -> Made:
+def pattern(rule: language.Pattern, place: Place) -> Definition:
     """Make texts of a pattern."""
     try:
-        made = Pattern(rule.pattern)
+        texts = Pattern(rule.pattern)
     except ValueError as error:
         place.at("pattern").refuse(str(error))
-    of = ValueType("string", length=len(made.places))
+    of = ValueType("string", length=len(texts.places))
     if not place.unique:
-        return Made(
+        return Definition(
             of,
-            lambda block: made.write(high_product(place.words(block), made.capacity)),
+            lambda block: texts.write(high_product(place.words(block), texts.capacity)),
             "Text of the pattern, all alike",
             streams=(place.stream,),
-            pattern=made.regex,
+            pattern=texts.regex,
         )
     stream = place.stream
 
     def at_slots(block: Block, slots: Words) -> Column:
-        return made.write(permute_below(np.uint64(block.seed ^ key_word(stream)), slots, made.capacity))
+        return texts.write(permute_below(np.uint64(block.seed ^ key_word(stream)), slots, texts.capacity))
 
-    return Made(
+    return Definition(
         of,
         lambda block: at_slots(block, block.level(place.of.table).slots),
         "Text of the pattern, each once",
         role="unique",
         permutation=stream,
-        pattern=made.regex,
+        pattern=texts.regex,
         at_slots=at_slots,
-        capacity=Capacity(made.capacity, _would_do),
+        capacity=Capacity(texts.capacity, _would_do),
     )
 
 

@@ -37,7 +37,7 @@ _MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
 _DIGITS = "0123456789"
 
 Words = NDArray[np.uint64]
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
@@ -105,7 +105,7 @@ def _values(block: Block, table: Table, field: str, tables: Tables) -> pa.Array:
     return array(next(rule for rule in table.rules if rule.name == field).column(block))
 
 
-def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.Array:
+def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> pa.Array:
     """Return the sum, least, greatest, first or last of the values of each owner; nulls are passed over."""
     if function == "sum":
         sums = np.zeros(rows, dtype=np.int64)
