@@ -23,7 +23,7 @@ _DEFAULT_RECORDS: Final = 5
 
 _DIGITS = re.compile(r"[0-9]{1,4000}", re.ASCII)  # int() takes 4,300 at the most
 _SEED_MESSAGE = "'seed' must be an integer, 'random', or omitted"
-_SHOWN = 40  # characters of a value that a message quotes
+_MAX_CHARACTERS = 40  # characters of a value that a message quotes
 
 
 def _up_to(limit: int) -> str:
@@ -198,4 +198,4 @@ def _quoted(value: object) -> str:
     if isinstance(value, float) and math.isinf(value):  # which JSON, where it was 1e400, doesn't know
         return "a number past 1.7e308"
     text = json.dumps(value) if isinstance(value, (bool, type(None), dict, list)) else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

@@ -64,7 +64,7 @@ def _ordered(definition: Definition, place: Place) -> Definition:
     return replace(definition, column=column, text=f"{definition.text}; siblings in ascending order")
 
 
-_MOST = 1 << 63
+_MAX_KEY = 1 << 63
 
 
 def _sorted(column: Column, parents: NDArray[np.intp]) -> Column:
@@ -78,7 +78,7 @@ def _sorted(column: Column, parents: NDArray[np.intp]) -> Column:
     order = ranks(column)
     least = int(order.min())
     size = int(order.max()) - least + 1
-    if not isinstance(column, Numbers | Categorical) or size * (int(parents[-1]) + 1) >= _MOST:
+    if not isinstance(column, Numbers | Categorical) or size * (int(parents[-1]) + 1) >= _MAX_KEY:
         return column.take(np.lexsort((order, parents)))
     above = parents.astype(np.int64) * size - least
     keys = order + above

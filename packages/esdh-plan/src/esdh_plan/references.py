@@ -23,7 +23,7 @@ from esdh_plan.recipe import load_recipe
 __all__ = ["FolderError", "find_row", "open_dataset", "parse_file", "source_of"]
 
 _MANIFEST: Final = "snapshot_manifest_*.json"
-_LARGEST: Final = 1 << 28  # bytes of a manifest or a recipe
+_MAX_BYTES: Final = 1 << 28  # bytes of a manifest or a recipe
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
@@ -180,8 +180,10 @@ def _check_plan(named: str, manifest: _Manifest, dataset: Dataset) -> Dataset:
 
 
 def _bytes(path: Path) -> bytes:
-    if path.stat().st_size > _LARGEST:
-        raise FolderError(f"{str(path)!r} has more than {_LARGEST:,} bytes, so it is not what its name says")
+    if path.stat().st_size > _MAX_BYTES:
+        raise FolderError(
+            f"{str(path)!r} has more than {_MAX_BYTES:,} bytes, so it is not what its name says"
+        )
     return path.read_bytes()
 
 

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 FIRST = "0" * 64  # what stands for the hash of the line before the first
-_LONGEST = 1 << 20  # bytes of a line; a usual one has less than a thousand
+_MAX_LINE_BYTES = 1 << 20  # bytes of a line; a usual one has less than a thousand
 _LONGEST_DETAIL = 4_096  # characters
 _MOST_ENTITIES = 16  # digests of a snapshot; one of ours has three
 _WAIT = 60.0  # seconds for another run's line, which takes milliseconds
@@ -189,9 +189,9 @@ class AuditLog:
             )
             line = AuditLine(**msgspec.structs.asdict(entry), hash=_hash(entry))
             data = msgspec.json.encode(line) + b"\n"
-            if len(data) > _LONGEST:
+            if len(data) > _MAX_LINE_BYTES:
                 raise AuditError(
-                    f"a line of {len(data):,} bytes is too long for audit log {self._name}, which takes {_LONGEST:,}; "
+                    f"a line of {len(data):,} bytes is too long for audit log {self._name}, which takes {_MAX_LINE_BYTES:,}; "
                     "give shorter names"
                 )
             self._write(data, size)
@@ -224,7 +224,7 @@ class AuditLog:
         if size == 0:
             return 0, None
         with self._path.open("rb") as file:
-            file.seek(max(0, size - _LONGEST))
+            file.seek(max(0, size - _MAX_LINE_BYTES))
             tail = file.read()
         if not tail.endswith(b"\n"):
             torn = len(tail.rpartition(b"\n")[2])
@@ -295,7 +295,7 @@ def _read(data: bytes, number: int | None, previous: str | None) -> AuditLine | 
 
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while line := file.readline(_LONGEST):
+        while line := file.readline(_MAX_LINE_BYTES):
             yield line
 
 
@@ -323,7 +323,7 @@ def verify_audit(path: Path, *, last_hash: str | None = None) -> AuditReport:
                 problem = AuditProblem(
                     line=number,
                     what="it is longer than any line of an audit log"
-                    if len(data) == _LONGEST
+                    if len(data) == _MAX_LINE_BYTES
                     else "it is unfinished: a run was cut off while writing it, or is writing it now",
                     found=f"{len(data):,} bytes without a line end",
                     expected="a whole line",

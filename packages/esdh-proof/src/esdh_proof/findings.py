@@ -22,7 +22,7 @@ CLAIMS = {
     "stats": "the statistics counted again are those of the manifest",
     "regenerated": "the rows and the bytes are those that the seed gives",
 }
-_SHOWN = 120  # characters of a value; enough to tell it, too few to flood a terminal
+_MAX_CHARACTERS = 120  # characters of a value; enough to tell it, too few to flood a terminal
 
 Status = Literal["passed", "failed", "unproven"]
 
@@ -62,7 +62,7 @@ def display(value: object) -> str | None:
     if value is None:
         return None
     text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}... ({len(text)} characters)"
 
 
 class Findings:

@@ -245,7 +245,7 @@ def _round(of: _Evaluation, node: Node) -> Vector:
 # --- times
 
 
-_FEW = 4_096  # times: fewer are worked out one by one, without a table of all that there can be
+_FEW_TIMES = 4_096  # times: fewer are worked out one by one, without a table of all that there can be
 _MOST_DAYS = 200_000  # that a table is made for: five centuries
 
 Days = NDArray[np.int64]
@@ -260,7 +260,7 @@ def _months_of(node: Node, days: Days) -> tuple[Days, Days]:
     low, high = node.type.bounds
     if node.type.kind == "timestamp":
         low, high = low // DAY, high // DAY
-    if len(days) < _FEW or high - low > _MOST_DAYS:
+    if len(days) < _FEW_TIMES or high - low > _MOST_DAYS:
         return _calendar_of(days)
     months, day = _calendar(low, high)
     return months.take(days - low), day.take(days - low)

@@ -23,7 +23,7 @@ from esdh_plan.expressions import ValueType
 __all__ = ["Pattern", "pattern"]
 
 _TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{([0-9]{1,4})\})?", re.DOTALL)
-_MOST = 200  # characters of a text
+_MAX_LENGTH = 200  # characters of a text
 _MOST_CAPACITY = 1 << 62
 _MOST_CLASS = 1_000  # characters
 _CHUNK = 10_000  # texts that a table has
@@ -54,8 +54,8 @@ class Pattern:
                 )
             characters = _characters(token[1])
             times = int(token[2] or 1)
-            if len(self.places) + times > _MOST or times == 0:
-                raise ValueError(f"a text of a pattern has 1 to {_MOST} characters")
+            if len(self.places) + times > _MAX_LENGTH or times == 0:
+                raise ValueError(f"a text of a pattern has 1 to {_MAX_LENGTH} characters")
             self.places += [characters] * times
             self.regex += _regex(characters) + (f"{{{times}}}" if times > 1 else "")
             at = token.end()

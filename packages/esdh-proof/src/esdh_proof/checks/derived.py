@@ -32,7 +32,7 @@ _AGGREGATE = re.compile(
     r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
 )
 _TOKEN = re.compile(r"(?:\[([^\]]+)\]|\\(.)|([^\[\]{}\\]))(?:\{([0-9]+)\})?", re.DOTALL)
-_MOST = 1 << 62  # values of a pattern
+_MAX_CAPACITY = 1 << 62  # values of a pattern
 _MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
 _DIGITS = "0123456789"
 
@@ -242,7 +242,7 @@ def _of_pattern(pattern: str) -> _Numbered | None:
     """Return how texts of a pattern hold a number: a digit a class, the most significant first."""
     places = _places(pattern)
     capacity = prod(len(each) for each in places)
-    if not places or not 1 < capacity <= _MOST:
+    if not places or not 1 < capacity <= _MAX_CAPACITY:
         return None
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
