@@ -83,7 +83,9 @@ def required_pools(plan: language.Plan) -> dict[str, language.FakerWords]:
 
 
 def make_lock(source: Source, *, previous: Mapping[str, Sequence[str]] = {}) -> bytes:
-    """Return the lock of a plan: its pools, made by the Faker that is installed but for those that are `kept`.
+    """Return the lock of a plan: its pools, made by the Faker that is installed.
+
+    A pool of the `previous` lock that has the size that the plan asks for is taken as it is.
 
     Raises ImportError where it isn't, and PlanError for a provider or a locale that there isn't.
     """
