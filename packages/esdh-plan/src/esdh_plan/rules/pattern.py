@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.arithmetic import high_product
-from esdh_plan.errors import shown
+from esdh_plan.definitions import Capacity, Definition, Place, Words
+from esdh_plan.errors import display
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Capacity, Made, Place, Words
 
 __all__ = ["Pattern", "pattern"]
 
 _TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{([0-9]{1,4})\})?", re.DOTALL)
-_MOST = 200  # characters of a text
+_MAX_LENGTH = 200  # characters of a text
 _MOST_CAPACITY = 1 << 62
 _MOST_CLASS = 1_000  # characters
 _CHUNK = 10_000  # texts that a table has
@@ -54,13 +54,13 @@ class Pattern:
             token = _TOKEN.match(text, at)
             if token is None:
                 raise ValueError(
-                    f"the pattern can't be read from {shown(text[at:])} on; it has classes, literals and fixed repeats, "
+                    f"the pattern can't be read from {display(text[at:])} on; it has classes, literals and fixed repeats, "
                     "and \\ before a sign such as . or ("
                 )
             characters = _characters(token[1])
             times = int(token[2] or 1)
-            if len(self.places) + times > _MOST or times == 0:
-                raise ValueError(f"a text of a pattern has 1 to {_MOST} characters")
+            if len(self.places) + times > _MAX_LENGTH or times == 0:
+                raise ValueError(f"a text of a pattern has 1 to {_MAX_LENGTH} characters")
             self.places += [characters] * times
             self.regex += _regex(characters) + (f"{{{times}}}" if times > 1 else "")
             at = token.end()
@@ -146,7 +146,7 @@ def _characters(written: str) -> str:
         return _printed(written[-1], written)
     if written.startswith("[^"):
         raise ValueError(f"the class {written} says what can't stand there; list what can")
-    found = "".join(_listed(written[1:-1], written))
+    found = "".join(_members(written[1:-1], written))
     if not found:
         raise ValueError("the class [] is empty; list the characters that can stand there")
     twice = next((each for each in found if found.count(each) > 1), None)
@@ -155,7 +155,7 @@ def _characters(written: str) -> str:
     return _printed(found, written)
 
 
-def _listed(inside: str, written: str) -> Iterator[str]:
+def _members(inside: str, written: str) -> Iterator[str]:
     """Yield the characters and ranges of a class; `-` at its beginning or end is itself."""
     at = 0
     while at < len(inside):
@@ -174,7 +174,7 @@ def _listed(inside: str, written: str) -> Iterator[str]:
 
 def _printed(characters: str, written: str) -> str:
     if any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in characters):
-        raise ValueError(f"{shown(written)} has a control character, which no text can have")
+        raise ValueError(f"{display(written)} has a control character, which no text can have")
     return characters
 
 
@@ -193,35 +193,35 @@ def _regex(characters: str) -> str:
     return f"[{''.join(parts)}]"
 
 
-def pattern(rule: language.Pattern, place: Place) -> Made:
+def pattern(rule: language.Pattern, place: Place) -> Definition:
     """Make texts of a pattern."""
     try:
-        made = Pattern(rule.pattern)
+        texts = Pattern(rule.pattern)
     except ValueError as error:
         place.at("pattern").refuse(str(error))
-    of = ValueType("string", length=len(made.places))
+    of = ValueType("string", length=len(texts.places))
     if not place.unique:
-        return Made(
+        return Definition(
             of,
-            lambda block: made.write(high_product(place.words(block), made.capacity)),
+            lambda block: texts.write(high_product(place.words(block), texts.capacity)),
             "Text of the pattern, all alike",
             streams=(place.stream,),
-            pattern=made.regex,
+            pattern=texts.regex,
         )
     stream = place.stream
 
     def at_slots(block: Block, slots: Words) -> Column:
-        return made.write(permute_below(np.uint64(block.seed ^ key_word(stream)), slots, made.capacity))
+        return texts.write(permute_below(np.uint64(block.seed ^ key_word(stream)), slots, texts.capacity))
 
-    return Made(
+    return Definition(
         of,
         lambda block: at_slots(block, block.level(place.of.table).slots),
         "Text of the pattern, each once",
         role="unique",
         permutation=stream,
-        pattern=made.regex,
+        pattern=texts.regex,
         at_slots=at_slots,
-        capacity=Capacity(made.capacity, _would_do),
+        capacity=Capacity(texts.capacity, _would_do),
     )
 
 
