@@ -372,13 +372,10 @@ class Compiler:
         table = of.table
         if name == "today":
             day = self.today
-            kind = ValueType("date", low=day, high=day)
-
-            def today(block: Block) -> Column:
-                return Date(np.full(of.rows(block), day, dtype=np.int32), day, day)
-
             return Reference(
-                kind, lambda block: block.memoized(("today", table), lambda: today(block)), above=True
+                ValueType("date", low=day, high=day),
+                lambda block: Date(np.full(of.rows(block), day, dtype=np.int32), day, day),
+                above=True,
             )
         if name == "k":
             if of.parent is None:

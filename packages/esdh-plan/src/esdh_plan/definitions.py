@@ -171,7 +171,7 @@ class Formula:
     @property
     def is_constant(self) -> bool:
         """Whether it is the same on every row: of constants and `today`."""
-        return all(path == ("today",) for path in self.node.names)
+        return self.node.is_constant
 
     @property
     def depends_on(self) -> tuple[str, ...]:

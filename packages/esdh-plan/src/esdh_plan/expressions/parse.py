@@ -11,7 +11,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -372,7 +372,7 @@ class _Parser:
         if path is None:
             raise Refused(f"{self.quote(tree)} is no name; a point stands only between names, as in parent.x")
         try:
-            return Node.named(path, self.scope.resolve(path))
+            return self._of(path)
         except LookupError as unknown:
             name = ".".join(path)
             if name in _OTHER_NAMES:
@@ -380,6 +380,13 @@ class _Parser:
             if name in FUNCTIONS:
                 raise Refused(f"{name!r} is a function; write {FUNCTIONS[name].signature}") from None
             raise Refused(str(unknown.args[0]) if unknown.args else f"{name!r} is unknown") from None
+
+    def _of(self, path: Path) -> Node:
+        """Return what a path names: `today`, where its day is known, as a constant, so that what is reckoned from it is one."""
+        of = self.scope.resolve(path)
+        if path == ("today",) and of.low is not None and of.low == of.high:
+            return Node.constant(of, of.low)
+        return Node.named(path, of)
 
     # --- operators
 
@@ -470,7 +477,7 @@ class _Parser:
 
     def _today(self) -> Node:
         try:
-            return Node.named(("today",), self.scope.resolve(("today",)))
+            return self._of(("today",))
         except LookupError:
             raise Refused("age needs a second date here, where there is no today") from None
 
@@ -513,10 +520,17 @@ def _path(tree: ast.expr) -> Path | None:
 
 
 def _folded(node: Node) -> Node:
-    """Return a part that reads nothing as the constant that it is."""
+    """Return a part that reads nothing as the constant that it is, whose bounds are its value."""
     if node.names or node.is_constant or (node.type.kind != "string" and not node.type.fits_int64):
         return node
-    return Node.constant(node.type, constant_value(node))
+    value = constant_value(node)
+    of = replace(node.type, length=len(value)) if isinstance(value, str) else _only(node.type, value)
+    return Node.constant(of, value)
+
+
+def _only(of: ValueType, value: int) -> ValueType:
+    """Return a type's one value as the type's bounds."""
+    return replace(of, low=value, high=value)
 
 
 _BUILDERS: dict[type[ast.expr], Callable[[_Parser, Any], Operand]] = {

@@ -156,9 +156,7 @@ def _bound_values(formula: Formula, block: Block, kind: str, scale: int, instead
 
 def _check_above(place: Place, *bounds: Formula) -> None:
     for formula in bounds:
-        own = [
-            path for path in formula.node.names if path != ("today",) and not formula.references[path].above
-        ]
+        own = [path for path in formula.node.names if not formula.references[path].above]
         if own:
             place.refuse(
                 f"the bounds of an `ordered` field are of constants and rows above; {'.'.join(own[0])!r} is none"
