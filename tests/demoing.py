@@ -48,7 +48,7 @@ def text_console() -> Console:
 
 
 def printed(console: Console) -> str:
-    """Return what a console was told."""
+    """Return what a console has printed."""
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -74,7 +74,6 @@ class Finished:
     run: Run
     folder: Path
     profile: Profile
-    told: str
 
 
 @dataclass

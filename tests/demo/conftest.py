@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from demoing import HERE, PATIENCE, Driven, Finished, Start, make_paths, make_session, printed
+from demoing import HERE, PATIENCE, Driven, Finished, Start, make_paths, make_session
 from esdh_demo.flow import flow
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, marked_processes
@@ -33,7 +33,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     with open_run(session, "baseline", profile) as run:
         flow(run, profile, port=0)
     assert run.artifacts is not None
-    return Finished(paths, run, run.artifacts, profile, printed(session.console))
+    return Finished(paths, run, run.artifacts, profile)
 
 
 @pytest.fixture

@@ -63,13 +63,13 @@ def test_record_of_the_run(finished: Finished) -> None:
 
 def test_log_of_the_run(finished: Finished) -> None:
     """The log has begin and end of the run and of each step, with seed, durations and paths in the repository."""
-    told = [entry for entry in entries(finished.paths) if entry["run_id"] == finished.run.record.run_id]
-    assert ("run.started", "run.finished") == (told[0]["event"], told[-1]["event"])
+    events = [entry for entry in entries(finished.paths) if entry["run_id"] == finished.run.record.run_id]
+    assert ("run.started", "run.finished") == (events[0]["event"], events[-1]["event"])
     assert [(step, event) for step in STEPS for event in ("step.started", "step.finished")] == [
-        (entry["step"], entry["event"]) for entry in told[1:-1]
+        (entry["step"], entry["event"]) for entry in events[1:-1]
     ]
-    assert f"data/demo_runs/{finished.run.record.run_id}" == told[-1]["paths"]["folder"]
-    for entry in told:
+    assert f"data/demo_runs/{finished.run.record.run_id}" == events[-1]["paths"]["folder"]
+    for entry in events:
         if entry["event"].endswith("finished"):
             assert 0 <= entry["duration_s"]
             assert 20240601 == entry["seed"]

@@ -57,7 +57,7 @@ def call(server: RunningServer) -> None:
 
 
 def test_server_that_dies_at_work(paths: Paths) -> None:
-    """A server that dies under a call is told as that, with its last words."""
+    """A server that dies under a call is reported as that, with the end of its stderr."""
     with (
         pytest.raises(DemoError, match="the server died with status 3; it said: out of memory"),
         running(paths, "dies") as run,

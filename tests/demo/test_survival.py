@@ -41,7 +41,7 @@ def names(paths: Paths) -> list[str]:
 def test_interrupted_at_a_step(
     paths: Paths, start: Start, fast: Commands, step: str, number: signal.Signals
 ) -> None:
-    """Ctrl-C, or a signal like it, at any step ends what was started, keeps what was made, and is told."""
+    """Ctrl-C, or a signal like it, at any step ends what was started, keeps what was made, and is reported."""
     commands = {
         "smoke": Commands(pytest=BLOCKS),
         "generate": Commands(esdh=BLOCKS),
@@ -179,9 +179,11 @@ def test_environment_of_another_server(paths: Paths, fast: Commands, monkeypatch
     monkeypatch.setenv("ESDH_API_KEY", "secret")
     monkeypatch.setenv("ESDH_MAX_RECORDS", "1")
     with open_run(make_session(paths, fast), "validate") as run:
-        told = run.processes.run("environment", (sys.executable, "-c", "import os; print(dict(os.environ))"))
-    assert b"ESDH_DEMO_RUN" in told
-    assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(told.replace(b"'", b" ").split())
+        printed = run.processes.run(
+            "environment", (sys.executable, "-c", "import os; print(dict(os.environ))")
+        )
+    assert b"ESDH_DEMO_RUN" in printed
+    assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(printed.replace(b"'", b" ").split())
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])

@@ -61,7 +61,9 @@ class _Group(click.Group):
         except KeyboardInterrupt as error:
             session = ctx.find_object(Session)
             artifacts = session and session.run and session.run.artifacts
-            place = f"; what was made is in {session.paths.display(artifacts)}" if session and artifacts else ""
+            place = (
+                f"; what was made is in {session.paths.display(artifacts)}" if session and artifacts else ""
+            )
             click.echo(f"\nInterrupted; everything that was started has ended{place}")
             raise click.exceptions.Exit(_INTERRUPTED) from error
 
@@ -184,8 +186,8 @@ def _smoke(session: Session) -> None:
 @click.pass_obj
 def _list(session: Session) -> None:
     store = RunStore(session.paths)
-    folders = sorted([*store.complete(), *store.failed()], reverse=True)
-    latest = store.latest()
+    complete = store.complete()
+    folders = sorted([*complete, *store.failed()], reverse=True)
     if not folders:
         session.console.print("No runs yet; `uv run just demo` makes one")
         return
@@ -197,7 +199,7 @@ def _list(session: Session) -> None:
             records = "" if record.records is None else f"{record.records:,}"
             seed = "" if record.seed is None else str(record.seed)
             cells = [record.status, records, seed, f"{record.seconds:.1f}"]
-        table.add_row(folder.name + (" (latest)" if folder == latest else ""), *cells)
+        table.add_row(folder.name + (" (latest)" if folder in complete[:1] else ""), *cells)
     session.console.print(table, soft_wrap=False)
 
 
