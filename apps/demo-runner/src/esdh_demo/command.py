@@ -8,16 +8,8 @@ from typing import Any
 import click
 from rich.text import Text
 
+from esdh_demo import console
 from esdh_demo.config import Profile
-from esdh_demo.console import (
-    make_console,
-    make_table,
-    open_page,
-    pause_for,
-    print_diagnosis,
-    print_log,
-    print_summary,
-)
 from esdh_demo.doctor import examine
 from esdh_demo.errors import DemoError, explain
 from esdh_demo.event_log import read_events
@@ -42,7 +34,7 @@ def _printed_run(session: Session, label: str, profile: Profile | None = None) -
     with open_run(session, label, profile) as run:
         session.console.print(f"Run {run.record.run_id}", style="bold")
         yield run
-    print_summary(run)
+    console.print_summary(run)
 
 
 class _Group(click.Group):
@@ -56,7 +48,7 @@ class _Group(click.Group):
             session = ctx.find_object(Session)
             if session is None:  # outside a repository
                 raise click.ClickException(str(error)) from error
-            print_diagnosis(session.console, session.run, explain(error, session.paths.display))
+            console.print_diagnosis(session, explain(error, session.paths.display))
             raise click.exceptions.Exit(1) from error
         except KeyboardInterrupt as error:
             session = ctx.find_object(Session)
@@ -100,7 +92,7 @@ class _HomePath(click.Path):
 def main(context: click.Context, root: Path | None, runs: Path | None) -> None:
     """Run `esdh-demo`."""
     commands = context.obj if isinstance(context.obj, Commands) else Commands()
-    context.obj = Session(Paths(root or find_root(Path.cwd()), runs), commands, make_console())
+    context.obj = Session(Paths(root or find_root(Path.cwd()), runs), commands, console.make_console())
 
 
 _FLOW_OPTIONS: list[click.Parameter] = [
@@ -152,7 +144,7 @@ def _execute(
     session: Session, *, validated: bool, name: str, skip_smoke: bool, interactive: bool, port: int | None
 ) -> None:
     profile = session.config.profile(name)
-    session.pause = pause_for(session.console, interactive=interactive)
+    session.pause = console.pause_for(session.console, interactive=interactive)
     with _printed_run(session, name, profile) as run:
         if validated:
             validate(run)
@@ -161,7 +153,7 @@ def _execute(
         port = session.config.server.port if port is None else port
         flow(run, profile, port=port, interactive=session.pause is not None)
     if session.pause is not None and run.artifacts is not None:
-        open_page(session.console, (run.artifacts / "report.html").as_uri())
+        console.open_page(session.console, (run.artifacts / "report.html").as_uri())
 
 
 @main.command(
@@ -192,7 +184,7 @@ def _list(session: Session) -> None:
         session.console.print("No runs yet; `uv run just demo` makes one")
         return
     numbers = ("records", "seed", "seconds")
-    table = make_table("run", "status", *numbers, numbers=numbers)
+    table = console.make_table("run", "status", *numbers, numbers=numbers)
     for folder in folders:
         cells, record = ["cut off"], read_record(folder)
         if record and record.status != "running":
@@ -217,7 +209,7 @@ def _log(session: Session, run_id: str | None) -> None:
     if run_id not in run_ids:
         raise DemoError(f"no run {run_id!r} is in the log", remedy="`uv run esdh-demo list` lists the runs")
     session.console.print(f"Run {run_id}", style="bold")
-    print_log(session.console, (event for event in events if event.get("run_id") == run_id))
+    console.print_log(session.console, (event for event in events if event.get("run_id") == run_id))
 
 
 @main.command("clean", help="Remove all runs but the newest (--keep), and the log.\n\nRuns under way stay.")

@@ -80,20 +80,18 @@ class Run(OpenRun):
         except BaseException as error:
             step.status = _failed_status(error)
             step.found = explain(error, session.paths.display).what
-            with suppress(OSError):
-                self._end_step("error", step, started)
-            outcome = (step.status.upper(), "bold red")
-            console.print(Text.assemble(f"  {name:<10} ", outcome, f" after {step.seconds:.1f} s"))
             raise
-        self._end_step("info", step, started)
-        line = f" {step.seconds:5.1f} s  {step.found}"
-        console.print(Text.assemble(f"  {name:<10} ", ("ok", "green"), line))
-
-    def _end_step(self, level: Literal["info", "error"], step: StepRecord, started: float) -> None:
-        step.seconds = _seconds_since(started)
-        self.record.steps.append(step)
-        result = {"status": step.status, "duration_s": step.seconds, "seed": self.record.seed}
-        self.log.write(level, "step.finished", step=step.name, **result, counts=step.counts, found=step.found)
+        finally:
+            step.seconds = _seconds_since(started)
+            self.record.steps.append(step)
+            passed = step.status == "passed"
+            result: dict[str, Any] = {"status": step.status, "duration_s": step.seconds}
+            result |= {"seed": self.record.seed, "counts": step.counts, "found": step.found}
+            with nullcontext() if passed else suppress(OSError):  # nothing may hide why a step failed
+                self.log.write("info" if passed else "error", "step.finished", step=name, **result)
+            outcome = ("ok", "green") if passed else (step.status.upper(), "bold red")
+            found = f" {step.seconds:5.1f} s  {step.found if passed else ''}".rstrip()
+            console.print(Text.assemble(f"  {name:<10} ", outcome, found))
 
     def log_paths(self, folder: Path | None) -> dict[str, str]:
         """Return the `paths` of a line of the log, for the folder of a run."""
@@ -116,9 +114,8 @@ def open_run(session: Session, label: str, profile: Profile | None = None) -> It
         run_id = opened.record.run_id
         processes = Processes(run_id, paths.runs, opened.folder, seconds=seconds, grace=grace)
         log = EventLog(paths.log, run_id)
-        run = session.run = Run(
-            **vars(opened), session=session, profile=profile, processes=processes, log=log
-        )
+        run = Run(**vars(opened), session=session, profile=profile, processes=processes, log=log)
+        session.run = run
         try:
             _log_start(run)
             yield run
@@ -177,9 +174,8 @@ def _complete(run: Run, store: RunStore) -> None:
     else:
         shutil.rmtree(run.folder)
         run.release()
-    _log_end(
-        run, "info", {"removed": len(removed)}, removed=[run.session.paths.display(path) for path in removed]
-    )
+    names = [run.session.paths.display(path) for path in removed]
+    _log_end(run, "info", {"removed": len(names)}, removed=names)
 
 
 def _fail(run: Run, store: RunStore, error: BaseException) -> None:
@@ -204,10 +200,8 @@ def _failed_status(error: BaseException) -> Literal["failed", "interrupted"]:
 def _log_end(run: Run, level: Literal["info", "error"], counts: dict[str, int], **fields: Any) -> None:
     record = run.record
     result = {"status": record.status, "duration_s": record.seconds, "seed": record.seed}
-    counts = {"steps": len(record.steps)} | counts
-    run.log.write(
-        level, "run.finished", **result, counts=counts, paths=run.log_paths(run.artifacts), **fields
-    )
+    counts, paths = {"steps": len(record.steps)} | counts, run.log_paths(run.artifacts)
+    run.log.write(level, "run.finished", **result, counts=counts, paths=paths, **fields)
 
 
 @contextmanager
