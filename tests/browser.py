@@ -1,10 +1,13 @@
-"""A headless Chromium that visits the demo page, for its tests and its pictures."""
+"""A headless Chromium that visits the demo page, for its tests and its pictures, and axe-core, which looks for barriers."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -30,6 +33,29 @@ _VIOLATION = "Content-Security-Policy violated:"
 _REPORT_VIOLATIONS = f"""addEventListener("securitypolicyviolation", ({{ violatedDirective, blockedURI }}) =>
     console.error("{_VIOLATION}", violatedDirective, blockedURI))"""
 _FAILED_ANSWER = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+
+_AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+# Rules of WCAG 2.2, A and AA, and what its makers think good practice.
+_AXE_RUN = """async () => {
+    const runOnly = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    const { violations } = await axe.run({ runOnly, resultTypes: ["violations"] });
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => [id, html, failureSummary]));
+}"""
+NEEDS_AXE = pytest.mark.skipif(
+    not _AXE.exists() and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
+    reason="needs axe-core, which `just axe-core` brings",
+)
+
+
+def bring_axe(context: BrowserContext) -> None:
+    """Have axe-core in each page of a context, whatever the page's Content-Security-Policy says."""
+    context.add_init_script(path=_AXE)
+
+
+def barriers(page: Page) -> list[list[str]]:
+    """Return what axe-core finds on a page as it is shown: the rule, the element and what is wrong with it."""
+    found: list[list[str]] = page.evaluate(_AXE_RUN)
+    return found
 
 
 def find_chromium() -> str | None:
@@ -72,6 +98,10 @@ class Visit:
         page = self.context.new_page()
         page.goto(f"{self.address}/demo{place}")
         page.locator("#versions", has_text="dataset version").wait_for()
+        # The view for rows opens with some, unless there is a key to be asked for.
+        opens = page.locator("#view-generate:visible, #key-form:visible")
+        if opens.count() == 1 and page.locator("#view-generate").is_visible():
+            page.locator("#result:visible, .error:visible").first.wait_for()
         return page
 
     def _hear(self, message: ConsoleMessage) -> None:
