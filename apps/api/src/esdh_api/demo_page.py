@@ -80,9 +80,7 @@ def _for_script(dataset: Dataset, offered: Sequence[Offered], top: str) -> dict[
         "pictures": _curated(dataset) if dataset.pictures else _pictures(dataset),
         "option": _option(dataset, offered),
         "trees": dataset.recipe is not None,
-        "plans": [
-            {"version": each.dataset.dataset_version, "page": f"{top}{each.page}"} for each in offered
-        ],
+        "plans": [{"version": each.dataset.dataset_version, "page": f"{top}{each.page}"} for each in offered],
         # What `/plan` gives of a plan is its recipe; this tells its fields as `/plan` tells the default dataset's.
         **({} if dataset.recipe is None else {"plan": _fields(dataset)}),
     }

@@ -153,7 +153,10 @@ class _Document:
                 },
             }
             in_trees = [rows[table.name] for table in self.responses.tree_tables]
-            self.schema_of(TreeRow)["properties"]["row"] = {"description": "The row itself", "anyOf": in_trees}
+            self.schema_of(TreeRow)["properties"]["row"] = {
+                "description": "The row itself",
+                "anyOf": in_trees,
+            }
         request = self.schema_of(GenerateRequest)
         request["properties"]["records"] |= {
             "maximum": self.settings.max_records,

@@ -158,8 +158,8 @@ class Responses:
             ids = self.dataset.ids.texts(block.seed, table.entity, level.slots)
             children = [each.name for each in self.tree_tables if each.parent is table]
             made[table] = [
-                TreeRow(table.name, id.tobytes().decode(), slot, row, {name: [] for name in children})
-                for id, slot, row in zip(ids, level.slots.tolist(), _rows_of(table, block), strict=True)
+                TreeRow(table.name, own.tobytes().decode(), slot, row, {name: [] for name in children})
+                for own, slot, row in zip(ids, level.slots.tolist(), _rows_of(table, block), strict=True)
             ]
             if table.parent is not None:
                 above = made[table.parent]

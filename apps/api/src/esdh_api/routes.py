@@ -32,23 +32,23 @@ def register_routes(app: Flask, settings: Settings, dataset: Dataset, plans: Map
         Offered(each, f"plans/{name}/demo", reference)
         for (name, each), reference in zip(plans.items(), settings.plans, strict=True)
     ]
-    _register(app, settings, own, named, offered)
-    for prefix, responses in named:
-        _register(app, settings, responses, [], offered, prefix)
+    _register(app, settings, Served("", own), named, offered)
+    for served in named:
+        _register(app, settings, served, [], offered)
 
 
 def _register(
     app: Flask,
     settings: Settings,
-    responses: Responses,
+    served: Served,
     plans: Sequence[Served],
     offered: Sequence[Offered],
-    prefix: str = "",
 ) -> None:
-    """Give the app the calls on a dataset, below a prefix; the document tells of the plans, and their ids are known.
+    """Give the app the calls on a dataset, below its prefix; the document tells of the plans, and their ids are known.
 
     The page offers the pages of the plans that are `offered`.
     """
+    prefix, responses = served
     dataset = responses.dataset
     known = [responses, *(each.responses for each in plans if each.responses.dataset is not dataset)]
     top = "../" * prefix.count("/")  # from the page to where the paths of the app begin

@@ -856,6 +856,9 @@ function showRecord(answer, record, text, problem) {
   );
   showError("tree-error", problem);
   byId("record-parts").replaceChildren(treeList(rows, tableIn, isAsked));
+  // The row itself may stand deep in the record, below all fields of the rows above it.
+  const marked = byId("record-parts").querySelector("[aria-current]");
+  if (marked?.closest("ul").closest("details")) marked.scrollIntoView({ block: "center" });
   byId("record-copy").onclick = (event) => copy(text, event.currentTarget);
   byId("record-window").hidden = number === null;
   byId("record-window").onclick = () => {

@@ -21,7 +21,7 @@ const DAY = 86_400_000; // in milliseconds
 export function pictureOf(picture, rows, metadata, { id, title, unit }) {
   const { field, kind } = picture;
   const values = rows.map((row) => row[field]).filter((value) => value !== null);
-  const bars = BARS[kind](picture, values, rows, metadata);
+  const bars = barsOf(picture, values, rows, metadata);
   const total = bars.reduce((sum, bar) => sum + bar.count, 0);
   if (!total) return null;
   return element(
@@ -47,6 +47,9 @@ function nullsOf({ nulls = null }, count, total) {
 const percent = (share) => `${(share * 100).toLocaleString("en-US", { maximumFractionDigits: 1 })} %`;
 
 // ----------------------------------------------------------------------------------------- from rows to bars
+
+/** Return the bars of a picture, of values without the nulls among them. */
+export const barsOf = (picture, ...counted) => BARS[picture.kind](picture, ...counted);
 
 const BARS = {
   labels: labelBars,
@@ -164,7 +167,8 @@ function roundStep(least, unit) {
 function numberBins(sorted, unit) {
   const [low, high] = [sorted[0], sorted.at(-1)];
   // Where a few values lie far out, the outer bins take them, lest all others share one.
-  const usual = [0.02, 0.98].map((share) => sorted[Math.floor((sorted.length - 1) * share)]);
+  const most = sorted.length - 1;
+  const usual = [sorted[Math.floor(most * 0.02)], sorted[Math.ceil(most * 0.98)]];
   const [begin, end] = usual[0] < usual[1] ? usual : [low, high];
   const step = roundStep((end - begin) / (WANTED_BINS - 1), unit);
   const [first, last] = [begin, end].map((place) => Math.floor(place / step + 1e-9));
@@ -328,6 +332,6 @@ function histogram(bars, total) {
   ];
 }
 
-/** Return what a picture is called, with its table where several are shown. */
-export const titleOf = ({ table, title }, many) =>
-  many && !title.startsWith(table) ? `${capitalized(titled(table))}: ${titled(title).toLowerCase()}` : titled(title);
+/** Return what a picture is called, with its table where several are shown and it isn't of all that count the same. */
+export const titleOf = ({ table, title, shared }, many) =>
+  many && !shared && !title.startsWith(table) ? `${capitalized(titled(table))}: ${titled(title).toLowerCase()}` : titled(title);
