@@ -23,9 +23,9 @@ from esdh_core.datasets import shipped_table
 from esdh_core.lookups import LookupTable
 from numpy.typing import NDArray
 
+from esdh_plan.definitions import column_of
 from esdh_plan.expressions import ValueType
 from esdh_plan.language import MAX_ROWS
-from esdh_plan.made import column_of
 
 __all__ = ["SHIPPED", "Cells", "TableData", "read_csv", "shipped"]
 
@@ -81,11 +81,11 @@ class _NoCellError(ValueError):
 def shipped(name: str) -> Cells:
     """Return a table that ships."""
     table = shipped_table(name)
-    wanted = SHIPPED[name]
-    places = [table.columns.index(column) for column in wanted]
+    columns = SHIPPED[name]
+    places = [table.columns.index(column) for column in columns]
     types = ["integer" if isinstance(table.rows[0][place], int) else "string" for place in places]
     rows: list[list[str | None]] = [[str(row[place]) for place in places] for row in table.rows]
-    return Cells.of(TableData(list(wanted), types, rows), table)
+    return Cells.of(TableData(list(columns), types, rows), table)
 
 
 def read_csv(folder: Path, file: str, types: dict[str, str]) -> TableData:
