@@ -39,6 +39,8 @@ RULES = (
     *RANGES,
     "pattern",
     "faker",
+    "vin",
+    "license_number",
     "expr",
     "rollup",
     "running",
