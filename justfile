@@ -4,7 +4,7 @@
 default:
     @just --list
 
-# Format, lint, types, layers, lock and the page of the Python API, without changing anything
+# Format, lint, types, layers, lock and the pages made from the code, without changing anything
 check: check-lock
     uv run ruff format --check .
     uv run ruff check .
@@ -12,7 +12,7 @@ check: check-lock
     uv run lint-imports
     uv run python scripts/docs.py --check
 
-# Write docs/PYTHON_API.md from the docstrings
+# Write docs/PYTHON_API.md and the reference in docs/PLANS.md
 docs:
     uv run python scripts/docs.py
 
@@ -37,7 +37,7 @@ torture *args:
 
 # Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (twelve minutes)
 bench *args:
-    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
+    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_plans.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
 # Print where the time of a row goes, for docs/PERFORMANCE.md
 costs:

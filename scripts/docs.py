@@ -1,6 +1,6 @@
-"""Writes docs/PYTHON_API.md: the public names of our packages, with signatures, docstrings and examples.
+"""Writes docs/PYTHON_API.md, the public names of our packages, and the reference in docs/PLANS.md.
 
-`--check` compares instead, and exits with 1 when the page is another one.
+`--check` compares instead, and exits with 1 when a page is another one.
 """
 
 import ast
@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "PYTHON_API.md"
+from plan_reference import MARKER, reference
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE, GUIDE = DOCS / "PYTHON_API.md", DOCS / "PLANS.md"
 # A package's names are those that its `__init__` imports, a module's those of its `__all__`.
 PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof")
 MODULES = ("esdh_plan.reader", "esdh_plan.distributions")
@@ -106,16 +109,22 @@ def page() -> str:
     return formatted("\n".join(lines).rstrip() + "\n")
 
 
+def guide() -> str:
+    """Return the guide of plans with its reference made anew."""
+    return GUIDE.read_text(encoding="utf-8").partition(MARKER)[0] + reference()
+
+
 def main() -> int:
-    """Write the page, or compare it."""
-    made = page()
+    """Write the pages, or compare them."""
+    pages = {PAGE: page(), GUIDE: guide()}
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(made, encoding="utf-8")
+        for path, made in pages.items():
+            path.write_text(made, encoding="utf-8")
         return 0
-    if PAGE.read_text(encoding="utf-8") == made:
-        return 0
-    print("docs/PYTHON_API.md isn't what the docstrings say; run `just docs`", file=sys.stderr)
-    return 1
+    stale = [path.name for path, made in pages.items() if path.read_text(encoding="utf-8") != made]
+    if stale:
+        print(f"{' and '.join(stale)} in docs/ isn't what the code says; run `just docs`", file=sys.stderr)
+    return bool(stale)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def make_paths(folder: Path, config: str = CONFIG) -> Paths:
 
 def text_console() -> Console:
     """Return a console that keeps what is printed."""
-    return Console(file=io.StringIO(), soft_wrap=True, highlight=False)
+    return Console(file=io.StringIO(), soft_wrap=True, highlight=False, markup=False)
 
 
 def printed(console: Console) -> str:

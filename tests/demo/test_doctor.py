@@ -113,5 +113,5 @@ def test_stale_runs(paths: Paths) -> None:
     dead.lock.release()
     found = finding(paths, "runs")
     assert ("wrong", True) == (found.state, dead.record.run_id in found.found)
-    assert dead.making.is_dir()
+    assert dead.folder.is_dir()
     alive.release()

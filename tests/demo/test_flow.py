@@ -96,7 +96,7 @@ def test_drawn_seed(paths: Paths) -> None:
     assert record.randomized
     assert record.seed is not None
     made = generate_bundle(3, record.seed)
-    [rows] = snapshot_rows(run.artifacts / "snapshot", "v0.1", "csv", "persons", [Window(0, 3)])
+    rows = snapshot_rows(run.artifacts / "snapshot", "v0.1", "csv", "persons", Window(0, 3))
     assert [person.person_id for person in made.persons] == [rows.row(each)["person_id"] for each in range(3)]
     assert f"seed {record.seed}, drawn" not in (run.artifacts / "report.html").read_text()
     assert str(record.seed) in (run.artifacts / "report.html").read_text()
@@ -152,8 +152,8 @@ def test_windows(records: int, most: int, expected: list[tuple[int, int]]) -> No
 def test_windows_of_a_snapshot(finished: Finished, form: str, table: str) -> None:
     """Windows are read out of every format, each from its own record on."""
     folder, windows = finished.folder / "snapshot", [Window(0, 2), Window(2, 1), Window(17, 3)]
-    [whole] = snapshot_rows(folder, "v0.1", form, table, [Window(0, 21)])
-    read = list(snapshot_rows(folder, "v0.1", form, table, windows))
+    whole = snapshot_rows(folder, "v0.1", form, table, Window(0, 21))
+    read = [snapshot_rows(folder, "v0.1", form, table, window) for window in windows]
     expected = [whole.lines[each.start : each.start + each.records] for each in windows]
     assert (20, expected) == (len(whole.lines), [rows.lines for rows in read])
     made = msgspec.to_builtins(getattr(generate_bundle(20), table)[17])
@@ -169,7 +169,7 @@ def test_parts_of_a_large_snapshot(tmp_path: Path) -> None:
     for part in range(2):
         rows = "".join(f"{part * 3 + row}\n" for row in range(3))
         (folder / f"part-{part:05d}.csv").write_text("n\n" + rows)
-    [read] = snapshot_rows(tmp_path, "v0.1", "csv", "persons", [Window(2, 3)])
+    read = snapshot_rows(tmp_path, "v0.1", "csv", "persons", Window(2, 3))
     assert Rows([b"2", b"3", b"4"], b"n") == read
 
 

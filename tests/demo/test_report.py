@@ -60,19 +60,17 @@ def outline(page: str) -> Outline:
 def rendered(finished: Finished, *, description: str = "d", found: str = "f", seed: int = 20240601) -> str:
     """Return the report of the finished run with other texts in it."""
     snapshot = finished.folder / "snapshot" / "snapshot_manifest_v0_1.json"
-    record = msgspec.json.decode((finished.folder / "api" / "record.json").read_bytes())
+    answer = msgspec.json.decode((finished.folder / "api" / "record.json").read_bytes())
     steps = [msgspec.structs.replace(finished.run.record.steps[0], found=found)]
-    opened = dataclasses.replace(
-        finished.run.opened, record=msgspec.structs.replace(finished.run.record, steps=steps)
-    )
+    record = msgspec.structs.replace(finished.run.record, steps=steps)
     return render_report(
-        dataclasses.replace(finished.run, opened=opened),
+        dataclasses.replace(finished.run, record=record),
         msgspec.structs.replace(finished.profile, description=description),
         manifest=msgspec.structs.replace(
             msgspec.json.decode(snapshot.read_bytes(), type=Manifest), seed=seed
         ),
         verification=verification(finished),
-        record=record,
+        record=answer,
         compared=60,
     )
 

@@ -24,11 +24,11 @@ def test_name_comes_last(paths: Paths) -> None:
     store = RunStore(paths)
     opened = store.begin("baseline", now=NOON)
     assert "20240601T120000.000Z_baseline" == opened.record.run_id
-    assert opened.making.is_dir()
+    assert opened.folder.is_dir()
     assert [] == RunStore(paths).complete()
     store.publish(opened)
     assert [opened.final] == RunStore(paths).complete()
-    assert not opened.making.exists()
+    assert not opened.folder.exists()
     assert opened.record == read_record(opened.final)
 
 
@@ -107,7 +107,7 @@ def test_run_under_way_is_not_swept(paths: Paths) -> None:
     assert [alive.record.run_id] == list(store.running())
     assert [f".{dead.record.run_id}.making"] == store.stale()
     assert [dead.record.run_id] == [each.run_id for each in store.sweep()]
-    assert alive.making.is_dir()
+    assert alive.folder.is_dir()
     assert [f"{dead.record.run_id}.failed"] == [path.name for path in store.failed()]
     assert [] == store.sweep()
     alive.release()

@@ -86,7 +86,7 @@ def test_killed_runner_and_supervisor(paths: Paths, start: Start, fast: Commands
     driven.process.kill()
     supervisor.kill()
     driven.end()
-    left = [each for each in marked_processes(paths.runs) if "fake_server" in each.command]
+    left = [each for each in marked_processes(paths.runs) if "serve" == each.command]
     assert 1 == len(left)
     assert f"{left[0]} of run {left[0].run_id}" in RunStore(paths).stale()
     status, out = start("stop").end()
@@ -180,7 +180,7 @@ def test_environment_of_another_server(paths: Paths, fast: Commands, monkeypatch
     monkeypatch.setenv("ESDH_MAX_RECORDS", "1")
     config = config_of(paths)
     with open_run(paths, config, "validate", commands=fast, console=text_console()) as run:
-        told = run.command("environment", (sys.executable, "-c", "import os; print(dict(os.environ))"))
+        told = run.processes.run("environment", (sys.executable, "-c", "import os; print(dict(os.environ))"))
     assert b"ESDH_DEMO_RUN" in told
     assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(told.replace(b"'", b" ").split())
 

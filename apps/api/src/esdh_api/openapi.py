@@ -270,11 +270,13 @@ class _Document:
     def generate_table(self, table: Table) -> Json:
         """Return the call that gives a table's rows."""
         struct = self.responses.table_types[table]
-        shown = self.is_shown(table)
-        content = _content(JSON, self.refs[struct], self.responses.table(table, _EXAMPLE) if shown else None)
-        rows = self.responses.rows(table, _EXAMPLE) if shown else []
+        has_example = self.is_shown(table)
+        content = _content(
+            JSON, self.refs[struct], self.responses.table(table, _EXAMPLE) if has_example else None
+        )
+        rows = self.responses.rows(table, _EXAMPLE) if has_example else []
         for media_type, row_format in ROW_FORMATS.items():
-            example = row_format.render(table, rows).decode() if shown else None
+            example = row_format.render(table, rows).decode() if has_example else None
             content |= _content(media_type, {"type": "string"}, example)
         return self.generate(table.entity, f"A window of {table.name}", content)
 
@@ -350,5 +352,5 @@ def _error(status: int, schema: Json) -> Json:
 
 
 def _content(media_type: str, schema: Json, example: object = None) -> Json:
-    shown = {} if example is None else {"example": example}
-    return {media_type: {"schema": schema} | shown}
+    examples = {} if example is None else {"example": example}
+    return {media_type: {"schema": schema} | examples}

@@ -9,8 +9,8 @@ from esdh_core.columns import Categorical, Categories, Column, Numbers
 from esdh_core.dataset import Block
 from numpy.typing import NDArray
 
-from esdh_plan.errors import near, shown
-from esdh_plan.made import Place, Reference
+from esdh_plan.definitions import Place, Reference
+from esdh_plan.errors import display, near
 
 __all__ = ["By", "CodedTexts", "Codes", "coded"]
 
@@ -100,24 +100,26 @@ class By:
         of = self.reference.type
         known = of.labels or ()
         kinds = {"string": str, "integer": int, "boolean": bool}
-        told = False
+        has_fault = False
         for key in keys:
             if key is None:
                 continue
             if type(key) is not kinds.get(of.kind):
                 place.compiler.fault(
-                    (*place.path, "of", key), f"{shown(key)} is no {of.kind}, which {words.by!r} is", key=True
+                    (*place.path, "of", key),
+                    f"{display(key)} is no {of.kind}, which {words.by!r} is",
+                    key=True,
                 )
-                told = True
+                has_fault = True
             elif known and key not in known:
                 place.compiler.fault(
                     (*place.path, "of", key),
-                    f"{words.by!r} is never {shown(key)}{near(key, [each for each in known if each not in keys])}",
+                    f"{words.by!r} is never {display(key)}{near(key, [each for each in known if each not in keys])}",
                     key=True,
                 )
-                told = True
-        if words.else_ is None and not told:
-            lacking = [shown(each) for each in known if each not in keys]
+                has_fault = True
+        if words.else_ is None and not has_fault:
+            lacking = [display(each) for each in known if each not in keys]
             if not known:
                 lacking = ["values that aren't known here"]
             if of.nullable and None not in keys:
@@ -125,7 +127,7 @@ class By:
             if lacking:
                 more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
                 place.refuse(f"there is no branch for {', '.join(lacking[:3])}{more}; give it, or `else`")
-        if told:
+        if has_fault:
             place.refuse_silently()
 
     def branch(self, block: Block) -> Longs:

@@ -23,9 +23,9 @@ from esdh_core.datasets import shipped_table
 from esdh_core.lookups import LookupTable, load_table
 from numpy.typing import NDArray
 
+from esdh_plan.definitions import column_of
 from esdh_plan.expressions import ValueType
 from esdh_plan.language import MAX_ROWS, SHIPPED_TABLES
-from esdh_plan.made import column_of
 
 __all__ = ["Cells", "TableData", "read_csv", "shipped"]
 
@@ -76,11 +76,11 @@ class _NoCellError(ValueError):
 def shipped(name: str) -> Cells:
     """Return a table that ships."""
     table = load_table("esdh_plan.tables", name) if name in _OWN else shipped_table(name)
-    wanted = SHIPPED_TABLES[name]
-    places = [table.columns.index(column) for column in wanted]
+    columns = SHIPPED_TABLES[name]
+    places = [table.columns.index(column) for column in columns]
     types = ["integer" if isinstance(table.rows[0][place], int) else "string" for place in places]
     rows: list[list[str | None]] = [[str(row[place]) for place in places] for row in table.rows]
-    return Cells.of(TableData(list(wanted), types, rows), table)
+    return Cells.of(TableData(list(columns), types, rows), table)
 
 
 def read_csv(folder: Path, file: str, types: dict[str, str]) -> TableData:

@@ -14,8 +14,8 @@ from msgspec import Meta, Struct
 
 from esdh_plan import language
 from esdh_plan.branches import CodedTexts, coded
+from esdh_plan.definitions import Capacity, Definition, Place
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Capacity, Made, Place
 
 __all__ = ["LicenseNumber", "offer"]
 
@@ -37,7 +37,7 @@ class LicenseNumber(language.Rule, frozen=True):
     license_number: LicenseNumberWords
 
 
-def column_of(rule: LicenseNumber, place: Place) -> Made:
+def column_of(rule: LicenseNumber, place: Place) -> Definition:
     """Make the licence numbers of drivers."""
     place = place.at("license_number", "state")
     name = rule.license_number.state
@@ -59,7 +59,7 @@ def column_of(rule: LicenseNumber, place: Place) -> Made:
             numbers //= np.uint64(10)
         return FixedText(text)
 
-    return Made(
+    return Definition(
         ValueType("string", length=_LETTERS + _DIGITS),
         column,
         "The state's two letters and the keyed permutation of the slot in eleven digits, a form that no state issues: "

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.branches import CodedTexts, coded
+from esdh_plan.definitions import Capacity, Definition, Place, Reference, Words
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Capacity, Made, Place, Reference, Words
 
 __all__ = ["Vin", "offer"]
 
@@ -64,7 +64,7 @@ class Vin(language.Rule, frozen=True):
     vin: VinWords
 
 
-def column_of(rule: Vin, place: Place) -> Made:
+def column_of(rule: Vin, place: Place) -> Definition:
     """Make the VINs of cars."""
     place = place.at("vin")
     words = rule.vin
@@ -92,7 +92,7 @@ def column_of(rule: Vin, place: Place) -> Made:
         text[:, 8] = _CHECK_DIGITS.take(sums % len(_CHECK_DIGITS))
         return FixedText(text)
 
-    return Made(
+    return Definition(
         ValueType("string", length=_LENGTH),
         column,
         "0 (a region assigned to nobody), make and model in positions 2 to 5, body in 7, check digit in 9 and year code in "

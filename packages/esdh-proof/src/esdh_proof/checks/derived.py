@@ -32,12 +32,12 @@ _AGGREGATE = re.compile(
     r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
 )
 _TOKEN = re.compile(r"(?:\[([^\]]+)\]|\\(.)|([^\[\]{}\\]))(?:\{([0-9]+)\})?", re.DOTALL)
-_MOST = 1 << 62  # values of a pattern
+_MAX_CAPACITY = 1 << 62  # values of a pattern
 _MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
 _DIGITS = "0123456789"
 
 Words = NDArray[np.uint64]
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
@@ -105,7 +105,7 @@ def _values(block: Block, table: Table, field: str, tables: Tables) -> pa.Array:
     return array(next(rule for rule in table.rules if rule.name == field).column(block))
 
 
-def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.Array:
+def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> pa.Array:
     """Return the sum, least, greatest, first or last of the values of each owner; nulls are passed over."""
     if function == "sum":
         sums = np.zeros(rows, dtype=np.int64)
@@ -242,7 +242,7 @@ def _of_pattern(pattern: str) -> _Numbered | None:
     """Return how texts of a pattern hold a number: a digit a class, the most significant first."""
     places = _places(pattern)
     capacity = prod(len(each) for each in places)
-    if not places or not 1 < capacity <= _MOST:
+    if not places or not 1 < capacity <= _MAX_CAPACITY:
         return None
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
