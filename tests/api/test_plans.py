@@ -1,7 +1,6 @@
 """Plans over HTTP: rows as a snapshot's files have them, bounded by rows, and each plan below its name."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from browser import Visit, chromium, find_chromium
 from esdh_api import Settings, SettingsError, create_app
 from esdh_api.command import serve_command
 from esdh_core import Dataset, Table, locate_row
@@ -18,8 +16,6 @@ from esdh_plan import load_plan
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from playwright.sync_api import expect
-from serving import ESDH, serving
 
 SHOP = """\
 esdh: plan/1
@@ -360,54 +356,3 @@ def test_plans_are_imported_when_they_are_asked_for() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
     assert [False, True] == json.loads(printed)
-
-
-@pytest.mark.skipif(
-    find_chromium() is None and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
-    reason="needs chromium or google-chrome on the PATH",
-)
-def test_page_shows_plans(shop: Path) -> None:
-    """The page of `esdh serve --plan` generates every kind of table, follows ids and shows the fields of each plan."""
-    with (
-        serving("--plan", "bank", "--plan", str(shop), "--plan", "v0.1", command=ESDH) as server,
-        chromium() as browser,
-        browser.new_context(viewport={"width": 360, "height": 740}) as context,
-    ):
-        visit = Visit(context, server.url)
-        visit.expected.add(400)  # the refusal below
-        page = visit.open()
-        generate = page.get_by_role("button", name="Generate", exact=True)
-        expect(page.get_by_role("radio", name="Customers")).to_be_checked()
-        page.locator("#start").fill("40")
-        page.locator("#records").fill("2")
-        firsts = {"Merchants": "0", "Customers": "40", "Accounts": "0", "Bundle": "0"}
-        for name, number in firsts.items():
-            page.locator("#generate-form").get_by_role("radio", name=name).check()
-            generate.click()
-            told = {"Merchants": "500 rows of merchants, the whole table", "Bundle": "2 records of merchants"}
-            expect(page.locator("#summary")).to_contain_text(
-                told.get(name, f"of {name.lower()}, records 40 to 41")
-            )
-            expect(page.locator(".panel:visible tbody th").first).to_have_text(number)
-        page.locator("#records").fill("900")
-        generate.click()
-        expect(page.locator("#records-error")).to_contain_text("at most 295")
-        page.locator("#records").fill("1")
-        page.get_by_role("radio", name="Transactions").check()
-        generate.click()
-        expect(page.locator("#summary")).to_contain_text("transactions, record 40")
-        page.locator(".panel:visible tbody tr").first.get_by_role("link").first.click()
-        expect(page.locator("#record-parts h3")).to_have_text(["Transactions", "Accounts", "Customers"])
-        expect(page.locator("#record-window")).to_be_hidden()
-        page.goto(f"{server.url}/demo#lookup/7325de0f-b0c4-806c-8636-3e3a1bdbceb4")
-        expect(page.locator("#record-parts h3")).to_have_count(3)
-        expect(page.locator("#record-facts")).to_contain_text("v0.1")
-        page.get_by_role("link", name="Plan").click()
-        fields = sum(len(table.fields) for table in load_plan("bank").tables)
-        expect(page.locator("#plan-table tbody tr")).to_have_count(fields)
-        assert 0 >= page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
-        other = context.new_page()
-        other.goto(f"{server.url}/plans/shop/demo")
-        other.get_by_role("button", name="Generate", exact=True).click()
-        expect(other.locator("#summary")).to_have_text("25 rows of orders, records 0 to 24")
-        assert [] == visit.complaints
