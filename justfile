@@ -35,6 +35,10 @@ steady *args:
 torture *args:
     ESDH_KILLS=100 uv run pytest tests/export/test_durability.py {{ args }}
 
+# Make and verify a million records of each plan that ships
+soak *args:
+    uv run pytest tests/soak {{ args }}
+
 # Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (twelve minutes)
 bench *args:
     uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_plans.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
@@ -58,6 +62,10 @@ screenshots:
 # Build the lookup tables again (fixed for v0.1; --check compares)
 lookups *args:
     uv run --no-project scripts/build_lookups.py {{ args }}
+
+# Build the tables that ship for plans again (a table that has shipped never changes; --check compares)
+tables *args:
+    uv run --no-project scripts/build_tables.py {{ args }}
 
 # Check that esdh-core alone, as a wheel in an environment of its own, gives Structs without Arrow
 core-alone:
