@@ -5,14 +5,20 @@ import datetime as dt
 import io
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from esdh_core import DEFAULT_DATASET, ENTITIES, REFERENCE_DATE
+from esdh_core.columns import Column
+from esdh_core.dataset import Block, Table
 from esdh_export import render_descriptors, schema
 from esdh_manifest import (
     SUMS_NAME,
@@ -123,3 +129,17 @@ def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = 
     encoded = encode_manifest(manifest)
     (folder / MANIFEST).write_bytes(encoded)
     (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: entry_of(encoded)}))
+
+
+def _edited(edit: Callable[[Column], Column], made: Callable[[Block], Column], block: Block) -> Column:
+    return edit(made(block))
+
+
+@contextmanager
+def forged(table: Table, fields: Iterable[str], edit: Callable[[Column], Column]) -> Iterator[None]:
+    """Change columns as a forger would who signs all that it writes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for field in fields:
+            rule = table._rules[field]
+            patch.setitem(table._rules, field, replace(rule, column=partial(_edited, edit, rule.column)))
+        yield
