@@ -1,4 +1,4 @@
-"""Tampers with a snapshot's files, and signs the result again as a forger would."""
+"""Tampers with a snapshot's files, or with the rules that made them, and signs the result as a forger would."""
 
 import csv
 import datetime as dt
@@ -16,9 +16,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from esdh_core import DEFAULT_DATASET, ENTITIES, REFERENCE_DATE
+from esdh_core import DEFAULT_DATASET, ENTITIES, REFERENCE_DATE, Block, Table
 from esdh_core.columns import Column
-from esdh_core.dataset import Block, Table
 from esdh_export import render_descriptors, schema
 from esdh_manifest import (
     SUMS_NAME,
@@ -29,6 +28,7 @@ from esdh_manifest import (
     render_readme,
     sha256sums,
 )
+from esdh_proof import Check, Verification
 from oracles import full_years
 from reading import digest, read
 
@@ -131,8 +131,19 @@ def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = 
     (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: entry_of(encoded)}))
 
 
-def _edited(edit: Callable[[Column], Column], made: Callable[[Block], Column], block: Block) -> Column:
-    return edit(made(block))
+def failed(outcome: Verification) -> dict[str, Check]:
+    """Return the checks that failed, by name."""
+    return {check.name: check for check in outcome.checks if check.status == "failed"}
+
+
+def where(check: Check) -> tuple[int | None, str | None]:
+    """Return the row and the field where a check failed first."""
+    assert check.first is not None
+    return check.first.row, check.first.field
+
+
+def _edited(edit: Callable[[Column], Column], column: Callable[[Block], Column], block: Block) -> Column:
+    return edit(column(block))
 
 
 @contextmanager

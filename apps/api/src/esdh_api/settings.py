@@ -83,5 +83,5 @@ def _limit(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _limit_sentence(name: str, value: str) -> str:
-    shown = value if len(value) <= 60 else f"{value[:50]}..."
-    return f"{name} is {shown!r}, not an integer from 1 to {MAX_RECORDS} in ASCII digits"
+    excerpt = value if len(value) <= 60 else f"{value[:50]}..."
+    return f"{name} is {excerpt!r}, not an integer from 1 to {MAX_RECORDS} in ASCII digits"

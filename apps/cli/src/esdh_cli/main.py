@@ -23,8 +23,8 @@ from esdh_cli.errors import exit_on_error
 __all__ = ["main"]
 
 
-def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if not wanted or context.resilient_parsing:
+def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
         return
     from importlib.metadata import version
 

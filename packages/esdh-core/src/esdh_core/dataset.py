@@ -354,8 +354,8 @@ class Dataset:
         >>> [table.name for table in DEFAULT_DATASET.select([DEFAULT_DATASET.root.entity])] == [DEFAULT_DATASET.root.name]
         True
         """
-        chosen = {self.table(name).name for name in names}
-        return tuple(table for table in self.tables if not chosen or table.name in chosen)
+        chosen_names = {self.table(name).name for name in names}
+        return tuple(table for table in self.tables if not chosen_names or table.name in chosen_names)
 
     def field(self, path: str) -> FieldRef:
         """Return the field that a rule's `depends_on` names, as `table.field`."""
@@ -479,8 +479,8 @@ class Dataset:
 
         Raises RequestError for a table, a seed or a window that can't be.
         """
-        chosen = self.table(table)
-        return chosen.structs(self.block_of(chosen, self.block(start, records, seed)))
+        one = self.table(table)
+        return one.structs(self.block_of(one, self.block(start, records, seed)))
 
     def metadata(self, row_counts: Mapping[str, int], seed: int) -> Any:
         """Return what some rows say of themselves: how many there are of each table, and the seed in words."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw, Words
 from esdh_plan.branches import By
+from esdh_plan.definitions import ChildCount, Place
 from esdh_plan.distributions import mean, scale_weights
-from esdh_plan.made import Counted, Place
 
 __all__ = ["count_of"]
 
@@ -38,10 +38,10 @@ class _Tree:
     branches: "list[_Leaf | _Tree]"
 
     def draw(self, block: Block, words: Words) -> Longs:
-        chosen = self.by.branch(block)
+        branches = self.by.branch(block)
         counts = np.zeros(len(words), dtype=np.int64)
         for number, branch in enumerate(self.branches):
-            rows = np.flatnonzero(chosen == number)
+            rows = np.flatnonzero(branches == number)
             if isinstance(branch, _Tree):
                 counts[rows] = branch.draw(block, words).take(rows)
             else:
@@ -56,7 +56,7 @@ class _Tree:
         ]
 
 
-def count_of(words: Any, place: Place, above: Place) -> Counted:
+def count_of(words: Any, place: Place, above: Place) -> ChildCount:
     """Return what a table's `count` means; `above` is the parent's place, in whose rows it is drawn."""
     tree = _branch(words, place, above)
     stream = f"{place.of.stream}#count"
@@ -70,7 +70,7 @@ def count_of(words: Any, place: Place, above: Place) -> Counted:
         return np.full(parent.rows(block), words, dtype=np.int64)
 
     leaves = tree.leaves() if isinstance(tree, _Tree) else [tree]
-    return Counted(
+    return ChildCount(
         constant if type(words) is int else column,
         min(leaf.smallest for leaf in leaves),
         max(leaf.largest for leaf in leaves),
@@ -85,16 +85,16 @@ def _branch(words: Any, place: Place, above: Place) -> "_Leaf | _Tree":
     if words.else_ is not None:
         branches.append((("else",), words.else_))
     here = Place(place.compiler, above.of, place.path)
-    by, *made = place.all(
+    by, *counts = place.all(
         lambda: By(here, words),
         *(lambda p=path, c=count: _branch(c, place.at(*p), above) for path, count in branches),
     )
-    return _Tree(by, made)
+    return _Tree(by, counts)
 
 
 def _leaf(words: Any, place: Place) -> _Leaf:
     if isinstance(words, language.Share):
-        return _listed((0, 1), (1 - words, words))
+        return _weighted((0, 1), (1 - words, words))
     if isinstance(words, int):
         number = int(words)
         return _Leaf(
@@ -102,16 +102,16 @@ def _leaf(words: Any, place: Place) -> _Leaf:
         )
     if isinstance(words, dict):
         numbers = sorted(words)
-        return _listed(numbers, [words[number] for number in numbers])
+        return _weighted(numbers, [words[number] for number in numbers])
     if isinstance(words, list):
-        return _listed(sorted(words), [Fraction(1)] * len(words))
+        return _weighted(sorted(words), [Fraction(1)] * len(words))
     if words.distribution is None:
         return _alike(words.from_, words.to)
     draw = BandDraw(place.compiler.bands(words, place, lambda value, _: int(value), 0))
     return _Leaf(draw.draw, draw.bands[0].first, draw.bands[-1].last, mean(draw.bands))
 
 
-def _listed(numbers: Sequence[int], weights: Sequence[Fraction]) -> _Leaf:
+def _weighted(numbers: Sequence[int], weights: Sequence[Fraction]) -> _Leaf:
     whole = scale_weights(weights)
     choice, table = Choice([whole]), np.array(numbers, dtype=np.int64)
     total = sum(number * weight for number, weight in zip(numbers, whole, strict=True))

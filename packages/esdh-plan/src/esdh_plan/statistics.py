@@ -11,8 +11,8 @@ from esdh_core.stats import Counts, Statistic
 from numpy.typing import NDArray
 
 from esdh_plan import language
-from esdh_plan.distributions import Band, merged
-from esdh_plan.made import Made
+from esdh_plan.definitions import Definition
+from esdh_plan.distributions import Band, merge_bands
 
 __all__ = ["statistics_of"]
 
@@ -26,8 +26,8 @@ class _LabelTally:
     Which labels are kept follows from the plan alone, so that the counts of blocks add up.
     """
 
-    def __init__(self, kept: frozenset[str] | None = None) -> None:
-        self._kept = kept
+    def __init__(self, labels: frozenset[str] | None = None) -> None:
+        self._labels = labels
         self._by_code: dict[Categories, NDArray[np.intp]] = {}
         self._counts: Counter[str] = Counter()
 
@@ -53,19 +53,21 @@ class _LabelTally:
         """Return label to count."""
         total: Counter[str] = Counter()
         for label, count in self._counts.items():
-            total[self._shown(label)] += count
+            total[self._label_of(label)] += count
         for categories, counted in self._by_code.items():
             for code in np.flatnonzero(counted).tolist():
                 value = categories.values[code]
                 if value is not None:
-                    total[self._shown(value)] += int(counted[code])
+                    total[self._label_of(value)] += int(counted[code])
         return dict(total)
 
-    def _shown(self, label: str) -> str:
-        return label if self._kept is None or label in self._kept else OTHER
+    def _label_of(self, label: str) -> str:
+        return label if self._labels is None or label in self._labels else OTHER
 
 
-def _kept_labels(labels: Iterable[object], shares: Mapping[str, Fraction] | None) -> frozenset[str] | None:
+def _frequent_labels(
+    labels: Iterable[object], shares: Mapping[str, Fraction] | None
+) -> frozenset[str] | None:
     """Return the labels that are counted one by one, the most frequent by the plan; None for all of them."""
     texts = [_label(label) for label in labels]
     if len(texts) <= _MOST_LABELS:
@@ -74,11 +76,11 @@ def _kept_labels(labels: Iterable[object], shares: Mapping[str, Fraction] | None
     return frozenset(ranked[:_MOST_LABELS])
 
 
-def _shorten(shares: Mapping[str, Fraction], kept: frozenset[str] | None) -> dict[str, Fraction]:
-    if kept is None:
+def _shorten(shares: Mapping[str, Fraction], labels: frozenset[str] | None) -> dict[str, Fraction]:
+    if labels is None:
         return dict(shares)
-    rest = sum((share for label, share in shares.items() if label not in kept), Fraction(0))
-    return {label: share for label, share in shares.items() if label in kept} | {OTHER: rest}
+    rest = sum((share for label, share in shares.items() if label not in labels), Fraction(0))
+    return {label: share for label, share in shares.items() if label in labels} | {OTHER: rest}
 
 
 def _label(value: object) -> str:
@@ -125,21 +127,23 @@ class _NullTally:
         return {label: count for label, count in counted.items() if count}
 
 
-def statistics_of(table: str, name: str, words: language.Field, made: Made, raw: Made) -> Iterator[Statistic]:
+def statistics_of(
+    table: str, name: str, words: language.Field, definition: Definition, raw: Definition
+) -> Iterator[Statistic]:
     """Yield what is counted of a field; `raw` is what its rule makes, before its modifiers."""
     plain = not (words.ordered and raw.type.nullable)
     if raw.bands is not None:
         yield _of_bands(table, name, raw, raw.bands.bands)
-    elif made.type.labels is not None:
+    elif definition.type.labels is not None:
         shares = raw.shares if plain else None
-        kept = _kept_labels(made.type.labels, raw.shares)
+        labels = _frequent_labels(definition.type.labels, raw.shares)
         yield Statistic(
             f"{table}.{name}",
             name,
-            partial(_LabelTally, kept),
-            None if shares is None else lambda: _shorten(shares, kept),
+            partial(_LabelTally, labels),
+            None if shares is None else lambda: _shorten(shares, labels),
         )
-    if made.type.nullable:
+    if definition.type.nullable:
         expected = None
         if words.missing is not None and words.when is None and not raw.type.nullable:
             null = Fraction(int(words.missing * (1 << 32)), 1 << 32)
@@ -150,8 +154,8 @@ def statistics_of(table: str, name: str, words: language.Field, made: Made, raw:
         )
 
 
-def _of_bands(table: str, name: str, raw: Made, bands: tuple[Band, ...]) -> Statistic:
-    ranges = merged(bands)
+def _of_bands(table: str, name: str, raw: Definition, bands: tuple[Band, ...]) -> Statistic:
+    ranges = merge_bands(bands)
     labels = [_range_label(band, raw) for band in ranges]
     total = sum(band.weight for band in ranges)
 
@@ -162,7 +166,7 @@ def _of_bands(table: str, name: str, raw: Made, bands: tuple[Band, ...]) -> Stat
     return Statistic(f"{table}.{name}", name, lambda: _BandTally(ranges, labels), expected)
 
 
-def _range_label(band: Band, raw: Made) -> str:
+def _range_label(band: Band, raw: Definition) -> str:
     of = raw.type
     ends = []
     for value in dict.fromkeys((band.first, band.last)):

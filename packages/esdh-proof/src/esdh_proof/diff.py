@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from esdh_proof.checks.finding import differing
 from esdh_proof.datasets import dataset_of
 from esdh_proof.errors import ProofError
-from esdh_proof.findings import Findings, shown
+from esdh_proof.findings import Findings, display
 from esdh_proof.identity import SnapshotIdentity
 from esdh_proof.reading import Rows, TableReader, manifest_names, regular
 
@@ -212,7 +212,7 @@ class _Side:
         self.folder = folder
         self.problems: list[FileProblem] = list(file_problems(folder, self.manifest))
         # What a file really is: its listed checksum, unless it isn't as listed.
-        self.files = {path: listed.sha256 for path, listed in self.manifest.checksums.items()}
+        self.files = {path: entry.sha256 for path, entry in self.manifest.checksums.items()}
         self.files |= {problem.path: problem.found for problem in self.problems}
         # Files that a tool changed on the way, whose rows are the listed ones all the same.
         self.changed = {problem.path for problem in self.problems if problem.remedy}
@@ -283,7 +283,7 @@ def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str
         None if ours.gates is None else ours.gates.verdict,
         None if theirs.gates is None else theirs.gates.verdict,
     )
-    return {name: (shown(a), shown(b)) for name, (a, b) in pairs.items() if a != b}
+    return {name: (display(a), display(b)) for name, (a, b) in pairs.items() if a != b}
 
 
 # --- rows --------------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def _compare_block(
             wrong |= mask
             values += [
                 ChangedValue(
-                    a.start + int(here[row]), field, shown(ours[row].as_py()), shown(theirs[row].as_py())
+                    a.start + int(here[row]), field, display(ours[row].as_py()), display(theirs[row].as_py())
                 )
                 for row in np.flatnonzero(mask)[:_EXAMPLES].tolist()
             ]

@@ -290,6 +290,6 @@ def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | 
         click.echo("To verify: copy it to a folder, then esdh verify-snapshot")
     if not any(table.field_with("id") for table in dataset.select(manifest.record_counts)):
         return
-    given = quoted_plan(plan) if dataset.recipe is not None else ""
+    option = quoted_plan(plan) if dataset.recipe is not None else ""
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
-    click.echo(f"To see a record from any id in it: esdh reproduce ID{given}.{again}")
+    click.echo(f"To see a record from any id in it: esdh reproduce ID{option}.{again}")

@@ -11,6 +11,8 @@ from esdh_core.stats import merge
 from esdh_manifest import FileEntry, Stats
 
 from esdh_export.encoding.block import EncodedBlock
+from esdh_export.encoding.controls import control_character
+from esdh_export.errors import ExportError
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
@@ -151,6 +153,17 @@ def _fixed_blocks(request: SnapshotRequest) -> Iterator[tuple[int, EncodedBlock]
             yield 0, EncodedBlock({table.name: part})
 
 
+def _check_texts(block: EncodedBlock) -> None:
+    for table, columns in block.columns.items():
+        for field, column in columns.items():
+            text = control_character(column)
+            if text is not None:
+                raise ExportError(
+                    f"{table}.{field} has the text {text!r}, and no text of a snapshot has a control character; "
+                    "take it out of the rule"
+                )
+
+
 class _Content:
     """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics.
 
@@ -168,7 +181,11 @@ class _Content:
         self._queue = BackgroundQueue(1) if background else None
 
     def add(self, block: EncodedBlock) -> None:
-        """Add the blocks of some tables; those of each table come in their order."""
+        """Add the blocks of some tables; those of each table come in their order.
+
+        Raises ExportError for a text that no snapshot can hold.
+        """
+        _check_texts(block)
         if self._queue is None:
             self._digest(block)
         else:

@@ -45,7 +45,7 @@ class _SilentError(Exception):
     """A store that gave no answer in time."""
 
 
-def _asked(function: Callable[..., T], *arguments: Any, seconds: float = float("inf")) -> T:
+def _call_in_thread(function: Callable[..., T], *arguments: Any, seconds: float = float("inf")) -> T:
     """Return what a call of Arrow's returns, which a thread of its own makes.
 
     Python hears of signals in the main thread, and a call that waits for a store in C++ would keep that deaf.
@@ -88,7 +88,7 @@ def _limited(uri: str) -> str:
 
 @cache
 def _opened(uri: str) -> tuple[fs.FileSystem, str]:
-    system, path = _asked(fs.FileSystem.from_uri, _limited(uri), seconds=_FIRST_ANSWER)
+    system, path = _call_in_thread(fs.FileSystem.from_uri, _limited(uri), seconds=_FIRST_ANSWER)
     return system, path.rstrip("/")
 
 
@@ -160,7 +160,7 @@ class Prefix(msgspec.Struct, frozen=True):
         """
         system, path = self.filesystem()
         try:
-            _asked(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
+            _call_in_thread(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
         except _SilentError:
             raise self._silent() from None
         self._check_outer()
@@ -191,7 +191,9 @@ class Prefix(msgspec.Struct, frozen=True):
         system, path = self.filesystem()
         for outer in (each for each in PurePosixPath(path).parents if each.name):
             with suppress(OSError):
-                beside = _asked(system.get_file_info, fs.FileSelector(str(outer), allow_not_found=True))
+                beside = _call_in_thread(
+                    system.get_file_info, fs.FileSelector(str(outer), allow_not_found=True)
+                )
                 if _manifest_name(each.base_name for each in beside) is not None:
                     raise TargetError(
                         f"output folder {str(self)!r} lies in a prefix that holds a snapshot, which would be damaged by it; "
@@ -218,7 +220,7 @@ class Prefix(msgspec.Struct, frozen=True):
                 size = "missing" if file not in found else f"{found[file]} bytes long"
                 problems.append(FileProblem(file, size, f"{entry.bytes} bytes"))
                 continue
-            digest = _asked(_sha256, system, f"{path}/{file}")
+            digest = _call_in_thread(_sha256, system, f"{path}/{file}")
             if digest != entry.sha256:
                 problems.append(FileProblem(file, f"of SHA-256 {digest}", f"SHA-256 {entry.sha256}"))
         return problems
@@ -226,14 +228,16 @@ class Prefix(msgspec.Struct, frozen=True):
     def _sizes(self) -> dict[str, int]:
         """Return the size of each object, by its path below the prefix."""
         system, path = self.filesystem()
-        infos = _asked(system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True))
+        infos = _call_in_thread(
+            system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True)
+        )
         files = (each for each in infos if each.type == fs.FileType.File)
         sizes = {each.path.removeprefix(f"{path}/"): each.size for each in files}
         return {name: size for name, size in sizes.items() if not is_ignored(name)}
 
     def _read(self, name: str) -> bytes:
         system, path = self.filesystem()
-        return _asked(_content, system, f"{path}/{name}")
+        return _call_in_thread(_content, system, f"{path}/{name}")
 
 
 def _manifest_name(names: Iterable[str]) -> str | None:
@@ -284,7 +288,7 @@ class _Stream:
         if self._given_up:
             return
         try:
-            _asked(function, *arguments)
+            _call_in_thread(function, *arguments)
         except KeyboardInterrupt:
             self._given_up = True
             raise
@@ -299,5 +303,5 @@ class ObjectStore(msgspec.Struct, frozen=True):
     def create(self, path: str, *, large: bool, background: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, background the caller
         """Open a new object of the snapshot by its relative path."""
         system, prefix = self.prefix.filesystem()
-        stream = _asked(system.open_output_stream, f"{prefix}/{path}")
+        stream = _call_in_thread(system.open_output_stream, f"{prefix}/{path}")
         return HashedFile(_Stream(stream), synced=False)

@@ -113,8 +113,8 @@ class Staging(msgspec.Struct, frozen=True):
 
     @staticmethod
     def _retain(folder: Path, paths: Iterable[str]) -> None:
-        paths_kept = set(paths)
-        for path in files_below(folder) - paths_kept if folder.is_dir() else ():
+        keep = set(paths)
+        for path in files_below(folder) - keep if folder.is_dir() else ():
             stray = folder / path
             if stray.is_dir() and not stray.is_symlink():
                 stray.rmdir()

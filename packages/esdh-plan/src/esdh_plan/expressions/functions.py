@@ -17,9 +17,9 @@ from esdh_plan.expressions.nodes import (
     Ratio,
     Refused,
     any_null,
+    common_type,
     extreme,
     integer,
-    merged,
     rounded,
     text_type,
     unified,
@@ -117,9 +117,9 @@ def _check_number(function: Function, given: int) -> None:
     least, most = function.required, None if function.variadic else len(function.parameters)
     if least <= given and (most is None or given <= most):
         return
-    wanted = f"at least {least}" if most is None else str(least) if least == most else f"{least} or {most}"
-    plural = "argument" if wanted == "1" else "arguments"
-    raise Refused(f"{function.name} takes {wanted} {plural}, not {given}: {function.signature}")
+    number = f"at least {least}" if most is None else str(least) if least == most else f"{least} or {most}"
+    plural = "argument" if number == "1" else "arguments"
+    raise Refused(f"{function.name} takes {number} {plural}, not {given}: {function.signature}")
 
 
 def _check_kind(function: Function, parameter: Parameter, operand: Operand, quote: str) -> None:
@@ -128,9 +128,9 @@ def _check_kind(function: Function, parameter: Parameter, operand: Operand, quot
     if isinstance(operand, Ratio):
         raise TypeError("only round() is given a quotient")
     if parameter.kinds and operand.type.kind not in parameter.kinds:
-        wanted = " or ".join(A_KIND[kind] for kind in parameter.kinds)
+        expected = " or ".join(A_KIND[kind] for kind in parameter.kinds)
         raise Refused(
-            f"{quote} is {A_KIND[operand.type.kind]}; {function.name} takes {wanted} there: {function.signature}"
+            f"{quote} is {A_KIND[operand.type.kind]}; {function.name} takes {expected} there: {function.signature}"
         )
 
 
@@ -221,7 +221,7 @@ def _year(call: Call) -> Operand:
 def _coalesce(call: Call) -> Operand:
     nodes = unified(call.nodes, call.quotes, "the arguments of coalesce")
     nullable = all(node.type.nullable for node in nodes)
-    return Node.of("coalesce", merged(nodes, nullable=nullable), *nodes)
+    return Node.of("coalesce", common_type(nodes, nullable=nullable), *nodes)
 
 
 def _extreme(name: str, which: str) -> None:
@@ -290,10 +290,10 @@ def _check_characters(name: str, count: Node, quote: str, most: int | None = Non
     low, high = count.type.bounds
     if low >= 0 and (most is None or high <= most):
         return
-    wanted = "from 0" if most is None else f"from 0 to {most}"
+    expected = "from 0" if most is None else f"from 0 to {most}"
     reached = low if low < 0 else high
     what = f"{reached} is" if count.is_constant else f"{quote} can be {reached}, which is"
-    raise Refused(f"{what} no number of characters for {name}; it takes one {wanted}")
+    raise Refused(f"{what} no number of characters for {name}; it takes one {expected}")
 
 
 def _part(name: str, which: str) -> None:

@@ -29,9 +29,9 @@ from esdh_plan.expressions.nodes import (
     boolean,
     chained,
     checked,
-    divided,
+    common_type,
+    divide,
     floored,
-    merged,
     multiplied,
     negated,
     subtracted,
@@ -204,7 +204,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Operand, Operand, Sequence[str]],
     ast.Add: added,
     ast.Sub: subtracted,
     ast.Mult: multiplied,
-    ast.Div: divided,
+    ast.Div: divide,
     ast.FloorDiv: partial(floored, "floordiv"),
     ast.Mod: partial(floored, "mod"),
 }
@@ -419,7 +419,7 @@ class _Parser:
         condition, *branches = self.values(tree.test, tree.body, tree.orelse)
         self._check_truth("if", tree.test, condition)
         a, b = unified(branches, self.quotes((tree.body, tree.orelse)), "both branches of if")
-        return Node.of("if", merged((a, b), nullable=any_null(a, b)), condition, a, b)
+        return Node.of("if", common_type((a, b), nullable=any_null(a, b)), condition, a, b)
 
     def _comparison(self, tree: ast.Compare) -> Node:
         special = [op for op in tree.ops if type(op) not in _COMPARISONS]
@@ -626,14 +626,14 @@ def parse_aggregate(text: str, scope: Scope, *, running: bool = False) -> Aggreg
 
 
 def _aggregate(parser: _Parser, tree: ast.expr, *, running: bool) -> Aggregate:
-    listed = ", ".join(AGGREGATES)
+    names = ", ".join(AGGREGATES)
     example = "amount" if running else "transactions.amount"
     quote = parser.quote(tree)
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name)):
-        raise Refused(f"{quote} is no function over rows; write one of {listed}, such as sum({example})")
+        raise Refused(f"{quote} is no function over rows; write one of {names}, such as sum({example})")
     name = tree.func.id
     if name not in AGGREGATES:
-        raise Refused(f"{name!r} is no function over rows; there are {listed}{near(name, AGGREGATES)}")
+        raise Refused(f"{name!r} is no function over rows; there are {names}{near(name, AGGREGATES)}")
     arg = tree.args[0] if len(tree.args) == 1 and not tree.keywords else None
     if name == "count" and not running:
         if not isinstance(arg, ast.Name):

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.branches import By
+from esdh_plan.definitions import Definition, Place
 from esdh_plan.distributions import scale_weights
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Made, Place
 
 __all__ = ["choice"]
 
@@ -31,17 +31,17 @@ class _Tree:
     branches: "list[int | _Tree]"
 
     def groups(self, block: Block) -> Longs:
-        chosen = self.by.branch(block)
+        branches = self.by.branch(block)
         if all(isinstance(branch, int) for branch in self.branches):
-            return np.array(self.branches, dtype=np.int64).take(chosen)
-        groups = np.zeros(len(chosen), dtype=np.int64)
+            return np.array(self.branches, dtype=np.int64).take(branches)
+        groups = np.zeros(len(branches), dtype=np.int64)
         for number, branch in enumerate(self.branches):
             inner = branch if isinstance(branch, int) else branch.groups(block)
-            groups = np.where(chosen == number, inner, groups)
+            groups = np.where(branches == number, inner, groups)
         return groups
 
 
-def choice(rule: language.Choice, place: Place) -> Made:
+def choice(rule: language.Choice, place: Place) -> Definition:
     """Make one of several labels."""
     groups: list[tuple[list[Any], tuple[int, ...]]] = []
     tree = _read(rule.choice, place.at("choice"), groups)
@@ -69,7 +69,7 @@ def choice(rule: language.Choice, place: Place) -> Made:
         total = sum(weights)
         shares = {_label(each): Fraction(weight, total) for each, weight in zip(listed, weights, strict=True)}
     by = () if tree is None else _fields(tree)
-    return Made(
+    return Definition(
         of,
         lambda block: finish(draw(block)),
         "One of the labels, by their weights" + (", which depend on another field" if by else ""),

@@ -5,7 +5,7 @@ It is read from the plan as the recipe holds it, not from what the plan compiled
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from math import prod
@@ -32,12 +32,18 @@ _AGGREGATE = re.compile(
     r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
 )
 _TOKEN = re.compile(r"(?:\[([^\]]+)\]|\\(.)|([^\[\]{}\\]))(?:\{([0-9]+)\})?", re.DOTALL)
-_MOST = 1 << 62  # values of a pattern
+_MAX_CAPACITY = 1 << 62  # values of a pattern
 _MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
 _DIGITS = "0123456789"
+_VIN = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
+# The rules of esdh-plan's own: which places of a VIN (6, 8, 11, 12 and 13 to 17) and of a licence hold the number.
+_OFFERED = {
+    "vin": (*[""] * 5, _VIN, "", _VIN, "", "", _VIN, _VIN, *[_DIGITS] * 5),
+    "license_number": ("", "", *[_DIGITS] * 11),
+}
 
 Words = NDArray[np.uint64]
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
@@ -49,7 +55,7 @@ def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[
             expected = _rollup(words["rollup"], block, table, tables)
         elif isinstance(words.get("running"), str):
             expected = _running(words["running"], block, table, rows)
-        elif words.get("unique") is True:
+        else:
             yield from _unique(block, table, rows, name, words)
         if expected is None or len(expected) < len(found) or expected.type != found.type:
             continue
@@ -68,19 +74,19 @@ def is_emptied(dataset: Dataset, table: Table, name: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _plan(dataset: Dataset) -> dict[str, Any]:
-    """Return the tables of a dataset's plan as they are written, none for one without."""
+    """Return a dataset's plan as it is written, nothing for one without."""
     try:
         content = msgspec.json.decode(dataset.recipe or b"{}", type=dict[str, msgspec.Raw])
         plan = msgspec.json.Decoder(float_hook=Decimal).decode(content.get("plan", msgspec.Raw(b"{}")))
     except msgspec.DecodeError:  # a recipe in another form has no plan to be read
         return {}
-    tables = plan.get("tables", {}) if isinstance(plan, dict) else {}
-    return tables if isinstance(tables, dict) else {}
+    return plan if isinstance(plan, dict) else {}
 
 
 def _fields(dataset: Dataset, table: Table) -> dict[str, dict[str, Any]]:
     """Return the fields of a table whose rule has words: a plain text is an expression."""
-    words = _plan(dataset).get(table.name, {})
+    tables = _plan(dataset).get("tables", {})
+    words = tables.get(table.name, {}) if isinstance(tables, dict) else {}
     fields = words.get("fields", {}) if isinstance(words, dict) else {}
     return {name: rule for name, rule in fields.items() if isinstance(rule, dict) and name in table.fields}
 
@@ -111,7 +117,7 @@ def _values(block: Block, table: Table, field: str, tables: Tables) -> pa.Array:
     return array(next(rule for rule in table.rules if rule.name == field).column(block))
 
 
-def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.Array:
+def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> pa.Array:
     """Return the sum, least, greatest, first or last of the values of each owner; nulls are passed over."""
     if function == "sum":
         sums = np.zeros(rows, dtype=np.int64)
@@ -180,7 +186,7 @@ class _Numbered(NamedTuple):
 def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, Any]) -> Iterator[Finding]:
     """Check that each value gives back the slot of its row; siblings that are `ordered` hold their slots between them."""
     rule = next(each for each in table.rules if each.name == name)
-    held = _numbered(words)
+    held = _numbered(words, _plan(block.dataset).get("uses", ()))
     if held is None or not rule.permutation:
         return
     key = np.uint64(block.seed ^ key_word(rule.permutation))
@@ -218,8 +224,13 @@ def _sorted_below(block: Block, table: Table, slots: Words) -> Words:
     return slots if parents is None else slots[np.lexsort((slots, parents[: len(slots)]))]
 
 
-def _numbered(words: dict[str, Any]) -> _Numbered | None:
-    """Return how a field's values hold numbers, None where that takes more than its words."""
+def _numbered(words: dict[str, Any], uses: Sequence[str]) -> _Numbered | None:
+    """Return how a field's values hold numbers, None where they hold none or that takes more than its words."""
+    for word, places in _OFFERED.items():
+        if word in words and "esdh-plan" in uses:
+            return _of_places(places)
+    if words.get("unique") is not True:
+        return None
     if isinstance(words.get("pattern"), str):
         return _of_pattern(words["pattern"])
     for kind in ("integer", "decimal", "date"):
@@ -260,9 +271,11 @@ def _units(kind: str, value: Any, scale: int) -> int | None:
 def _of_pattern(pattern: str) -> _Numbered | None:
     """Return how texts of a pattern hold a number: a digit a class, the most significant first."""
     places = _places(pattern)
-    capacity = prod(len(each) for each in places)
-    if not places or not 1 < capacity <= _MOST:
-        return None
+    return _of_places(places) if places and 1 < prod(map(len, places)) <= _MAX_CAPACITY else None
+
+
+def _of_places(places: Sequence[str]) -> _Numbered:
+    """Return how texts hold a number by the characters of their places; a place without any holds nothing of it."""
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
         shaped = pc.fill_null(pc.equal(pc.utf8_length(values), len(places)), False).to_numpy(
@@ -272,6 +285,8 @@ def _of_pattern(pattern: str) -> _Numbered | None:
         characters = np.array(even, dtype=f"U{len(places)}").view(np.uint32).reshape(-1, len(places))
         number, holds = np.zeros(len(values), dtype=np.uint64), shaped.copy()
         for place, column in zip(places, characters.T, strict=True):
+            if not place:
+                continue
             known = np.frombuffer(place.encode("utf-32-le"), dtype=np.uint32)
             order = np.argsort(known)
             at = np.minimum(np.searchsorted(known, column, sorter=order), len(known) - 1)
@@ -280,7 +295,7 @@ def _of_pattern(pattern: str) -> _Numbered | None:
             number = number * np.uint64(len(known)) + digit.astype(np.uint64)
         return number, holds
 
-    return _Numbered(capacity, numbers)
+    return _Numbered(prod(len(each) or 1 for each in places), numbers)
 
 
 def _places(pattern: str) -> list[str]:

@@ -1,7 +1,4 @@
-"""Standard streams that can be relied on: there, whatever the caller closed, and able to print any text.
-
-Each app has this module, word for word, since apps know nothing of each other.
-"""
+"""Standard streams that can be relied on: there, whatever the caller closed, and able to print any text."""
 
 import errno
 import io

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Capacity",
-    "Counted",
+    "ChildCount",
+    "Definition",
     "Failed",
     "Formula",
-    "Made",
     "Place",
     "Reference",
     "TableOf",
@@ -52,7 +52,7 @@ class Capacity:
 
 
 @dataclass(frozen=True)
-class Made:
+class Definition:
     """What a rule makes: the type of its values, the function from a block to its column, and what is known of it.
 
     `at_slots` makes the values of any slots, where they follow from the slot alone; `labels` are the declared
@@ -77,7 +77,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Counted:
+class ChildCount:
     """How many rows each parent has: a function, and its bounds and mean."""
 
     column: Callable[[Block], NDArray[np.int64]]
@@ -95,7 +95,7 @@ class TableOf:
     table: Table
     parent: "TableOf | None"
     stream: str
-    counted: Counted | None = None
+    child_count: ChildCount | None = None
     cells: dict[str, "Reference"] = field(default_factory=dict)
 
     @property
@@ -111,19 +111,19 @@ class TableOf:
     @property
     def largest(self) -> int:
         """The most rows below one parent."""
-        return 1 if self.counted is None else self.counted.largest
+        return 1 if self.child_count is None else self.child_count.largest
 
     @property
     def smallest(self) -> int:
         """The fewest rows below one parent."""
-        return 1 if self.counted is None else self.counted.smallest
+        return 1 if self.child_count is None else self.child_count.smallest
 
     @property
     def mean(self) -> Fraction:
         """The expected rows a record, exactly."""
         mean = Fraction(1)
         for each in self.path:
-            mean *= 1 if each.counted is None else each.counted.mean
+            mean *= 1 if each.child_count is None else each.child_count.mean
         return mean
 
     @property
@@ -140,14 +140,14 @@ class TableOf:
 class Reference:
     """What a name stands for on the rows of a table: its type, and how to read it.
 
-    `field` is the field, as `table.field`, and `made` what its rule makes; `above` is whether it is of this row or of
+    `field` is the field, as `table.field`, and `definition` what its rule makes; `above` is whether it is of this row or of
     one above it.
     """
 
     type: ValueType
     read: ColumnOf
     field: str = ""
-    made: Made | None = None
+    definition: Definition | None = None
     above: bool = False
     picked: bool = False
     copies: bool = False
