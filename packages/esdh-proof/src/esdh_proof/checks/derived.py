@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from esdh_proof.checks.finding import Finding, Mask, Tables, differing, texts_of
 from esdh_proof.reading import Rows
 
-__all__ = ["derived"]
+__all__ = ["derived", "is_emptied"]
 
 _AGGREGATE = re.compile(
     r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
@@ -61,9 +61,15 @@ def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[
             continue
         expected = expected.slice(0, len(found))
         wrong = differing(found, expected)
-        if "when" in words or "missing" in words:
+        if is_emptied(block.dataset, table, name):
             wrong &= found.is_valid().to_numpy(zero_copy_only=False)
         yield Finding(rows, name, wrong, texts_of(expected))
+
+
+def is_emptied(dataset: Dataset, table: Table, name: str) -> bool:
+    """Return whether a plan makes a field null in some rows, by `when` or `missing`, whatever its rule gives there."""
+    words = _fields(dataset, table).get(name, {})
+    return "when" in words or "missing" in words
 
 
 @lru_cache(maxsize=16)
@@ -178,7 +184,7 @@ class _Numbered(NamedTuple):
 
 
 def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, Any]) -> Iterator[Finding]:
-    """Check that each value gives back the slot of its row."""
+    """Check that each value gives back the slot of its row; siblings that are `ordered` hold their slots between them."""
     rule = next(each for each in table.rules if each.name == name)
     held = _numbered(words, _plan(block.dataset).get("uses", ()))
     if held is None or not rule.permutation:
@@ -190,8 +196,15 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     holds &= numbers < held.capacity
     slots_held = unpermute_below(key, np.where(holds, numbers, np.uint64(0)), held.capacity)
     wrong = ~holds
-    wrong[: len(slots)] |= slots_held[: len(slots)] != slots
-    if "when" in words or "missing" in words:
+    here, emptied = slots_held[: len(slots)], is_emptied(block.dataset, table, name)
+    if words.get("ordered") is not True:
+        wrong[: len(slots)] |= here != slots
+    elif emptied:
+        room = np.uint64(table.room)
+        wrong[: len(slots)] |= here // room != slots // room
+    else:
+        wrong[: len(slots)] |= _sorted_below(block, table, here) != slots
+    if emptied:
         wrong &= found.is_valid().to_numpy(zero_copy_only=False)
 
     def describe(text: str) -> str:
@@ -203,6 +216,12 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     yield Finding(
         rows, name, wrong, lambda row: f"a value that holds the number of row {slots[row]}", describe
     )
+
+
+def _sorted_below(block: Block, table: Table, slots: Words) -> Words:
+    """Return the slots that the rows of each parent hold in ascending order."""
+    parents = block.level(table).parents
+    return slots if parents is None else slots[np.lexsort((slots, parents[: len(slots)]))]
 
 
 def _numbered(words: dict[str, Any], uses: Sequence[str]) -> _Numbered | None:
