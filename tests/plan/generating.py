@@ -190,8 +190,9 @@ class Plan:
             "tables:",
         ]
         return (
-            "\n".join([*top, *(line for table in self.tables.values() for line in table.lines())])
-            .replace("\u2028", "\\L")
+            "\n".join([*top, *(line for table in self.tables.values() for line in table.lines())]).replace(
+                "\u2028", "\\L"
+            )
             + "\n"
         )
 
@@ -274,7 +275,9 @@ class _Expressions:
         """Return an expression of a kind, and its type."""
         atoms = self.scope.of([kind])
         if depth == 0 or self.draw(st.integers(0, 3)) == 0:
-            return self.draw(st.sampled_from(atoms)) if atoms and self.one(True, False) else self.constant(kind)
+            return (
+                self.draw(st.sampled_from(atoms)) if atoms and self.one(True, False) else self.constant(kind)
+            )
         text, found = getattr(self, f"_{kind}")(depth - 1)
         if found.kind in ("integer", "decimal") and max(abs(found.low), abs(found.high)) > MOST:
             return self.constant(kind)
@@ -316,7 +319,9 @@ class _Expressions:
         return self.of(self.one("integer", "decimal"), depth)
 
     def _integer(self, depth: int) -> Typed:
-        form = self.one("+", "-", "*", "//", "%", "neg", "round", "days", "age", "year", "pick", "if", "ratio")
+        form = self.one(
+            "+", "-", "*", "//", "%", "neg", "round", "days", "age", "year", "pick", "if", "ratio"
+        )
         if form in ("+", "-", "*"):
             (a, a_type), (b, b_type) = self.of("integer", depth), self.of("integer", depth)
             return f"({a} {form} {b})", _arithmetic(form, a_type, b_type, "integer")
@@ -338,7 +343,9 @@ class _Expressions:
             a, of = self.of("decimal", depth)
             unit = 10**of.scale
             arguments = self.one(f"{a}", f"{a}, 0")
-            return f"round({arguments})", Type("integer", of.nullable, low=of.low // unit, high=of.high // unit + 1)
+            return f"round({arguments})", Type(
+                "integer", of.nullable, low=of.low // unit, high=of.high // unit + 1
+            )
         if form == "ratio":
             text, of = self._ratio(depth, 0)
             return text, replace(of, kind="integer")
@@ -351,7 +358,9 @@ class _Expressions:
             (a, a_type), (b, b_type) = self._time(depth), self._time(depth)
             if self.one(True, False):
                 return f"age({a})", Type("integer", a_type.nullable, low=-10_000, high=10_000)
-            return f"age({a}, {b})", Type("integer", a_type.nullable or b_type.nullable, low=-10_000, high=10_000)
+            return f"age({a}, {b})", Type(
+                "integer", a_type.nullable or b_type.nullable, low=-10_000, high=10_000
+            )
         if form == "year":
             a, of = self._time(depth)
             return f"year({a})", Type("integer", of.nullable, low=1, high=9_999)
@@ -572,7 +581,9 @@ class _Builder:
             self.late()
         order = self.draw(st.permutations(self.tables))
         for table in self.tables:
-            table.fields = {name: table.fields[name] for name in self.draw(st.permutations(list(table.fields)))}
+            table.fields = {
+                name: table.fields[name] for name in self.draw(st.permutations(list(table.fields)))
+            }
         return Plan({table.name: table for table in order}, self.files)
 
     def fixed(self) -> None:
@@ -588,7 +599,9 @@ class _Builder:
         columns: dict[str, tuple[str, list[str]]] = {}
         lines = self.number(1, 6)
         table.rows = {"file": f"{table.name}.csv", "lines": lines, "types": {}}
-        for number, kind in enumerate(self.draw(st.lists(st.sampled_from(list(_CELLS)), min_size=1, max_size=4))):
+        for number, kind in enumerate(
+            self.draw(st.lists(st.sampled_from(list(_CELLS)), min_size=1, max_size=4))
+        ):
             column = f"c_{number}"
             cells = self.draw(st.lists(_CELLS[kind], min_size=lines, max_size=lines))
             columns[column] = kind, cells
@@ -640,7 +653,9 @@ class _Builder:
             )
             return body, low, high
         coded = [
-            (name, of) for name, of in self.scope(parent).named if of.labels is not None and _is_reference(name)
+            (name, of)
+            for name, of in self.scope(parent).named
+            if of.labels is not None and _is_reference(name)
         ]
         if not coded:
             return self.count("weights", parent)
@@ -658,7 +673,11 @@ class _Builder:
     def by(self, name: str, of: Type, branch: Callable[[], Any]) -> dict[str, Any]:
         """Return branches by a coded field: each value has one, or there is an `else`."""
         known: list[Any] = [*(of.labels or ()), *([None] if of.nullable else [])]
-        listed = self.draw(st.lists(st.sampled_from(known), min_size=1, max_size=4, unique_by=repr)) if known else []
+        listed = (
+            self.draw(st.lists(st.sampled_from(known), min_size=1, max_size=4, unique_by=repr))
+            if known
+            else []
+        )
         if not listed:
             listed = [None] if of.nullable else ["red"]
             if of.kind == "integer":
@@ -691,7 +710,11 @@ class _Builder:
         """Add a field to a table whose tables below stand already."""
         table = self.one(*self.tables)
         below = [each for each in self.tables if table in each.path[:-1]]
-        forms = ["field", *(["rollup", "rollup"] if below else []), *(["running", "beside"] if table.parent else [])]
+        forms = [
+            "field",
+            *(["rollup", "rollup"] if below else []),
+            *(["running", "beside"] if table.parent else []),
+        ]
         form = self.one(*forms)
         if form == "rollup":
             self.rollup(table, self.one(*below))
@@ -747,7 +770,9 @@ class _Builder:
 
     def choice(self, table: Table, depth: int = 2, like: type | None = None) -> tuple[Any, Type]:
         """Return a choice, of labels of a kind if one is named."""
-        coded = [each for each in self.scope(table).named if each[1].labels is not None and _is_reference(each[0])]
+        coded = [
+            each for each in self.scope(table).named if each[1].labels is not None and _is_reference(each[0])
+        ]
         if depth and coded and self.one(False, True):
             name, of = self.one(*coded)
             found: list[Type] = []
@@ -767,7 +792,9 @@ class _Builder:
         body = labels if self.one(False, True) else self.weights(labels)
         return body, _coded(tuple(labels))
 
-    def range(self, table: Table, kind: str, *, constant: bool = False, above: bool = False) -> tuple[Any, Type]:
+    def range(
+        self, table: Table, kind: str, *, constant: bool = False, above: bool = False
+    ) -> tuple[Any, Type]:
         """Return a range's words, and its type."""
         scale = self.number(0, 4) if kind == "decimal" else 0
         form = self.one("alike", "alike", "bounds", "spread", "bands")
@@ -805,7 +832,9 @@ class _Builder:
                 low, high = a_bounds[0], max(a_bounds[1], b_bounds[1])
                 return {"from": a, "to": b, **extra}, Type(kind, nullable, scale, low, high)
         if kind == "integer":
-            low, high = self.one((0, 9), (-3, 3), (5, 5), (0, 10**6), (-(1 << 63), (1 << 63) - 1), (0, 1 << 40))
+            low, high = self.one(
+                (0, 9), (-3, 3), (5, 5), (0, 10**6), (-(1 << 63), (1 << 63) - 1), (0, 1 << 40)
+            )
         else:
             low, high = sorted((self.number(-400, 400), self.number(-400, 20_000)))
         ends = (self.unit(low, kind, scale), self.unit(high, kind, scale))
@@ -821,7 +850,9 @@ class _Builder:
         """Return the names of constants and rows above."""
         above = {each.name for each in table.path[:-1]} | {"parent"}
         scope = self.scope(table)
-        return _Scope(table, [each for each in scope.named if each[0] == "today" or each[0].partition(".")[0] in above])
+        return _Scope(
+            table, [each for each in scope.named if each[0] == "today" or each[0].partition(".")[0] in above]
+        )
 
     def unit(self, value: int, kind: str, scale: int) -> Any:
         """Return a value of a range as it is written."""
@@ -833,7 +864,18 @@ class _Builder:
 
     def rule(self, table: Table, *, branch: bool = False) -> tuple[dict[str, Any], Type]:
         """Return a rule, and its type."""
-        words = ["value", "choice", "choice", "integer", "decimal", "date", "timestamp", "pattern", "expr", "faker"]
+        words = [
+            "value",
+            "choice",
+            "choice",
+            "integer",
+            "decimal",
+            "date",
+            "timestamp",
+            "pattern",
+            "expr",
+            "faker",
+        ]
         if not branch:
             words += ["case", "expr", "expr"]
             if table.parent is None:
@@ -849,12 +891,16 @@ class _Builder:
             body, of = self.range(table, word)
             return {word: body}, of
         if word == "pattern":
-            pattern = self.one("[A-C]x", "[0-9]{3}", "Ab-[α-γ]", r"\d{2}\.[xyz]{2}", 'q"[,;]', "[A-Z]{9}[0-9]{5}", "é")
+            pattern = self.one(
+                "[A-C]x", "[0-9]{3}", "Ab-[α-γ]", r"\d{2}\.[xyz]{2}", 'q"[,;]', "[A-Z]{9}[0-9]{5}", "é"
+            )
             return {"pattern": pattern}, Type("string", length=20)
         if word == "faker":
             name = self.one(*POOLS)
             provider, locale, pool = name.split("/")
-            return {"faker": {"provider": provider, "locale": locale, "pool": int(pool)}}, Type("string", length=4)
+            return {"faker": {"provider": provider, "locale": locale, "pool": int(pool)}}, Type(
+                "string", length=4
+            )
         if word == "sequence":
             start = self.number(-5, 10**6)
             rows = (1 << 33) if table.rows is None else table.fixed_rows
@@ -863,7 +909,9 @@ class _Builder:
             return self.case(table)
         kind = self.one("integer", "decimal", "string", "boolean", "date", "timestamp")
         text, of = _Expressions(self.draw, self.scope(table)).of(kind, 3)
-        return {"expr": text}, replace(of, labels=of.labels if _is_reference(text) or kind == "boolean" else None)
+        return {"expr": text}, replace(
+            of, labels=of.labels if _is_reference(text) or kind == "boolean" else None
+        )
 
     def case(self, table: Table) -> tuple[dict[str, Any], Type]:
         first, of = self.rule(table, branch=True)
@@ -925,7 +973,9 @@ class _Builder:
         kind = self.one("pattern", "integer", "date", "decimal", "faker")
         digits = max(len(str(least)) + self.number(0, 3), 1)
         if kind == "faker" and least <= 3:
-            self.add(table, {"faker": {"provider": "city", "pool": 3}, "unique": True}, Type("string", length=4))
+            self.add(
+                table, {"faker": {"provider": "city", "pool": 3}, "unique": True}, Type("string", length=4)
+            )
             return
         if kind == "date" and least <= 20_000:
             last = TODAY + timedelta(days=least + self.number(0, 30_000))
@@ -974,7 +1024,9 @@ class _Builder:
 
     def pick(self, table: Table) -> None:
         """Add a pick."""
-        fixed = [each for each in self.tables if each.is_fixed and each not in table.path and each.fixed_rows > 0]
+        fixed = [
+            each for each in self.tables if each.is_fixed and each not in table.path and each.fixed_rows > 0
+        ]
         beside = [
             each for each in self.tables if each is not table and table.parent and each.parent is table.parent
         ]
@@ -1037,7 +1089,9 @@ class _Builder:
         if where:
             if not states:
                 name = self.add(
-                    table, {"choice": self.one(["CA"], {"CA": 2, "NV": 1}, ["NV", "AZ"])}, _coded(("CA", "AZ", "NV"))
+                    table,
+                    {"choice": self.one(["CA"], {"CA": 2, "NV": 1}, ["NV", "AZ"])},
+                    _coded(("CA", "AZ", "NV")),
                 )
                 labels = table.fields[name].body["choice"]
                 table.fields[name] = replace(table.fields[name], type=_coded(tuple(labels)))
@@ -1075,7 +1129,9 @@ class _Builder:
 
     def running(self, table: Table) -> None:
         function = self.one("count", "sum", "min", "max", "first", "last")
-        body, of = self.aggregate(function, list(table.fields.values()), table.largest, maybe_none=False, prefix="")
+        body, of = self.aggregate(
+            function, list(table.fields.values()), table.largest, maybe_none=False, prefix=""
+        )
         if function == "count" or body is None:
             name = self.one(*table.fields)
             body, of = self.one("count()", f"count({name})"), Type("integer", high=table.largest)
@@ -1122,12 +1178,19 @@ _SPREADS: dict[str, list[tuple[dict[str, Any], int, int]]] = {
         ({"exponential": {"mean": Raw("0.3")}, "from": 0, "to": Raw("1.50")}, 0, 150),
     ],
     "date": [
-        ({"normal": {"mean": "2024-01-01", "sd": 20}, "from": "2023-11-01", "to": "2024-03-01"}, *(19_662, 19_783)),
+        (
+            {"normal": {"mean": "2024-01-01", "sd": 20}, "from": "2023-11-01", "to": "2024-03-01"},
+            *(19_662, 19_783),
+        ),
         ({"exponential": {"mean": 9000}, "from": "1990-01-01", "to": "1991-01-01"}, *(7_305, 7_670)),
     ],
     "timestamp": [
         (
-            {"normal": {"mean": "2024-01-01T00:00:30Z", "sd": 9}, "from": "2024-01-01", "to": "2024-01-01T00:01:00Z"},
+            {
+                "normal": {"mean": "2024-01-01T00:00:30Z", "sd": 9},
+                "from": "2024-01-01",
+                "to": "2024-01-01T00:01:00Z",
+            },
             *(19_723 * _DAY, 19_723 * _DAY + 60),
         ),
     ],
@@ -1192,7 +1255,10 @@ def _value_type(value: Any) -> Type:
 
 def _is_reference(name: str) -> bool:
     """Return whether a name can stand after `by`: a field, or one of above."""
-    return re.fullmatch(r"((parent|[tp][0-9]+)\.)?([a-z_]+|f[0-9]+)", name) is not None and name not in ("k", "today")
+    return re.fullmatch(r"((parent|[tp][0-9]+)\.)?([a-z_]+|f[0-9]+)", name) is not None and name not in (
+        "k",
+        "today",
+    )
 
 
 def _one_kind(a: Type, b: Type) -> bool:

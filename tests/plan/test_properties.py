@@ -1,20 +1,16 @@
 """What holds for every plan: properties over plans that hypothesis draws, and the oracle's rows of each."""
 
-import datetime as dt
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytest
 from esdh_core.dataset import Dataset
+from esdh_plan import PlanError
 from esdh_plan.language import parse_plan
 from esdh_plan.recipe import compile_plan
-from esdh_plan import PlanError
 from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 from oracle import Oracle

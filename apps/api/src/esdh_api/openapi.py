@@ -302,8 +302,8 @@ class _Document:
 
     def generate_trees(self) -> Json:
         """Return the call that gives whole records."""
-        shown = self.is_shown(*self.responses.tree_tables)
-        example = self.responses.trees(_EXAMPLE) if shown else None
+        has_example = self.is_shown(*self.responses.tree_tables)
+        example = self.responses.trees(_EXAMPLE) if has_example else None
         content = _content(JSON, self.refs[self.responses.trees_type], example)
         return self.generate("recordTrees", "A window of whole records, each as a tree", content)
 

@@ -10,7 +10,7 @@ import click
 from esdh_core.constants import DEFAULT_RECORDS, DEFAULT_SEED, MAX_RECORDS, MAX_SEED
 from esdh_core.datasets import catalog
 
-from esdh_cli.audit import audit_options, audited
+from esdh_cli.audit import audit_options, audit_run
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf, Words
@@ -159,7 +159,7 @@ def generate_snapshot(
         from esdh_proof.identity import SnapshotIdentity
 
         place = locate(output_dir or folder, connecting=None if quiet else _tell_connecting)
-        run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
+        run = stack.enter_context(audit_run(audit_log, actor, "generate-snapshot", place))
         if randomize:
             import secrets
 
