@@ -161,12 +161,12 @@ def test_in_a_browser(finished: Finished, tmp_path: Path, scheme: str) -> None:
     report.write_text(rendered(finished, seed=2**53 - 1), encoding="utf-8")
     with chromium() as browser:
         page = browser.new_context(color_scheme=scheme, viewport={"width": 360, "height": 800}).new_page()  # type: ignore[arg-type]
-        told: list[str] = []
+        messages: list[str] = []
         asked: list[str] = []
-        page.on("console", lambda message: told.append(message.text))
+        page.on("console", lambda message: messages.append(message.text))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(report.as_uri())
-        assert [] == told
+        assert [] == messages
         assert [report.as_uri()] == [url for url in asked if url != "data:,"]
         assert 360 >= page.evaluate("document.documentElement.scrollWidth")
         assert 6 == page.locator("figure svg[role=img]").count()

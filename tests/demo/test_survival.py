@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from demoing import Start, config_of, entries, fake_server, gone, text_console
+from demoing import Start, entries, fake_server, gone, make_session
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, marked_processes
 from esdh_demo.runs import RunStore
@@ -41,7 +41,7 @@ def names(paths: Paths) -> list[str]:
 def test_interrupted_at_a_step(
     paths: Paths, start: Start, fast: Commands, step: str, number: signal.Signals
 ) -> None:
-    """Ctrl-C, or a signal like it, at any step ends what was started, keeps what was made, and is told."""
+    """Ctrl-C, or a signal like it, at any step ends what was started, keeps what was made, and is reported."""
     commands = {
         "smoke": Commands(pytest=BLOCKS),
         "generate": Commands(esdh=BLOCKS),
@@ -178,11 +178,12 @@ def test_environment_of_another_server(paths: Paths, fast: Commands, monkeypatch
     """A key or a limit that is set for another server changes no demo, and reaches nothing that it starts."""
     monkeypatch.setenv("ESDH_API_KEY", "secret")
     monkeypatch.setenv("ESDH_MAX_RECORDS", "1")
-    config = config_of(paths)
-    with open_run(paths, config, "validate", commands=fast, console=text_console()) as run:
-        told = run.processes.run("environment", (sys.executable, "-c", "import os; print(dict(os.environ))"))
-    assert b"ESDH_DEMO_RUN" in told
-    assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(told.replace(b"'", b" ").split())
+    with open_run(make_session(paths, fast), "validate") as run:
+        printed = run.processes.run(
+            "environment", (sys.executable, "-c", "import os; print(dict(os.environ))")
+        )
+    assert b"ESDH_DEMO_RUN" in printed
+    assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(printed.replace(b"'", b" ").split())
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demoing import config_of, text_console
+from demoing import make_session
 from esdh_api import Settings, create_app
 from esdh_demo.errors import DemoError
 from esdh_demo.paths import Paths, find_root
-from esdh_demo.processes import Commands
 from esdh_demo.samples import SAMPLES, check_samples, write_samples
 from esdh_demo.smoke import smoke
 from esdh_demo.steps import open_run
@@ -83,7 +82,7 @@ def test_validation_of_a_repository(paths: Paths) -> None:
     shutil.copytree(REPOSITORY.goldens, paths.goldens)
     shutil.copytree(REPOSITORY.samples, paths.samples)
     (paths.goldens / "test_golden.py").write_text("def test_golden():\n    assert True\n")
-    with open_run(paths, config_of(paths), "validate", commands=Commands(), console=text_console()) as run:
+    with open_run(make_session(paths), "validate") as run:
         validate(run)
     # test_golden.py, and the four of test_contract.py
     found = {step.name: step.counts for step in run.record.steps}
@@ -111,7 +110,7 @@ def run_smoke(paths: Paths, text: str) -> dict[str, int]:
     (paths.root / "tests").mkdir()
     (paths.root / "tests" / "test_it.py").write_text(text)
     (paths.root / "pytest.ini").write_text("[pytest]\nmarkers =\n    demo: for the demo\n")
-    with open_run(paths, config_of(paths), "smoke", commands=Commands(), console=text_console()) as run:
+    with open_run(make_session(paths), "smoke") as run:
         smoke(run)
     return run.record.steps[0].counts
 

@@ -24,7 +24,7 @@ POOLS = {"company/de_DE/5": ["Aal", "Buch", "Cent", "Dorf", "Eck"], "city/en_US/
 TODAY = date(2024, 6, 1)
 LABELS = [
     *("red", "green", "blue", "", " spaced ", 'quo"te', "com,ma", "back\\slash", "Ærø", "日本", "ﬁ½", "😀"),
-    *("null", "true", "7", "0.50", "2024-01-01", "'", "#no", "[x]", "{y}", "a\u2028b", "NA", "-", "é"),
+    *("Null", "true", "7", "0.50", "2024-01-01", "'", "#no", "[x]", "{y}", "a\u2028b", "NA", "-", "é"),
 ]
 MOST = 10**14  # of a number that is reckoned with, unscaled: its JSON is a number, whoever bounds it
 _NAMES = re.compile(r"\b[tfp][0-9]+\b")
@@ -196,9 +196,12 @@ class Plan:
             + "\n"
         )
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         files = "".join(f"\n--- {name}\n{text}" for name, text in self.files.items())
         return f"\n{self.text}{files}"
+
+    def __repr__(self) -> str:
+        return f"<Plan of {', '.join(self.tables)}>"
 
     @property
     def root(self) -> Table:

@@ -777,8 +777,8 @@ def test_picks_among_siblings() -> None:
         ),
         (
             "version: 1",
-            "version: 1\nuses: [esdh-cars]",
-            "line 4, uses[0]: no installed package 'esdh-cars' offers rules; install it",
+            "version: 1\nuses: [cars]",
+            "line 4, uses[0]: no installed package 'cars' offers rules; install it",
         ),
         ("version: 1", "version: 1\nuses: esdh-cars", "line 4, uses: expected a list; found 'esdh-cars'"),
         (

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from esdh_demo.errors import DemoError
-from esdh_demo.steps import Run
+from esdh_demo.steps import Run, Session
 
 __all__ = [
     "make_console",
@@ -64,40 +64,41 @@ def open_page(console: Console, address: str) -> None:
 
 def print_summary(run: Run) -> None:
     """Print what was made, where, how long each step took and what to try next."""
+    console, paths = run.session.console, run.session.paths
     _print_steps(run)
     if run.artifacts is None:
         return
-    folder, latest = (run.paths.display(path) for path in (run.artifacts, run.paths.runs / "latest"))
+    folder, latest = (paths.display(path) for path in (run.artifacts, paths.runs / "latest"))
     record_id = next((step.found.split()[0] for step in run.record.steps if step.name == "reproduce"), "ID")
-    run.console.print(
-        Text.assemble(("All passed.", "bold green"), " In ", (folder, "bold"), f" (and {latest}):")
-    )
+    heading = Text.assemble(("All passed.", "bold green"), " In ", (folder, "bold"), f" (and {latest}):")
+    console.print(heading)
     for name, meaning in (
         ("report.html", "what was made and proved, for anybody; open it in a browser"),
         ("snapshot/", "the data, with checksums and manifest"),
         ("api/", "what the API and the commands answered"),
         ("logs/", "what the commands printed"),
     ):
-        run.console.print(f"  {name:<12} {meaning}")
-    run.console.print("Try next:", style="bold")
+        console.print(f"  {name:<12} {meaning}")
+    console.print("Try next:", style="bold")
     for command, meaning in (
         (f"uv run esdh reproduce {record_id}", "a record from its id alone"),
         ("uv run esdh serve", "the API, and a page at /demo"),
         ("uv run just demo --profile exploratory", "records that nobody has seen yet"),
         ("uv run just demo-log", "this run, event by event"),
     ):
-        run.console.print(f"  {command:<60} {meaning}")
+        console.print(f"  {command:<60} {meaning}")
 
 
-def print_diagnosis(console: Console, run: Run | None, error: DemoError) -> None:
+def print_diagnosis(session: Session, error: DemoError) -> None:
     """Print what went wrong, what to do, and where the artifacts are."""
+    console, paths, run = session.console, session.paths, session.run
     if run is not None and run.record.steps:
         _print_steps(run)
     console.print(Text.assemble("\n", ("Failed:", "bold red"), f" {error.what}"))
     console.print(Text.assemble(("To do:", "bold"), f"  {error.remedy}"))
     if run is not None and run.artifacts is not None:
-        folder, log = run.paths.display(run.artifacts), run.paths.display(run.paths.log)
-        console.print(Text.assemble(("Kept:", "bold"), f"   {folder}, the log in {log}"))
+        place = f"{paths.display(run.artifacts)}, the log in {paths.display(paths.log)}"
+        console.print(Text.assemble(("Kept:", "bold"), f"   {place}"))
 
 
 def _print_steps(run: Run) -> None:
@@ -106,7 +107,7 @@ def _print_steps(run: Run) -> None:
         outcome = Text(step.status, style="green" if step.status == "passed" else "red")
         table.add_row(step.name, outcome, f"{step.seconds:.1f}", step.found)
     table.add_row("", "", f"{sum(step.seconds for step in run.record.steps):.1f}", "in all", style="bold")
-    run.console.print("", table, "", soft_wrap=False)
+    run.session.console.print("", table, "", soft_wrap=False)
 
 
 def print_log(console: Console, events: Iterable[dict[str, Any]]) -> None:

@@ -42,7 +42,7 @@ def flow(run: Run, profile: Profile, *, port: int, interactive: bool = False) ->
             step.found = f"status {health.status}, dataset version {health.dataset_version}"
         compared = _preview(run, profile, server, health)
         if interactive:
-            open_page(run.console, f"{server.address}/demo")
+            open_page(run.session.console, f"{server.address}/demo")
         record = _reproduce(run, profile, server)
         with run.step("stop", "stop the server") as step:
             server.stop()
@@ -60,7 +60,7 @@ def _generate(run: Run, profile: Profile) -> Manifest:
         seed = ("--randomize",) if profile.seed == "random" else ("--seed", str(profile.seed))
         command = ("generate-snapshot", "--output-dir", _SNAPSHOT, "--records", str(profile.records), *seed)
         formats = ("--output-format", *profile.formats)
-        output = run.processes.run("generate", (*run.commands.esdh, *command, *formats, "--json"))
+        output = run.processes.run("generate", (*run.session.commands.esdh, *command, *formats, "--json"))
         _write_answer(run, "generate.json", output)
         path = run.folder / _SNAPSHOT / manifest_name(_DATASET.dataset_version)
         try:
@@ -84,7 +84,7 @@ def _generate(run: Run, profile: Profile) -> Manifest:
 
 def _verify(run: Run) -> Verification:
     with run.step("verify", "prove it with `esdh verify-snapshot`") as step:
-        command = (*run.commands.esdh, "verify-snapshot", _SNAPSHOT, "--json")
+        command = (*run.session.commands.esdh, "verify-snapshot", _SNAPSHOT, "--json")
         output = run.processes.run("verify", command, ok=(0, 1))
         verification = read_answer(output, Verification, what="the answer of verify-snapshot")
         _write_answer(run, "verify.json", output)
@@ -149,7 +149,9 @@ def _reproduce(run: Run, profile: Profile, server: RunningServer) -> dict[str, A
         record_id = first_row[root.field_with("id") or root.fields[0]]
         body = server.get(f"/records/{record_id}")
         _write_answer(run, "record.json", body)
-        output = run.processes.run("reproduce", (*run.commands.esdh, "reproduce", record_id, "--json"))
+        output = run.processes.run(
+            "reproduce", (*run.session.commands.esdh, "reproduce", record_id, "--json")
+        )
         answer = read_answer(body, dict[str, Any], what="the answer of GET /records")
         printed = read_answer(output, dict[str, Any], what="the answer of reproduce").get("records")
         if printed != [answer]:

@@ -204,14 +204,6 @@ class RunStore:
         """Return the folders of runs that failed or were interrupted, newest first."""
         return self._folders(_FAILED)
 
-    def latest(self) -> Path | None:
-        """Return the folder that `latest` leads to, None when it leads nowhere."""
-        link = self.folder / "latest"
-        with suppress(OSError, UnicodeDecodeError):
-            name = str(link.readlink()) if link.is_symlink() else link.read_text(encoding="utf-8").strip()
-            return next((path for path in self.complete() if path.name == name), None)
-        return None
-
     def clean(self, *, keep: int, log: bool) -> list[Path]:
         """Remove all but the `keep` newest complete runs, and the log unless `log`; return what was removed.
 
@@ -222,7 +214,7 @@ class RunStore:
             self.sweep()
             removed = self._remove([*self.complete()[keep:], *self.failed()])
             files = [] if log else [self._paths.log]
-            files += [latest] if self.latest() is None and not latest.is_dir() else []
+            files += [] if self.complete() or latest.is_dir() else [latest]
             for path in filter(os.path.lexists, files):
                 path.unlink()
                 removed.append(path)

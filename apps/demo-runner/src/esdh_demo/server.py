@@ -115,11 +115,11 @@ def serving(run: Run, *, name: str = "serve", port: int = 0) -> Iterator[Running
     """
     if port and (problem := port_problem(port)):
         found = f"port {port} of {_HOST} can't be had: {problem}"
-        run.console.print(f"  {found}; taking a free port instead", style="yellow")
+        run.session.console.print(f"  {found}; taking a free port instead", style="yellow")
         run.log.write("warning", "port.replaced", status="replaced", port=port, found=found)
         port = 0
-    seconds = run.config.server.start_seconds
-    command = (*run.commands.serve, "--host", _HOST, "--port", str(port))
+    seconds = run.session.config.server.start_seconds
+    command = (*run.session.commands.serve, "--host", _HOST, "--port", str(port))
     with run.processes.started(name, command) as process:
         yield RunningServer(process, _listening_port(process, seconds), seconds)
 

@@ -12,7 +12,7 @@ __all__ = ["run_tests", "smoke"]
 def smoke(run: Run) -> None:
     """Run the tests marked `demo`; raises DemoError when one fails or none is there."""
     with run.step("smoke", "run the tests marked `demo`") as step:
-        step.counts = run_tests(run, "smoke", "-m", "demo", *_marked_files(run.paths.root))
+        step.counts = run_tests(run, "smoke", "-m", "demo", *_marked_files(run.session.paths.root))
         skipped = f", {step.counts['skipped']} skipped" if step.counts["skipped"] else ""
         step.found = f"{step.counts['tests']} tests passed{skipped}"
 
@@ -34,8 +34,8 @@ def run_tests(run: Run, name: str, *arguments: str) -> dict[str, int]:
     report = run.folder / f"{name}.junit.xml"
     # No cache: a demo leaves nothing behind but its folder.
     options = (f"--junitxml={report}", "-o", "junit_family=xunit1", "-p", "no:cacheprovider")
-    command = (*run.commands.pytest, *arguments, *options)
-    run.processes.run(name, command, cwd=run.paths.root, ok=range(256))
+    command = (*run.session.commands.pytest, *arguments, *options)
+    run.processes.run(name, command, cwd=run.session.paths.root, ok=range(256))
     if not report.is_file():
         stderr = (run.folder / "logs" / f"{name}.stderr").read_text(encoding="utf-8", errors="replace")
         raise DemoError(

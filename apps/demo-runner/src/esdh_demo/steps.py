@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -15,32 +16,46 @@ from esdh_core import DEFAULT_DATASET
 from rich.console import Console
 from rich.text import Text
 
-from esdh_demo.config import Config, Profile
+from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.errors import DemoError, explain
 from esdh_demo.event_log import EventLog
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, Processes
 from esdh_demo.runs import OpenRun, RunStore, StepRecord
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "Session", "open_run"]
 
 _KILLED_SECONDS = 5  # that a process which was killed may take to be gone, on a busy machine
 
 
 @dataclass
-class Run(OpenRun):
-    """One run, with what its steps use: paths, configuration, commands, console and log.
+class Session:
+    """What the runs of a command share: the paths, the commands to drive and the console; `run` is the latest run.
 
-    `pause` is called before each step with the step's title; it may raise KeyboardInterrupt. `artifacts` is the folder
-    that is kept of the run, once it has ended.
+    `pause` is called before each step with the step's title; it may raise KeyboardInterrupt.
     """
 
     paths: Paths
-    config: Config
     commands: Commands
     console: Console
+    pause: Callable[[str], None] | None = None
+    run: "Run | None" = None
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, read when it is first needed; raises DemoError."""
+        return read_config(self.paths)
+
+
+@dataclass
+class Run(OpenRun):
+    """One run of a session.
+
+    `artifacts` is the folder that is kept of the run, once it has ended.
+    """
+
+    session: Session
     profile: Profile | None
-    pause: Callable[[str], None] | None
     processes: Processes
     log: EventLog
     started: float = field(default_factory=time.monotonic)
@@ -49,74 +64,58 @@ class Run(OpenRun):
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[StepRecord]:
         """Show, time and log one step; the block sets what it found, and its counts."""
-        if self.pause is not None:
-            self.pause(title)
+        session, console = self.session, self.session.console
+        if session.pause is not None:
+            session.pause(title)
         self.log.write("info", "step.started", step=name, status="started")
         line = f"{name:<10} {title}"
         # A terminal shows a step while it lasts as a line that goes away.
-        transient = self.console.is_terminal and not self.console.is_dumb_terminal
+        transient = console.is_terminal and not console.is_dumb_terminal
         if not transient:
-            self.console.print(f"  {line} ...")
+            console.print(f"  {line} ...")
         started, step = time.monotonic(), StepRecord(name)
         try:
-            with self.console.status(line) if transient else nullcontext():
+            with console.status(line) if transient else nullcontext():
                 yield step
         except BaseException as error:
             step.status = _failed_status(error)
-            step.found = explain(error, self.paths.display).what
-            with suppress(OSError):
-                self._end_step("error", step, started)
-            outcome = (step.status.upper(), "bold red")
-            self.console.print(Text.assemble(f"  {name:<10} ", outcome, f" after {step.seconds:.1f} s"))
+            step.found = explain(error, session.paths.display).what
             raise
-        self._end_step("info", step, started)
-        line = f" {step.seconds:5.1f} s  {step.found}"
-        self.console.print(Text.assemble(f"  {name:<10} ", ("ok", "green"), line))
-
-    def _end_step(self, level: Literal["info", "error"], step: StepRecord, started: float) -> None:
-        step.seconds = _seconds_since(started)
-        self.record.steps.append(step)
-        result = {"status": step.status, "duration_s": step.seconds, "seed": self.record.seed}
-        self.log.write(level, "step.finished", step=step.name, **result, counts=step.counts, found=step.found)
+        finally:
+            step.seconds = _seconds_since(started)
+            self.record.steps.append(step)
+            passed = step.status == "passed"
+            result: dict[str, Any] = {"status": step.status, "duration_s": step.seconds}
+            result |= {"seed": self.record.seed, "counts": step.counts, "found": step.found}
+            with nullcontext() if passed else suppress(OSError):  # nothing may hide why a step failed
+                self.log.write("info" if passed else "error", "step.finished", step=name, **result)
+            outcome = ("ok", "green") if passed else (step.status.upper(), "bold red")
+            found = f" {step.seconds:5.1f} s  {step.found if passed else ''}".rstrip()
+            console.print(Text.assemble(f"  {name:<10} ", outcome, found))
 
     def log_paths(self, folder: Path | None) -> dict[str, str]:
         """Return the `paths` of a line of the log, for the folder of a run."""
-        return {"folder": self.paths.display(folder)} if folder else {}
+        return {"folder": self.session.paths.display(folder)} if folder else {}
 
 
 @contextmanager
-def open_run(
-    paths: Paths,
-    config: Config,
-    label: str,
-    *,
-    commands: Commands,
-    console: Console,
-    profile: Profile | None = None,
-    pause: Callable[[str], None] | None = None,
-) -> Iterator[Run]:
+def open_run(session: Session, label: str, profile: Profile | None = None) -> Iterator[Run]:
     """Open a run, and end it: stop whatever it started, name its folder for how it ended, and log its end.
 
     With a profile the folder is kept; without one (a validation, the smoke tests) only when it failed.
     Raises DemoError and OSError for what an operator can understand (`explain` does it for the second), and
     KeyboardInterrupt after Ctrl-C or a signal that asks the run to end; other errors are bugs.
     """
-    grace = config.server.stop_seconds
+    paths, config = session.paths, session.config
+    grace, seconds = config.server.stop_seconds, config.runs.step_seconds
     store = RunStore(paths, keep=config.runs.keep, stop_seconds=grace)
     with _handled_signals(signal.default_int_handler):
         opened = store.begin(label)
         run_id = opened.record.run_id
-        run = Run(
-            **vars(opened),
-            paths=paths,
-            config=config,
-            commands=commands,
-            console=console,
-            profile=profile,
-            pause=pause,
-            processes=Processes(run_id, paths.runs, opened.folder, config.runs.step_seconds, grace),
-            log=EventLog(paths.log, run_id),
-        )
+        processes = Processes(run_id, paths.runs, opened.folder, seconds=seconds, grace=grace)
+        log = EventLog(paths.log, run_id)
+        run = Run(**vars(opened), session=session, profile=profile, processes=processes, log=log)
+        session.run = run
         try:
             _log_start(run)
             yield run
@@ -139,7 +138,7 @@ def _log_start(run: Run) -> None:
     if profile:
         record.records, record.formats = profile.records, list(profile.formats)
     for swept in run.swept:
-        run.console.print(f"  {swept}", style="yellow")
+        run.session.console.print(f"  {swept}", style="yellow")
         run.log.write(
             "warning",
             "run.swept",
@@ -175,12 +174,13 @@ def _complete(run: Run, store: RunStore) -> None:
     else:
         shutil.rmtree(run.folder)
         run.release()
-    _log_end(run, "info", {"removed": len(removed)}, removed=[run.paths.display(path) for path in removed])
+    names = [run.session.paths.display(path) for path in removed]
+    _log_end(run, "info", {"removed": len(names)}, removed=names)
 
 
 def _fail(run: Run, store: RunStore, error: BaseException) -> None:
     """End a run that stops early; nothing here may hide why it stops."""
-    record, reason = run.record, explain(error, run.paths.display)
+    record, reason = run.record, explain(error, run.session.paths.display)
     record.status, record.seconds = _failed_status(error), _seconds_since(run.started)
     step = next((step.name for step in record.steps[-1:] if step.status != "passed"), None)
     record.failure = {"step": step, "what": reason.what, "remedy": reason.remedy}
@@ -200,10 +200,8 @@ def _failed_status(error: BaseException) -> Literal["failed", "interrupted"]:
 def _log_end(run: Run, level: Literal["info", "error"], counts: dict[str, int], **fields: Any) -> None:
     record = run.record
     result = {"status": record.status, "duration_s": record.seconds, "seed": record.seed}
-    counts = {"steps": len(record.steps)} | counts
-    run.log.write(
-        level, "run.finished", **result, counts=counts, paths=run.log_paths(run.artifacts), **fields
-    )
+    counts, paths = {"steps": len(record.steps)} | counts, run.log_paths(run.artifacts)
+    run.log.write(level, "run.finished", **result, counts=counts, paths=paths, **fields)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from esdh_plan.definitions import Place, Reference
 from esdh_plan.errors import display, near
 
-__all__ = ["By", "Codes", "coded"]
+__all__ = ["By", "CodedTexts", "Codes", "coded"]
 
 Longs = NDArray[np.int64]
 Label = str | int | bool | None
@@ -53,6 +53,26 @@ class Codes:
             at = np.minimum(np.searchsorted(self._numbers, values), len(self._numbers) - 1)
             places = np.where(self._numbers.take(at) == values, self._of_numbers.take(at), self._other)
         return places if column.valid is None else np.where(column.valid, places, self._null)
+
+
+class CodedTexts:
+    """The characters of coded texts that are ASCII and of one length, a row each."""
+
+    def __init__(self) -> None:
+        self._tables: WeakKeyDictionary[Categories, NDArray[np.uint8]] = WeakKeyDictionary()
+
+    def of(self, column: Column) -> NDArray[np.uint8]:
+        """Return the characters of a column's values, shape (rows, length)."""
+        if not isinstance(column, Categorical):
+            return _characters(column.tolist())
+        table = self._tables.get(column.categories)
+        if table is None:
+            table = self._tables[column.categories] = _characters(column.categories.values)
+        return table.take(column.codes, axis=0)
+
+
+def _characters(texts: Sequence[Label]) -> NDArray[np.uint8]:
+    return np.frombuffer("".join(map(str, texts)).encode("ascii"), dtype=np.uint8).reshape(len(texts), -1)
 
 
 def coded(place: Place, name: str) -> Reference:

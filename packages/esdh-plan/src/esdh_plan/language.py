@@ -85,7 +85,22 @@ MAX_TABLES: Final = 1_000
 """Tables of a plan."""
 MAX_COUNT: Final = 1 << 24
 """Rows of a record, and so children of one row."""
-SHIPPED_TABLES: Final = ("first_names", "last_names", "states", "cities", "places")
+SHIPPED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "first_names": ("name", "weight"),
+    "last_names": ("name", "weight"),
+    "states": ("code", "name", "population"),
+    "cities": ("state", "city", "population"),
+    "places": ("zip", "state", "city", "population"),
+    "area_codes": ("area_code", "state"),
+    "street_stems": ("word",),
+    "street_endings": ("word",),
+    "street_kinds": ("kind",),
+    "vehicle_models": (
+        *("make", "model", "body_style", "model_year"),
+        *("make_code", "model_code", "body_code", "weight"),
+    ),
+}
+"""The tables that ship, and the columns of theirs that a plan can use."""
 RULES_GROUP: Final = "esdh.rules"
 
 _MARKER = "synthetic_source"
