@@ -260,7 +260,7 @@ class _Document:
         }
 
     def health(self) -> Json:
-        """Return the call that tells what the app is."""
+        """Return the call that says what the app is."""
         content = _content(JSON, self.refs[HealthResponse], self.responses.health(self.settings))
         summary = "That the app is up, what it generates by default and what it asks of a client"
         return _get("getHealth", summary) | _answers(content, "X-ESDH-Seed")

@@ -248,7 +248,7 @@ def find_record(known: Sequence[Responses], id: str) -> Any:  # noqa: A002 - the
     """
     if len(known) == 1:
         return known[0].record(id)
-    bare = bare_id(id)  # what is no id at all is told as that
+    bare = bare_id(id)  # what is no id at all gets its own message
     for responses in known:
         try:
             responses.dataset.ids.decode(id)

@@ -49,7 +49,7 @@ def audit_options(command: F) -> F:
 
 @dataclass
 class AuditedRun:
-    """What a command tells the audit log: which snapshots the run is about, and what came of it."""
+    """What a command gives the audit log: which snapshots the run is about, and what came of it."""
 
     snapshots: "tuple[SnapshotIdentity, ...]" = ()
     outcome: "Outcome" = "failed"
@@ -59,7 +59,7 @@ class AuditedRun:
         """Say which snapshots the run is about, as far as that is known."""
         self.snapshots = snapshots
 
-    def tell(self, outcome: "Outcome", *snapshots: "SnapshotIdentity", detail: str = "") -> None:
+    def end(self, outcome: "Outcome", *snapshots: "SnapshotIdentity", detail: str = "") -> None:
         """Say what came of the run, and of which snapshots."""
         self.about(*snapshots)
         self.outcome, self.detail = outcome, detail

@@ -47,7 +47,7 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
         with audit_run(audit_log, actor, "diff-snapshots", a, b) as run:
             drift = esdh_proof.diff_snapshots(a, b)
             differ = drift.cause != "none"
-            run.tell("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
+            run.end("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
     if as_json:
         print_document(drift)
     else:

@@ -174,7 +174,7 @@ def generate_snapshot(
                 formats=formats,
                 shard_rows=part,
             )
-        except ValueError as error:  # what an option's type can't tell: wrong usage all the same
+        except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
         run.about(
             SnapshotIdentity(
@@ -195,7 +195,7 @@ def generate_snapshot(
                 progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
                 gate=skip if no_gate else partial(judge, dataset=dataset),
             )
-        run.tell(
+        run.end(
             "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
         )
     for note in snapshot.notes:
@@ -209,7 +209,7 @@ def generate_snapshot(
 
 
 def _folder(dataset: "Dataset") -> str:
-    """Return the folder that a dataset's snapshots take unless told."""
+    """Return the folder that a dataset's snapshots take by default."""
     from esdh_manifest import slug
 
     version = dataset.dataset_version

@@ -61,7 +61,7 @@ def verify_snapshot(
             with counted(hidden=quiet or as_json) as progress:
                 outcome = esdh_proof.verify_snapshot(folder, regenerate=not no_regenerate, progress=progress)
             failed = [check.name for check in outcome.checks if check.status == "failed"]
-            run.tell(
+            run.end(
                 outcome.verdict,
                 esdh_proof.SnapshotIdentity(
                     folder=str(folder),

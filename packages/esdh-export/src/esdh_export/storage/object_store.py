@@ -48,7 +48,7 @@ class _SilentError(Exception):
 def _call_in_thread(function: Callable[..., T], *arguments: Any, seconds: float = float("inf")) -> T:
     """Return what a call of Arrow's returns, which a thread of its own makes.
 
-    Python hears of signals in the main thread, and a call that waits for a store in C++ would keep that deaf.
+    Python handles signals in the main thread, and a call that waits for a store in C++ would keep it from doing so.
     The thread of a call that was given up ends with the process. Raises _SilentError after so many seconds.
     """
     returned: list[T] = []
@@ -67,7 +67,7 @@ def _call_in_thread(function: Callable[..., T], *arguments: Any, seconds: float 
         left = deadline - time.monotonic()
         if left <= 0:
             raise _SilentError
-        thread.join(min(left, 1))  # without an end Windows would hear of no signal
+        thread.join(min(left, 1))  # without a limit Windows would handle no signal
     if raised:
         raise raised[0]
     return returned[0]
@@ -136,7 +136,7 @@ class Prefix(msgspec.Struct, frozen=True):
             if error.errno is not None and not isinstance(error, FileNotFoundError):
                 raise  # the local disk's
             raise self._unreached(error) from error
-        except pa.ArrowException as error:  # as Arrow tells what an Azure store says
+        except pa.ArrowException as error:  # as which Arrow raises what an Azure store says
             raise self._unreached(error) from error
 
     def _unreached(self, error: Exception) -> TargetError:

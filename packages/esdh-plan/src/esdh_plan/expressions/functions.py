@@ -101,7 +101,7 @@ def call(
 ) -> Operand:
     """Return a call of a function; Refused where the arguments don't fit.
 
-    `quotes` tell how the call is written, and then each of its operands.
+    `quotes` are the call as it is written, then each operand as it is written.
     """
     whole, *quotes = quotes
     _check_number(function, len(operands))
@@ -193,7 +193,7 @@ def full_years(born: dt.date, on: dt.date) -> int:
     Parameter("born", _TIMES),
     Parameter("on", _TIMES),
     required=1,
-    description="The whole years from one day to another, today unless told. A time of day doesn't count.",
+    description="The whole years from one day to another, by default to today. A time of day doesn't count.",
 )
 def _age(call: Call) -> Operand:
     born, on = call.nodes if len(call.nodes) > 1 else (call.nodes[0], call.today())

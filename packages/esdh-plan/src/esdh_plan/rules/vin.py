@@ -119,12 +119,12 @@ def _codes(place: Place, name: str, length: int, characters: str) -> Reference:
         None,
     )
     if wrong is not None:
-        told = (
+        characters = (
             "a digit from 1 to 8"
             if length == 1
             else f"{length} characters of a VIN, 0-9 and A-Z without I, O, Q"
         )
-        place.refuse(f"{name!r} can be {wrong!r}; expected {told}")
+        place.refuse(f"{name!r} can be {wrong!r}; expected {characters}")
     return found
 
 
@@ -134,9 +134,7 @@ def _year(place: Place, name: str) -> Reference:
         place.refuse(f"{name!r} must be an integer, and never null")
     low, high = found.type.bounds
     if low < _FIRST_YEAR or high > _LAST_YEAR:
-        place.refuse(
-            f"{name!r} is from {low} to {high}; a VIN tells years from {_FIRST_YEAR} to {_LAST_YEAR}"
-        )
+        place.refuse(f"{name!r} is from {low} to {high}; a VIN tells years from {_FIRST_YEAR} to {_LAST_YEAR}")
     return found
 
 
