@@ -134,7 +134,9 @@ def _year(place: Place, name: str) -> Reference:
         place.refuse(f"{name!r} must be an integer, and never null")
     low, high = found.type.bounds
     if low < _FIRST_YEAR or high > _LAST_YEAR:
-        place.refuse(f"{name!r} is from {low} to {high}; a VIN tells years from {_FIRST_YEAR} to {_LAST_YEAR}")
+        place.refuse(
+            f"{name!r} is from {low} to {high}; a VIN tells years from {_FIRST_YEAR} to {_LAST_YEAR}"
+        )
     return found
 
 
