@@ -85,7 +85,7 @@ def _is_stream(path: Path, stream: TextIO) -> bool:
 
 
 @contextmanager
-def audit_run(log: Path | None, actor: str | None, action: str, *places: object) -> Iterator[AuditedRun]:
+def audit_run(log: Path | None, actor: str | None, action: str, *snapshots: object) -> Iterator[AuditedRun]:
     """Log a run about some folders: the log is tried before the work, and one line is written after it.
 
     A run that fails is logged with its error, one that is interrupted as that. Raises AuditError before the
@@ -106,8 +106,8 @@ def audit_run(log: Path | None, actor: str | None, action: str, *places: object)
             f"audit log {str(log)!r} is where this command prints, which would damage it; name another file"
         )
     trail = AuditLog(log)
-    trail.check(outside=[place for place in places if isinstance(place, Path)])
-    run.about(*(SnapshotIdentity(folder=str(place)) for place in places))
+    trail.check(outside=[each for each in snapshots if isinstance(each, Path)])
+    run.about(*(SnapshotIdentity(folder=str(each)) for each in snapshots))
     try:
         yield run
     except BaseException as error:

@@ -148,18 +148,18 @@ def generate_snapshot(
         words = (word for words in entity_filter for word in words)
         entities = tables_named(dataset, words, "entity_filter")
         if dataset is None:
-            folder, part = DEFAULT_OUTPUT, shard_rows or DEFAULT_SHARD_ROWS
+            folder, shard_rows = DEFAULT_OUTPUT, shard_rows or DEFAULT_SHARD_ROWS
         else:
-            folder, part = _folder(dataset), shard_rows or dataset.default_shard_rows
+            folder, shard_rows = _folder(dataset), shard_rows or dataset.default_shard_rows
         # As early as can be: its processes import what they need while this one does.
-        executor = _pool(stack, workers, -(-records // part), formats)
+        executor = _pool(stack, workers, -(-records // shard_rows), formats)
         dataset = dataset or open_plan(None)
         from esdh_export import SnapshotRequest, locate, write_snapshot
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        place = locate(output_dir or folder, connecting=None if quiet else _tell_connecting)
-        run = stack.enter_context(audit_run(audit_log, actor, "generate-snapshot", place))
+        destination = locate(output_dir or folder, connecting=None if quiet else _tell_connecting)
+        run = stack.enter_context(audit_run(audit_log, actor, "generate-snapshot", destination))
         if randomize:
             import secrets
 
@@ -172,13 +172,13 @@ def generate_snapshot(
                 randomized=randomize,
                 entities=entities,
                 formats=formats,
-                shard_rows=part,
+                shard_rows=shard_rows,
             )
         except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
         run.about(
             SnapshotIdentity(
-                folder=str(place),
+                folder=str(destination),
                 dataset_version=dataset.dataset_version,
                 seed=request.seed,
                 records=request.records,
@@ -187,7 +187,7 @@ def generate_snapshot(
         )
         with ExitStack() as working:
             snapshot = write_snapshot(
-                place,
+                destination,
                 request,
                 overwrite=overwrite,
                 resume=resume,
@@ -196,7 +196,8 @@ def generate_snapshot(
                 gate=skip if no_gate else partial(judge, dataset=dataset),
             )
         run.end(
-            "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
+            "written" if snapshot.written else "unchanged",
+            SnapshotIdentity.of(str(destination), snapshot.manifest),
         )
     for note in snapshot.notes:
         click.echo(f"Note: {note}", err=True)
