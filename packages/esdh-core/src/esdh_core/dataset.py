@@ -606,7 +606,7 @@ class Dataset:
         }
 
     def table_plan(self, table: Table) -> EntityPlan:
-        """Return what the plan tells of a table."""
+        """Return the plan of a table: its fields and their rules."""
         return self.plan.entities[self.tables.index(table)]
 
     def __reduce__(self) -> tuple[Callable[..., "Dataset"], tuple[Any, ...]]:

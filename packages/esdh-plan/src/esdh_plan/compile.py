@@ -242,7 +242,7 @@ class Compiler:
             self.fault(path, found.sentence)
 
     def reference(self, of: TableOf, name: Path, path: Path) -> Reference:
-        """Return what a name stands for; Failed, once it is told, for one that stands for nothing."""
+        """Return what a name stands for; Failed, once that is reported, for one that stands for nothing."""
         try:
             return self._reference(of, name)
         except LookupError as unknown:

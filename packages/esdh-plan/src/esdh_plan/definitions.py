@@ -39,7 +39,7 @@ Words = NDArray[np.uint64]
 ColumnOf = Callable[[Block], Column]
 
 
-class Failed(Exception):  # noqa: N818 # never leaves the compiler: its faults are told already
+class Failed(Exception):  # noqa: N818 # never leaves the compiler: its faults are reported already
     """A part of a plan that can't be compiled, since it or what it needs has a fault."""
 
 
@@ -208,16 +208,16 @@ class Place:
         return block.memoized(("words", table, stream), lambda: block.words(table, stream))
 
     def refuse(self, reason: str) -> NoReturn:
-        """Tell what is wrong here, and give up on what stands here."""
+        """Report what is wrong here, and give up on what stands here."""
         self.compiler.fault(self.path, reason)
         raise Failed
 
     def refuse_silently(self) -> NoReturn:
-        """Give up on what stands here, of which the faults are told already."""
+        """Give up on what stands here, whose faults are reported already."""
         raise Failed
 
     def formula(self, text: str) -> Formula:
-        """Return the expression that a text is; Failed, once its faults are told, where it is none."""
+        """Return the expression that a text is; Failed, once its faults are reported, where it is none."""
         return self.compiler.formula(self.of, text, self.path)
 
     def truth(self, text: str) -> Formula:
@@ -232,7 +232,7 @@ class Place:
         return self.compiler.reference(self.of, tuple(name.split(".")), self.path)
 
     def all(self, *thunks: Callable[[], Any]) -> list[Any]:
-        """Return what some functions make, once each has told its faults."""
+        """Return what some functions make, once each has reported its faults."""
         results = []
         failed = False
         for thunk in thunks:

@@ -173,7 +173,7 @@ def _manifest(folder: Path, dataset: Dataset, findings: Findings) -> Manifest | 
 
 
 def _same_text(findings: Findings, check: str, file: str, found: bytes, expected: bytes) -> None:
-    """Compare two texts; the failure tells the first line that differs."""
+    """Compare two texts; the failure names the first line that differs."""
     if found == expected:
         return
     here, there = found.splitlines(keepends=True), expected.splitlines(keepends=True)
@@ -191,7 +191,7 @@ def _same_text(findings: Findings, check: str, file: str, found: bytes, expected
 
 
 def _same_bytes(folder: Path, path: str, rendered: bytes, check: str, findings: Findings) -> None:
-    """Hold a file against what it must be; the failure tells what a tool did to it, or the first line that differs."""
+    """Hold a file against what it must be; the failure says what a tool did to it, or the first line that differs."""
     problem = file_problem(folder, path, entry_of(rendered))
     if problem is not None and problem.remedy:
         _fail_file(problem, check, findings)
@@ -216,7 +216,7 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FilePro
         _fail_file(problem, "files", findings)
     name = next(each for each in manifest_names(folder))
     extras = files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}
-    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # told already
+    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # reported already
     ignored = {extra for extra in extras if is_ignored(extra)}
     for extra in sorted(extras - ignored):
         findings.fail(

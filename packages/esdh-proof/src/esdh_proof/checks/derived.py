@@ -138,7 +138,7 @@ def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> 
 
 
 def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | None:
-    """Return the sum or the number of each row and its siblings before it; None for what is told of by no sum."""
+    """Return the sum or the number of each row and its siblings before it; None for what no sum says."""
     aggregate = _AGGREGATE.fullmatch(text)
     if aggregate is None or aggregate[1] not in ("sum", "count"):
         return None
