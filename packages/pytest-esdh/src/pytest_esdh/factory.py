@@ -93,7 +93,15 @@ class Esdh(TableMethods):
             table_of(self.dataset, name)
         except EsdhError as error:
             raise AttributeError(str(error)) from None
-        return lambda records=None: self.table(name, records)
+
+        def rows(records: int | None = None) -> Rows[Any]:
+            __tracebackhide__ = True
+            return self.table(name, records)
+
+        return rows
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(table.name for table in self.dataset.tables)]
 
     def __repr__(self) -> str:
         return f"<Esdh of {self.dataset.dataset_version}>"

@@ -11,6 +11,7 @@ from pytest_esdh.plans import Plan, Plans, condition_of
 if TYPE_CHECKING:
     import pytest
     from esdh_core.testing import Window
+    from esdh_plan import Condition
 
 __all__ = ["NAME", "Case", "Exploration", "cases_of", "ids_named", "plan_of"]
 
@@ -102,7 +103,13 @@ def _read(mark: "pytest.Mark") -> _Marker:
 
 def _failed(plan: Plan, text: str, where: str) -> Case:
     refusal = _refusal(plan, text)
-    return Case(text, plan, f"{where}: {refusal}; remove the line if the record is gone" if refusal else "")
+    return Case(
+        text,
+        plan,
+        f"{where}: {refusal}; the test is run over {plan.dataset.dataset_version}, so correct the line or remove it"
+        if refusal
+        else "",
+    )
 
 
 def _refusal(plan: Plan, text: str) -> str:
@@ -118,46 +125,50 @@ def _refusal(plan: Plan, text: str) -> str:
 
 
 def _ids(marker: _Marker, plan: Plan, test: str, seed: int, exploration: Exploration | None) -> Iterator[str]:
+    """Yield the ids of the test's own records, then those of fresh ones, as many as there are."""
     from esdh_core import RequestError, encode_id
     from esdh_core.testing import window_for
 
     dataset = plan.dataset
+    condition = condition_of(marker.where, dataset) if marker.where else None
     names = [test]
     if exploration is not None:
-        names += [
-            f"{test}#explore/{exploration.word}/{number}" for number in range(1, exploration.windows + 1)
-        ]
+        numbers = range(1, exploration.windows + 1)
+        names += [f"{test}#explore/{exploration.word}/{number}" for number in numbers]
     for name in names:
         window = window_for(name, seed=seed, dataset=dataset)
         try:
-            for number in _numbers(marker, window):
-                yield encode_id(window.seed, dataset.root.name, number, dataset=dataset)
+            found, looked_at = _numbers(window, marker.records, condition)
         except RequestError as error:
             raise EsdhError(str(error)) from None
+        if len(found) < marker.records and name == test:
+            met = f"{len(found):,} of them meet" if found else "none of them meets"
+            raise EsdhError(
+                f"{looked_at:,} records of {dataset.dataset_version} were looked at from record {window.start:,} on, and "
+                f"{met} where={marker.where!r}; the marker asks for {marker.records:,}"
+            )
+        for number in found:
+            yield encode_id(window.seed, dataset.root.name, number, dataset=dataset)
 
 
-def _numbers(marker: _Marker, window: "Window") -> Iterable[int]:
-    """Return the numbers of the window's first records, or of the first that a condition holds for."""
-    if not marker.where:
-        return [int(number) for block in window.blocks(marker.records) for number in block.index]
+def _numbers(window: "Window", records: int, condition: "Condition | None") -> tuple[list[int], int]:
+    """Return the numbers of a window's first records, or of the first that meet a condition, and how many were looked at.
+
+    Fewer than were asked for, where a bounded search finds no more.
+    """
+    if condition is None:
+        return [int(number) for block in window.blocks(records) for number in block.index], records
     dataset = window.dataset
-    condition = condition_of(marker.where, dataset)
     most = min(_MOST_SEARCHED, window.capacity)
     largest = min(table.block_records for table in dataset.tables if not table.is_fixed)
     found: list[int] = []
     skip, size = 0, min(_FIRST_SEARCHED, largest)
-    while skip < most and len(found) < marker.records:
+    while skip < most and len(found) < records:
         size = min(size, most - skip)
         for block in window.blocks(size, skip):
             found += block.index[condition.holds(block)].tolist()
         skip, size = skip + size, min(size * 4, largest)
-    if len(found) < marker.records:
-        met = f"{len(found):,} of them meet" if found else "none of them meets"
-        raise EsdhError(
-            f"{skip:,} records of {dataset.dataset_version} were looked at from record {window.start:,} on, and {met} "
-            f"where={marker.where!r}; the marker asks for {marker.records:,}"
-        )
-    return found[: marker.records]
+    return found[:records], skip
 
 
 def ids_named(arguments: Iterable[str], folder: Path, test: str, path: Path) -> list[str]:

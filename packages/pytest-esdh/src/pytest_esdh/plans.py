@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from esdh_core.datasets.catalog import VERSION
 
@@ -10,6 +10,7 @@ from pytest_esdh.errors import EsdhError, near
 
 if TYPE_CHECKING:
     from esdh_core import Dataset, Table
+    from esdh_plan import Condition
 
 __all__ = ["Plan", "Plans", "condition_of", "table_of"]
 
@@ -85,14 +86,14 @@ def table_of(dataset: "Dataset", name: str) -> "Table":
         raise EsdhError(f"{dataset.dataset_version} has no table {name!r}{told}") from None
 
 
-def condition_of(text: str, dataset: "Dataset", table: str = "") -> Any:
-    """Return the condition of a `where` on the rows of a table. Raises EsdhError, with the faults, for one that is none."""
+def condition_of(text: str, dataset: "Dataset") -> "Condition":
+    """Return the condition of a `where` on the records of a dataset. Raises EsdhError, with the faults, for one that is none."""
     try:
         from esdh_plan import row_condition
     except ModuleNotFoundError as error:
         raise _not_installed(f"where={text!r}", error) from None
     try:
-        return row_condition(text, dataset, table)
+        return row_condition(text, dataset)
     except ValueError as error:
         raise EsdhError(f"where={text!r} can't be taken: {error}") from None
 

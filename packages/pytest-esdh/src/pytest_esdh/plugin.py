@@ -90,6 +90,9 @@ class _Hooks:
         self._exploration = _exploration(config)
         self._new: set[Failure] = set()
         self._unwritten = ""
+        self._marked: set[str] = set()
+        self._parents: set[str] = set()
+        self._lost: set[str] = set()
         try:
             self._failures = read_failures(self._path)
         except EsdhError as error:
@@ -100,10 +103,12 @@ class _Hooks:
     @pytest.hookimpl(trylast=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a marked test once a record."""
+        config, test = self._config, metafunc.definition.nodeid
         mark = metafunc.definition.get_closest_marker(NAME)
+        self._parents.add(test.rpartition("::")[0])
         if mark is None:
             return
-        config, test = self._config, metafunc.definition.nodeid
+        self._marked.add(test)
         cases = cases_of(
             mark,
             test,
@@ -122,6 +127,7 @@ class _Hooks:
             metafunc.fixturenames.append("esdh_record")
         metafunc.parametrize("esdh_record", cases, indirect=True, ids=[case.id for case in cases])
 
+    @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Give a worker of pytest-xdist the word of this run, so that it collects the same tests."""
         if self._exploration is not None:
@@ -180,6 +186,21 @@ class _Hooks:
         except OSError as error:
             self._unwritten = f"{FILE} can't be written: {error.strerror}"
 
+    def pytest_sessionfinish(self) -> None:
+        """Find the failures whose test is gone from the module or the class where it was; a worker tells the controller."""
+        self._lost |= {
+            f"{FILE}, line {line}: no test {failure.test} with the marker esdh is there any more"
+            for failure, line in self._failures.items()
+            if failure.test not in self._marked and failure.test.rpartition("::")[0] in self._parents
+        }
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput["esdh_lost"] = sorted(self._lost)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take what a worker of pytest-xdist found."""
+        self._lost |= set(getattr(node, "workeroutput", {}).get("esdh_lost", ()))
+
     def pytest_report_header(self) -> list[str]:
         """Say which fresh windows are looked at, so that they can be looked at again."""
         if self._exploration is None:
@@ -191,18 +212,19 @@ class _Hooks:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was written, or what couldn't be."""
-        if not self._new:
-            return
-        terminalreporter.section("esdh")
-        records = "1 record" if len(self._new) == 1 else f"{len(self._new)} records"
-        if not self._unwritten:
-            terminalreporter.line(
+        lines = sorted(self._lost)
+        if self._new and self._unwritten:
+            lines += [f"{self._unwritten}; these lines belong in it:"]
+            lines += [f"{failure.id} {failure.test}" for failure in sorted(self._new)]
+        elif self._new:
+            records = "1 record" if len(self._new) == 1 else f"{len(self._new)} records"
+            lines += [
                 f"{records} that made a test fail: written to {FILE}; commit it, and every run tries them first"
-            )
-            return
-        terminalreporter.line(f"{self._unwritten}; these lines belong in it:")
-        for failure in sorted(self._new):
-            terminalreporter.line(f"{failure.id} {failure.test}")
+            ]
+        if lines:
+            terminalreporter.section("esdh")
+        for line in lines:
+            terminalreporter.line(line)
 
 
 def _exploration(config: pytest.Config) -> Exploration | None:
