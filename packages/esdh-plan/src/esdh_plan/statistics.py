@@ -134,7 +134,7 @@ def statistics_of(
     plain = not (words.ordered and raw.type.nullable)
     if raw.bands is not None:
         yield _of_bands(table, name, raw, raw.bands.bands)
-    elif definition.type.labels is not None:
+    elif definition.type.labels:  # of labels that the plan doesn't tell, such as ids of siblings, there is no end
         shares = raw.shares if plain else None
         labels = _frequent_labels(definition.type.labels, raw.shares)
         yield Statistic(
