@@ -16,6 +16,10 @@ The level of 1e-6 is that of a whole run: it is shared out evenly over every dis
 be, whichever are in the snapshot. States and other copies are judged in each entity that holds them,
 which only makes the bound more cautious. A label that the plan never gives fails whatever its count.
 
+A plan's shares are judged where their word is drawn, once a draw. Where they depend on something, the draws
+are judged in groups that share their odds: what a group depends on is drawn from other streams, so that
+within it the draws are as independent as ever. All groups of a draw share the level of one distribution.
+
 The manifest is the same bytes on every platform, so its numbers come from integers, from divisions and
 square roots that IEEE 754 rounds correctly, and from `decimal`, whose logarithm is exactly specified;
 the logarithm and the power of a C library are not.
@@ -24,10 +28,12 @@ the logarithm and the power of a C library are not.
 import math
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
 
-from esdh_core import DEFAULT_DATASET, MAX_RECORDS, Dataset
+from esdh_core import DEFAULT_DATASET, MAX_RECORDS, Dataset, Table
+from esdh_core.ids import SLOT_BITS
 from esdh_core.stats import Statistic
 from esdh_manifest import GateCheck, Gates, Stats
 
@@ -37,6 +43,7 @@ __all__ = ["LEVEL", "judge", "skip"]
 
 LEVEL = 1e-6
 DKWM, KL, IMPOSSIBLE = "Dvoretzky-Kiefer-Wolfowitz-Massart", "Chernoff-Kullback-Leibler", "impossible value"
+_MOST_ROWS = 1 << SLOT_BITS  # of a table, whose ids must have room for them
 _DIGITS = Context(prec=24, rounding=ROUND_HALF_EVEN)  # whatever the caller's own context is
 
 
@@ -47,22 +54,33 @@ class _Shares(NamedTuple):
     whole: int
 
 
-def judge(stats: Stats, *, dataset: Dataset = DEFAULT_DATASET) -> Gates:
+class _Gated(NamedTuple):
+    """A distribution that is judged; `groups` is how many share its level."""
+
+    name: str
+    shares: _Shares
+    groups: int
+    ordered: bool = False
+    cumulative: bool = False
+
+
+def judge(stats: Stats, *, dataset: Dataset = DEFAULT_DATASET, seed: int | None = None) -> Gates:
     """Return the verdict on a snapshot's counts: table to statistic to label to count.
 
+    The odds of a draw from a table that is itself made follow from the `seed`; a dataset without such draws needs none.
     The verdict on tables of which the plan declares no shares is that nothing was asked.
 
-    Raises ProofError for counts that no snapshot has: none, a negative one, or more than a snapshot's records.
+    Raises ProofError for counts that no snapshot has: none, a negative one, or more than a snapshot's rows; and
+    where a seed is needed and none is given.
     """
     named = [table for table in dataset.tables if table.name in stats]
     with localcontext(_DIGITS):
         checks = [
-            _check(dataset, table.name, statistic, counts)
+            _check(dataset, table, gated, counts)
             for table in named
-            for statistic in table.statistics
-            if statistic.expected is not None
+            for gated in _gated(dataset, table, seed)
             # A plan's table may have no row, and a field of it no value.
-            if (counts := stats[table.name].get(statistic.name, {})) or dataset.recipe is None
+            if (counts := stats[table.name].get(gated.name, {})) or dataset.recipe is None
         ]
     passed = all(check.passed for check in checks)
     if not checks:  # nothing must pass because nothing was looked at
@@ -82,37 +100,61 @@ def skip(stats: Stats) -> Gates:  # noqa: ARG001 - a gate like any other
 
 @cache
 def _distributions(dataset: Dataset) -> int:
-    """Return the number of distributions that a snapshot can be held against."""
-    return sum(each.expected is not None for table in dataset.tables for each in table.statistics)
+    """Return the number of distributions that a snapshot can be held against; the groups of a draw are one together."""
+    return sum(
+        sum(each.expected is not None for each in table.statistics) + len(table.draws)
+        for table in dataset.tables
+    )
+
+
+def _gated(dataset: Dataset, table: Table, seed: int | None) -> Iterator[_Gated]:
+    """Yield what is judged of a table: the statistics and the groups of draws whose shares are declared."""
+    for statistic in table.statistics:
+        if statistic.expected is not None:
+            shares = _shares_of(statistic)
+            yield _Gated(statistic.name, shares, 1, statistic.ordered, statistic.cumulative)
+    for draw in table.draws:
+        if draw.follows_seed and seed is None:
+            raise ProofError(
+                f"the odds of a pick of {table.name} follow from the seed, since the table that it draws from is "
+                "made; give judge the seed of the snapshot"
+            )
+        groups = draw.groups(dataset, seed or 0)
+        for group in groups:
+            if group.expected is not None:
+                yield _Gated(group.name, _shares(group.expected), len(groups))
 
 
 @cache
-def _shares(statistic: Statistic) -> _Shares:
-    """Return the declared shares of a statistic over one common denominator."""
+def _shares_of(statistic: Statistic) -> _Shares:
     if statistic.expected is None:
         raise TypeError(f"the plan declares no shares of {statistic.name}")
-    shares = statistic.expected()
+    return _shares(statistic.expected())
+
+
+def _shares(shares: Mapping[str, Fraction]) -> _Shares:
+    """Return declared shares over one common denominator."""
     whole = math.lcm(*(share.denominator for share in shares.values()))
     return _Shares(
         {label: share.numerator * (whole // share.denominator) for label, share in shares.items()}, whole
     )
 
 
-def _check(dataset: Dataset, table: str, statistic: Statistic, counts: Mapping[str, int]) -> GateCheck:
-    distributions = _distributions(dataset)
-    records = sum(counts.values())
-    if not 0 < records <= MAX_RECORDS or min(counts.values()) < 0:
+def _check(dataset: Dataset, table: Table, gated: _Gated, counts: Mapping[str, int]) -> GateCheck:
+    distributions = _distributions(dataset) * gated.groups
+    records, most = sum(counts.values()), MAX_RECORDS if table.one_a_record else _MOST_ROWS
+    if not 0 < records <= most or min(counts.values()) < 0:
         raise ProofError(
-            f"{table} {statistic.name} count {records} records in {len(counts)} labels; a gate needs counts "
-            f"that aren't negative, of at least one record and at most {MAX_RECORDS}"
+            f"{table.name} {gated.name} count {records} records in {len(counts)} labels; a gate needs counts "
+            f"that aren't negative, of at least one record and at most {most}"
         )
-    shares = _shares(statistic)
-    reported = _reported(shares, counts, records, ordered=statistic.ordered)
+    shares = gated.shares
+    reported = _reported(shares, counts, records, ordered=gated.ordered)
     impossible = [label for label, count in counts.items() if count and not shares.parts.get(label)]
     if impossible:
         worst, observed = impossible[0], counts[impossible[0]]
         method, distance, bound, expected = IMPOSSIBLE, float(observed), 0.0, 0.0
-    elif statistic.cumulative:
+    elif gated.cumulative:
         method = DKWM
         distance, worst, observed, expected = _furthest_cumulative(shares, counts, records)
         bound = float(((2 / _level(distributions, 1)).ln() / (2 * records)).sqrt())
@@ -122,8 +164,8 @@ def _check(dataset: Dataset, table: str, statistic: Statistic, counts: Mapping[s
         observed, expected = counts.get(worst, 0), records * shares.parts[worst] / shares.whole
         bound = float((2 / _level(distributions, len(shares.parts))).ln())
     return GateCheck(
-        entity=table,
-        statistic=statistic.name,
+        entity=table.name,
+        statistic=gated.name,
         records=records,
         method=method,
         distance=_rounded(distance),

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 from esdh_core.columns import Column
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
 from esdh_core.permutations import permute_below
 from esdh_core.streams import key_word
 from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw, alike, alike_per_row
+from esdh_plan.draws import Ranges
 from esdh_plan.expressions import ExpressionError, Node, ValueType, parse_date_text
 from esdh_plan.expressions.types import RANGES
 from esdh_plan.made import Capacity, Formula, Made, Place, column_of, joined
@@ -198,10 +199,16 @@ def _spread(words: Any, place: Place, kind: Any, scale: int) -> Made:
 
     draw = BandDraw(place.compiler.bands(words, place, units, scale, kind))
     of = ValueType(kind, False, scale, draw.bands[0].first, draw.bands[-1].last)
+
+    @memoized_per_block
+    def column(block: Block) -> Column:
+        return column_of(draw.draw(place.words(block)), of)
+
     return Made(
         of,
-        lambda block: column_of(draw.draw(place.words(block)), of),
+        column,
         f"By the distribution {words.distribution}" if words.distribution != "bands" else "By bands",
         streams=(place.stream,),
         bands=draw,
+        draws=(Ranges(draw.bands, of).drawn(column),),
     )
