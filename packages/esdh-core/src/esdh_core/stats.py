@@ -55,8 +55,9 @@ class Statistic:
 
     `tally` begins a count. `expected`, where the rules imply it, returns label to probability as exact
     fractions that sum to 1. Labels of an `ordered` statistic are numbers; a `cumulative` one, which is
-    ordered too, is judged by its distribution function, not label by label. Of a statistic whose labels aren't
-    known beforehand the `most` frequent are kept, 0 for all of them.
+    ordered too, is judged by its distribution function, not label by label; one of `ranges`, whose declared shares
+    stand in the order of values, by both. Of a statistic whose labels aren't known beforehand the `most` frequent
+    are kept, 0 for all of them.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Statistic:
     expected: Callable[[], Mapping[str, Fraction]] | None = None
     ordered: bool = False
     cumulative: bool = False
+    ranges: bool = False
     most: int = 0
 
     def count(self, column: Column) -> Counts:
@@ -77,12 +79,14 @@ class Statistic:
 class Group(NamedTuple):
     """Draws that share their odds: the name of their statistic, the labels of what can come of one, and the odds.
 
-    `shares` are one exact fraction a label, which sum to 1; None where the plan declares none.
+    `shares` are one exact fraction a label, which sum to 1; None where the plan declares none. Labels that are `ranges`
+    stand in the order of values, so that their distribution function is judged too.
     """
 
     name: str
     labels: tuple[str, ...]
     shares: tuple[Fraction, ...] | None
+    ranges: bool = False
 
     @property
     def expected(self) -> dict[str, Fraction] | None:

@@ -108,7 +108,7 @@ class Ranges:
 
     def group(self, name: str = "") -> Group:
         """Return the ranges as a group."""
-        return Group(name, self.labels, self.shares)
+        return Group(name, self.labels, self.shares, ranges=True)
 
     def drawn(self, column: Callable[[Block], Column]) -> Drawn:
         """Return the draws of a column that has a value in every row."""

@@ -138,11 +138,13 @@ def _of_some(sizes: range, numbers: Callable[[Block], tuple[Any, Any]], *, of_mo
 
     Those of more than 16 are judged by sixteenths, which have the same share whatever n is, if it is a multiple of 16.
     """
-    groups = [Group(f"[of {n}]", tuple(map(str, range(n))), (Fraction(1, n),) * n) for n in sizes]
+    groups = [
+        Group(f"[of {n}]", tuple(map(str, range(n))), (Fraction(1, n),) * n, ranges=True) for n in sizes
+    ]
     sixteenths = sum(sizes)  # the first cell of these
     if of_more:
         labels = tuple(f"{part + 1}/{_PARTS}" for part in range(_PARTS))
-        groups.append(Group("[of more]", labels, (Fraction(1, _PARTS),) * _PARTS))
+        groups.append(Group("[of more]", labels, (Fraction(1, _PARTS),) * _PARTS, ranges=True))
     size = sum(len(group.labels) for group in groups)
 
     def cells(block: Block) -> NDArray[np.integer]:
@@ -277,7 +279,7 @@ def _ranges(
         for first, last in zip(members[firsts].tolist(), members[lasts].tolist(), strict=True)
     ]
     total = sum(sums)
-    return Group(name, tuple(labels), tuple(Fraction(each, total) for each in sums)), places
+    return Group(name, tuple(labels), tuple(Fraction(each, total) for each in sums), ranges=True), places
 
 
 class _Fixed:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import numpy as np
 from esdh_core.columns import Boolean, Categorical, Categories, Column, Numbers
 from esdh_core.dataset import Block
-from esdh_core.stats import MOST_DISTINCT, OTHER, TOO_MANY, Counts, Draw, Group, Statistic, merge
+from esdh_core.stats import MOST_DISTINCT, OTHER, TOO_MANY, Counts, Draw, Group, Statistic, Tally, merge
 from numpy.typing import NDArray
 
 from esdh_plan import language
@@ -116,7 +117,7 @@ def statistics_of(table: str, name: str, words: language.Field, made: Made, raw:
     if raw.bands is not None:
         ranges = Ranges(raw.bands.bands, raw.type)
         shares: Mapping[str, Fraction] | None = ranges.group().expected if _is_judged(words) else None
-        yield _statistic(f"{table}.{name}", name, partial(_BandTally, ranges), shares)
+        yield _statistic(f"{table}.{name}", name, partial(_BandTally, ranges), shares, ranges=True)
     elif made.type.labels is not None:
         declared = raw.shares
         kept = None if declared is None else kept_labels(list(declared), declared)
@@ -125,7 +126,7 @@ def statistics_of(table: str, name: str, words: language.Field, made: Made, raw:
             rest = {OTHER: sum((share for label, share in shares.items() if label not in kept), Fraction(0))}
             shares = {label: share for label, share in shares.items() if label in kept} | rest
         most = MOST_LABELS if declared is None else 0  # whose labels are known
-        yield _statistic(f"{table}.{name}", name, partial(_LabelTally, kept), shares, most)
+        yield _statistic(f"{table}.{name}", name, partial(_LabelTally, kept), shares, most=most)
     if made.type.nullable:
         expected = (
             None if words.missing is None or _is_drawn_for_some(words, raw) else _null_shares(words.missing)
@@ -200,6 +201,6 @@ def _null_shares(missing: Fraction) -> dict[str, Fraction]:
 
 
 def _statistic(
-    name: str, field: str, tally: Callable[[], object], shares: Mapping[str, Fraction] | None, most: int = 0
+    name: str, field: str, tally: Callable[[], Tally], shares: Mapping[str, Fraction] | None, **more: Any
 ) -> Statistic:
-    return Statistic(name, field, tally, None if shares is None else lambda: shares, most=most)  # type: ignore[arg-type]  # a tally
+    return Statistic(name, field, tally, None if shares is None else lambda: shares, **more)

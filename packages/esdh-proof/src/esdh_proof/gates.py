@@ -11,6 +11,8 @@ number of records, not on what holds in the limit:
   at most exp(-t), so on either side at most 2 exp(-t) (H. Chernoff, Annals of Mathematical Statistics 23,
   1952; W. Hoeffding, Journal of the American Statistical Association 58, 1963, theorem 1), with a union
   bound over the labels.
+- Ranges of values, and of the rows of a pool: both, each at half the level. A drift that is small in every
+  range adds up in the distribution function.
 
 The level of 1e-6 is that of a whole run: it is shared out evenly over every distribution that there can
 be, whichever are in the snapshot. States and other copies are judged in each entity that holds them,
@@ -26,7 +28,7 @@ the logarithm and the power of a C library are not.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from fractions import Fraction
 from functools import cache
@@ -62,6 +64,7 @@ class _Gated(NamedTuple):
     groups: int
     ordered: bool = False
     cumulative: bool = False
+    ranges: bool = False
 
 
 def judge(stats: Stats, *, dataset: Dataset = DEFAULT_DATASET, seed: int | None = None) -> Gates:
@@ -112,7 +115,7 @@ def _gated(dataset: Dataset, table: Table, seed: int | None) -> Iterator[_Gated]
     for statistic in table.statistics:
         if statistic.expected is not None:
             shares = _shares_of(statistic)
-            yield _Gated(statistic.name, shares, 1, statistic.ordered, statistic.cumulative)
+            yield _Gated(statistic.name, shares, 1, statistic.ordered, statistic.cumulative, statistic.ranges)
     for draw in table.draws:
         if draw.follows_seed and seed is None:
             raise ProofError(
@@ -122,7 +125,7 @@ def _gated(dataset: Dataset, table: Table, seed: int | None) -> Iterator[_Gated]
         groups = draw.groups(dataset, seed or 0)
         for group in groups:
             if group.expected is not None:
-                yield _Gated(group.name, _shares(group.expected), len(groups))
+                yield _Gated(group.name, _shares(group.expected), len(groups), ranges=group.ranges)
 
 
 @cache
@@ -150,32 +153,59 @@ def _check(dataset: Dataset, table: Table, gated: _Gated, counts: Mapping[str, i
         )
     shares = gated.shares
     reported = _reported(shares, counts, records, ordered=gated.ordered)
-    impossible = [label for label, count in counts.items() if count and not shares.parts.get(label)]
-    if impossible:
-        worst, observed = impossible[0], counts[impossible[0]]
-        method, distance, bound, expected = IMPOSSIBLE, float(observed), 0.0, 0.0
-    elif gated.cumulative:
-        method = DKWM
-        distance, worst, observed, expected = _furthest_cumulative(shares, counts, records)
-        bound = float(((2 / _level(distributions, 1)).ln() / (2 * records)).sqrt())
-    else:
-        method = KL
-        distance, worst = _furthest_cell(shares, counts, records)
-        observed, expected = counts.get(worst, 0), records * shares.parts[worst] / shares.whole
-        bound = float((2 / _level(distributions, len(shares.parts))).ln())
+    worst = max(_departures(gated, counts, records, distributions), key=lambda each: each.excess)
     return GateCheck(
         entity=table.name,
         statistic=gated.name,
         records=records,
-        method=method,
-        distance=_rounded(distance),
-        bound=_rounded(bound),
-        passed=distance <= bound,
-        worst=worst,
-        observed=observed,
-        expected=_rounded(expected),
+        method=worst.method,
+        distance=_rounded(worst.distance),
+        bound=_rounded(worst.bound),
+        passed=worst.distance <= worst.bound,
+        worst=worst.label,
+        observed=worst.observed,
+        expected=_rounded(worst.expected),
         reported={name: _rounded(value) for name, value in reported.items()},
     )
+
+
+class _Departure(NamedTuple):
+    """How far counts are from what is declared, by one method, and where they are furthest."""
+
+    method: str
+    distance: float
+    bound: float
+    label: str
+    observed: int
+    expected: float
+
+    @property
+    def excess(self) -> float:
+        """The distance as a part of its bound."""
+        return self.distance / self.bound if self.bound else math.inf
+
+
+def _departures(
+    gated: _Gated, counts: Mapping[str, int], records: int, distributions: int
+) -> Iterator[_Departure]:
+    """Yield how far counts are from what is declared; methods that judge together share the level."""
+    shares = gated.shares
+    impossible = [label for label, count in counts.items() if count and not shares.parts.get(label)]
+    if impossible:
+        observed = counts[impossible[0]]
+        yield _Departure(IMPOSSIBLE, float(observed), 0.0, impossible[0], observed, 0.0)
+        return
+    methods = 2 if gated.ranges else 1
+    if gated.cumulative or gated.ranges:
+        order = sorted(shares.parts, key=int) if gated.cumulative else list(shares.parts)
+        distance, label, observed, expected = _furthest_cumulative(shares, counts, records, order)
+        bound = float(((2 / _level(distributions * methods, 1)).ln() / (2 * records)).sqrt())
+        yield _Departure(DKWM, distance, bound, label, observed, expected)
+    if not gated.cumulative:
+        distance, label = _furthest_cell(shares, counts, records)
+        bound = float((2 / _level(distributions * methods, len(shares.parts))).ln())
+        expected = records * shares.parts[label] / shares.whole
+        yield _Departure(KL, distance, bound, label, counts.get(label, 0), expected)
 
 
 def _level(distributions: int, cells: int) -> Decimal:
@@ -188,27 +218,38 @@ def _rounded(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def _cumulative(shares: _Shares, counts: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
-    """Yield each label in ascending order, with the count and the parts up to and including it."""
+def _cumulative(
+    shares: _Shares, counts: Mapping[str, int], order: Sequence[str]
+) -> Iterator[tuple[str, int, int]]:
+    """Yield each label in order, with the count and the parts up to and including it."""
     count = parts = 0
-    for label in sorted(shares.parts, key=int):
+    for label in order:
         count += counts.get(label, 0)
         parts += shares.parts[label]
         yield label, count, parts
 
 
 def _furthest_cumulative(
-    shares: _Shares, counts: Mapping[str, int], records: int
+    shares: _Shares, counts: Mapping[str, int], records: int, order: Sequence[str]
 ) -> tuple[float, str, int, float]:
     """Return sup |F_n - F|, the labels up to where it is (`16-45`), and both counts of these."""
     furthest, first, worst, observed, expected = -1, "", "", 0, 0
-    for label, count, parts in _cumulative(shares, counts):
+    for label, count, parts in _cumulative(shares, counts, order):
         first = first or label
         gap = abs(count * shares.whole - records * parts)
         if gap > furthest:
-            worst = label if label == first else f"{first}-{label}"
+            worst = _up_to(first, label)
             furthest, observed, expected = gap, count, parts
     return furthest / (records * shares.whole), worst, observed, records * expected / shares.whole
+
+
+def _up_to(first: str, last: str) -> str:
+    """Return the labels from one to another: `16-45`, and of ranges `0.10 to 9.99`."""
+    if first == last:
+        return first
+    begin, to, _ = first.partition(" to ")
+    end = last.rpartition(" to ")[2]
+    return f"{begin} to {end}" if to or " to " in last else f"{first}-{last}"
 
 
 def _squared(part: int, whole: int, count: int, records: int) -> float:
@@ -263,5 +304,6 @@ def _reported(shares: _Shares, counts: Mapping[str, int], records: int, *, order
         "largest_z": math.sqrt(max(_squared(part, shares.whole, count, records) for part, count in cells)),
     }
     if ordered:
-        reported["kolmogorov_smirnov"] = _furthest_cumulative(shares, counts, records)[0]
+        order = sorted(shares.parts, key=int)
+        reported["kolmogorov_smirnov"] = _furthest_cumulative(shares, counts, records, order)[0]
     return reported
