@@ -28,6 +28,7 @@ CONTRACT = (
     "tests/manifest",
     "tests/smoke",
     "tests/cli",
+    "tests/console",
 )
 TEST = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", *CONTRACT)
 # What uses the dependencies that the contract doesn't: the API's, the demo's, and the tests' own.

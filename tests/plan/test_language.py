@@ -154,7 +154,7 @@ def test_bank() -> None:
 
 def test_shipped_plans() -> None:
     """The plans that ship are named, and one that doesn't is refused with the near match."""
-    assert ("bank",) == plans.names()
+    assert "bank" in plans.names()
     with pytest.raises(KeyError, match=r"no plan 'bnk' ships; did you mean 'bank'\?"):
         plans.source("bnk")
 
@@ -777,8 +777,8 @@ def test_picks_among_siblings() -> None:
         ),
         (
             "version: 1",
-            "version: 1\nuses: [esdh-cars]",
-            "line 4, uses[0]: no installed package 'esdh-cars' offers rules; install it",
+            "version: 1\nuses: [cars]",
+            "line 4, uses[0]: no installed package 'cars' offers rules; install it",
         ),
         ("version: 1", "version: 1\nuses: esdh-cars", "line 4, uses: expected a list; found 'esdh-cars'"),
         (

@@ -11,7 +11,7 @@ from esdh_core.columns import Column
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_plan import compile_plan, parse_plan
 from esdh_proof import judge, verify_snapshot
-from forging import failed, forged, where
+from tampering import failed, forged, where
 
 FUNCTIONS = ("sum", "count", "min", "max", "first", "last")
 VALUES = {

@@ -11,10 +11,10 @@ from esdh_core.dataset import Block
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_plan import load_plan
 from esdh_proof import skip, verify_snapshot
-from forging import failed, forged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tampering import failed, forged
 
 ALL = ("csv", "json", "ndjson", "parquet")
 BANK = load_plan("bank")

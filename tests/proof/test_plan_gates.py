@@ -11,12 +11,12 @@ import pytest
 from esdh_core import Dataset, Table
 from esdh_core.dataset import Block
 from esdh_core.stats import MOST_DISTINCT
-from esdh_export import GateError, SnapshotRequest, Tallies, kept_counts, merge_counts, write_snapshot
+from esdh_export import GateError, SnapshotRequest, Tallies, manifest_counts, merge_counts, write_snapshot
 from esdh_manifest import Stats
 from esdh_plan import compile_plan, load_plan, parse_plan
 from esdh_proof import ProofError, judge, verify_snapshot
-from forging import failed
 from numpy.typing import NDArray
+from tampering import failed
 
 PLAN = """
 esdh: plan/1
@@ -132,7 +132,7 @@ def count(records: int, *, dataset: Dataset = ODDS, seed: int = SEED, start: int
         block = dataset.block(at, min(size, start + records - at), seed)
         for table in (each for each in dataset.tables if not each.is_fixed):
             _add(tallies, table, block)
-    return kept_counts(request, tallies.counts())
+    return manifest_counts(request, tallies.counts())
 
 
 def _add(tallies: Tallies, table: Table, block: Block) -> None:

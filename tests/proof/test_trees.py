@@ -13,8 +13,8 @@ from esdh_core.columns import Column
 from esdh_core.dataset import Block, Table
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_proof import diff_snapshots, judge, verify_snapshot
-from forging import failed, forged, where
 from numpy.typing import NDArray
+from tampering import failed, forged, where
 from trees import BRANCHES, LEAVES, TREE, TREES
 
 ALL = ("csv", "json", "ndjson", "parquet")

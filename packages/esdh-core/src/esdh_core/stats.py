@@ -25,8 +25,8 @@ __all__ = [
     "Statistic",
     "Tally",
     "ValueTally",
-    "kept",
     "merge",
+    "most_frequent",
 ]
 
 Counts = dict[str, int]
@@ -154,7 +154,7 @@ def merge(counts: Iterable[Mapping[str, int]]) -> Counts:
     return dict(sorted(total.items()))
 
 
-def kept(counts: Mapping[str, int], most: int) -> Counts:
+def most_frequent(counts: Mapping[str, int], most: int) -> Counts:
     """Return counts, once all is counted, with the `most` frequent labels and the rest as `other`; 0 for all labels."""
     if TOO_MANY in counts:
         return {OTHER: sum(counts.values())}

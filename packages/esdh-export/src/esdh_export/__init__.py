@@ -9,7 +9,7 @@ from esdh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from esdh_export.counting import Tallies as Tallies
-    from esdh_export.counting import kept_counts as kept_counts
+    from esdh_export.counting import manifest_counts as manifest_counts
     from esdh_export.counting import merge_counts as merge_counts
     from esdh_export.descriptors import DESCRIPTORS as DESCRIPTORS
     from esdh_export.descriptors import render_descriptors as render_descriptors
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __getattr__ = lazy_names(
     __name__,
     {
-        "counting": ("Tallies", "kept_counts", "merge_counts"),
+        "counting": ("Tallies", "manifest_counts", "merge_counts"),
         "descriptors": ("DESCRIPTORS", "render_descriptors"),
         "encoding.arrow": ("array", "array_digest"),
         "encoding.block": ("EncodedBlock",),

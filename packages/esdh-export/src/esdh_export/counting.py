@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from esdh_core import Table
 from esdh_core.columns import Column
 from esdh_core.dataset import Block
-from esdh_core.stats import kept, merge
+from esdh_core.stats import merge, most_frequent
 from esdh_manifest import Stats
 
 from esdh_export.request import SnapshotRequest
 
-__all__ = ["Tallies", "kept_counts", "merge_counts", "no_counts"]
+__all__ = ["Tallies", "manifest_counts", "merge_counts", "no_counts"]
 
 
 class Tallies:
@@ -60,10 +60,10 @@ def merge_counts(stats: Stats, more: Stats) -> Stats:
     }
 
 
-def kept_counts(request: SnapshotRequest, stats: Stats) -> Stats:
+def manifest_counts(request: SnapshotRequest, stats: Stats) -> Stats:
     """Return the statistics of a whole snapshot as its manifest holds them: of many labels the most frequent."""
     most = {table.name: {each.name: each.most for each in table.statistics} for table in request.tables}
     return {
-        table: {name: kept(counts, most[table].get(name, 0)) for name, counts in counted.items()}
+        table: {name: most_frequent(counts, most[table].get(name, 0)) for name, counts in counted.items()}
         for table, counted in stats.items()
     }

@@ -164,11 +164,11 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
                     return False
                 paths.add(path)
                 sums[name, table.name] = sums.get((name, table.name), 0) + rows
-        claimed = manifest.record_counts
+        counts = manifest.record_counts
         return (
             paths == set(counted)
-            and all(rows == claimed[table] for (_, table), rows in sums.items())
-            and all(claimed[table.name] == self.records for table in self.tables if table.one_a_record)
+            and all(rows == counts[table] for (_, table), rows in sums.items())
+            and all(counts[table.name] == self.records for table in self.tables if table.one_a_record)
         )
 
     def files(self) -> dict[str, str]:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw, Words
 from esdh_plan.branches import By
+from esdh_plan.definitions import ChildCount, Place
 from esdh_plan.distributions import Band, mean, scale_weights
-from esdh_plan.draws import MOST_RANGES, Drawn, Ranges, branch_name
+from esdh_plan.draws import MOST_RANGES, Outcomes, Ranges, branch_name
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Counted, Place
 
 __all__ = ["count_of"]
 
@@ -44,10 +44,10 @@ class _Tree:
     names: tuple[str, ...]
 
     def draw(self, block: Block, words: Words) -> Longs:
-        chosen = self.by.branch(block)
+        branches = self.by.branch(block)
         counts = np.zeros(len(words), dtype=np.int64)
         for number, branch in enumerate(self.branches):
-            rows = np.flatnonzero(chosen == number)
+            rows = np.flatnonzero(branches == number)
             if isinstance(branch, _Tree):
                 counts[rows] = branch.draw(block, words).take(rows)
             else:
@@ -78,7 +78,7 @@ class _Tree:
         return numbers
 
 
-def count_of(words: Any, place: Place, above: Place) -> Counted:
+def count_of(words: Any, place: Place, above: Place) -> ChildCount:
     """Return what a table's `count` means; `above` is the parent's place, in whose rows it is drawn."""
     tree = _branch(words, place, above)
     stream = f"{place.of.stream}#count"
@@ -93,26 +93,26 @@ def count_of(words: Any, place: Place, above: Place) -> Counted:
 
     leaves = list(tree.leaves().values()) if isinstance(tree, _Tree) else [tree]
     smallest, largest = min(leaf.smallest for leaf in leaves), max(leaf.largest for leaf in leaves)
-    return Counted(
+    return ChildCount(
         column,
         smallest,
         largest,
         max(leaf.mean for leaf in leaves),
-        tuple(_drawn(tree, column, smallest, largest)),
+        tuple(_outcomes(tree, column, smallest, largest)),
     )
 
 
-def _drawn(
+def _outcomes(
     tree: "_Leaf | _Tree", column: Callable[[Block], Longs], smallest: int, largest: int
-) -> Iterator[Drawn]:
+) -> Iterator[Outcomes]:
     """Yield the draws of a count; with `by`, the numbers that all branches give together, of no declared share, first."""
     of = ValueType("integer")
     if isinstance(tree, _Leaf):
         ranges = Ranges(tree.bands, of)
-        yield Drawn((ranges.group(),), lambda block: ranges.places(column(block)))
+        yield Outcomes((ranges.group(),), lambda block: ranges.places(column(block)))
         return
     together = Ranges(_even(smallest, largest), of)
-    yield Drawn((Group("", together.labels, None),), lambda block: together.places(column(block)))
+    yield Outcomes((Group("", together.labels, None),), lambda block: together.places(column(block)))
     leaves = {name: Ranges(leaf.bands, of) for name, leaf in tree.leaves().items()}
 
     def cells(block: Block) -> Longs:
@@ -125,7 +125,7 @@ def _drawn(
             first += len(ranges.labels)
         return found
 
-    yield Drawn(tuple(ranges.group(name) for name, ranges in leaves.items()), cells)
+    yield Outcomes(tuple(ranges.group(name) for name, ranges in leaves.items()), cells)
 
 
 def _even(first: int, last: int) -> tuple[Band, ...]:
@@ -143,18 +143,18 @@ def _branch(words: Any, place: Place, above: Place) -> "_Leaf | _Tree":
     if words.else_ is not None:
         branches.append((("else",), words.else_))
     here = Place(place.compiler, above.of, place.path)
-    by, *made = place.all(
+    by, *counts = place.all(
         lambda: By(here, words),
         *(lambda p=path, c=count: _branch(c, place.at(*p), above) for path, count in branches),
     )
     return _Tree(
-        by, made, tuple("else" if path == ("else",) else branch_name(path[1]) for path, _ in branches)
+        by, counts, tuple("else" if path == ("else",) else branch_name(path[1]) for path, _ in branches)
     )
 
 
 def _leaf(words: Any, place: Place) -> _Leaf:
     if isinstance(words, language.Share):
-        return _listed((0, 1), (1 - words, words))
+        return _weighted((0, 1), (1 - words, words))
     if isinstance(words, int):
         number = int(words)
         return _Leaf(
@@ -166,16 +166,16 @@ def _leaf(words: Any, place: Place) -> _Leaf:
         )
     if isinstance(words, dict):
         numbers = sorted(words)
-        return _listed(numbers, [words[number] for number in numbers])
+        return _weighted(numbers, [words[number] for number in numbers])
     if isinstance(words, list):
-        return _listed(sorted(words), [Fraction(1)] * len(words))
+        return _weighted(sorted(words), [Fraction(1)] * len(words))
     if words.distribution is None:
         return _alike(words.from_, words.to)
     draw = BandDraw(place.compiler.bands(words, place, lambda value, _: int(value), 0))
     return _Leaf(draw.draw, draw.bands, draw.bands[0].first, draw.bands[-1].last, mean(draw.bands))
 
 
-def _listed(numbers: Sequence[int], weights: Sequence[Fraction]) -> _Leaf:
+def _weighted(numbers: Sequence[int], weights: Sequence[Fraction]) -> _Leaf:
     whole = scale_weights(weights)
     choice, table = Choice([whole]), np.array(numbers, dtype=np.int64)
     total = sum(number * weight for number, weight in zip(numbers, whole, strict=True))

@@ -12,16 +12,16 @@ from esdh_core.dataset import Block
 from esdh_core.stats import OTHER, Draw, Group
 from numpy.typing import NDArray
 
-from esdh_plan.distributions import Band, merged
+from esdh_plan.distributions import Band, merge_bands
 from esdh_plan.expressions import ValueType
 
 __all__ = [
     "MOST_LABELS",
     "MOST_RANGES",
-    "Drawn",
+    "Outcomes",
     "Ranges",
     "branch_name",
-    "kept_labels",
+    "frequent_labels",
     "label_of",
     "parts",
     "renamed",
@@ -45,7 +45,9 @@ def branch_name(key: object) -> str:
     return f"'{text}'" if isinstance(key, str) and key in ("else", "null") else text
 
 
-def kept_labels(labels: Sequence[str], shares: Mapping[str, Fraction] | None = None) -> frozenset[str] | None:
+def frequent_labels(
+    labels: Sequence[str], shares: Mapping[str, Fraction] | None = None
+) -> frozenset[str] | None:
     """Return the labels that are counted one by one, the most frequent by the plan; None for all of them."""
     if len(labels) <= MOST_LABELS:
         return None
@@ -59,7 +61,7 @@ def renamed(group: Group, before: str) -> Group:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Outcomes:
     """What comes of a word: the groups, named by the branches that lead to them, and the cell of each row.
 
     The labels of all groups are numbered through; the number after them, `size`, is that of a row which draws nothing.
@@ -73,11 +75,11 @@ class Drawn:
         """How many cells there are."""
         return sum(len(group.labels) for group in self.groups)
 
-    def within(self, branch: str, here: Callable[[Block], Mask]) -> "Drawn":
+    def within(self, branch: str, here: Callable[[Block], Mask]) -> "Outcomes":
         """Return these draws on the rows that take a branch."""
         size = self.size
         groups = tuple(renamed(group, f"[{branch}]") for group in self.groups)
-        return Drawn(groups, lambda block: np.where(here(block), self.cells(block), size))
+        return Outcomes(groups, lambda block: np.where(here(block), self.cells(block), size))
 
     def of(self, name: str, field: str = "") -> Draw:
         """Return the draw of a statistic's name."""
@@ -89,7 +91,7 @@ class Ranges:
     """Bands merged to at most 64 ranges, and the range that a value is in."""
 
     def __init__(self, bands: Sequence[Band], of: ValueType) -> None:
-        ranges = merged(bands, MOST_RANGES)
+        ranges = merge_bands(bands, MOST_RANGES)
         total = sum(band.weight for band in ranges)
         self.labels = (*(_label(band, of) for band in ranges), OTHER)
         self.shares = (*(Fraction(band.weight, total) for band in ranges), Fraction(0))
@@ -110,7 +112,7 @@ class Ranges:
         """Return the ranges as a group."""
         return Group(name, self.labels, self.shares, ranges=True)
 
-    def drawn(self, column: Callable[[Block], Column]) -> Drawn:
+    def outcomes(self, column: Callable[[Block], Column]) -> Outcomes:
         """Return the draws of a column that has a value in every row."""
 
         def cells(block: Block) -> Cells:
@@ -119,7 +121,7 @@ class Ranges:
                 raise TypeError(f"a {type(values).__name__} column has no ranges")
             return self.places(values.values)
 
-        return Drawn((self.group(),), cells)
+        return Outcomes((self.group(),), cells)
 
 
 def _label(band: Band, of: ValueType) -> str:

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from esdh_plan import language
 from esdh_plan.arithmetic import alike, high_product
 from esdh_plan.branches import Codes, coded
+from esdh_plan.definitions import Place, Reference, TableOf
 from esdh_plan.distributions import scale_weights
-from esdh_plan.draws import MOST_RANGES, Drawn, branch_name, parts, renamed
-from esdh_plan.errors import near, shown
-from esdh_plan.made import Place, Reference, TableOf
+from esdh_plan.draws import MOST_RANGES, Outcomes, branch_name, parts, renamed
+from esdh_plan.errors import display, near
 from esdh_plan.siblings import null_rows, runs_below, siblings, taken
 from esdh_plan.sources import Cells
 
@@ -74,8 +74,8 @@ def _earlier(name: str, words: language.Pick, place: Place, stream: str) -> Pick
         return high_product(block.words(of.table, stream), numbers), numbers
 
     def column(field: str) -> Reference:
-        made = compiler.field(words.from_, field)
-        at_slots = made.at_slots
+        definition = compiler.field(words.from_, field)
+        at_slots = definition.at_slots
         if at_slots is None:
             raise LookupError(
                 f"{name}.{field} is of an earlier record, of which only ids, sequences and unique fields can be used"
@@ -86,7 +86,12 @@ def _earlier(name: str, words: language.Pick, place: Place, stream: str) -> Pick
             return at_slots(block, drawn).masked(numbers > 0)
 
         return Reference(
-            replace(made.type, nullable=True), read, f"{words.from_}.{field}", made, picked=True, copies=True
+            replace(definition.type, nullable=True),
+            read,
+            f"{words.from_}.{field}",
+            definition,
+            picked=True,
+            copies=True,
         )
 
     return Picked(column, tuple(root.words.fields), (stream,), _of_some(range(2, 2), slots, of_more=True).of)
@@ -113,7 +118,7 @@ def _siblings(words: language.Pick, place: Place, stream: str) -> Picked:
         return starts.take(siblings(block, of.table).parents) + drawn.astype(np.intp), counts > 0
 
     def column(field: str) -> Reference:
-        made, reader = compiler.field(source.name, field), compiler.field_reader(source.name, field)
+        definition, reader = compiler.field(source.name, field), compiler.field_reader(source.name, field)
 
         def read(block: Block) -> Column:
             places, valid = rows(block)
@@ -121,10 +126,10 @@ def _siblings(words: language.Pick, place: Place, stream: str) -> Picked:
             return taken(there, np.where(valid, places, 0), valid)
 
         return Reference(
-            _text_of_pick(replace(made.type, nullable=True)),
+            _text_of_pick(replace(definition.type, nullable=True)),
             read,
             f"{source.name}.{field}",
-            made,
+            definition,
             picked=True,
             copies=True,
         )
@@ -133,7 +138,7 @@ def _siblings(words: language.Pick, place: Place, stream: str) -> Picked:
     return Picked(column, tuple(source.words.fields), (stream,), drawn.of)
 
 
-def _of_some(sizes: range, numbers: Callable[[Block], tuple[Any, Any]], *, of_more: bool) -> Drawn:
+def _of_some(sizes: range, numbers: Callable[[Block], tuple[Any, Any]], *, of_more: bool) -> Outcomes:
     """Return the draws of one row of n, `numbers` being its own and n: by n where it is one of `sizes`, from 2 on.
 
     Those of more than 16 are judged by sixteenths, which have the same share whatever n is, if it is a multiple of 16.
@@ -154,7 +159,7 @@ def _of_some(sizes: range, numbers: Callable[[Block], tuple[Any, Any]], *, of_mo
         in_more = (count > _PARTS) & (count % _PARTS == 0) & of_more
         return np.where(in_more, sixteenths + number // np.maximum(count // _PARTS, 1), found)
 
-    return Drawn(tuple(groups), cells)
+    return Outcomes(tuple(groups), cells)
 
 
 def _text_of_pick(of: Any) -> Any:
@@ -422,11 +427,11 @@ class _Fixed:
             for place, values in zip(places, groups.values, strict=True):
                 total = total * len(values) + place
             if min(places) < 0 or total not in known:
-                told = ", ".join(
-                    f"{name} {shown(value)}"
+                condition = ", ".join(
+                    f"{name} {display(value)}"
                     for (name, _), value in zip(self._wheres, combination, strict=True)
                 )
-                self.place.at("where").refuse(f"no row of {self.words.from_!r} has {told}")
+                self.place.at("where").refuse(f"no row of {self.words.from_!r} has {condition}")
 
     def rows(self, block: Block) -> Rows:
         """Return the row that each row draws."""
@@ -462,21 +467,25 @@ class _Fixed:
 
     def _met(self, block: Block, index: _Groups) -> Rows:
         columns = [reference.read(block) for _, reference in self._wheres]
-        wanted = index.combined(columns)
-        group = np.minimum(np.searchsorted(index.known, wanted), max(len(index.known) - 1, 0))
-        met = index.known.take(group) == wanted if len(index.known) else np.zeros(len(wanted), dtype=np.bool_)
+        group_keys = index.combined(columns)
+        group = np.minimum(np.searchsorted(index.known, group_keys), max(len(index.known) - 1, 0))
+        met = (
+            index.known.take(group) == group_keys
+            if len(index.known)
+            else np.zeros(len(group_keys), dtype=np.bool_)
+        )
         if not met.all():
             self._refuse_unmet(columns, int(np.flatnonzero(~met)[0]))
         return group
 
     def _refuse_unmet(self, columns: Sequence[Column], row: int) -> None:
         at = np.array([row])
-        told = ", ".join(
+        condition = ", ".join(
             f"{name} {column.take(at).tolist()[0]!r}"
             for (name, _), column in zip(self._wheres, columns, strict=True)
         )
         raise RequestError(
-            f"the pick {self.name!r} of table {self.of.name!r} finds no row of {self.words.from_!r} with {told} in this seed"
+            f"the pick {self.name!r} of table {self.of.name!r} finds no row of {self.words.from_!r} with {condition} in this seed"
         )
 
     # --- columns
@@ -545,9 +554,9 @@ class _Fixed:
                 picked=True,
                 lookups=lookups,
             )
-        made = self.compiler.field(self.words.from_, name)
+        definition = self.compiler.field(self.words.from_, name)
         reader = self.compiler.field_reader(self.words.from_, name)
-        as_texts = made.type.kind == "string" and self.most <= _MOST_CATEGORIES
+        as_texts = definition.type.kind == "string" and self.most <= _MOST_CATEGORIES
 
         def read(block: Block) -> Column:
             rows = block.memoized(key, lambda: self.rows(block))
@@ -558,12 +567,12 @@ class _Fixed:
                 return Categorical(rows, categories)
             return held.take(rows) if len(held) else null_rows(held, len(rows))
 
-        unique = made.role in ("id", "unique")
+        unique = definition.role in ("id", "unique")
         return Reference(
-            _text_of_pick(made.type),
+            _text_of_pick(definition.type),
             lambda block: block.memoized((table, self.name, name), lambda: read(block)),
             f"{self.words.from_}.{name}",
-            made,
+            definition,
             picked=True,
             copies=True,
             siblings_differ=self.words.distinct and unique,

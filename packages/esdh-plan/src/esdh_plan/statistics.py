@@ -1,4 +1,4 @@
-"""The counts that are kept of a plan's fields: labels, bands, nulls, and the shares that the plan declares."""
+"""The counts that are labels of a plan's fields: labels, bands, nulls, and the shares that the plan declares."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +13,8 @@ from esdh_core.stats import MOST_DISTINCT, OTHER, TOO_MANY, Counts, Draw, Group,
 from numpy.typing import NDArray
 
 from esdh_plan import language
-from esdh_plan.draws import MOST_LABELS, Drawn, Ranges, kept_labels, label_of
-from esdh_plan.made import Made
+from esdh_plan.definitions import Definition
+from esdh_plan.draws import MOST_LABELS, Outcomes, Ranges, frequent_labels, label_of
 
 __all__ = ["draws_of", "statistics_of"]
 
@@ -22,10 +22,10 @@ _MOST_TABLES = 16  # of categories whose codes are counted at a time
 
 
 class _LabelTally:
-    """Counts the values of a coded column by their text, nulls left out; those that aren't `kept` as `other`."""
+    """Counts the values of a coded column by their text, nulls left out; those that aren't among `labels` as `other`."""
 
-    def __init__(self, kept: frozenset[str] | None = None) -> None:
-        self._kept = kept
+    def __init__(self, labels: frozenset[str] | None = None) -> None:
+        self._labels = labels
         self._by_code: dict[Categories, NDArray[np.intp]] = {}
         self._counts: Counter[str] = Counter()
 
@@ -69,7 +69,7 @@ class _LabelTally:
 
     def _update(self, counts: Mapping[str, int]) -> None:
         for label, count in counts.items():
-            self._counts[label if self._kept is None or label in self._kept else OTHER] += count
+            self._counts[label if self._labels is None or label in self._labels else OTHER] += count
         if len(self._counts) > MOST_DISTINCT:
             self._counts = Counter(merge([self._counts]))
 
@@ -112,22 +112,26 @@ class _NullTally:
         return {label: count for label, count in counted.items() if count}
 
 
-def statistics_of(table: str, name: str, words: language.Field, made: Made, raw: Made) -> Iterator[Statistic]:
+def statistics_of(
+    table: str, name: str, words: language.Field, definition: Definition, raw: Definition
+) -> Iterator[Statistic]:
     """Yield what is counted of a field's values; `raw` is what its rule makes, before its modifiers."""
     if raw.bands is not None:
         ranges = Ranges(raw.bands.bands, raw.type)
         shares: Mapping[str, Fraction] | None = ranges.group().expected if _is_judged(words) else None
         yield _statistic(f"{table}.{name}", name, partial(_BandTally, ranges), shares, ranges=True)
-    elif made.type.labels is not None:
+    elif definition.type.labels is not None:
         declared = raw.shares
-        kept = None if declared is None else kept_labels(list(declared), declared)
+        labels = None if declared is None else frequent_labels(list(declared), declared)
         shares = declared if _is_judged(words) else None
-        if shares is not None and kept is not None:
-            rest = {OTHER: sum((share for label, share in shares.items() if label not in kept), Fraction(0))}
-            shares = {label: share for label, share in shares.items() if label in kept} | rest
+        if shares is not None and labels is not None:
+            rest = {
+                OTHER: sum((share for label, share in shares.items() if label not in labels), Fraction(0))
+            }
+            shares = {label: share for label, share in shares.items() if label in labels} | rest
         most = MOST_LABELS if declared is None else 0  # whose labels are known
-        yield _statistic(f"{table}.{name}", name, partial(_LabelTally, kept), shares, most=most)
-    if made.type.nullable:
+        yield _statistic(f"{table}.{name}", name, partial(_LabelTally, labels), shares, most=most)
+    if definition.type.nullable:
         expected = (
             None if words.missing is None or _is_drawn_for_some(words, raw) else _null_shares(words.missing)
         )
@@ -140,7 +144,7 @@ def draws_of(
     words: language.Field,
     *,
     column: Callable[[Block], Column],
-    raw: Made,
+    raw: Definition,
     met: Callable[[Block], NDArray[np.bool_]] | None,
 ) -> Iterator[Draw]:
     """Yield what is counted of a field where its words are drawn, unless its values tell as much.
@@ -149,9 +153,9 @@ def draws_of(
     """
     values_tell = _is_judged(words) and (raw.bands is not None or raw.shares is not None)
     if not values_tell:
-        for drawn in raw.draws:
-            suffix = "" if drawn.groups[0].name else "[drawn]"  # the field's own values have its name
-            yield drawn.of(f"{table}.{name}{suffix}", name)
+        for outcomes in raw.draws:
+            suffix = "" if outcomes.groups[0].name else "[drawn]"  # the field's own values have its name
+            yield outcomes.of(f"{table}.{name}{suffix}", name)
     if words.missing is not None and _is_drawn_for_some(words, raw):
         yield _missing(words.missing, column, raw, met).of(f"{table}.{name}.missing", name)
 
@@ -164,7 +168,7 @@ def _is_judged(words: language.Field) -> bool:
     return not (words.ordered and words.when is not None)
 
 
-def _is_drawn_for_some(words: language.Field, raw: Made) -> bool:
+def _is_drawn_for_some(words: language.Field, raw: Definition) -> bool:
     """Return whether `missing` decides some rows only, so that not every null is its own."""
     return words.when is not None or raw.type.nullable
 
@@ -172,9 +176,9 @@ def _is_drawn_for_some(words: language.Field, raw: Made) -> bool:
 def _missing(
     share: Fraction,
     column: Callable[[Block], Column],
-    raw: Made,
+    raw: Definition,
     met: Callable[[Block], NDArray[np.bool_]] | None,
-) -> Drawn:
+) -> Outcomes:
     """Return the draws of `missing`, on the rows that would have a value without it."""
     shares = _null_shares(share)
     labels = ("null", "value")
@@ -192,7 +196,7 @@ def _missing(
                 places = np.where(some, places, np.int8(len(labels)))
         return places
 
-    return Drawn((group,), cells)
+    return Outcomes((group,), cells)
 
 
 def _null_shares(missing: Fraction) -> dict[str, Fraction]:

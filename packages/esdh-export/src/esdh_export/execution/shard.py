@@ -10,8 +10,10 @@ from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
 from esdh_manifest import FileEntry, Stats
 
-from esdh_export.counting import Tallies, kept_counts, merge_counts, no_counts
+from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_counts
 from esdh_export.encoding.block import EncodedBlock
+from esdh_export.encoding.controls import control_character
+from esdh_export.errors import ExportError
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
@@ -158,6 +160,17 @@ def _fixed_blocks(
             yield 0, EncodedBlock({table.name: part})
 
 
+def _check_texts(block: EncodedBlock) -> None:
+    for table, columns in block.columns.items():
+        for field, column in columns.items():
+            text = control_character(column)
+            if text is not None:
+                raise ExportError(
+                    f"{table}.{field} has the text {text!r}, and no text of a snapshot has a control character; "
+                    "take it out of the rule"
+                )
+
+
 class _Content:
     """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics.
 
@@ -173,7 +186,11 @@ class _Content:
         self._queue = BackgroundQueue(1) if background else None
 
     def add(self, block: EncodedBlock) -> None:
-        """Add the blocks of some tables; those of each table come in their order."""
+        """Add the blocks of some tables; those of each table come in their order.
+
+        Raises ExportError for a text that no snapshot can hold.
+        """
+        _check_texts(block)
         if self._queue is None:
             self._digest(block)
         else:
@@ -227,4 +244,4 @@ def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> S
             rows[name] += report.rows[name]
             blocks[name].extend(report.blocks[name])
         stats = merge_counts(stats, report.stats)
-    return ShardReport(rows, files, fragments, blocks, kept_counts(request, stats))
+    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.branches import By
+from esdh_plan.definitions import Definition, Place
 from esdh_plan.distributions import scale_weights
-from esdh_plan.draws import Drawn, branch_name, kept_labels, label_of
+from esdh_plan.draws import Outcomes, branch_name, frequent_labels, label_of
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Made, Place
 
 __all__ = ["choice"]
 
@@ -42,17 +42,17 @@ class _Tree:
             )
 
     def groups(self, block: Block) -> Longs:
-        chosen = self.by.branch(block)
+        branches = self.by.branch(block)
         if all(isinstance(branch, int) for branch in self.branches):
-            return np.array(self.branches, dtype=np.int64).take(chosen)
-        groups = np.zeros(len(chosen), dtype=np.int64)
+            return np.array(self.branches, dtype=np.int64).take(branches)
+        groups = np.zeros(len(branches), dtype=np.int64)
         for number, branch in enumerate(self.branches):
             inner = branch if isinstance(branch, int) else branch.groups(block)
-            groups = np.where(chosen == number, inner, groups)
+            groups = np.where(branches == number, inner, groups)
         return groups
 
 
-def choice(rule: language.Choice, place: Place) -> Made:
+def choice(rule: language.Choice, place: Place) -> Definition:
     """Make one of several labels."""
     groups: list[tuple[list[Any], tuple[int, ...]]] = []
     tree = _read(rule.choice, place.at("choice"), groups)
@@ -84,46 +84,46 @@ def choice(rule: language.Choice, place: Place) -> Made:
             label_of(each): Fraction(weight, total) for each, weight in zip(listed, weights, strict=True)
         }
     by = () if tree is None else _fields(tree)
-    return Made(
+    return Definition(
         of,
         lambda block: finish(draw(block)),
         "One of the labels, by their weights" + (", which depend on another field" if by else ""),
         streams=(place.stream,),
         depends_on=by,
         shares=shares,
-        draws=(_drawn(values, groups, [""] if tree is None else list(tree.paths()), draw, group_of),),
+        draws=(_outcomes(values, groups, [""] if tree is None else list(tree.paths()), draw, group_of),),
     )
 
 
-def _drawn(
+def _outcomes(
     values: Sequence[Any],
     groups: list[tuple[list[Any], tuple[int, ...]]],
     names: list[str],
     draw: Callable[[Block], NDArray[np.int32]],
     group_of: Callable[[Block], Longs] | None,
-) -> Drawn:
+) -> Outcomes:
     """Return the draws of a choice: each group has every label, those of others with a share of 0."""
     labels = [label_of(each) for each in values]
-    known = kept_labels(labels)
-    shown = list(dict.fromkeys(label if known is None or label in known else OTHER for label in labels))
-    places = {label: number for number, label in enumerate(shown)}
+    known = frequent_labels(labels)
+    texts = list(dict.fromkeys(label if known is None or label in known else OTHER for label in labels))
+    places = {label: number for number, label in enumerate(texts)}
     merge = None if known is None else np.array([places.get(label, places[OTHER]) for label in labels])
     found = []
     for name, (listed, weights) in zip(names, groups, strict=True):
-        shares = dict.fromkeys(shown, Fraction(0))
+        shares = dict.fromkeys(texts, Fraction(0))
         total = sum(weights)
         for each, weight in zip(listed, weights, strict=True):
             label = label_of(each)
             shares[label if label in shares else OTHER] += Fraction(weight, total)
-        found.append(Group(name, tuple(shown), tuple(shares.values())))
+        found.append(Group(name, tuple(texts), tuple(shares.values())))
 
     def cells(block: Block) -> NDArray[np.integer]:
         codes: NDArray[np.integer] = draw(block)
         if merge is not None:
             codes = merge.take(codes)
-        return codes if group_of is None else group_of(block) * len(shown) + codes
+        return codes if group_of is None else group_of(block) * len(texts) + codes
 
-    return Drawn(tuple(found), cells)
+    return Outcomes(tuple(found), cells)
 
 
 def _read(words: Any, place: Place, groups: list[tuple[list[Any], tuple[int, ...]]]) -> "_Tree | None":

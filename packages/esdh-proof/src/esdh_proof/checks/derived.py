@@ -5,7 +5,7 @@ It is read from the plan as the recipe holds it, not from what the plan compiled
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from math import prod
@@ -26,18 +26,24 @@ from numpy.typing import NDArray
 from esdh_proof.checks.finding import Finding, Mask, Tables, differing, texts_of
 from esdh_proof.reading import Rows
 
-__all__ = ["derived"]
+__all__ = ["derived", "is_emptied"]
 
 _AGGREGATE = re.compile(
     r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
 )
 _TOKEN = re.compile(r"(?:\[([^\]]+)\]|\\(.)|([^\[\]{}\\]))(?:\{([0-9]+)\})?", re.DOTALL)
-_MOST = 1 << 62  # values of a pattern
+_MAX_CAPACITY = 1 << 62  # values of a pattern
 _MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
 _DIGITS = "0123456789"
+_VIN = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
+# The rules of esdh-plan's own: which places of a VIN (6, 8, 11, 12 and 13 to 17) and of a licence hold the number.
+_OFFERED = {
+    "vin": (*[""] * 5, _VIN, "", _VIN, "", "", _VIN, _VIN, *[_DIGITS] * 5),
+    "license_number": ("", "", *[_DIGITS] * 11),
+}
 
 Words = NDArray[np.uint64]
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
@@ -49,22 +55,27 @@ def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[
             expected = _rollup(words["rollup"], block, table, tables)
         elif isinstance(words.get("running"), str):
             expected = _running(words["running"], block, table, rows)
-        elif words.get("unique") is True:
+        else:
             yield from _unique(block, table, rows, name, words)
         if expected is None or len(expected) < len(found) or expected.type != found.type:
             continue
         expected = expected.slice(0, len(found))
         wrong = differing(found, expected)
-        if "when" in words or "missing" in words:
+        if is_emptied(block.dataset, table, name):
             wrong &= found.is_valid().to_numpy(zero_copy_only=False)
         yield Finding(rows, name, wrong, texts_of(expected))
 
 
+def is_emptied(dataset: Dataset, table: Table, name: str) -> bool:
+    """Return whether a plan makes a field null in some rows, by `when` or `missing`, whatever its rule gives there."""
+    words = _fields(dataset, table).get(name, {})
+    return "when" in words or "missing" in words
+
+
 @lru_cache(maxsize=16)
 def _plan(dataset: Dataset) -> dict[str, Any]:
-    """Return the tables of a dataset's plan as they are written, none for one without."""
-    tables = _part(dataset, "plan").get("tables", {})
-    return tables if isinstance(tables, dict) else {}
+    """Return a dataset's plan as it is written, nothing for one without."""
+    return _part(dataset, "plan")
 
 
 @lru_cache(maxsize=16)
@@ -80,7 +91,8 @@ def _part(dataset: Dataset, name: str) -> dict[str, Any]:
 
 def _fields(dataset: Dataset, table: Table) -> dict[str, dict[str, Any]]:
     """Return the fields of a table whose rule has words: a plain text is an expression."""
-    words = _plan(dataset).get(table.name, {})
+    tables = _plan(dataset).get("tables", {})
+    words = tables.get(table.name, {}) if isinstance(tables, dict) else {}
     fields = words.get("fields", {}) if isinstance(words, dict) else {}
     return {name: rule for name, rule in fields.items() if isinstance(rule, dict) and name in table.fields}
 
@@ -111,7 +123,7 @@ def _values(block: Block, table: Table, field: str, tables: Tables) -> pa.Array:
     return array(next(rule for rule in table.rules if rule.name == field).column(block))
 
 
-def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.Array:
+def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> pa.Array:
     """Return the sum, least, greatest, first or last of the values of each owner; nulls are passed over."""
     if function == "sum":
         sums = np.zeros(rows, dtype=np.int64)
@@ -132,7 +144,7 @@ def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.
 
 
 def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | None:
-    """Return what is told of each row and its siblings before it, nulls passed over."""
+    """Return the aggregate of each row and its siblings before it, nulls passed over."""
     aggregate = _AGGREGATE.fullmatch(text)
     if aggregate is None:
         return None
@@ -154,7 +166,7 @@ def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | No
     return values.take(pa.array(places, mask=places < 0))
 
 
-def _places_so_far(function: str, values: pa.Array, before: Places) -> Places:
+def _places_so_far(function: str, values: pa.Array, before: Positions) -> Positions:
     """Return where the least, greatest, first or last value stands of each row and the `before` siblings before it.
 
     -1 stands for no value. Among equal values any does.
@@ -209,7 +221,7 @@ class _Numbered(NamedTuple):
 
 
 def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, Any]) -> Iterator[Finding]:
-    """Check that each value gives back the slot of its row."""
+    """Check that each value gives back the slot of its row; siblings that are `ordered` hold their slots between them."""
     rule = next(each for each in table.rules if each.name == name)
     held = _numbered(block.dataset, table, name, words)
     if held is None or not rule.permutation:
@@ -221,8 +233,15 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     holds &= numbers < held.capacity
     slots_held = unpermute_below(key, np.where(holds, numbers, np.uint64(0)), held.capacity)
     wrong = ~holds
-    wrong[: len(slots)] |= slots_held[: len(slots)] != slots
-    if "when" in words or "missing" in words:
+    here, emptied = slots_held[: len(slots)], is_emptied(block.dataset, table, name)
+    if words.get("ordered") is not True:
+        wrong[: len(slots)] |= here != slots
+    elif emptied:
+        room = np.uint64(table.room)
+        wrong[: len(slots)] |= here // room != slots // room
+    else:
+        wrong[: len(slots)] |= _sorted_below(block, table, here) != slots
+    if emptied:
         wrong &= found.is_valid().to_numpy(zero_copy_only=False)
 
     def describe(text: str) -> str:
@@ -236,8 +255,19 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     )
 
 
+def _sorted_below(block: Block, table: Table, slots: Words) -> Words:
+    """Return the slots that the rows of each parent hold in ascending order."""
+    parents = block.level(table).parents
+    return slots if parents is None else slots[np.lexsort((slots, parents[: len(slots)]))]
+
+
 def _numbered(dataset: Dataset, table: Table, name: str, words: dict[str, Any]) -> _Numbered | None:
-    """Return how a field's values hold numbers, None where that takes more than the recipe says."""
+    """Return how a field's values hold numbers, None where they hold none or that takes more than the recipe says."""
+    for word, places in _OFFERED.items():
+        if word in words and "esdh-plan" in _plan(dataset).get("uses", ()):
+            return _of_places(places)
+    if words.get("unique") is not True:
+        return None
     if isinstance(words.get("pattern"), str):
         return _of_pattern(words["pattern"])
     if isinstance(words.get("faker"), dict):
@@ -305,9 +335,11 @@ def _units(kind: str, value: Any, scale: int) -> int | None:
 def _of_pattern(pattern: str) -> _Numbered | None:
     """Return how texts of a pattern hold a number: a digit a class, the most significant first."""
     places = _places(pattern)
-    capacity = prod(len(each) for each in places)
-    if not places or not 1 < capacity <= _MOST:
-        return None
+    return _of_places(places) if places and 1 < prod(map(len, places)) <= _MAX_CAPACITY else None
+
+
+def _of_places(places: Sequence[str]) -> _Numbered:
+    """Return how texts hold a number by the characters of their places; a place without any holds nothing of it."""
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
         shaped = pc.fill_null(pc.equal(pc.utf8_length(values), len(places)), False).to_numpy(
@@ -317,6 +349,8 @@ def _of_pattern(pattern: str) -> _Numbered | None:
         characters = np.array(even, dtype=f"U{len(places)}").view(np.uint32).reshape(-1, len(places))
         number, holds = np.zeros(len(values), dtype=np.uint64), shaped.copy()
         for place, column in zip(places, characters.T, strict=True):
+            if not place:
+                continue
             known = np.frombuffer(place.encode("utf-32-le"), dtype=np.uint32)
             order = np.argsort(known)
             at = np.minimum(np.searchsorted(known, column, sorter=order), len(known) - 1)
@@ -325,7 +359,7 @@ def _of_pattern(pattern: str) -> _Numbered | None:
             number = number * np.uint64(len(known)) + digit.astype(np.uint64)
         return number, holds
 
-    return _Numbered(capacity, numbers)
+    return _Numbered(prod(len(each) or 1 for each in places), numbers)
 
 
 def _places(pattern: str) -> list[str]:
