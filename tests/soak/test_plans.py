@@ -1,4 +1,4 @@
-"""A million records of each plan that ships, made and verified: `just soak` (an hour; tens of gigabytes pass through)."""
+"""A million records of each plan that ships, made and verified: `just soak`, by hand."""
 
 from pathlib import Path
 
