@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import sqlglot
-from esdh_plan.errors import listed, near
+from esdh_plan.errors import near, word_list
 from esdh_plan.expressions import Kind
 from esdh_plan.importing.errors import ImportSourceError
 from esdh_plan.importing.model import ForeignKey, SourceColumn, SourceSchema, SourceTable
@@ -123,15 +123,15 @@ def _guessed(text: str, notes: list[str]) -> tuple[str, list[exp.Expression | No
         found[dialect] = (statements, repr(schema.tables))
     if not found:
         raise errors.get("postgres") or ImportSourceError(
-            f"no dialect was told, and none of {listed(DIALECTS, 'and')} reads all of it; say which with --dialect"
+            f"no dialect was told, and none of {word_list(DIALECTS, 'and')} reads all of it; say which with --dialect"
         )
     readings = {reading for _, reading in found.values()}
     if len(readings) > 1:
-        raise ImportSourceError(f"{listed(found, 'and')} read it differently; say which it is with --dialect")
+        raise ImportSourceError(f"{word_list(found, 'and')} read it differently; say which it is with --dialect")
     dialect = next(iter(found))
     if len(found) > 1:
         notes.append(
-            f"no dialect was told; {listed(found, 'and')} read it alike, so it was read as {dialect}"
+            f"no dialect was told; {word_list(found, 'and')} read it alike, so it was read as {dialect}"
         )
     else:
         notes.append(f"no dialect was told; only {dialect} reads it")
