@@ -1,6 +1,6 @@
 """What the goldens pin, made afresh; `python tests/goldens.py` writes them (`just golden`).
 
-For a new dataset version only: the goldens of v0.1 are fixed.
+For a new dataset version only: the goldens of v0.1, and of each version of a plan that ships, are fixed.
 """
 
 import tempfile
@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from esdh_core import DEFAULT_DATASET, ENTITIES, generate_bundle, generate_columns
 from esdh_export import EncodedBlock, SnapshotRequest, entity_digest, write_snapshot
+from esdh_plan import load_plan, plans
 from esdh_proof import judge
 
 FOLDER = Path(__file__).parent / "golden"
@@ -40,11 +41,26 @@ def manifest() -> bytes:
         return (Path(folder) / "snapshot" / "snapshot_manifest_v0_1.json").read_bytes()
 
 
+def shipped_plans() -> bytes:
+    """Return, of each plan that ships, the content digest of each table over 2,000 records, and the first record."""
+    found = {}
+    for name in plans.names():
+        dataset = load_plan(name)
+        with tempfile.TemporaryDirectory() as folder:
+            request = SnapshotRequest(dataset=dataset, records=2_000, formats=("parquet",))
+            content = write_snapshot(Path(folder) / "snapshot", request).manifest.content
+        first = dataset.bundle(1)
+        rows = {table.name: getattr(first, table.name) for table in dataset.tables if not table.is_fixed}
+        found[dataset.dataset_version] = {"content": content, "first": rows}
+    return _pretty(found)
+
+
 GOLDENS = {
     "records.json": records,
     "plan.json": lambda: DEFAULT_DATASET.plan_json,
     "content_1000000.json": content,
     "snapshot_manifest_v0_1.json": manifest,
+    "plans.json": shipped_plans,
 }
 
 if __name__ == "__main__":

@@ -328,13 +328,12 @@ DRAWINGS: dict[str, tuple[Json, list[str], list[tuple[str, int, int | None]]]] =
     "values far out don't squeeze the others into one bin": (
         {"kind": "numbers", "type": "decimal", "unit": 0.01, "shares": None},
         [*(f"{number}.50" for number in range(100)), "1000000.00"],
-        [(str(ten), 10, None) for ten in range(0, 90, 10)] + [("90+", 11, None)],
+        [*((str(ten), 10, None) for ten in range(0, 90, 10)), ("90+", 11, None)],
     ),
     "a step of ten pence holds thirty pence": (
         {"kind": "numbers", "type": "decimal", "unit": 0.1, "shares": None},
         ["0.1", "0.3", "0.6", "0.7"],
-        [("0.1", 1, None), ("0.2", 0, None), ("0.3", 1, None)]
-        + [("0.4", 0, None), ("0.5", 0, None), ("0.6", 1, None), ("0.7", 1, None)],
+        [(f"0.{tenth}", int(tenth in (1, 3, 6, 7)), None) for tenth in range(1, 8)],
     ),
     "one value is one bar": (
         {"kind": "numbers", "type": "integer", "unit": 1, "shares": None},

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -221,6 +222,71 @@ def test_row_behind_an_id(client: FlaskClient) -> None:
         create_app(Settings()).test_client().get(f"/records/{known}").data
         == client.get(f"/records/{known}").data
     )
+
+
+def below(node: Any) -> Iterator[Any]:
+    """Yield a row of a tree and all rows below it, each before those below it."""
+    yield node
+    for rows in node["below"].values():
+        for row in rows:
+            yield from below(row)
+
+
+def test_trees_are_the_bundle(client: FlaskClient) -> None:
+    """Whole records have the rows of the bundle, but of no fixed table, each below the row that it belongs to."""
+    asked = {"records": 4, "start": 30, "seed": 7}
+    answer = client.post("/generate/record-trees", json=asked).get_json()
+    bundle = client.post("/generate/bundle", json=asked).get_json()
+    assert ["metadata", "records", "seed", "records_requested"] == list(answer)
+    assert (7, 4) == (answer["seed"], answer["records_requested"])
+    nodes = [node for root in answer["records"] for node in below(root)]
+    for table in ("customers", "accounts", "transactions"):
+        rows = [node["row"] for node in nodes if node["table"] == table]
+        assert bundle[table] == rows
+        assert len(rows) == answer["metadata"][f"record_count_{table}"]
+    assert {"customers", "accounts", "transactions"} == {node["table"] for node in nodes}
+    assert "record_count_merchants" not in answer["metadata"]
+    for node in nodes:
+        for account in node["below"].get("accounts", []):
+            assert node["row"]["customer_id"] == account["row"]["customer_id"]
+        for transaction in node["below"].get("transactions", []):
+            assert node["row"]["account_id"] == transaction["row"]["account_id"]
+    assert all(list(node["below"]) == ["accounts"] for node in answer["records"])
+
+
+def test_each_row_of_a_tree_has_its_id(client: FlaskClient) -> None:
+    """The id and slot of each row of a tree lead to that row, also where no field of its table holds an id."""
+    answer = client.post("/plans/shop/generate/record-trees", json={"records": 5}).get_json()
+    nodes = [node for root in answer["records"] for node in below(root)]
+    assert {"orders", "record"} == {node["table"] for node in nodes}
+    for node in nodes:
+        found = client.get(f"/records/{node['id']}").get_json()
+        assert {key: node[key] for key in ("table", "slot", "row")} == {
+            key: found[key] for key in ("table", "slot", "row")
+        }
+
+
+def test_trees_keep_the_digits_of_the_files(client: FlaskClient, snapshot: tuple[Dataset, Path]) -> None:
+    """The rows of trees are written as a snapshot's NDJSON writes them."""
+    dataset, folder = snapshot
+    answer = client.post(f"/plans/{name_of(dataset)}/generate/record-trees", json={"records": RECORDS}).data
+    for table in dataset.tables:
+        for line in (folder / f"{slug(table, dataset)}.ndjson").read_bytes().splitlines():
+            assert table.is_fixed or b'"row":%s,' % line in answer
+
+
+def test_too_many_rows_of_trees_are_refused() -> None:
+    """Trees that are expected to have more rows than the limit are refused; fixed tables don't count."""
+    client = create_app(Settings(max_rows=330, plans=("bank",))).test_client()
+    assert 200 == client.post("/generate/record-trees", json={"records": 10}).status_code
+    answer = client.post("/generate/record-trees", json={"records": 11})
+    assert 400 == answer.status_code
+    assert "at most 10 would be within that" in answer.text
+
+
+def test_default_dataset_has_no_trees(client: FlaskClient) -> None:
+    """A dataset with one row of each table a record has no trees: the rows of one number are the record."""
+    assert 404 == client.post("/plans/v0.1/generate/record-trees").status_code
 
 
 def test_record_is_what_the_command_says(client: FlaskClient) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from browser import NEEDS_CHROMIUM, chromium
+from browser import NEEDS_AXE, NEEDS_CHROMIUM, barriers, bring_axe, chromium
 from demoing import Finished
 from esdh_core import DEFAULT_DATASET
 from esdh_demo.answers import Verification
@@ -170,3 +170,17 @@ def test_in_a_browser(finished: Finished, tmp_path: Path, scheme: str) -> None:
         assert [report.as_uri()] == [url for url in asked if url != "data:,"]
         assert 360 >= page.evaluate("document.documentElement.scrollWidth")
         assert 6 == page.locator("figure svg[role=img]").count()
+
+
+@NEEDS_CHROMIUM
+@NEEDS_AXE
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier(finished: Finished, tmp_path: Path, scheme: str) -> None:
+    """axe-core finds nothing against WCAG 2.2 AA in the report, in light and dark."""
+    report = tmp_path / "report.html"
+    report.write_text(rendered(finished), encoding="utf-8")
+    with chromium() as browser, browser.new_context(color_scheme=scheme) as context:  # type: ignore[arg-type]
+        bring_axe(context)
+        page = context.new_page()
+        page.goto(report.as_uri())
+        assert [] == barriers(page)

@@ -1,5 +1,6 @@
 """What a run survives, in processes of its own: Ctrl-C, kill -9, a full disk, a folder that can't be written."""
 
+import errno
 import json
 import os
 import resource
@@ -11,6 +12,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 from demoing import Start, entries, fake_server, gone, make_session
+from esdh_demo.errors import DemoError
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, marked_processes
 from esdh_demo.runs import RunStore
@@ -62,6 +64,7 @@ def test_interrupted_at_a_step(
     assert ["baseline.failed"] == names(paths)
     last = entries(paths)[-1]
     assert ("run.finished", "interrupted") == (last["event"], last["status"])
+    assert "interrupted" == last["failure"]["what"]
 
 
 def test_killed_runner_takes_its_server_along(paths: Paths, start: Start, fast: Commands) -> None:
@@ -138,6 +141,22 @@ def test_full_disk(paths: Paths, start: Start, most: int) -> None:
     assert "Traceback" not in out.partition("Failed:")[0]
     assert "To do:" in out
     assert [] == [name for name in names(paths) if not name.endswith(".failed")]
+
+
+def test_failure_that_can_not_be_logged(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step's failure isn't hidden by a log that can't be written."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with (
+        pytest.raises(DemoError, match="what went wrong"),
+        open_run(make_session(paths), "validate") as run,
+        run.step("config", "a step"),
+    ):
+        monkeypatch.setattr(run.log, "write", refuse)
+        raise DemoError("what went wrong", remedy="mend it")
+    assert ["validate.failed"] == names(paths)
 
 
 def test_file_in_the_place_of_the_folder(paths: Paths, start: Start) -> None:

@@ -26,7 +26,7 @@ PAGE_FILES = {
 }
 """What the page is made of beside its HTML, with the media types."""
 
-_EVERY = {1: "the same", 2: "both", 3: "all three", 4: "all four", 5: "all five"}
+_EVERY = {2: "both", 3: "all three", 4: "all four", 5: "all five"}
 _RECORDS_AT_FIRST = 25
 _MOST_LABELS = 100  # of a field without declared shares; with more, names say, each label has next to no rows
 _MOST_IN_BRIEF = 6
@@ -67,8 +67,10 @@ def demo_html(dataset: Dataset, settings: Settings, offered: Sequence[Offered], 
 def _bundle_hint(dataset: Dataset) -> str:
     if not all(table.one_a_record for table in dataset.tables):
         return "The bundle is every table's rows of the same records."
-    names = capitalized(joined([table.entity for table in dataset.tables]))
     count = len(dataset.tables)
+    if count == 1:
+        return "The bundle has this table alone."
+    names = capitalized(joined([table.entity for table in dataset.tables]))
     return f"{names} of one number belong together; the bundle is {_EVERY.get(count, f'all {count}')}."
 
 

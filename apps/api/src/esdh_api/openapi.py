@@ -219,7 +219,10 @@ class _Document:
         }
         if self.dataset.recipe is None:
             return descriptions
-        trees = {responses.trees_type: _ANSWER_OF_TREES, TreeRow: "A row of a record with the rows below it."}
+        trees: dict[type[msgspec.Struct], str] = {
+            responses.trees_type: _ANSWER_OF_TREES,
+            TreeRow: "A row of a record with the rows below it.",
+        }
         # A plan's recipe has a form of its own.
         return {each: text for each, text in descriptions.items() if each not in _OF_THE_PLAN} | trees
 

@@ -526,14 +526,39 @@ class Dataset:
             )
         return table, block, place
 
-    def reproduce(self, value: str | UUID) -> Any:
-        """Return the record behind an id of any table, from the id alone; no other record is made.
+    def record(self, number: SupportsIndex, seed: SupportsIndex = DEFAULT_SEED) -> Any:
+        """Return one record of a seed: a Struct of each table with one row a record, a list of each with any number.
 
-        Raises IdError, with the reason, for what is no id of this dataset.
+        The fields are `id`, what the id of the record's first row says, and the tables by what a row of theirs is
+        called (by their names, where they have no singular). Fixed tables are no part of a record.
+
+        Raises RequestError for a number or a seed that can't be.
         """
-        origin = self.decode(value)
-        block = self.block(origin.index, 1, origin.seed)
-        return self._record_type(origin, *(table.structs(block)[0] for table in self.tables))
+        block = self.block(number, 1, seed)
+        origin = RecordId(block.seed, self.dataset_version, self.root.entity, block.start)
+        return self._record_of(origin, block)
+
+    def reproduce(self, value: str | UUID) -> Any:
+        """Return the record behind an id of any table, as `record` does, from the id alone; no other record is made.
+
+        Raises IdError, with the reason, for what is no id of this dataset, or of a fixed table, which no record has.
+        """
+        origin = self.ids.decode(value)
+        table, block, _ = self.locate(origin)
+        if table.is_fixed:
+            raise IdError(
+                f"the id is of row {origin.index} of {table.name}, a fixed table that no record is made of; "
+                "`locate_row` finds the row"
+            )
+        return self._record_of(origin, block)
+
+    def _record_of(self, origin: RecordId, block: Block) -> Any:
+        rows = ((table, table.structs(block)) for table in self._record_tables)
+        return self._record_type(origin, *(of[0] if table.one_a_record else of for table, of in rows))
+
+    @property
+    def _record_tables(self) -> list[Table]:
+        return [table for table in self.tables if not table.is_fixed]
 
     @cached_property
     def _metadata_type(self) -> type[Any]:
@@ -553,7 +578,10 @@ class Dataset:
 
     @cached_property
     def _record_type(self) -> type[Any]:
-        return self.record_type or namedtuple("Record", ["id", *(table.entity for table in self.tables)])
+        names = ["id", *(table.entity for table in self._record_tables)]
+        return self.record_type or namedtuple(
+            "Record", names, rename=True
+        )  # a plan's table may be named `class`
 
     @cached_property
     def plan(self) -> Plan:

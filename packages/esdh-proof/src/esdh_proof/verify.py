@@ -386,7 +386,7 @@ class _Digests:
             pieces.append(piece)
             if not ends or len(pieces) > 1:
                 self._arrays.setdefault(piece, dict(rows.arrays))
-        if ends:
+        if ends and (pieces or not self._table.is_fixed):  # whose blocks are of rows: none without any
             self.blocks.setdefault(name, []).append(self._block(tuple(pieces)))
             pieces.clear()
 
@@ -521,7 +521,7 @@ class _Reading:
         first: dict[tuple[bytes, ...], Rows] = {}
         for name, held in ((name, self._fixed[name].get(table.name)) for name in self._request.formats):
             if held is not None:
-                held.arrays = first.setdefault(tuple(blocks[name]), held).arrays
+                held.arrays = first.setdefault(tuple(blocks.get(name, ())), held).arrays
 
     def records(self, start: int, count: int) -> bool:
         """Check the rows of some records in every table, a format at a time; return whether any was there."""

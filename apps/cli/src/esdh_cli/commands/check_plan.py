@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from esdh_cli.estimates import Estimate
 
-__all__ = ["check_plan"]
+__all__ = ["check_plan", "drawn_tables"]
 
 _EXAMPLES = """\b
 Examples:
@@ -129,7 +129,7 @@ def _lines(dataset: "Dataset", expected: "dict[str, Estimate]", records: int) ->
             str(dataset.table(name).room) if dataset.table(name).count is not None else "",
             f"{dataset.table(name).block_records:,} {'rows' if dataset.table(name).is_fixed else 'records'}",
         ]
-        for drawn, name in _drawn(dataset)
+        for drawn, name in drawn_tables(dataset, ascii_only=not _can_print("├─└│"))
     ]
     total = [_bytes(sum(each.sizes[form] for each in expected.values())) for form in formats]
     rows.append(["together", f"{sum(each.rows for each in expected.values()):,}", *total, "", ""])
@@ -163,9 +163,9 @@ def _aligned(rows: list[list[str]]) -> "Iterator[str]":
         yield "  ".join([f"{name:<{widths[0]}}", *right]).rstrip()
 
 
-def _drawn(dataset: "Dataset") -> "Iterator[tuple[str, str]]":
+def drawn_tables(dataset: "Dataset", *, ascii_only: bool) -> "Iterator[tuple[str, str]]":
     """Yield each table's name after the lines that draw the tree: the root's first."""
-    fork, last, bar = ("├─ ", "└─ ", "│  ") if _can_print("├─└│") else ("|- ", "`- ", "|  ")
+    fork, last, bar = ("|- ", "`- ", "|  ") if ascii_only else ("├─ ", "└─ ", "│  ")
 
     def below(name: str, drawn: str) -> "Iterator[tuple[str, str]]":
         children = [

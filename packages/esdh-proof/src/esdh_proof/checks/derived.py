@@ -5,7 +5,7 @@ It is read from the plan as the recipe holds it, not from what the plan compiled
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from math import prod
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from esdh_proof.checks.finding import Finding, Mask, Tables, differing, texts_of
 from esdh_proof.reading import Rows
 
-__all__ = ["derived"]
+__all__ = ["derived", "is_emptied"]
 
 _AGGREGATE = re.compile(
     r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
@@ -35,6 +35,12 @@ _TOKEN = re.compile(r"(?:\[([^\]]+)\]|\\(.)|([^\[\]{}\\]))(?:\{([0-9]+)\})?", re
 _MAX_CAPACITY = 1 << 62  # values of a pattern
 _MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
 _DIGITS = "0123456789"
+_VIN = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
+# The rules of esdh-plan's own: which places of a VIN (6, 8, 11, 12 and 13 to 17) and of a licence hold the number.
+_OFFERED = {
+    "vin": (*[""] * 5, _VIN, "", _VIN, "", "", _VIN, _VIN, *[_DIGITS] * 5),
+    "license_number": ("", "", *[_DIGITS] * 11),
+}
 
 Words = NDArray[np.uint64]
 Positions = NDArray[np.intp]
@@ -49,32 +55,38 @@ def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[
             expected = _rollup(words["rollup"], block, table, tables)
         elif isinstance(words.get("running"), str):
             expected = _running(words["running"], block, table, rows)
-        elif words.get("unique") is True:
+        else:
             yield from _unique(block, table, rows, name, words)
         if expected is None or len(expected) < len(found) or expected.type != found.type:
             continue
         expected = expected.slice(0, len(found))
         wrong = differing(found, expected)
-        if "when" in words or "missing" in words:
+        if is_emptied(block.dataset, table, name):
             wrong &= found.is_valid().to_numpy(zero_copy_only=False)
         yield Finding(rows, name, wrong, texts_of(expected))
 
 
+def is_emptied(dataset: Dataset, table: Table, name: str) -> bool:
+    """Return whether a plan makes a field null in some rows, by `when` or `missing`, whatever its rule gives there."""
+    words = _fields(dataset, table).get(name, {})
+    return "when" in words or "missing" in words
+
+
 @lru_cache(maxsize=16)
 def _plan(dataset: Dataset) -> dict[str, Any]:
-    """Return the tables of a dataset's plan as they are written, none for one without."""
+    """Return a dataset's plan as it is written, nothing for one without."""
     try:
         content = msgspec.json.decode(dataset.recipe or b"{}", type=dict[str, msgspec.Raw])
         plan = msgspec.json.Decoder(float_hook=Decimal).decode(content.get("plan", msgspec.Raw(b"{}")))
     except msgspec.DecodeError:  # a recipe in another form has no plan to be read
         return {}
-    tables = plan.get("tables", {}) if isinstance(plan, dict) else {}
-    return tables if isinstance(tables, dict) else {}
+    return plan if isinstance(plan, dict) else {}
 
 
 def _fields(dataset: Dataset, table: Table) -> dict[str, dict[str, Any]]:
     """Return the fields of a table whose rule has words: a plain text is an expression."""
-    words = _plan(dataset).get(table.name, {})
+    tables = _plan(dataset).get("tables", {})
+    words = tables.get(table.name, {}) if isinstance(tables, dict) else {}
     fields = words.get("fields", {}) if isinstance(words, dict) else {}
     return {name: rule for name, rule in fields.items() if isinstance(rule, dict) and name in table.fields}
 
@@ -172,9 +184,9 @@ class _Numbered(NamedTuple):
 
 
 def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, Any]) -> Iterator[Finding]:
-    """Check that each value gives back the slot of its row."""
+    """Check that each value gives back the slot of its row; siblings that are `ordered` hold their slots between them."""
     rule = next(each for each in table.rules if each.name == name)
-    held = _numbered(words)
+    held = _numbered(words, _plan(block.dataset).get("uses", ()))
     if held is None or not rule.permutation:
         return
     key = np.uint64(block.seed ^ key_word(rule.permutation))
@@ -184,8 +196,15 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     holds &= numbers < held.capacity
     slots_held = unpermute_below(key, np.where(holds, numbers, np.uint64(0)), held.capacity)
     wrong = ~holds
-    wrong[: len(slots)] |= slots_held[: len(slots)] != slots
-    if "when" in words or "missing" in words:
+    here, emptied = slots_held[: len(slots)], is_emptied(block.dataset, table, name)
+    if words.get("ordered") is not True:
+        wrong[: len(slots)] |= here != slots
+    elif emptied:
+        room = np.uint64(table.room)
+        wrong[: len(slots)] |= here // room != slots // room
+    else:
+        wrong[: len(slots)] |= _sorted_below(block, table, here) != slots
+    if emptied:
         wrong &= found.is_valid().to_numpy(zero_copy_only=False)
 
     def describe(text: str) -> str:
@@ -199,8 +218,19 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     )
 
 
-def _numbered(words: dict[str, Any]) -> _Numbered | None:
-    """Return how a field's values hold numbers, None where that takes more than its words."""
+def _sorted_below(block: Block, table: Table, slots: Words) -> Words:
+    """Return the slots that the rows of each parent hold in ascending order."""
+    parents = block.level(table).parents
+    return slots if parents is None else slots[np.lexsort((slots, parents[: len(slots)]))]
+
+
+def _numbered(words: dict[str, Any], uses: Sequence[str]) -> _Numbered | None:
+    """Return how a field's values hold numbers, None where they hold none or that takes more than its words."""
+    for word, places in _OFFERED.items():
+        if word in words and "esdh-plan" in uses:
+            return _of_places(places)
+    if words.get("unique") is not True:
+        return None
     if isinstance(words.get("pattern"), str):
         return _of_pattern(words["pattern"])
     for kind in ("integer", "decimal", "date"):
@@ -241,9 +271,11 @@ def _units(kind: str, value: Any, scale: int) -> int | None:
 def _of_pattern(pattern: str) -> _Numbered | None:
     """Return how texts of a pattern hold a number: a digit a class, the most significant first."""
     places = _places(pattern)
-    capacity = prod(len(each) for each in places)
-    if not places or not 1 < capacity <= _MAX_CAPACITY:
-        return None
+    return _of_places(places) if places and 1 < prod(map(len, places)) <= _MAX_CAPACITY else None
+
+
+def _of_places(places: Sequence[str]) -> _Numbered:
+    """Return how texts hold a number by the characters of their places; a place without any holds nothing of it."""
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
         shaped = pc.fill_null(pc.equal(pc.utf8_length(values), len(places)), False).to_numpy(
@@ -253,6 +285,8 @@ def _of_pattern(pattern: str) -> _Numbered | None:
         characters = np.array(even, dtype=f"U{len(places)}").view(np.uint32).reshape(-1, len(places))
         number, holds = np.zeros(len(values), dtype=np.uint64), shaped.copy()
         for place, column in zip(places, characters.T, strict=True):
+            if not place:
+                continue
             known = np.frombuffer(place.encode("utf-32-le"), dtype=np.uint32)
             order = np.argsort(known)
             at = np.minimum(np.searchsorted(known, column, sorter=order), len(known) - 1)
@@ -261,7 +295,7 @@ def _of_pattern(pattern: str) -> _Numbered | None:
             number = number * np.uint64(len(known)) + digit.astype(np.uint64)
         return number, holds
 
-    return _Numbered(capacity, numbers)
+    return _Numbered(prod(len(each) or 1 for each in places), numbers)
 
 
 def _places(pattern: str) -> list[str]:

@@ -1,0 +1,16 @@
+"""The error of pytest-esdh, and the nearest name to a wrong one."""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["EsdhError", "near"]
+
+
+class EsdhError(ValueError):
+    """Something that a test, a marker, an option or a file asks for and that can't be: one sentence says what and why."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the known name that is nearest to a wrong one, or nothing."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
