@@ -880,10 +880,12 @@ class _Builder:
             "faker",
         ]
         if not branch:
-            words += ["case", "expr", "expr"]
+            words += ["case", "expr", "expr", "id"]
             if table.parent is None:
                 words += ["sequence"]
         word = self.one(*words)
+        if word == "id":
+            return {"id": True}, Type("string", length=36)
         if word == "value":
             value = self.one("US", "", "ä,b", 7, True, Raw("1.250"), -3)
             return {"value": value}, _value_type(value)

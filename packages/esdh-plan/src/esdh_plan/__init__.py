@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from esdh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from esdh_plan.conditions import Condition as Condition
+    from esdh_plan.conditions import row_condition as row_condition
     from esdh_plan.errors import Fault as Fault
     from esdh_plan.errors import PlanError as PlanError
     from esdh_plan.language import Offer as Offer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from esdh_plan.recipe import load_recipe as load_recipe
 
 __all__ = [
+    "Condition",
     "Fault",
     "Offer",
     "PlanError",
@@ -25,11 +28,13 @@ __all__ = [
     "load_recipe",
     "make_lock",
     "parse_plan",
+    "row_condition",
 ]
 
 __getattr__ = lazy_names(
     __name__,
     {
+        "conditions": ("Condition", "row_condition"),
         "errors": ("Fault", "PlanError"),
         "language": ("Offer", "json_schema", "parse_plan"),
         "loading": ("load_plan",),

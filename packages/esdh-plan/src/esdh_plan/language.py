@@ -1043,7 +1043,9 @@ def _rule(
             (*path, words[1]), f"one rule is taken at a place; this has {word_list(words, 'and')}", key=True
         ), rest
     if not words:
-        if all(key in modifiers for key in rest):  # else a key is unknown, and is told with its near match
+        if all(
+            key in modifiers for key in rest
+        ):  # else a key is unknown, and is reported with its near match
             converter.refuse(path, f"there is no rule; give one of {word_list(rules)}")
         return INVALID, rest
     return converter.struct(path, rules[words[0]], {words[0]: value[words[0]]}), rest
@@ -1061,7 +1063,7 @@ def _offers(document: Document, faults: list[Fault]) -> dict[str, Offer]:
     offers: dict[str, Offer] = {}
     for number, name in enumerate(uses):
         if not isinstance(name, str) or re.search(_PACKAGE, name) is None:
-            continue  # which is told where the plan's keys are read
+            continue  # which is reported where the plan's keys are read
         path = ("uses", number)
         if _normal(name) not in points:
             hint = near(_normal(name), points)
