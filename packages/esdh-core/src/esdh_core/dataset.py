@@ -29,7 +29,7 @@ from esdh_core.plan import EntityPlan, Plan, describe_table
 from esdh_core.requests import check_records, check_seed, check_window
 from esdh_core.rules import Role, Rule
 from esdh_core.schema import FieldSchema, record_schema
-from esdh_core.stats import Statistic
+from esdh_core.stats import Draw, Group, Statistic
 from esdh_core.streams import child_steps, child_words, draws
 
 __all__ = ["Block", "Dataset", "FieldRef", "Level", "Limit", "Table", "memoized_per_block", "notes_for"]
@@ -150,7 +150,9 @@ def memoized_per_block(compute: Callable[[Block], T]) -> Callable[[Block], T]:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Table:
-    """One table: its names, its Struct (the schema), the rule of each of its fields and the statistics kept of it.
+    """One table: its names, its Struct (the schema), the rule of each of its fields and what is counted of it.
+
+    `statistics` are counted from its columns, `draws` where a word is drawn: its own, its picks' and its count's.
 
     `singular`, where a table has one, is what a row is called: in ids, in the plan and in the names of streams.
 
@@ -171,6 +173,7 @@ class Table:
     mean: Fraction = Fraction(1)
     primary_key: tuple[str, ...] = ()
     statistics: tuple[Statistic, ...] = ()
+    draws: tuple[Draw, ...] = ()
     _rules: dict[str, Rule] = field(default_factory=dict)
 
     def rule(
@@ -602,6 +605,7 @@ class Dataset:
                     record=table.record,
                     rules=table.rules,
                     statistics=table.statistics,
+                    groups=self.groups_ahead(table),
                 )
                 for table in self.tables
             ],
@@ -636,6 +640,15 @@ class Dataset:
     def table_plan(self, table: Table) -> EntityPlan:
         """Return the plan of a table: its fields and their rules."""
         return self.plan.entities[self.tables.index(table)]
+
+    def groups_ahead(self, table: Table) -> list[tuple[str, Group]]:
+        """Return the groups of a table's draws that are the same in every seed, each with its field."""
+        return [
+            (draw.field, group)
+            for draw in table.draws
+            if not draw.follows_seed
+            for group in draw.groups(self, DEFAULT_SEED)
+        ]
 
     def __reduce__(self) -> tuple[Callable[..., "Dataset"], tuple[Any, ...]]:
         if self.recipe is not None and self.remake is not None:

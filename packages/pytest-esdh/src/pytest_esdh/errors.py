@@ -1,6 +1,5 @@
 """The error of pytest-esdh, and the nearest name to a wrong one."""
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["EsdhError", "near"]
@@ -12,5 +11,7 @@ class EsdhError(ValueError):
 
 def near(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name that is nearest to a wrong one, or nothing."""
+    import difflib  # which takes time, and most runs need no near name
+
     found = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""

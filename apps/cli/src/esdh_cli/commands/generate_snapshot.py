@@ -192,7 +192,7 @@ def generate_snapshot(
                 resume=resume,
                 executor=executor,
                 progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
-                gate=skip if no_gate else partial(judge, dataset=dataset),
+                gate=skip if no_gate else partial(judge, dataset=dataset, seed=request.seed),
             )
         run.end(
             "written" if snapshot.written else "unchanged",
