@@ -518,6 +518,17 @@ def test_text_that_is_no_id_is_not_asked(visit: Visit) -> None:
 # The key
 
 
+def test_page_with_a_key_opens_when_it_is_given(locked_visit: Visit) -> None:
+    """Where the server has a key the page says so, asks for nothing, and shows the first rows once it has the key."""
+    page = locked_visit.open()
+    expect(page.locator("#empty")).to_contain_text("This server asks for a key before it gives rows.")
+    assert not [url for url in locked_visit.requested if "/generate/" in url]
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_role("button", name="Use key").click()
+    expect(page.locator("#summary")).to_have_text(f"{RECORDS} persons, records 0 to {RECORDS - 1}")
+    assert texts(generate_bundle(RECORDS).persons) == cells(page)
+
+
 def test_right_key_after_a_wrong_one(locked_visit: Visit) -> None:
     """No key and a wrong key are told at the key's field; the right one repeats what was refused."""
     locked_visit.expected = {401}

@@ -26,7 +26,7 @@ PAGE_FILES = {
 }
 """What the page is made of beside its HTML, with the media types."""
 
-_EVERY = {1: "the same", 2: "both", 3: "all three", 4: "all four", 5: "all five"}
+_EVERY = {2: "both", 3: "all three", 4: "all four", 5: "all five"}
 _RECORDS_AT_FIRST = 25
 _MOST_LABELS = 100  # of a field without declared shares; with more, names say, each label has next to no rows
 _MOST_IN_BRIEF = 6
@@ -67,13 +67,15 @@ def demo_html(dataset: Dataset, settings: Settings, offered: Sequence[Offered], 
 def _bundle_hint(dataset: Dataset) -> str:
     if not all(table.one_a_record for table in dataset.tables):
         return "The bundle is every table's rows of the same records."
-    names = capitalized(joined([table.entity for table in dataset.tables]))
     count = len(dataset.tables)
+    if count == 1:
+        return "The bundle has this table alone."
+    names = capitalized(joined([table.entity for table in dataset.tables]))
     return f"{names} of one number belong together; the bundle is {_EVERY.get(count, f'all {count}')}."
 
 
 def _for_script(dataset: Dataset, offered: Sequence[Offered], top: str) -> dict[str, Any]:
-    """Return what the page's script must know and `/plan` doesn't tell."""
+    """Return what the page's script must know and `/plan` doesn't have."""
     return {
         "names": joined([table.name for table in dataset.tables]),
         "tables": [_table(dataset, table) for table in dataset.tables],
@@ -158,9 +160,9 @@ def _of_table(dataset: Dataset, table: Table) -> Iterator[dict[str, Any]]:
         title = f"{table.name} for each of {table.parent.name}"
         yield {**_picture(table, title, counted, "counts"), "of": table.parent.name}
     for rule, schema in zip(table.rules, table.schema, strict=True):
-        kept = [each for each in table.statistics if each.field == rule.name]
-        nulls = next((each for each in kept if each.name == f"{table.name}.{rule.name}.nulls"), None)
-        values = next((each for each in kept if each is not nulls), None)
+        own = [each for each in table.statistics if each.field == rule.name]
+        nulls = next((each for each in own if each.name == f"{table.name}.{rule.name}.nulls"), None)
+        values = next((each for each in own if each is not nulls), None)
         kind = _kind(dataset, rule, schema, values)
         title = rule.name if values is None or "." in values.name else values.name
         if kind is None and schema.nullable:

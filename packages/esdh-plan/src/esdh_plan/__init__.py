@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from esdh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from esdh_plan.conditions import Condition as Condition
+    from esdh_plan.conditions import row_condition as row_condition
     from esdh_plan.errors import Fault as Fault
     from esdh_plan.errors import PlanError as PlanError
     from esdh_plan.language import Offer as Offer
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from esdh_plan.recipe import load_recipe as load_recipe
 
 __all__ = [
+    "Condition",
     "Fault",
     "Offer",
     "PlanError",
@@ -29,11 +32,13 @@ __all__ = [
     "make_lock",
     "packages_offering",
     "parse_plan",
+    "row_condition",
 ]
 
 __getattr__ = lazy_names(
     __name__,
     {
+        "conditions": ("Condition", "row_condition"),
         "errors": ("Fault", "PlanError"),
         "language": ("Offer", "Rule", "json_schema", "packages_offering", "parse_plan"),
         "loading": ("load_plan",),

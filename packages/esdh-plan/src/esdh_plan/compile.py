@@ -18,6 +18,7 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.dataset import Block, Dataset, Limit, Table, memoized_per_block
 from esdh_core.errors import IdError
 from esdh_core.ids import SLOT_BITS, TaggedIds
+from esdh_core.stats import Draw
 from msgspec import Struct
 
 from esdh_plan import language, locks
@@ -34,7 +35,7 @@ from esdh_plan.rules import RULES
 from esdh_plan.rules.faker import pool_name
 from esdh_plan.siblings import siblings, taken
 from esdh_plan.sources import Cells, TableData, read_csv, shipped
-from esdh_plan.statistics import statistics_of
+from esdh_plan.statistics import draws_of, statistics_of
 from esdh_plan.structs import MARKER, struct_of
 
 __all__ = ["Compiler", "RecipeInputs"]
@@ -259,7 +260,7 @@ class Compiler:
             self.fault(path, found.sentence)
 
     def reference(self, of: TableOf, name: Path, path: Path) -> Reference:
-        """Return what a name stands for; Failed, once it is told, for one that stands for nothing."""
+        """Return what a name stands for; Failed, once that is reported, for one that stands for nothing."""
         try:
             return self._reference(of, name)
         except LookupError as unknown:
@@ -376,6 +377,7 @@ class Compiler:
             return self._cell(of, name)
         if base in of.words.pick:
             picked: Picked = self._get(("pick", of.name, base))
+            picked.used.append(name)
             return picked.column(name)
         owner = next((each for each in of.path[:-1] if each.name == base), None)
         if owner is not None:
@@ -529,6 +531,8 @@ class Compiler:
         stream = f"{of.stream}.{words.stream or name}"
         place = Place(self, of, path, stream, name, words.unique, words.ordered)
         raw = self.rule(words.rule, place)
+        if words.missing is not None and raw.type.nullable:  # whose nulls are told from those of `missing`
+            raw = replace(raw, column=memoized_per_block(raw.column))
         self._check_values(raw, place)
         definition = apply_modifiers(words, raw, place)
         self._raw[key] = raw
@@ -766,6 +770,20 @@ class Compiler:
                 name, field, words, definitions[field], self._raw["field", name, field]
             )
         )
+        table.draws = tuple(self._draws(of, definitions))
+
+    def _draws(self, of: TableOf, definitions: Mapping[str, Definition]) -> Iterator[Draw]:
+        """Yield what is counted where it is drawn: how many rows a parent has, the picks that are used, and fields."""
+        name = of.name
+        for outcomes in of.child_count.draws if of.child_count is not None else ():
+            yield outcomes.of(f"{name}#count")
+        for pick in of.words.pick:
+            picked: Picked = self._done["pick", name, pick]
+            if picked.draw is not None and picked.used:
+                yield picked.draw(f"{name}@{pick}")
+        for field, words in of.words.fields.items():
+            raw, reader = self._raw["field", name, field], self._readers["field", name, field]
+            yield from draws_of(name, field, words, column=reader, raw=raw, met=definitions[field].met)
 
     def hashes(self) -> dict[str, str]:
         """Return the digests of what each field, pick and count draws by, so that a diff can say which changed."""

@@ -1069,7 +1069,9 @@ def _rule(
             (*path, words[1]), f"one rule is taken at a place; this has {word_list(words, 'and')}", key=True
         ), rest
     if not words:
-        if all(key in modifiers for key in rest):  # else a key is unknown, and is told with its near match
+        if all(
+            key in modifiers for key in rest
+        ):  # else a key is unknown, and is reported with its near match
             converter.refuse(path, f"there is no rule; give one of {word_list(rules)}")
         return INVALID, rest
     return converter.struct(path, rules[words[0]], {words[0]: value[words[0]]}), rest
@@ -1105,19 +1107,19 @@ def packages_offering(names: Iterable[str]) -> tuple[tuple[Package, ...], dict[s
 
 
 def _packages(document: Document, versions: Mapping[str, str], faults: list[Fault]) -> tuple[Package, ...]:
-    """Return the packages that a plan names under `uses`, and tell what is wrong with them at its place."""
+    """Return the packages that a plan names under `uses`, and report what is wrong with them there."""
     uses = document.content.get("uses") if isinstance(document.content, dict) else None
-    names = {
-        name: number
-        for number, name in reversed([*enumerate(uses if isinstance(uses, list) else ())])
-        if isinstance(name, str)
-        and re.search(_PACKAGE, name)  # any other is told where the plan's keys are read
-    }
-    packages, whys = packages_offering(reversed(names))
+    names: dict[str, int] = {}
+    for number, name in enumerate(uses if isinstance(uses, list) else ()):
+        if isinstance(name, str) and re.search(
+            _PACKAGE, name
+        ):  # any other is reported where the plan's keys are read
+            names.setdefault(name, number)
+    packages, whys = packages_offering(names)
     for name, reasons in whys.items():
         version = versions.get(_normal(name))
-        told = f"; the recipe was made with its version {version}" if version else ""
-        faults += [document.fault(("uses", names[name]), reason + told) for reason in reasons]
+        made_with = f"; the recipe was made with its version {version}" if version else ""
+        faults += [document.fault(("uses", names[name]), reason + made_with) for reason in reasons]
     return packages
 
 

@@ -75,7 +75,7 @@ def check_plan(*, file: str | None, records: int, schema: bool, uses: tuple[str,
             raise
         try:
             dataset.check_records(records)
-        except ValueError as error:  # what an option's type can't tell: wrong usage all the same
+        except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
         from esdh_cli.estimates import estimate
 

@@ -1,6 +1,6 @@
 """The staging folder: a snapshot in the making, and the finished shards that a later run may take over.
 
-It holds `snapshot` (the files that will take the target's place), `sections` (the rows of the JSON
+It holds `snapshot` (the files that will take the target's place), `fragments` (the rows of the JSON
 document, a file for each entity and shard), `reports` (what came of each finished shard, stored only after
 its files were synced) and `request.json` (what decides their bytes).
 """
