@@ -1107,15 +1107,15 @@ def packages_offering(names: Iterable[str]) -> tuple[tuple[Package, ...], dict[s
 
 
 def _packages(document: Document, versions: Mapping[str, str], faults: list[Fault]) -> tuple[Package, ...]:
-    """Return the packages that a plan names under `uses`, and report what is wrong with them at its place."""
+    """Return the packages that a plan names under `uses`, and report what is wrong with them there."""
     uses = document.content.get("uses") if isinstance(document.content, dict) else None
-    names = {
-        name: number
-        for number, name in reversed([*enumerate(uses if isinstance(uses, list) else ())])
-        if isinstance(name, str)
-        and re.search(_PACKAGE, name)  # any other is reported where the plan's keys are read
-    }
-    packages, whys = packages_offering(reversed(names))
+    names: dict[str, int] = {}
+    for number, name in enumerate(uses if isinstance(uses, list) else ()):
+        if isinstance(name, str) and re.search(
+            _PACKAGE, name
+        ):  # any other is reported where the plan's keys are read
+            names.setdefault(name, number)
+    packages, whys = packages_offering(names)
     for name, reasons in whys.items():
         version = versions.get(_normal(name))
         made_with = f"; the recipe was made with its version {version}" if version else ""
