@@ -35,6 +35,10 @@ steady *args:
 torture *args:
     ESDH_KILLS=100 uv run pytest tests/export/test_durability.py {{ args }}
 
+# Hold what every plan promises on a thousand drawn plans a property, or on as many as are named (ten minutes)
+soak-plans plans="1000" *args:
+    ESDH_PLANS={{ plans }} uv run pytest -n auto tests/plan/test_properties.py tests/proof/test_drawn_plans.py {{ args }}
+
 # Make and verify a million records of each plan that ships
 soak *args:
     uv run pytest tests/soak {{ args }}

@@ -75,7 +75,7 @@ def _bundle_hint(dataset: Dataset) -> str:
 
 
 def _for_script(dataset: Dataset, offered: Sequence[Offered], top: str) -> dict[str, Any]:
-    """Return what the page's script must know and `/plan` doesn't tell."""
+    """Return what the page's script must know and `/plan` doesn't have."""
     return {
         "version": dataset.dataset_version,
         "names": joined([table.name for table in dataset.tables]),
@@ -161,9 +161,9 @@ def _of_table(dataset: Dataset, table: Table) -> Iterator[dict[str, Any]]:
         title = f"{table.name} for each of {table.parent.name}"
         yield {**_picture(table, title, counted, "counts"), "of": table.parent.name}
     for rule, schema in zip(table.rules, table.schema, strict=True):
-        kept = [each for each in table.statistics if each.field == rule.name]
-        nulls = next((each for each in kept if each.name == f"{table.name}.{rule.name}.nulls"), None)
-        values = next((each for each in kept if each is not nulls), None)
+        own = [each for each in table.statistics if each.field == rule.name]
+        nulls = next((each for each in own if each.name == f"{table.name}.{rule.name}.nulls"), None)
+        values = next((each for each in own if each is not nulls), None)
         kind = _kind(dataset, rule, schema, values)
         title = rule.name if values is None or "." in values.name else values.name
         if kind is None and schema.nullable:

@@ -35,7 +35,7 @@ def register_middleware(app: Flask, settings: Settings, log: FilteringBoundLogge
         g.began = time.perf_counter()
         sent = request.headers.get("X-Request-ID", "")
         g.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
-        # By path and not by route: a path below these that leads nowhere tells nothing without the key.
+        # By path and not by route: a path below these that leads nowhere answers nothing without the key.
         if settings.api_key is not None and _GENERATED.match(request.path):
             _check_key(settings.api_key, request.environ.get("HTTP_X_API_KEY"))
 

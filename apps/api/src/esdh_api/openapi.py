@@ -263,7 +263,7 @@ class _Document:
         }
 
     def health(self) -> Json:
-        """Return the call that tells what the app is."""
+        """Return the call that says what the app is."""
         content = _content(JSON, self.refs[HealthResponse], self.responses.health(self.settings))
         summary = "That the app is up, what it generates by default and what it asks of a client"
         return _get("getHealth", summary) | _answers(content, "X-ESDH-Seed")
@@ -305,8 +305,8 @@ class _Document:
 
     def generate_trees(self) -> Json:
         """Return the call that gives whole records."""
-        shown = self.is_shown(*self.responses.tree_tables)
-        example = self.responses.trees(_EXAMPLE) if shown else None
+        has_example = self.is_shown(*self.responses.tree_tables)
+        example = self.responses.trees(_EXAMPLE) if has_example else None
         content = _content(JSON, self.refs[self.responses.trees_type], example)
         return self.generate("recordTrees", "A window of whole records, each as a tree", content)
 

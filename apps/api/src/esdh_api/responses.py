@@ -152,22 +152,22 @@ class Responses:
     def trees(self, window: Window) -> Struct:
         """Return the answer with the records of a window, each a row of the root with all rows below it."""
         block = self._block(window)
-        made: dict[Table, list[TreeRow]] = {}
+        rows_of: dict[Table, list[TreeRow]] = {}
         for table in self.tree_tables:
             level = block.level(table)
             ids = self.dataset.ids.texts(block.seed, table.entity, level.slots)
             children = [each.name for each in self.tree_tables if each.parent is table]
-            made[table] = [
+            rows_of[table] = [
                 TreeRow(table.name, own.tobytes().decode(), slot, row, {name: [] for name in children})
                 for own, slot, row in zip(ids, level.slots.tolist(), _rows_of(table, block), strict=True)
             ]
             if table.parent is not None:
-                above = made[table.parent]
+                above = rows_of[table.parent]
                 parents = range(len(above)) if level.parents is None else level.parents.tolist()
-                for parent, each in zip(parents, made[table], strict=True):
+                for parent, each in zip(parents, rows_of[table], strict=True):
                     above[parent].below[table.name].append(each)
-        metadata = self.dataset.metadata({table.name: len(of) for table, of in made.items()}, window.seed)
-        return self.trees_type(metadata, made[self.dataset.root], window.seed, window.records)
+        metadata = self.dataset.metadata({table.name: len(of) for table, of in rows_of.items()}, window.seed)
+        return self.trees_type(metadata, rows_of[self.dataset.root], window.seed, window.records)
 
     def _block(self, window: Window) -> Block:
         try:
@@ -248,7 +248,7 @@ def find_record(known: Sequence[Responses], id: str) -> Any:  # noqa: A002 - the
     """
     if len(known) == 1:
         return known[0].record(id)
-    bare = bare_id(id)  # what is no id at all is told as that
+    bare = bare_id(id)  # what is no id at all gets its own message
     for responses in known:
         try:
             responses.dataset.ids.decode(id)

@@ -34,7 +34,7 @@ __all__ = ["ListenError", "hold_back", "is_loopback", "listen", "serve", "url_of
 # large, after reading it, so that the client surely gets the answer; past it the connection is closed.
 _MAX_READ_BYTES: Final = 1 << 20
 _MOST_HEADER_BYTES: Final = 64 * 1024
-_GRACE: Final = 30.0  # seconds that requests under way have to finish once the server is told to stop
+_GRACE: Final = 30.0  # seconds that requests under way have to finish once the server is to stop
 _SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; Python has no name for it
 # The instructions of a socket filter (linux/filter.h): drop a segment with the flag SYN, keep the others.
 _NO_SYN: Final = (
@@ -144,7 +144,7 @@ def hold_back(listener: socket.socket) -> None:
     """Have the kernel complete no more connections, so that those that it has completed can all be accepted.
 
     It answers clients by itself and resets, when the socket closes, each one that is not accepted by then: that
-    client was connected, may have sent its request, and can't tell whether it was served. Held back, it tries again
+    client was connected, may have sent its request, and can't know whether it was served. Held back, it tries again
     after a second and is refused. Only Linux can do this; elsewhere a client of that moment is reset.
     """
     if sys.platform == "linux":

@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plans: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for a value that can't work; the key itself is never told."""
+        """Raise SettingsError for a value that can't work; the message never has the key."""
         if self.api_key is not None:
             if not self.api_key:
                 raise SettingsError(

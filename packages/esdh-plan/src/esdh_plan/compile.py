@@ -18,6 +18,7 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.dataset import Block, Dataset, Limit, Table, memoized_per_block
 from esdh_core.errors import IdError
 from esdh_core.ids import SLOT_BITS, TaggedIds
+from esdh_core.stats import Draw
 from msgspec import Struct
 
 from esdh_plan import language, locks
@@ -34,7 +35,7 @@ from esdh_plan.rules import RULES
 from esdh_plan.rules.faker import pool_name
 from esdh_plan.siblings import siblings, taken
 from esdh_plan.sources import Cells, TableData, read_csv, shipped
-from esdh_plan.statistics import statistics_of
+from esdh_plan.statistics import draws_of, statistics_of
 from esdh_plan.structs import MARKER, struct_of
 
 __all__ = ["Compiler", "RecipeInputs"]
@@ -42,6 +43,7 @@ __all__ = ["Compiler", "RecipeInputs"]
 Key = tuple[str, str, str]  # field, pick or count; the table's name; its own
 
 _MOST_ROWS = 1 << 24  # of the largest record
+_PROGRAM: Final = "esdh-plan"
 _STEP: Final = 16  # fields in a chain that call each other
 _FAILED: Final = object()
 
@@ -55,11 +57,12 @@ class _Needs(Exception):  # noqa: N818 # never leaves this module: what is neede
 
 
 class RecipeInputs(Struct, frozen=True):
-    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools."""
+    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools, versions."""
 
     bands: dict[str, tuple[Band, ...]]
     tables: dict[str, TableData]
     pools: dict[str, list[str]]
+    versions: dict[str, str]
 
 
 class _Untyped(Struct):
@@ -83,6 +86,11 @@ class Compiler:
         self.used_tables: dict[str, TableData] = {}
         self.used_pools: dict[str, Sequence[str]] = {}
         self._pools = pools if inputs is None else inputs.pools
+        # Of other packages alone: the version of the program is the manifest's to tell, and its rules never change.
+        told = {} if inputs is None else inputs.versions
+        self.versions = {
+            each.name: told.get(each.name, each.version) for each in source.packages if each.name != _PROGRAM
+        }
         self._shipped: dict[str, Cells] = {}
         self._done: dict[Key, Any] = {}
         self._references: dict[tuple[str, Path], Reference] = {}
@@ -216,9 +224,19 @@ class Compiler:
 
     def rule(self, words: language.Rule, place: Place) -> Definition:
         """Return what a rule makes."""
-        offer = next((each for each in self.source.offers.values() if type(words) is each.words), None)
-        make: Callable[[Any, Place], Definition] = RULES[type(words)] if offer is None else offer.column
-        return make(words, place)
+        package = self.source.package_of(words)
+        if package is None:
+            return RULES[type(words)](words, place)
+        (word,) = words.__struct_encode_fields__
+        try:
+            definition = package.offers[word].column(words, place)
+        except (_Needs, Failed):
+            raise
+        except Exception as error:  # whatever a stranger's function raises is the package's fault
+            place.refuse(f"the rule {word!r} of {package.name} failed: {error!r}")
+        if not isinstance(definition, Definition):
+            place.refuse(f"the rule {word!r} of {package.name} made no Definition, but {definition!r}")
+        return definition
 
     def formula(self, of: TableOf, text: str, path: Path) -> Formula:
         """Return the expression that a text is on the rows of a table."""
@@ -242,7 +260,7 @@ class Compiler:
             self.fault(path, found.sentence)
 
     def reference(self, of: TableOf, name: Path, path: Path) -> Reference:
-        """Return what a name stands for; Failed, once it is told, for one that stands for nothing."""
+        """Return what a name stands for; Failed, once that is reported, for one that stands for nothing."""
         try:
             return self._reference(of, name)
         except LookupError as unknown:
@@ -359,6 +377,7 @@ class Compiler:
             return self._cell(of, name)
         if base in of.words.pick:
             picked: Picked = self._get(("pick", of.name, base))
+            picked.used.append(name)
             return picked.column(name)
         owner = next((each for each in of.path[:-1] if each.name == base), None)
         if owner is not None:
@@ -512,6 +531,8 @@ class Compiler:
         stream = f"{of.stream}.{words.stream or name}"
         place = Place(self, of, path, stream, name, words.unique, words.ordered)
         raw = self.rule(words.rule, place)
+        if words.missing is not None and raw.type.nullable:  # whose nulls are told from those of `missing`
+            raw = replace(raw, column=memoized_per_block(raw.column))
         self._check_values(raw, place)
         definition = apply_modifiers(words, raw, place)
         self._raw[key] = raw
@@ -749,6 +770,20 @@ class Compiler:
                 name, field, words, definitions[field], self._raw["field", name, field]
             )
         )
+        table.draws = tuple(self._draws(of, definitions))
+
+    def _draws(self, of: TableOf, definitions: Mapping[str, Definition]) -> Iterator[Draw]:
+        """Yield what is counted where it is drawn: how many rows a parent has, the picks that are used, and fields."""
+        name = of.name
+        for outcomes in of.child_count.draws if of.child_count is not None else ():
+            yield outcomes.of(f"{name}#count")
+        for pick in of.words.pick:
+            picked: Picked = self._done["pick", name, pick]
+            if picked.draw is not None and picked.used:
+                yield picked.draw(f"{name}@{pick}")
+        for field, words in of.words.fields.items():
+            raw, reader = self._raw["field", name, field], self._readers["field", name, field]
+            yield from draws_of(name, field, words, column=reader, raw=raw, met=definitions[field].met)
 
     def hashes(self) -> dict[str, str]:
         """Return the digests of what each field, pick and count draws by, so that a diff can say which changed."""
@@ -770,6 +805,11 @@ class Compiler:
                 if rows is not None:
                     more.append(msgspec.json.encode(rows).decode())
                 rule = words.fields[field].rule
+                branches = (
+                    [branch.rule for branch in rule.case] if isinstance(rule, language.Case) else [rule]
+                )
+                packages = {each.name for one in branches if (each := self.source.package_of(one))}
+                more += [f"{each} {self.versions[each]}" for each in sorted(packages & self.versions.keys())]
                 if isinstance(rule, language.Faker):
                     more += self.used_pools[pool_name(rule.faker)]
                 found[f"{name}.{field}"] = self._hash(

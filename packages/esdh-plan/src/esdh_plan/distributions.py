@@ -178,7 +178,7 @@ class _Shares:
         self.law, self.first, self.last = law, first, last
         self._known: dict[int, int] = {}
         self._cuts: dict[int, tuple[int, int, int]] = {}
-        # How many bits the cut's mass costs is told by few bits when it is large, by many when it is small.
+        # Few bits say how many bits the cut's mass costs when it is large, many when it is small.
         for bits in (96, 320):
             mass = law.upto(last, bits) - law.upto(first - 1, bits)
             if mass >> 64:

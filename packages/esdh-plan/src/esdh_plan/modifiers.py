@@ -1,10 +1,11 @@
 """What a field may have beside its rule: `ordered`, then `when` and `missing`, which act on the ordered value."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from esdh_core.columns import Categorical, Column, Integer, Numbers
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
 from numpy.typing import NDArray
 
 from esdh_plan import language
@@ -26,15 +27,15 @@ def apply_modifiers(words: language.Field, definition: Definition, place: Place)
     stream = f"{place.stream}.missing"
     drawn = definition.column
     table = place.of.table
+    met = None if when is None else memoized_per_block(partial(holds, when))
     limit = None if words.missing is None else int(words.missing * (1 << 32))
 
     def column(block: Block) -> Column:
         valid: Mask | None = None
         if limit is not None:
             valid = (block.words(table, stream) >> np.uint64(32)) >= np.uint64(limit)
-        if when is not None:
-            met = holds(when, block)
-            valid = met if valid is None else met & valid
+        if met is not None:
+            valid = met(block) if valid is None else met(block) & valid
         return masked(drawn(block), valid)
 
     return replace(
@@ -45,6 +46,7 @@ def apply_modifiers(words: language.Field, definition: Definition, place: Place)
         streams=definition.streams if words.missing is None else (*definition.streams, stream),
         depends_on=definition.depends_on if when is None else joined(definition.depends_on, when.depends_on),
         at_slots=None,
+        met=met,
     )
 
 

@@ -1,4 +1,4 @@
-"""Strict YAML: text to plain values that know their places, and from there to Structs, with every fault told.
+"""Strict YAML: text to plain values that know their places, and from there to Structs, with every fault reported.
 
 The syntax is YAML 1.2 with the core schema, less what a plan has no use for and an attacker has: tags,
 anchors, aliases, merge keys, directives, several documents. Numbers are exact (`int` and `Decimal`), dates stay
@@ -107,7 +107,7 @@ class Document(NamedTuple):
         return words.removeprefix("."), value
 
     def error(self, *faults: Fault) -> PlanError:
-        """Return the error that tells these faults."""
+        """Return the error that lists these faults."""
         return PlanError(self.file, faults)
 
 
@@ -427,7 +427,7 @@ def _check_characters(text: str) -> None:
 
 
 class _Invalid:
-    """What a conversion returns that has told a fault."""
+    """What a conversion returns that has reported a fault."""
 
     def __repr__(self) -> str:
         return "INVALID"
@@ -450,7 +450,7 @@ def convert(
     Raises PlanError with all faults: keys that are unknown (with the near match) or missing, values of another
     type or out of bounds, and what the Structs refuse by themselves: a `__post_init__` that raises ValueError,
     or a method `refusals()` that yields (path from there, reason). A Struct with `tolerant = True` is asked for its
-    refusals even where a part is wrong, so that a file's faults are told at once: such a part is INVALID there.
+    refusals even where a part is wrong, so that a file's faults are reported at once: such a part is INVALID there.
     """
     converter = Converter(document, hooks)
     struct: S = converter.take(path, kind)
@@ -522,7 +522,7 @@ class Converter:
                 taken[field.name] = self._take((*path, key), field.kind, value[key])
             elif field.required:
                 taken[field.name] = INVALID
-                if near(key, [key]) not in hints.values():  # else that is told already
+                if near(key, [key]) not in hints.values():  # else that is reported already
                     self.refuse(path, f"the key {key!r} is missing")
         if all(inner is not INVALID for inner in taken.values()):
             return self._build(path, kind, taken)

@@ -102,7 +102,7 @@ _decoder = msgspec.json.Decoder(AuditLine, strict=True)
 
 
 def actor_of_environment() -> str:
-    """Return the name of the user that the environment tells, `unknown` where it tells none."""
+    """Return the name of the user in the environment, `unknown` where there is none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container without a user database, Windows without names
@@ -244,7 +244,7 @@ class AuditLog:
         try:
             _put(descriptor, data)
         except OSError:
-            with suppress(OSError):  # what stays is told by the next run as an unfinished line
+            with suppress(OSError):  # the next run reports what stays as an unfinished line
                 os.ftruncate(descriptor, size)
             raise
         finally:
@@ -265,7 +265,7 @@ def _put(descriptor: int, data: bytes) -> None:
 
 
 def _read(data: bytes, number: int | None, previous: str | None) -> AuditLine | AuditProblem:
-    """Return a line that is what its hash says and, as far as told, stands in its place; or what is wrong with it."""
+    """Return a line that has its hash and, where `previous` is given, stands in its place; or what is wrong with it."""
 
     def problem(what: str, found: object, expected: object) -> AuditProblem:
         return AuditProblem(

@@ -1,4 +1,4 @@
-"""Says why two snapshots differ: the drift is attributed to a cause, and told with rows and statistics."""
+"""Says why two snapshots differ: it names the cause of the drift, with rows and statistics."""
 
 import re
 from collections import Counter
@@ -58,8 +58,8 @@ _MEANING: dict[Cause, str] = {
     "bytes": "they hold the same data in other bytes",
     "none": "they are the same, byte for byte",
 }
-_EXAMPLES = 10  # changed values that are told one by one
-_LABELS = 5  # labels of a moved statistic that are told
+_EXAMPLES = 10  # changed values that are listed one by one
+_LABELS = 5  # labels of a moved statistic that are listed
 
 
 class ChangedValue(msgspec.Struct, frozen=True):
@@ -137,7 +137,7 @@ def diff_snapshots(a: Path, b: Path, *, dataset: Dataset | None = None) -> Snaps
     default one. Rows are compared in the slots that both have, and read where the manifests can't explain the difference: of the formats whose files differ, or of
     one format of each where they have none in common.
 
-    Raises ProofError when a folder holds no manifest that can be read, or not the recipe that it tells of.
+    Raises ProofError when a folder holds no manifest that can be read, or not the recipe that it names.
 
     >>> from esdh_export import write_snapshot
     >>> folders = [write_snapshot(Path(f"{n}"), SnapshotRequest(records=n, seed=1)).folder for n in (5, 6)]
@@ -267,7 +267,7 @@ def _differing_files(left: _Side, right: _Side) -> list[str]:
 
 
 def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str | None]]:
-    """Return the simple claims that differ; the others are told as rows, files and statistics."""
+    """Return the simple claims that differ; the others show as rows, files and statistics."""
     names = (
         "dataset_version",
         "seed",

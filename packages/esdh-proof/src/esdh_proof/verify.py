@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, Dataset, Table
 from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
-from esdh_core.stats import Tally, merge
 from esdh_export import (
     FORMATS,
     EncodedBlock,
     SnapshotRequest,
+    Tallies,
     array_digest,
     block_digest,
     build_manifest,
     entity_digest,
+    manifest_counts,
+    merge_counts,
     render_descriptors,
 )
 from esdh_export.formats import Writer
@@ -37,7 +39,6 @@ from esdh_manifest import (
     FileProblem,
     Manifest,
     ManifestError,
-    Stats,
     decode_manifest,
     encode_manifest,
     entry_of,
@@ -173,7 +174,7 @@ def _manifest(folder: Path, dataset: Dataset, findings: Findings) -> Manifest | 
 
 
 def _same_text(findings: Findings, check: str, file: str, found: bytes, expected: bytes) -> None:
-    """Compare two texts; the failure tells the first line that differs."""
+    """Compare two texts; the failure names the first line that differs."""
     if found == expected:
         return
     here, there = found.splitlines(keepends=True), expected.splitlines(keepends=True)
@@ -191,7 +192,7 @@ def _same_text(findings: Findings, check: str, file: str, found: bytes, expected
 
 
 def _same_bytes(folder: Path, path: str, rendered: bytes, check: str, findings: Findings) -> None:
-    """Hold a file against what it must be; the failure tells what a tool did to it, or the first line that differs."""
+    """Hold a file against what it must be; the failure says what a tool did to it, or the first line that differs."""
     problem = file_problem(folder, path, entry_of(rendered))
     if problem is not None and problem.remedy:
         _fail_file(problem, check, findings)
@@ -216,7 +217,7 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FilePro
         _fail_file(problem, "files", findings)
     name = next(each for each in manifest_names(folder))
     extras = files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}
-    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # told already
+    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # reported already
     ignored = {extra for extra in extras if is_ignored(extra)}
     for extra in sorted(extras - ignored):
         findings.fail(
@@ -291,7 +292,7 @@ def _request(
     except ProofError as error:
         name = recipe_name(manifest.dataset_version)
         findings.fail(
-            "manifest", Failure(file=name, found=display(error), expected="the plan of the dataset")
+            "manifest", Failure(file=name, found=display(error, 500), expected="the plan of the dataset")
         )
         for check in _ROW_CHECKS:
             findings.skip(check, "the plan of the dataset can't be read")
@@ -386,7 +387,7 @@ class _Digests:
             pieces.append(piece)
             if not ends or len(pieces) > 1:
                 self._arrays.setdefault(piece, dict(rows.arrays))
-        if ends:
+        if ends and (pieces or not self._table.is_fixed):  # whose blocks are of rows: none without any
             self.blocks.setdefault(name, []).append(self._block(tuple(pieces)))
             pieces.clear()
 
@@ -434,10 +435,8 @@ class _Reading:
         self._restored = restored
         self._regenerate = regenerate
         self._digests = {table.name: _Digests(table) for table in request.tables}
-        self._stats: Stats = {t.name: {each.name: {} for each in t.statistics} for t in request.tables}
-        self._tallies: dict[
-            str, dict[str, Tally]
-        ] = {}  # of the part at hand, as they were when it was written
+        self._tallies = Tallies(request)  # of the part at hand, as they were when it was written
+        self._stats = self._tallies.counts()
         self._texts: dict[tuple[str, str], tuple[BytesSink, Writer]] = {}
         self._rewritten: dict[str, _Rewritten] = {}
         self._checks = checks_of(request.dataset)
@@ -479,6 +478,7 @@ class _Reading:
         units: dict[str, _Unit] = {}
         for table in (each for each in request.tables if each.is_fixed):
             block = request.dataset.block_of(table, request.dataset.block(0, 0, request.seed))
+            self._tallies.add_draws(table, block)
             unit = units.setdefault(table.top.name, _Unit(block, None))
             whole = table.columns(unit.block) if self._regenerate else None
             rows = len(unit.block.level(table).slots)
@@ -521,7 +521,7 @@ class _Reading:
         first: dict[tuple[bytes, ...], Rows] = {}
         for name, held in ((name, self._fixed[name].get(table.name)) for name in self._request.formats):
             if held is not None:
-                held.arrays = first.setdefault(tuple(blocks[name]), held).arrays
+                held.arrays = first.setdefault(tuple(blocks.get(name, ())), held).arrays
 
     def records(self, start: int, count: int) -> bool:
         """Check the rows of some records in every table, a format at a time; return whether any was there."""
@@ -533,6 +533,7 @@ class _Reading:
         rows = {table.name: len(block.level(table).slots) for table in tables}
         for table in tables:
             self._count_rows(table, start, rows[table.name])
+            self._tallies.add_draws(table, block)
         found = not any(rows.values())
         for name in request.formats:
             found |= self._format(name, tables, rows, unit)
@@ -712,10 +713,8 @@ class _Reading:
     def _count(self, table: Table, rows: Rows, columns: dict[str, Column] | None) -> None:
         self._findings.count_rows("stats", len(rows))
         self._findings.count_rows("fidelity", len(rows))
-        tallies = self._tallies.setdefault(table.name, {each.name: each.tally() for each in table.statistics})
         try:
-            for each in table.statistics:
-                tallies[each.name].add((columns or {})[each.field])
+            self._tallies.add(table, columns or {})
         except (KeyError, TypeError):  # a value of another kind, which the check of the schema names
             failure = Failure(
                 file=rows.file,
@@ -727,16 +726,13 @@ class _Reading:
 
     def _end_part(self) -> None:
         """Add what was counted of a part to the statistics of the snapshot."""
-        for table, tallies in self._tallies.items():
-            counts = self._stats[table]
-            self._stats[table] = {
-                name: merge([counts[name], each.counts()]) for name, each in tallies.items()
-            }
-        self._tallies.clear()
+        self._stats = merge_counts(self._stats, self._tallies.counts())
+        self._tallies = Tallies(self._request)
 
     def finish(self, folder: Path) -> None:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
         self._end_part()
+        self._stats = manifest_counts(self._request, self._stats)
         for reader in self._readers.values():  # lets each file be looked at to its end
             reader.close(whole=not self._stopped)
         content = self._content()
@@ -809,7 +805,7 @@ class _Reading:
         """Hold the recounted statistics against the plan, and the gates that the manifest claims against that."""
         manifest_gates = self._manifest.gates
         try:
-            gates = judge(self._stats, dataset=self._request.dataset)
+            gates = judge(self._stats, dataset=self._request.dataset, seed=self._request.seed)
         except ProofError as error:
             self._findings.expect("fidelity", self._name, "stats", display(error), "counts of every row")
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from esdh_core.datasets import catalog
 
-from esdh_cli.audit import audit_options, audited
+from esdh_cli.audit import audit_options, audit_run
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
@@ -44,10 +44,10 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
     with exit_on_error(after="nothing was compared"), interruptible():
         import esdh_proof
 
-        with audited(audit_log, actor, "diff-snapshots", a, b) as run:
+        with audit_run(audit_log, actor, "diff-snapshots", a, b) as run:
             drift = esdh_proof.diff_snapshots(a, b)
             differ = drift.cause != "none"
-            run.tell("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
+            run.end("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
     if as_json:
         print_document(drift)
     else:

@@ -62,7 +62,7 @@ def sample(*, plan: str | None, records: int, name: str | None, seed: int, start
             tables = list(dataset.select(tables_named(dataset, [name], "name")))
         try:
             dataset.block(start, records, seed)
-        except ValueError as error:  # what an option's type can't tell: wrong usage all the same
+        except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
         if as_json:
             _print_json(dataset, tables, start, records, seed)

@@ -292,7 +292,7 @@ def _table(runs: list[_CodedRun]) -> _Table:
     """Return the table of some coded runs, which is kept as long as their first categories lives."""
     if not runs:
         return _Table(b"", np.empty(0, dtype=np.int64), [])
-    numbers: dict[int, int] = {}  # tell which pieces share their codes, whatever these are
+    numbers: dict[int, int] = {}  # which pieces share their codes, whatever these are
     key = tuple(
         tuple(
             piece

@@ -141,7 +141,7 @@ class Target:
         except OSError as error:
             if not is_unsupported(error):
                 raise
-            self._note("can't lock files, so that two runs at once are not told of each other")
+            self._note("can't lock files, so that two runs at once don't notice each other")
 
     def _try_syncs(self) -> None:
         """Note what the file system can't do for what is written to outlast a power cut."""
@@ -242,7 +242,7 @@ class Target:
             return problem
         if writer == f"parquet-cpp-arrow version {pa.__version__}":
             return problem
-        remedy = "esdh verify-snapshot tells whether its rows are the same"
+        remedy = "esdh verify-snapshot says whether its rows are the same"
         return problem._replace(found=f"{problem.found}, as {writer!r} wrote it", remedy=remedy)
 
     def check_replaceable(self, earlier: Manifest | None) -> None:

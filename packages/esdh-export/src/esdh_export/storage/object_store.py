@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +19,7 @@ from esdh_manifest import (
     FileProblem,
     Manifest,
     ManifestError,
+    content_problem,
     decode_manifest,
     encode_manifest,
     entry_of,
@@ -48,7 +49,7 @@ class _SilentError(Exception):
 def _call_in_thread(function: Callable[..., T], *arguments: Any, seconds: float = float("inf")) -> T:
     """Return what a call of Arrow's returns, which a thread of its own makes.
 
-    Python hears of signals in the main thread, and a call that waits for a store in C++ would keep that deaf.
+    Python handles signals in the main thread, and a call that waits for a store in C++ would keep it from doing so.
     The thread of a call that was given up ends with the process. Raises _SilentError after so many seconds.
     """
     returned: list[T] = []
@@ -67,7 +68,7 @@ def _call_in_thread(function: Callable[..., T], *arguments: Any, seconds: float 
         left = deadline - time.monotonic()
         if left <= 0:
             raise _SilentError
-        thread.join(min(left, 1))  # without an end Windows would hear of no signal
+        thread.join(min(left, 1))  # without a limit Windows would handle no signal
     if raised:
         raise raised[0]
     return returned[0]
@@ -136,7 +137,7 @@ class Prefix(msgspec.Struct, frozen=True):
             if error.errno is not None and not isinstance(error, FileNotFoundError):
                 raise  # the local disk's
             raise self._unreached(error) from error
-        except pa.ArrowException as error:  # as Arrow tells what an Azure store says
+        except pa.ArrowException as error:  # as which Arrow raises what an Azure store says
             raise self._unreached(error) from error
 
     def _unreached(self, error: Exception) -> TargetError:
@@ -202,11 +203,8 @@ class Prefix(msgspec.Struct, frozen=True):
 
     def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot; every one is read."""
-        written, found, name = (
-            encode_manifest(manifest),
-            self._sizes(),
-            manifest_name(manifest.dataset_version),
-        )
+        written, found = encode_manifest(manifest), self._sizes()
+        name = manifest_name(manifest.dataset_version)
         if name not in found or self._read(name) != written:
             return [FileProblem(name, "in another form", "the form that it was written in")]
         if SUMS_NAME not in found or self._read(SUMS_NAME) != sha256sums(
@@ -214,16 +212,16 @@ class Prefix(msgspec.Struct, frozen=True):
         ):
             return [FileProblem(SUMS_NAME, "another list", f"what {name} lists")]
         system, path = self.filesystem()
-        problems = []
-        for file, entry in manifest.checksums.items():
-            if found.get(file) != entry.bytes:
-                size = "missing" if file not in found else f"{found[file]} bytes long"
-                problems.append(FileProblem(file, size, f"{entry.bytes} bytes"))
-                continue
-            digest = _call_in_thread(_sha256, system, f"{path}/{file}")
-            if digest != entry.sha256:
-                problems.append(FileProblem(file, f"of SHA-256 {digest}", f"SHA-256 {entry.sha256}"))
-        return problems
+        problems = (
+            content_problem(
+                file,
+                entry,
+                size=found.get(file),
+                sha256=partial(_call_in_thread, _sha256, system, f"{path}/{file}"),
+            )
+            for file, entry in manifest.checksums.items()
+        )
+        return [each for each in problems if each is not None]
 
     def _sizes(self) -> dict[str, int]:
         """Return the size of each object, by its path below the prefix."""

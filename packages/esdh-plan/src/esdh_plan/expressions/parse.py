@@ -189,7 +189,7 @@ def _check_size(text: str, tree: ast.expr) -> None:
 
 
 class _Skipped(Exception):  # noqa: N818 # never leaves this module
-    """A part that can't be typed since a part of it has a fault that is told already."""
+    """A part that can't be typed since a part of it has a fault that is reported already."""
 
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {

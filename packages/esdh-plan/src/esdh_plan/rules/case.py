@@ -1,12 +1,14 @@
 """The first of several rules whose condition holds."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from esdh_core.columns import Boolean, Column, Integer, Numbers
 from esdh_core.columns import Decimal as Decimals
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
 from numpy.typing import NDArray
 
 from esdh_plan import language
@@ -38,13 +40,24 @@ def case(rule: language.Case, place: Place) -> Definition:
     if place.ordered and of.nullable:
         place.refuse("an `ordered` field has a value on every row; a branch of this can be null")
 
+    conditions = [memoized_per_block(partial(holds, when)) for when, _ in branches if when is not None]
+
     def column(block: Block) -> Column:
         *conditional, (_, last) = branches
         result = _fitted(last.column(block), of)
-        for when, each in reversed(conditional):
-            if when is not None:
-                result = _either(holds(when, block), _fitted(each.column(block), of), result)
+        for met, (_, each) in reversed(list(zip(conditions, conditional, strict=True))):
+            result = _either(met(block), _fitted(each.column(block), of), result)
         return result
+
+    @memoized_per_block
+    def branch_numbers(block: Block) -> NDArray[np.intp]:
+        numbers = np.full(place.of.rows(block), len(conditions), dtype=np.intp)
+        for number, met in reversed(list(enumerate(conditions))):
+            numbers = np.where(met(block), number, numbers)
+        return numbers
+
+    def takes(number: int) -> Callable[[Block], Mask]:
+        return lambda block: branch_numbers(block) == number
 
     return Definition(
         of,
@@ -54,6 +67,11 @@ def case(rule: language.Case, place: Place) -> Definition:
         depends_on=joined(
             *(() if when is None else when.depends_on for when, _ in branches),
             *(each.depends_on for _, each in branches),
+        ),
+        draws=tuple(
+            outcomes.within(f"case {number}", takes(number))
+            for number, (_, each) in enumerate(branches)
+            for outcomes in each.draws
         ),
     )
 

@@ -1,5 +1,6 @@
 """Choices: one of several labels, by weights, and by another field."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import numpy as np
 from esdh_core.choices import Choice
 from esdh_core.columns import Boolean, Categorical, Categories, Column, Integer
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
+from esdh_core.stats import OTHER, Group
 from esdh_core.streams import high32
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from esdh_plan import language
 from esdh_plan.branches import By
 from esdh_plan.definitions import Definition, Place
 from esdh_plan.distributions import scale_weights
+from esdh_plan.draws import Outcomes, branch_name, frequent_labels, label_of
 from esdh_plan.expressions import ValueType
 
 __all__ = ["choice"]
@@ -29,6 +32,14 @@ class _Tree:
 
     by: By
     branches: "list[int | _Tree]"
+    names: tuple[str, ...]
+
+    def paths(self) -> Iterator[str]:
+        """Yield the branches that lead to each group, in the order of groups."""
+        for name, branch in zip(self.names, self.branches, strict=True):
+            yield from (
+                [f"[{name}]"] if isinstance(branch, int) else (f"[{name}]{path}" for path in branch.paths())
+            )
 
     def groups(self, block: Block) -> Longs:
         branches = self.by.branch(block)
@@ -56,9 +67,11 @@ def choice(rule: language.Choice, place: Place) -> Definition:
     codes = np.array([places[type(each), each] for listed, _ in groups for each in listed], dtype=np.int32)
     plain = bool((codes == np.arange(len(codes))).all())
 
+    group_of = None if tree is None else memoized_per_block(tree.groups)
+
+    @memoized_per_block
     def draw(block: Block) -> NDArray[np.int32]:
-        group = None if tree is None else tree.groups(block)
-        members = drawn.codes(high32(place.words(block)), group)
+        members = drawn.codes(high32(place.words(block)), None if group_of is None else group_of(block))
         return members if plain else codes.take(members)
 
     kind = kinds.pop()
@@ -67,7 +80,9 @@ def choice(rule: language.Choice, place: Place) -> Definition:
     if tree is None:
         ((listed, weights),) = groups
         total = sum(weights)
-        shares = {_label(each): Fraction(weight, total) for each, weight in zip(listed, weights, strict=True)}
+        shares = {
+            label_of(each): Fraction(weight, total) for each, weight in zip(listed, weights, strict=True)
+        }
     by = () if tree is None else _fields(tree)
     return Definition(
         of,
@@ -76,7 +91,39 @@ def choice(rule: language.Choice, place: Place) -> Definition:
         streams=(place.stream,),
         depends_on=by,
         shares=shares,
+        draws=(_outcomes(values, groups, [""] if tree is None else list(tree.paths()), draw, group_of),),
     )
+
+
+def _outcomes(
+    values: Sequence[Any],
+    groups: list[tuple[list[Any], tuple[int, ...]]],
+    names: list[str],
+    draw: Callable[[Block], NDArray[np.int32]],
+    group_of: Callable[[Block], Longs] | None,
+) -> Outcomes:
+    """Return the draws of a choice: each group has every label, those of others with a share of 0."""
+    labels = [label_of(each) for each in values]
+    known = frequent_labels(labels)
+    texts = list(dict.fromkeys(label if known is None or label in known else OTHER for label in labels))
+    places = {label: number for number, label in enumerate(texts)}
+    merge = None if known is None else np.array([places.get(label, places[OTHER]) for label in labels])
+    found = []
+    for name, (listed, weights) in zip(names, groups, strict=True):
+        shares = dict.fromkeys(texts, Fraction(0))
+        total = sum(weights)
+        for each, weight in zip(listed, weights, strict=True):
+            label = label_of(each)
+            shares[label if label in shares else OTHER] += Fraction(weight, total)
+        found.append(Group(name, tuple(texts), tuple(shares.values())))
+
+    def cells(block: Block) -> NDArray[np.integer]:
+        codes: NDArray[np.integer] = draw(block)
+        if merge is not None:
+            codes = merge.take(codes)
+        return codes if group_of is None else group_of(block) * len(texts) + codes
+
+    return Outcomes(tuple(found), cells)
 
 
 def _read(words: Any, place: Place, groups: list[tuple[list[Any], tuple[int, ...]]]) -> "_Tree | None":
@@ -101,7 +148,8 @@ def _read(words: Any, place: Place, groups: list[tuple[list[Any], tuple[int, ...
         lambda: By(place, words),
         *(lambda p=path, i=inner: branch(p, i) for path, inner in pairs),
     )
-    return _Tree(by, branches)
+    names = tuple("else" if path == ("else",) else branch_name(path[1]) for path, _ in pairs)
+    return _Tree(by, branches, names)
 
 
 def _add(words: Any, groups: list[tuple[list[Any], tuple[int, ...]]]) -> None:
@@ -115,10 +163,6 @@ def _fields(tree: _Tree) -> tuple[str, ...]:
         if isinstance(branch, _Tree):
             found += _fields(branch)
     return tuple(dict.fromkeys(found))
-
-
-def _label(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _finisher(kind: type, values: tuple[Any, ...]) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from esdh_core.columns import Column
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
 from esdh_core.permutations import permute_below
 from esdh_core.streams import key_word
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw, alike, alike_per_row
 from esdh_plan.definitions import Capacity, Definition, Formula, Place, column_of, joined
+from esdh_plan.draws import Ranges
 from esdh_plan.expressions import ExpressionError, Node, ValueType, parse_date_text
 from esdh_plan.expressions.types import RANGES
 
@@ -196,10 +197,16 @@ def _spread(words: Any, place: Place, kind: Any, scale: int) -> Definition:
 
     draw = BandDraw(place.compiler.bands(words, place, units, scale, kind))
     of = ValueType(kind, False, scale, draw.bands[0].first, draw.bands[-1].last)
+
+    @memoized_per_block
+    def column(block: Block) -> Column:
+        return column_of(draw.draw(place.words(block)), of)
+
     return Definition(
         of,
-        lambda block: column_of(draw.draw(place.words(block)), of),
+        column,
         f"By the distribution {words.distribution}" if words.distribution != "bands" else "By bands",
         streams=(place.stream,),
         bands=draw,
+        draws=(Ranges(draw.bands, of).outcomes(column),),
     )

@@ -119,12 +119,12 @@ def _codes(place: Place, name: str, length: int, characters: str) -> Reference:
         None,
     )
     if wrong is not None:
-        told = (
+        characters = (
             "a digit from 1 to 8"
             if length == 1
             else f"{length} characters of a VIN, 0-9 and A-Z without I, O, Q"
         )
-        place.refuse(f"{name!r} can be {wrong!r}; expected {told}")
+        place.refuse(f"{name!r} can be {wrong!r}; expected {characters}")
     return found
 
 

@@ -132,7 +132,7 @@ class TableReader:
         """Return what a file gives; one that can't be read gives nothing from there on."""
         try:
             return read()
-        # Arrow raises a KeyError for a footer that lacks a column that it was told of.
+        # Arrow raises a KeyError for a footer that lacks a column that it should have.
         except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
             failure = Failure(file=self._path, found=display(error), expected=f"readable {self._name}")
             self._findings.fail("schema", failure)

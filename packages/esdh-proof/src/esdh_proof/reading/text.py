@@ -152,7 +152,7 @@ def open_document(
 ) -> TextFile:
     """Return a table's rows in the JSON document, which holds one section of lines a table.
 
-    `counts` are the rows of each table that its metadata tells of; ValueError where they aren't.
+    `counts` are the rows of each table that its metadata gives; ValueError where they aren't there.
     """
     begin, end = _section(path, request, table, counts)
     form = _form(request.dataset, table, "json")
