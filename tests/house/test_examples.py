@@ -6,10 +6,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```(python|diff|pycon) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|toml|yaml|diff|pycon) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def _path(name: str, folder: Path) -> Path:
@@ -21,6 +23,20 @@ def _path(name: str, folder: Path) -> Path:
     if not (folder / package).exists():
         shutil.copytree(ROOT / source / "src" / package, folder / package)
     return folder / inside
+
+
+def _install(folder: Path, project: dict[str, Any]) -> None:
+    """Put into a folder what an installer tells Python of a package."""
+    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(head, encoding="utf-8")
+    lines = [
+        line
+        for group, points in project["entry-points"].items()
+        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in points.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 def _apply(path: Path, diff: str) -> None:
@@ -38,8 +54,10 @@ def test_extending(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     for kind, name, text in BLOCK.findall((ROOT / "docs/EXTENDING.md").read_text(encoding="utf-8")):
         kinds.add(kind)
-        if kind == "python":
+        if kind in ("python", "toml", "yaml"):
             _path(name, tmp_path).write_text(text, encoding="utf-8")
+            if name == "pyproject.toml":
+                _install(tmp_path, tomllib.loads(text)["project"])
         elif kind == "diff":
             _apply(_path(name, tmp_path), text)
         else:
@@ -54,7 +72,7 @@ def test_extending(tmp_path: Path) -> None:
                 check=False,
             )
             assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
-    assert {"python", "diff", "pycon"} == kinds
+    assert {"python", "toml", "yaml", "diff", "pycon"} == kinds
 
 
 def test_plans(tmp_path: Path) -> None:

@@ -464,13 +464,13 @@ class _Expressions:
         if form == "if":
             return self._either("if", "boolean", depth)
         kinds = self.one(("integer", "decimal"), ("string",), ("date", "timestamp"), ("integer",))
-        a, b, c = (self.of(self.one(*kinds), depth) for _ in range(3))
+        (a, a_type), (b, b_type), (c, c_type) = (self.of(self.one(*kinds), depth) for _ in range(3))
         if form == "in":
-            return f"({a[0]} {self.one('in', 'not in')} ({b[0]}, {c[0]}))", _truth(a[1], b[1], c[1])
+            return f"({a} {self.one('in', 'not in')} ({b}, {c}))", _truth(a_type, b_type, c_type)
         signs = ("==", "!=", "<", "<=", ">", ">=")
         if form == "<":
-            return f"({a[0]} {self.one(*signs)} {b[0]})", _truth(a[1], b[1])
-        return f"({a[0]} {self.one(*signs)} {b[0]} {self.one(*signs)} {c[0]})", _truth(a[1], b[1], c[1])
+            return f"({a} {self.one(*signs)} {b})", _truth(a_type, b_type)
+        return f"({a} {self.one(*signs)} {b} {self.one(*signs)} {c})", _truth(a_type, b_type, c_type)
 
     # times
 
@@ -759,7 +759,7 @@ class _Builder:
         return dict(zip(labels, weights, strict=True))
 
     def share(self) -> Raw:
-        return self.one(Raw("70%"), Raw("0.5"), Raw("1/3"), Raw("0%"), Raw("100%"), Raw("99.9%"))
+        return Raw(self.one("70%", "0.5", "1/3", "0%", "100%", "99.9%"))
 
     def labels(self) -> list[Any]:
         pool: st.SearchStrategy[Any] = self.one(
@@ -786,14 +786,12 @@ class _Builder:
                 found.append(one)
                 return body
 
-            body = self.by(name, of, branch)
-            labels = tuple(dict.fromkeys(label for one in found for label in one.labels or ()))
-            return body, _coded(labels)
+            words = self.by(name, of, branch)
+            return words, _coded(tuple(dict.fromkeys(label for one in found for label in one.labels or ())))
         labels = self.labels()
         if like is not None and type(labels[0]) is not like:
-            labels = {str: ["x", "red"], int: [1, 2], bool: [True, False]}[like]
-        body = labels if self.one(False, True) else self.weights(labels)
-        return body, _coded(tuple(labels))
+            labels = ["x", "red"] if like is str else [1, 2] if like is int else [True, False]
+        return labels if self.one(False, True) else self.weights(labels), _coded(tuple(labels))
 
     def range(
         self, table: Table, kind: str, *, constant: bool = False, above: bool = False
@@ -840,8 +838,8 @@ class _Builder:
             )
         else:
             low, high = sorted((self.number(-400, 400), self.number(-400, 20_000)))
-        ends = (self.unit(low, kind, scale), self.unit(high, kind, scale))
-        return {"from": ends[0], "to": ends[1], **extra}, Type(kind, False, scale, *_units(kind, low, high))
+        bounds = {"from": self.unit(low, kind, scale), "to": self.unit(high, kind, scale)}
+        return {**bounds, **extra}, Type(kind, False, scale, *_units(kind, low, high))
 
     def bound(self, words: _Expressions, kind: str, whose: str) -> Typed:
         """Return an expression that bounds a field, which has room for it in any scale."""
@@ -930,7 +928,7 @@ class _Builder:
             branches.append(body)
             types.append(one)
         words = _Expressions(self.draw, self.scope(table))
-        body = [{"when": words.of("boolean", 2)[0], **branch} for branch in branches[:-1]]
+        conditional = [{"when": words.of("boolean", 2)[0], **branch} for branch in branches[:-1]]
         merged = _merged(types)
         if merged.kind == "decimal" and max(abs(merged.low), abs(merged.high)) > MOST:
             return {"case": branches[:1]}, of
@@ -938,7 +936,7 @@ class _Builder:
         if all(one.labels is not None for one in types):
             labels = tuple(dict.fromkeys(label for one in types for label in one.labels or ()))
             labels = () if any(one.labels == () for one in types) else labels
-        return {"case": [*body, branches[-1]]}, replace(merged, labels=labels)
+        return {"case": [*conditional, branches[-1]]}, replace(merged, labels=labels)
 
     def field(self, table: Table) -> None:
         """Add a field with a rule and perhaps modifiers."""

@@ -43,6 +43,7 @@ __all__ = ["Compiler", "RecipeInputs"]
 Key = tuple[str, str, str]  # field, pick or count; the table's name; its own
 
 _MOST_ROWS = 1 << 24  # of the largest record
+_PROGRAM: Final = "esdh-plan"
 _STEP: Final = 16  # fields in a chain that call each other
 _FAILED: Final = object()
 
@@ -56,11 +57,12 @@ class _Needs(Exception):  # noqa: N818 # never leaves this module: what is neede
 
 
 class RecipeInputs(Struct, frozen=True):
-    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools."""
+    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools, versions."""
 
     bands: dict[str, tuple[Band, ...]]
     tables: dict[str, TableData]
     pools: dict[str, list[str]]
+    versions: dict[str, str]
 
 
 class _Untyped(Struct):
@@ -84,6 +86,13 @@ class Compiler:
         self.used_tables: dict[str, TableData] = {}
         self.used_pools: dict[str, Sequence[str]] = {}
         self._pools = pools if inputs is None else inputs.pools
+        # Of other packages alone: the version of the program is the manifest's to tell, and its rules never change.
+        recorded = {} if inputs is None else inputs.versions
+        self.versions = {
+            each.name: recorded.get(each.name, each.version)
+            for each in source.packages
+            if each.name != _PROGRAM
+        }
         self._shipped: dict[str, Cells] = {}
         self._done: dict[Key, Any] = {}
         self._references: dict[tuple[str, Path], Reference] = {}
@@ -217,9 +226,19 @@ class Compiler:
 
     def rule(self, words: language.Rule, place: Place) -> Definition:
         """Return what a rule makes."""
-        offer = next((each for each in self.source.offers.values() if type(words) is each.words), None)
-        make: Callable[[Any, Place], Definition] = RULES[type(words)] if offer is None else offer.column
-        return make(words, place)
+        package = self.source.package_of(words)
+        if package is None:
+            return RULES[type(words)](words, place)
+        (word,) = words.__struct_encode_fields__
+        try:
+            definition = package.offers[word].column(words, place)
+        except (_Needs, Failed):
+            raise
+        except Exception as error:  # whatever a stranger's function raises is the package's fault
+            place.refuse(f"the rule {word!r} of {package.name} failed: {error!r}")
+        if not isinstance(definition, Definition):
+            place.refuse(f"the rule {word!r} of {package.name} made no Definition, but {definition!r}")
+        return definition
 
     def formula(self, of: TableOf, text: str, path: Path) -> Formula:
         """Return the expression that a text is on the rows of a table."""
@@ -788,6 +807,11 @@ class Compiler:
                 if rows is not None:
                     more.append(msgspec.json.encode(rows).decode())
                 rule = words.fields[field].rule
+                branches = (
+                    [branch.rule for branch in rule.case] if isinstance(rule, language.Case) else [rule]
+                )
+                packages = {each.name for one in branches if (each := self.source.package_of(one))}
+                more += [f"{each} {self.versions[each]}" for each in sorted(packages & self.versions.keys())]
                 if isinstance(rule, language.Faker):
                     more += self.used_pools[pool_name(rule.faker)]
                 found[f"{name}.{field}"] = self._hash(

@@ -10,11 +10,11 @@ import functools
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from importlib import metadata
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, TypeGuard
 
 import msgspec
 from msgspec import Meta
@@ -58,6 +58,7 @@ __all__ = [
     "Modifiers",
     "Normal",
     "Offer",
+    "Package",
     "Pattern",
     "Pick",
     "Plan",
@@ -76,6 +77,7 @@ __all__ = [
     "Weight",
     "Zipf",
     "json_schema",
+    "packages_offering",
     "parse_plan",
 ]
 
@@ -946,12 +948,30 @@ class Plan(_Words, frozen=True, kw_only=True):
 # Reading
 
 
+class Package(NamedTuple):
+    """An installed package that a plan names under `uses`: its name, its version, and its rules by their words."""
+
+    name: str
+    version: str
+    offers: dict[str, Offer]
+
+
 class Source(NamedTuple):
-    """A plan with its document, which knows the places, and the rules that other packages offer to it."""
+    """A plan with its document, which knows the places, and the packages whose rules it takes."""
 
     plan: Plan
     document: Document
-    offers: dict[str, Offer]
+    packages: tuple[Package, ...]
+
+    @property
+    def offers(self) -> dict[str, Offer]:
+        """The rules that the packages offer, by their words."""
+        return {word: offer for package in self.packages for word, offer in package.offers.items()}
+
+    def package_of(self, rule: Rule) -> Package | None:
+        """Return the package that offers a rule, None for one of the language."""
+        word = _word(type(rule))
+        return next((each for each in self.packages if word in each.offers), None)
 
     def fault(self, path: Path, reason: str) -> Fault:
         """Return a fault at a path of the plan, such as `("tables", "accounts", "fields", "type", "choice")`."""
@@ -966,18 +986,24 @@ def parse_plan(text: str | bytes, file: str) -> Source:
     return plan_of(read_yaml(text, file))
 
 
-def plan_of(document: Document) -> Source:
-    """Return the plan that a document holds. Raises PlanError with all faults of form."""
+def plan_of(document: Document, versions: Mapping[str, str] | None = None) -> Source:
+    """Return the plan that a document holds; `versions` are those of its packages that a recipe tells.
+
+    Raises PlanError with all faults of form.
+    """
     faults: list[Fault] = []
-    offers = _offers(document, faults)
-    rules = {_word(rule): rule for rule in (*RULES, *(offer.words for offer in offers.values()))}
+    packages = _packages(document, versions or {}, faults)
+    if faults:  # without a package its words look wrong wherever they stand
+        raise PlanError(document.file, faults)
+    offered = [offer.words for package in packages for offer in package.offers.values()]
+    rules = {_word(rule): rule for rule in (*RULES, *offered)}
     hooks = {Field: functools.partial(_field, rules), Branch: functools.partial(_branch, rules)}
     converter = Converter(document, hooks)
     plan = converter.take((), Plan)
     faults += converter.faults
     if faults:
         raise PlanError(document.file, faults)
-    return Source(plan, document, offers)
+    return Source(plan, document, packages)
 
 
 def _word(rule: type[Rule]) -> str:
@@ -1051,47 +1077,73 @@ def _rule(
     return converter.struct(path, rules[words[0]], {words[0]: value[words[0]]}), rest
 
 
-def _offers(document: Document, faults: list[Fault]) -> dict[str, Offer]:
-    """Return the rules of the packages that a plan names under `uses`; nothing else is loaded."""
-    uses = document.content.get("uses") if isinstance(document.content, dict) else None
-    if not isinstance(uses, list):
-        return {}
+def packages_offering(names: Iterable[str]) -> tuple[tuple[Package, ...], dict[str, list[str]]]:
+    """Return installed packages with the rules that they offer, and by name why one, or a rule of one, can't be taken.
+
+    Nothing of a package that isn't named is imported.
+    """
     points: dict[str, list[metadata.EntryPoint]] = {}
     for point in metadata.entry_points(group=RULES_GROUP):
         if point.dist is not None:
             points.setdefault(_normal(point.dist.name), []).append(point)
-    offers: dict[str, Offer] = {}
-    for number, name in enumerate(uses):
-        if not isinstance(name, str) or re.search(_PACKAGE, name) is None:
-            continue  # which is reported where the plan's keys are read
-        path = ("uses", number)
-        if _normal(name) not in points:
+    known = set(map(_word, RULES))
+    packages, whys = [], dict[str, list[str]]()
+    for name in dict.fromkeys(names):
+        found = points.get(_normal(name), [])
+        if not found:
             hint = near(_normal(name), points)
-            faults.append(
-                document.fault(path, f"no installed package {name!r} offers rules; install it{hint}")
-            )
-        whys = [(point.name, _offered(point, offers)) for point in points.get(_normal(name), ())]
-        faults += [document.fault(path, f"the rule {word!r} of {name!r} {why}") for word, why in whys if why]
-    return offers
+            whys[name] = [f"no installed package {name!r} offers rules; install it{hint}"]
+            continue
+        offers: dict[str, Offer] = {}
+        for point in found:
+            offer = _offered(point, known)
+            if isinstance(offer, Offer):
+                offers[point.name] = offer
+                known.add(point.name)
+            else:
+                whys.setdefault(name, []).append(f"the rule {point.name!r} of {name!r} {offer}")
+        packages.append(Package(_normal(name), found[0].dist.version if found[0].dist else "", offers))
+    return tuple(packages), whys
 
 
-def _offered(point: metadata.EntryPoint, offers: dict[str, Offer]) -> str | None:
-    """Add what an entry point offers; return why it can't be taken, None if it is."""
-    if point.name in offers or point.name in map(_word, RULES):
+def _packages(document: Document, versions: Mapping[str, str], faults: list[Fault]) -> tuple[Package, ...]:
+    """Return the packages that a plan names under `uses`, and report what is wrong with them there."""
+    uses = document.content.get("uses") if isinstance(document.content, dict) else None
+    names: dict[str, int] = {}
+    for number, name in enumerate(uses if isinstance(uses, list) else ()):
+        if isinstance(name, str) and re.search(
+            _PACKAGE, name
+        ):  # any other is reported where the plan's keys are read
+            names.setdefault(name, number)
+    packages, whys = packages_offering(names)
+    for name, reasons in whys.items():
+        version = versions.get(_normal(name))
+        made_with = f"; the recipe was made with its version {version}" if version else ""
+        faults += [document.fault(("uses", names[name]), reason + made_with) for reason in reasons]
+    return packages
+
+
+def _offered(point: metadata.EntryPoint, known: Container[str]) -> Offer | str:
+    """Return what an entry point offers, or why it can't be taken."""
+    if point.name in known:
         return "is there already; two packages can't offer one"
     try:
         offer = point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever the import of a stranger's module raises is the package's fault
         return f"can't be loaded: {error}"
     if not _is_offer(offer, point.name):
         return f"is no Offer with a Rule of the one key {point.name!r}"
-    offers[point.name] = offer
-    return None
+    try:
+        Definitions().of(offer.words)
+    except TypeError as error:
+        return f"has words that a plan can't hold: {error}"
+    return offer
 
 
-def _is_offer(offer: object, word: str) -> bool:
+def _is_offer(offer: object, word: str) -> TypeGuard[Offer]:
     return (
         isinstance(offer, Offer)
+        and isinstance(offer.words, type)
         and issubclass(offer.words, Rule)
         and offer.words.__struct_encode_fields__ == (word,)
         and word not in Modifiers.__struct_fields__
@@ -1105,9 +1157,9 @@ def _normal(package: str) -> str:
 # The JSON Schema
 
 
-def json_schema(offers: Mapping[str, Offer] | None = None) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of plan files, with the rules that are offered besides ours."""
-    rules = [*RULES, *(offer.words for offer in (offers or {}).values())]
+def json_schema(offers: Iterable[Offer] = ()) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of plan files, with the rules that packages offer besides ours."""
+    rules = [*RULES, *(offer.words for offer in offers)]
     able = [rule for rule in rules if _word(rule) in _IN_BRANCHES or rule not in RULES]
     definitions = Definitions()
     definitions.of(Plan)

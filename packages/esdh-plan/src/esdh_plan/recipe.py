@@ -1,5 +1,6 @@
 """The recipe of a dataset: its plan, what it compiled to, and every table and pool it draws from, as one JSON text.
 
+`packages` are the versions of other packages whose rules made the values, if there are any.
 It is read by the same strict reader as a plan. What it gives (bands, tables, pools) is taken in place of what
 would be computed or read, compiled again, and must come out the same to the byte: a recipe that was edited by
 hand isn't taken.
@@ -42,6 +43,7 @@ class _Recipe(msgspec.Struct, forbid_unknown_fields=True):
     tables: dict[str, TableData]
     pools: dict[str, list[str]]
     compiled: dict[str, Any]
+    packages: dict[str, str] = {}
 
 
 def compile_plan(
@@ -94,11 +96,12 @@ def load_recipe(data: bytes, file: str) -> Dataset:
             file, f"expected `{_LANGUAGE}`, the recipes that this program reads; found {recipe.esdh!r}"
         )
     places = dict.fromkeys(_paths((), plan), Place(0, 0))
-    source = plan_of(Document(file, plan, places, places))
+    source = plan_of(Document(file, plan, places, places), recipe.packages)
     inputs = RecipeInputs(
         {path: tuple(Band(*band) for band in bands) for path, bands in recipe.bands.items()},
         recipe.tables,
         recipe.pools,
+        recipe.packages,
     )
     compiler = Compiler(source, None, inputs=inputs)
     compiler.solve()
@@ -166,7 +169,7 @@ def _written(compiler: Compiler) -> bytes:
         },
         "tables": dict(sorted(compiler.used_tables.items())),
         "pools": {name: list(pool) for name, pool in sorted(compiler.used_pools.items())},
-    }
+    } | ({"packages": dict(sorted(compiler.versions.items()))} if compiler.versions else {})
     parts = [
         f"{json.dumps(key)}: {_encoder.encode(value).decode()}"
         if key in ("bands", "tables", "pools")

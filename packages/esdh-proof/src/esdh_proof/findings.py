@@ -57,12 +57,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-def display(value: object) -> str | None:
-    """Return a value as a message shows it: None as None, a long text cut."""
+def display(value: object, most: int = _MAX_CHARACTERS) -> str | None:
+    """Return a value as a message shows it: None as None, a text of more than `most` characters cut."""
     if value is None:
         return None
     text = str(value)
-    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}... ({len(text)} characters)"
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 class Findings:

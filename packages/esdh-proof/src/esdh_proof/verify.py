@@ -292,7 +292,7 @@ def _request(
     except ProofError as error:
         name = recipe_name(manifest.dataset_version)
         findings.fail(
-            "manifest", Failure(file=name, found=display(error), expected="the plan of the dataset")
+            "manifest", Failure(file=name, found=display(error, 500), expected="the plan of the dataset")
         )
         for check in _ROW_CHECKS:
             findings.skip(check, "the plan of the dataset can't be read")

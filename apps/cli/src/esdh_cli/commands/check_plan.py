@@ -24,6 +24,7 @@ Examples:
   esdh check-plan bank.yaml
   esdh check-plan bank.yaml --records 1000000
   esdh check-plan --schema > plan.schema.json     (for editors that complete and check)
+  esdh check-plan --schema --uses esdh-plan       (with the rules of a package that plans name under `uses`)
 """
 
 
@@ -43,9 +44,14 @@ Examples:
     "--records", type=RECORDS, default=1000, show_default=True, metavar="N", help="Records to expect rows of."
 )
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the language instead; takes no FILE.")
+@click.option(
+    "--uses", multiple=True, metavar="PACKAGE", help="With --schema: add the rules of an installed package."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def check_plan(*, file: str | None, records: int, schema: bool, as_json: bool) -> None:
+def check_plan(*, file: str | None, records: int, schema: bool, uses: tuple[str, ...], as_json: bool) -> None:
     """Run `esdh check-plan`."""
+    if uses and not schema:
+        raise click.UsageError("--uses is for --schema; a plan names its packages itself, under `uses`")
     if schema == (file is not None):
         raise click.UsageError(
             f"--schema is that of every plan, and takes no FILE, such as {file!r}"
@@ -54,9 +60,12 @@ def check_plan(*, file: str | None, records: int, schema: bool, as_json: bool) -
         )
     with exit_on_error():
         if file is None:
-            from esdh_plan import json_schema
+            from esdh_plan import json_schema, packages_offering
 
-            print_document(json_schema())
+            packages, whys = packages_offering(uses)
+            if whys:
+                raise click.UsageError("; ".join(why for found in whys.values() for why in found))
+            print_document(json_schema(offer for each in packages for offer in each.offers.values()))
             return
         try:
             dataset = open_plan(file)
