@@ -1,18 +1,21 @@
 """SQL DDL as a source, read by sqlglot: tables, columns, keys, checks, comments."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
 from esdh_plan.errors import near, word_list
 from esdh_plan.expressions import Kind
 from esdh_plan.importing.errors import ImportSourceError
 from esdh_plan.importing.model import ForeignKey, SourceColumn, SourceSchema, SourceTable
 from esdh_plan.rules.pattern import Pattern
-from sqlglot import exp
-from sqlglot.errors import ParseError, TokenError
 
 __all__ = ["DIALECTS", "read_ddl"]
 
@@ -47,6 +50,7 @@ _KINDS: Final[dict[Kind, tuple[Any, ...]]] = {
     ),
 }
 _KIND_OF: Final = {each: kind for kind, types in _KINDS.items() for each in types}
+_FLOATS: Final = {_T.FLOAT, _T.DOUBLE, _T.UDOUBLE}
 _FIXED: Final = {_T.CHAR, _T.NCHAR, _T.BPCHAR}
 _RANGES: Final = {
     _T.TINYINT: (-128, 127),
@@ -120,22 +124,28 @@ def _guessed(text: str, notes: list[str]) -> tuple[str, list[exp.Expression | No
             if statement is not None:
                 reader.take(statement)
         reader.finish()
-        found[dialect] = (statements, repr(schema.tables))
+        found[dialect] = (statements, repr([_essence(table) for table in schema]))
     if not found:
         raise errors.get("postgres") or ImportSourceError(
             f"no dialect was told, and none of {word_list(DIALECTS, 'and')} reads all of it; say which with --dialect"
         )
-    readings = {reading for _, reading in found.values()}
-    if len(readings) > 1:
+    times = Counter(reading for _, reading in found.values())
+    reading, most = times.most_common(1)[0]
+    if 2 * most <= len(found) and len(times) > 1:
         raise ImportSourceError(f"{word_list(found, 'and')} read it differently; say which it is with --dialect")
-    dialect = next(iter(found))
-    if len(found) > 1:
-        notes.append(
-            f"no dialect was told; {word_list(found, 'and')} read it alike, so it was read as {dialect}"
-        )
+    alike = [dialect for dialect, (_, each) in found.items() if each == reading]
+    if len(alike) == 1:
+        notes.append(f"no dialect was given; only {alike[0]} reads it")
     else:
-        notes.append(f"no dialect was told; only {dialect} reads it")
-    return dialect, found[dialect][0]
+        notes.append(f"no dialect was given; {word_list(alike, 'and')} read it alike")
+    return alike[0], found[alike[0]][0]
+
+
+def _essence(table: SourceTable) -> SourceTable:
+    """Return a table without what each dialect spells in its own way."""
+    return replace(
+        table, notes=[], columns=[replace(each, type_text="", default=None, notes=[]) for each in table.columns]
+    )
 
 
 def _is_table(command: exp.Command) -> bool:
@@ -231,8 +241,15 @@ class _Reader:
             column.length = numbers[0] if numbers else None
             column.fixed_length = kind.this in _FIXED and bool(numbers)
         elif column.kind == "decimal":
-            column.digits, column.scale = (numbers + [None, None])[:2] if numbers else (None, 2)  # type: ignore[assignment]
-            column.scale = column.scale or 0
+            digits, scale = (*numbers, None, None)[:2]
+            column.digits, column.scale = digits, min(scale or 0, 18) if digits else 2
+            if column.scale == 0 and digits:
+                most = 10 ** min(digits, 18) - 1
+                column.kind, column.low, column.high = "integer", -most, most
+                return column
+        elif kind.this in _FLOATS:
+            column.kind, column.digits, column.scale = "decimal", 15, 2
+            column.notes.append(f"{column.type_text} has no kind of its own; it is a decimal of 2 digits")
         column.low, column.high = _RANGES.get(kind.this, (None, None))
         if kind.this in (_T.SERIAL, _T.SMALLSERIAL, _T.BIGSERIAL):
             column.nullable = False

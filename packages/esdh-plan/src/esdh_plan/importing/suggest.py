@@ -1,0 +1,281 @@
+"""What a column's name and type suggest: a rule of the plan language, and why.
+
+Every suggestion keeps within what the source says of the column: its length, its digits, its bounds.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from esdh_plan.importing.model import SourceColumn
+from esdh_plan.importing.yaml_text import flow, scalar
+
+__all__ = ["Picks", "Suggestion", "key_rule", "suggestion"]
+
+_MOST_PATTERN = 62  # bits of a pattern's capacity
+_LETTERS, _SIGNS = 26, 36
+_MOST_KEY: Final = (1 << 31) - 1
+_YEARS = 5
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A field's rule as YAML, in braces or as an expression, and why; `picks` are the picks it draws from."""
+
+    rule: str
+    why: str = ""
+    picks: tuple[str, ...] = ()
+
+
+class Picks:
+    """The picks of shipped tables that suggestions may use, by the names that a table leaves free."""
+
+    sources: Final = {
+        "given": "{from: first_names, weight: weight}",
+        "family": "{from: last_names, weight: weight}",
+        "home": "{from: places, weight: population}",
+    }
+
+    def __init__(self, taken: Callable[[str], bool]) -> None:
+        self.names = {name: name if not taken(name) else f"{name}_drawn" for name in self.sources}
+
+
+# --- keys
+
+
+def key_rule(column: SourceColumn, *, in_order: bool) -> Suggestion:
+    """Return a rule that gives no value twice; `in_order` where rows have numbers: in the root and in fixed tables."""
+    if column.kind == "integer":
+        if in_order:
+            return Suggestion("{sequence: {start: 1}}")
+        most = min(column.high or _MOST_KEY, _MOST_KEY)
+        return Suggestion(f"{{integer: {{from: {max(column.low or 1, 1)}, to: {most}}}, unique: true}}")
+    if column.kind == "decimal":
+        return Suggestion(f"{{decimal: {_decimal_range(column)}, unique: true}}")
+    if column.kind == "date":
+        return Suggestion("{date: {from: today - years(40), to: today}, unique: true}")
+    if (column.kind is None and "uuid" in column.type_text.lower()) or column.length == 36:
+        return Suggestion("{id: true}", "a key of 36 characters is the id, which decodes to its row")
+    if column.kind == "string" and column.length is None:
+        return Suggestion("{id: true}", "a text key without a length is the id, which decodes to its row")
+    return Suggestion(f"{{pattern: {scalar(_code(column))}, unique: true}}")
+
+
+def _code(column: SourceColumn) -> str:
+    """Return a pattern of capitals and digits that fills a text column as far as patterns reach."""
+    drawn = 11  # 36^11 texts are just below 2^62
+    if column.pattern is not None:
+        return column.pattern
+    length = column.length or drawn
+    filling = length - drawn if column.fixed_length and length > drawn else 0
+    return ("X" * filling if filling < 4 else f"X{{{filling}}}") + f"[A-Z0-9]{{{min(length, drawn)}}}"
+
+
+# --- other columns
+
+
+def suggestion(column: SourceColumn, table: str, picks: Picks) -> Suggestion:
+    """Return what a column gets that is no key, in a table of a name."""
+    if column.labels:
+        return Suggestion(f"{{choice: {_labels(column)}}}")
+    if column.pattern is not None:
+        return Suggestion(f"{{pattern: {scalar(column.pattern)}}}")
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.name).lower()
+    by_kind: dict[Any, Callable[[SourceColumn, str, str, Picks], Suggestion]] = {
+        "string": _text,
+        "integer": _integer,
+        "decimal": _decimal,
+        "boolean": lambda *_: Suggestion("{choice: {true: 70, false: 30}}"),
+        "date": _time,
+        "timestamp": _time,
+    }
+    return by_kind.get(column.kind, _other)(column, name, table.lower(), picks)
+
+
+def _labels(column: SourceColumn) -> str:
+    """Return the labels, the default three times as often as another."""
+    default = (column.default or "").strip("'\"")
+    if any(str(label) == default for label in column.labels) and len(column.labels) > 1:
+        return flow({label: 3 if str(label) == default else 1 for label in column.labels})
+    return flow(list(column.labels))
+
+
+_PERSON = re.compile(r"customer|employee|person|people|user|author|contact|staff|member|student|patient|actor|client|holder")
+
+
+def _text(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggestion:
+    if column.unique:
+        return _unique_text(column, name)
+    most = column.length or 200
+    for pattern, rule in _TEXTS:
+        if re.search(pattern, name) and (found := rule(most, picks)) is not None:
+            return _fitted(found, column)
+    if re.fullmatch(r"(full_?|contact_?)?name", name) and (name != "name" or _PERSON.search(table)):
+        given, family = picks.names["given"], picks.names["family"]
+        text = f"{given}.name + ' ' + {family}.name"
+        return _fitted(Suggestion(_cut(text, 25, most), "a person's name", ("given", "family")), column)
+    return Suggestion(f"{{pattern: {scalar(_words(column))}}}")
+
+
+def _unique_text(column: SourceColumn, name: str) -> Suggestion:
+    if "mail" in name and (column.length or 99) >= 22:
+        return Suggestion(f"{{pattern: {scalar(_EMAIL)}, unique: true}}", "a unique e-mail in a reserved domain")
+    return Suggestion(f"{{pattern: {scalar(_code(column))}, unique: true}}")
+
+
+def _cut(expression: str, longest: int, most: int) -> str:
+    return expression if most >= longest else f"left({expression}, {most})"
+
+
+def _fitted(found: Suggestion, column: SourceColumn) -> Suggestion:
+    """Fill a text of a fixed length on its right side, which CHAR(n) does too."""
+    if not column.fixed_length or column.length is None or found.rule.startswith("{"):
+        return found
+    return Suggestion(f"left({found.rule} + '{' ' * column.length}', {column.length})", found.why, found.picks)
+
+
+_EMAIL: Final = r"[a-z]{6}[0-9]{3}@example\.test"
+Text = Callable[[int, Picks], Suggestion | None]
+
+
+def _pattern(text: str, length: int, why: str) -> Text:
+    rule = f"{{pattern: {scalar(text)}}}"
+    return lambda most, _: Suggestion(rule, why) if most >= length else None
+
+
+def _picked(pick: str, column: str, longest: int, why: str) -> Text:
+    return lambda most, picks: Suggestion(_cut(f"{picks.names[pick]}.{column}", longest, most), why, (pick,))
+
+
+def _choice(labels: list[str], why: str) -> Text:
+    def rule(most: int, _: Picks) -> Suggestion | None:
+        fitting = [label for label in labels if len(label) <= most]
+        return Suggestion(f"{{choice: {flow(fitting)}}}", why) if fitting else None
+
+    return rule
+
+
+_TEXTS: Final[tuple[tuple[str, Text], ...]] = (
+    (r"e?_?mail$|email", _pattern(_EMAIL, 22, "its name: an e-mail in a domain that is reserved for examples")),
+    (r"first_?name|given_?name|fname", _picked("given", "name", 15, "its name")),
+    (r"last_?name|family_?name|surname|lname", _picked("family", "name", 15, "its name")),
+    (r"(^|_)city($|_)|(^|_)town$", _picked("home", "city", 30, "its name: city, state and ZIP belong together")),
+    (r"^state(_code|_province)?$|_state$|(^|_)province$", _picked("home", "state", 2, "its name")),
+    (r"zip|postal|postcode", _picked("home", "zip", 5, "its name")),
+    (r"country", _choice(["US", "CA", "MX"], "its name")),
+    (r"address|street", _pattern("[1-9][0-9]{2} [A-Z][a-z]{5} St", 13, "its name: a street that isn't there")),
+    (r"phone|(^|_)(fax|mobile|tel)($|_)", _pattern("[2-9][0-9]{2}-555-01[0-9]{2}", 12, "its name: a number kept for fiction")),
+    (r"url|website|(^|_)link$|homepage", _pattern(r"https://[a-z]{8}\.example", 24, "its name: a domain that is reserved for examples")),
+    (r"currency", _choice(["USD", "EUR", "GBP"], "its name")),
+    (r"status|(^|_)state$", _choice(["active", "closed", "new", "A", "C"], "its name; put its real labels here")),
+    (r"gender|(^|_)sex$", _choice(["female", "male", "F", "M"], "its name")),
+    (r"language|(^|_)locale$", _choice(["en", "es", "fr"], "its name")),
+    (r"description|comment|notes?$|remarks|bio$|summary|text$", _choice(["Made up for tests.", "Nobody wrote this.", "None"], "its name")),
+    (r"colou?r", _choice(["black", "blue", "red", "white"], "its name")),
+)  # fmt: skip
+
+
+def _words(column: SourceColumn) -> str:
+    """Return a pattern of a made-up word, or of capitals that fill a text of a fixed length."""
+    if column.fixed_length or (column.length or 9) < 3:
+        return _code(column) if (column.length or 0) > 3 else f"[A-Z]{{{column.length}}}"
+    return f"[A-Z][a-z]{{{min(column.length or 8, 8) - 1}}}"
+
+
+_INTEGERS: Final = (
+    (r"quantity|qty|units", 1, 10),
+    (r"year", 1990, 2024),
+    (r"(^|_)age$", 18, 90),
+    (r"rating|stars|score", 1, 5),
+    (r"month$", 1, 12),
+    (r"percent", 0, 100),
+    (r"size|length|duration|minutes|weight", 1, 500),
+)
+
+
+def _integer(column: SourceColumn, name: str, _: str, __: Picks) -> Suggestion:
+    low, high, why = 1, 1_000, ""
+    for pattern, least, most in _INTEGERS:
+        if re.search(pattern, name):
+            low, high, why = least, most, "its name"
+            break
+    if column.unique:
+        return key_rule(column, in_order=False)
+    low, high = _within(low, high, column)
+    return Suggestion(f"{{integer: {{from: {low}, to: {high}}}}}", why)
+
+
+def _within(low: Any, high: Any, column: SourceColumn) -> tuple[Any, Any]:
+    """Return a range within a column's own, the column's own where they have nothing in common."""
+    least = low if column.low is None else max(low, column.low)
+    most = high if column.high is None else min(high, column.high)
+    if least > most:
+        least = column.low if column.low is not None else column.high
+        most = column.high if column.high is not None else column.low
+    return least, most
+
+
+_MONEY = re.compile(r"price|amount|total|cost|salary|balance|fee|payment|revenue|budget|freight|credit")
+
+
+def _decimal(column: SourceColumn, name: str, _: str, __: Picks) -> Suggestion:
+    if _MONEY.search(name) and not column.unique:
+        low, high = _decimal_bounds(column, Decimal(1), Decimal(5000))
+        if 0 < low < 40 < high:
+            words = f"{{lognormal: {{median: 40, sigma: 1}}, from: {low}, to: {high}, scale: {column.scale}}}"
+            return Suggestion(f"{{decimal: {words}}}", "its name")
+    if re.search(r"rate|percent|discount|tax|ratio", name) and (column.scale or 0) >= 1:
+        low, high = _decimal_bounds(column, Decimal(0), Decimal("0.5"))
+        return Suggestion(f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}}}", "its name")
+    if re.search(r"^lat(itude)?$|^lon(g|gitude)?$|^lng$", name):
+        low, high = _decimal_bounds(column, Decimal(-90), Decimal(90))
+        return Suggestion(f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}}}", "its name")
+    unique = ", unique: true" if column.unique else ""
+    return Suggestion(f"{{decimal: {_decimal_range(column)}{unique}}}")
+
+
+def _decimal_range(column: SourceColumn) -> str:
+    low, high = _decimal_bounds(column, Decimal(0), Decimal(1000))
+    return f"{{from: {low}, to: {high}, scale: {column.scale}}}"
+
+
+def _decimal_bounds(column: SourceColumn, low: Decimal, high: Decimal) -> tuple[Any, Any]:
+    """Return bounds within a column's digits and its own bounds."""
+    scale = column.scale or 0
+    if column.digits is not None:
+        most = Decimal(10 ** min(column.digits, 18) - 1).scaleb(-scale)
+        low, high = max(low, -most), min(high, most)
+    least, most = _within(low, high, column)
+    return least, most
+
+
+def _time(column: SourceColumn, name: str, _: str, __: Picks) -> Suggestion:
+    if re.search(r"birth|dob", name):
+        return Suggestion(f"{{{column.kind}: {{from: today - years(90), to: today - years(18)}}}}", "its name")
+    unique = ", unique: true" if column.unique and column.kind == "date" else ""
+    return Suggestion(f"{{{column.kind}: {{from: today - years({_YEARS}), to: today}}{unique}}}")
+
+
+_OTHERS: Final = (
+    (r"uuid|uniqueidentifier", r"00000000-0000-4000-8[0-9a-f]{3}-[0-9a-f]{12}", "a UUID that says it is made up"),
+    (r"time", "[01][0-9]:[0-5][0-9]:[0-5][0-9]", "a time of day is text"),
+    (r"bytea|blob|binary|image|raw", "[0-9a-f]{8}", "bytes are text in hexadecimal digits"),
+)
+
+
+def _other(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggestion:
+    written = column.type_text.lower()
+    if re.search(r"json|variant|object|map|struct", written):
+        return Suggestion("{value: '{}'}", "JSON is text, an empty object here")
+    for pattern, text, why in _OTHERS:
+        if re.search(pattern, written):
+            return Suggestion(f"{{pattern: {scalar(text)}}}", why)
+    found = _text(column, name, table, picks)
+    return Suggestion(found.rule, f"the type {column.type_text or 'that is not told'} has no kind of its own", found.picks)
+
+
+def reasons() -> Iterator[str]:
+    """Yield the patterns of names that suggest a text's rule, for the guide."""
+    yield from (pattern for pattern, _ in _TEXTS)
