@@ -236,11 +236,7 @@ def _exploration(config: pytest.Config) -> Exploration | None:
     word = getattr(config, "workerinput", {}).get("esdh_explore_word") or config.getoption(
         "--esdh-explore-word"
     )
-<<<<<<< HEAD
-    return Exploration(windows, word or secrets.token_hex(4))
-=======
-    return Exploration(windows, given or os.urandom(4).hex())
->>>>>>> main
+    return Exploration(windows, word or os.urandom(4).hex())
 
 
 @pytest.fixture(scope="session")
