@@ -38,7 +38,9 @@ def snapshot(dataset: Dataset, seed: int, records: int, *formats: str, **options
         dataset=dataset, seed=seed, records=min(records, dataset.max_records), formats=formats or FORMATS
     )
     with tempfile.TemporaryDirectory() as folder:
-        write_snapshot(Path(folder) / "s", request, gate=partial(judge, dataset=dataset, seed=request.seed), **options)
+        write_snapshot(
+            Path(folder) / "s", request, gate=partial(judge, dataset=dataset, seed=request.seed), **options
+        )
         yield Path(folder) / "s"
 
 
