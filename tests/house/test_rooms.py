@@ -1,6 +1,7 @@
 """The rooms of the house: who knows the first dataset by name, that nothing stands twice, what the README installs."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,20 @@ def test_no_module_stands_twice() -> None:
 
 
 def test_readme_installs_every_member() -> None:
-    """The lines of the README for pip and for a mirror install every package, and the apps that they speak of."""
+    """The README's lines for a mirror install every member; those for pip the two apps and all that these need."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     editable = re.findall(r"-e ((?:packages|apps)/\S+)", readme)
     assert sorted(path.parent.relative_to(ROOT).as_posix() for path in MEMBERS) == sorted(editable)
     wheels = re.findall(r"^esdh/bin/pip install --no-index .* dist (.*)$", readme, re.MULTILINE)
-    packages = {path.parent.name for path in MEMBERS if path.parent.parent.name == "packages"}
-    assert [packages | {"esdh-cli", "esdh-api"}] == [set(line.split()) for line in wheels]
+    assert [_closure({"esdh-cli", "esdh-api"})] == [set(line.split()) for line in wheels]
+
+
+def _closure(names: set[str]) -> set[str]:
+    """Return members and the members that they need, by their declarations."""
+    projects = [tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in MEMBERS]
+    needs = {
+        each["name"]: {re.split(r"[\[<>=]", need)[0] for need in each["dependencies"]} for each in projects
+    }
+    while more := {need for name in names for need in needs[name] & needs.keys()} - names:
+        names |= more
+    return names

@@ -1,11 +1,11 @@
 """Gates of plans: every declared share is judged where its word is drawn, and a skewed rule fails its own gate."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from esdh_core import Dataset, Table
@@ -14,7 +14,7 @@ from esdh_core.stats import MOST_DISTINCT
 from esdh_export import GateError, SnapshotRequest, Tallies, manifest_counts, merge_counts, write_snapshot
 from esdh_manifest import Stats
 from esdh_plan import compile_plan, load_plan, parse_plan
-from esdh_proof import ProofError, judge, verify_snapshot
+from esdh_proof import ProofError, gates, judge, verify_snapshot
 from numpy.typing import NDArray
 from tampering import failed
 
@@ -118,7 +118,6 @@ GATES = {
     "odds:carts.first": ["carts.first[drawn]"],
     "odds:carts.depth": ["carts.depth[drawn]"],
 }
-ALWAYS = {"carts@shelf[of 2]"}  # no owner has two shelves
 
 
 def count(records: int, *, dataset: Dataset = ODDS, seed: int = SEED, start: int = 0) -> Stats:
@@ -188,7 +187,7 @@ def test_every_draw_is_judged_once() -> None:
     """What is judged is every choice, band, count, pick and share of nulls, in each group, and nothing else."""
     checks = judge(count(3_000), dataset=ODDS, seed=SEED).checks
     names = [check.statistic for check in checks]
-    expected = [name for gates in GATES.values() for name in gates]
+    expected = [name for names in GATES.values() for name in names]
     assert sorted(expected) == sorted(names)
 
 
@@ -213,6 +212,43 @@ def test_declared_odds_hold_at_a_million_records() -> None:
     with skewed(set(large), lower(5, 1)):
         found = refused(count(1_000_000))
     assert {gate for name in large for gate in GATES[name]} == found
+
+
+def test_levels_of_all_gates_add_up_to_that_of_a_run() -> None:
+    """What chance each gate leaves sound data to fail, by the bound that it tells, is one in a million in all, and not far less."""
+    ranges = {each.name for table in ODDS.tables for each in table.statistics if each.ranges}
+    ranges |= {
+        group.name
+        for table in ODDS.tables
+        for draw in table.draws
+        for group in draw.groups(ODDS, SEED)
+        if group.ranges
+    }
+    levels = []
+    for check in judge(count(3_000), dataset=ODDS, seed=SEED).checks:
+        if check.method == gates.KL:
+            level = 2 * math.exp(-check.bound) * (check.reported["degrees_of_freedom"] + 1)
+        else:
+            level = 2 * math.exp(-2 * check.records * check.bound**2)
+        levels.append(level * (2 if check.statistic in ranges else 1))
+    assert 0.8 * gates.LEVEL < sum(levels) <= gates.LEVEL * (1 + 1e-6)
+
+
+def test_branch_is_judged_on_the_rows_that_take_it() -> None:
+    """The draws of a case's branches are those of its rows, each once: as many as the conditions say."""
+    stats = count(2_000)["owners"]
+    branches = {
+        name.partition("]")[0]: sum(
+            sum(counts.values()) for each, counts in stats.items() if each.startswith(name.partition("]")[0])
+        )
+        for name in stats
+        if name.startswith("owners.branch[")
+    }
+    columns = ODDS.columns(0, 2_000, SEED, tables=["owners"])["owners"]
+    food = np.array([value == "food" for value in columns["taste"].tolist()])
+    in_ca = np.array([value == "CA" for value in columns["region"].tolist()])
+    numbers = [int(food.sum()), int((~food & in_ca).sum()), int((~food & ~in_ca).sum())]
+    assert numbers == list(branches.values())
 
 
 def test_values_that_ordering_leaves_are_judged_where_they_are_drawn() -> None:
@@ -271,9 +307,9 @@ def test_tables_are_judged_where_a_filter_left_them(tmp_path: Path, filtered: tu
     """Draws of the tables that a snapshot holds are judged whatever others it lacks."""
     request = SnapshotRequest(dataset=ODDS, records=200, seed=SEED, entities=filtered, formats=("csv",))
     written = write_snapshot(tmp_path / "s", request, gate=partial(judge, dataset=ODDS, seed=SEED))
-    gates = written.manifest.gates
-    assert gates is not None
-    assert set(filtered) == {check.entity for check in gates.checks}
+    verdict = written.manifest.gates
+    assert verdict is not None
+    assert set(filtered) == {check.entity for check in verdict.checks}
     assert {} == failed(verify_snapshot(tmp_path / "s"))
 
 
@@ -312,13 +348,15 @@ def test_bank_passes_with_every_gate(tmp_path: Path) -> None:
     bank = load_plan("bank")
     request = SnapshotRequest(dataset=bank, records=2_000, seed=3, formats=("csv",))
     written = write_snapshot(tmp_path / "s", request, gate=partial(judge, dataset=bank, seed=3))
-    gates = written.manifest.gates
-    assert gates is not None
-    judged = {check.statistic for check in gates.checks}
+    verdict = written.manifest.gates
+    assert verdict is not None
+    judged = {check.statistic for check in verdict.checks}
     assert {
         "accounts#count[retail]",
         "accounts.status[case 0]",
         "transactions#count",
         "transactions@shop",
     } <= judged
-    assert msgspec.convert(msgspec.to_builtins(written.manifest.stats), Stats)["accounts"]["accounts#count"]
+    accounts = written.manifest.stats["accounts"]["accounts#count"]
+    assert 2_000 == sum(accounts.values())
+    assert written.manifest.record_counts["accounts"] == sum(int(rows) * n for rows, n in accounts.items())

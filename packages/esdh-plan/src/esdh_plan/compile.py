@@ -87,9 +87,11 @@ class Compiler:
         self.used_pools: dict[str, Sequence[str]] = {}
         self._pools = pools if inputs is None else inputs.pools
         # Of other packages alone: the version of the program is the manifest's to tell, and its rules never change.
-        told = {} if inputs is None else inputs.versions
+        recorded = {} if inputs is None else inputs.versions
         self.versions = {
-            each.name: told.get(each.name, each.version) for each in source.packages if each.name != _PROGRAM
+            each.name: recorded.get(each.name, each.version)
+            for each in source.packages
+            if each.name != _PROGRAM
         }
         self._shipped: dict[str, Cells] = {}
         self._done: dict[Key, Any] = {}

@@ -145,8 +145,7 @@ def generate_snapshot(
     formats = tuple(name for names in output_format for name in names) or ("csv", "json")
     with exit_on_error(), interruptible(), ExitStack() as stack:
         dataset = None if plan is None else open_plan(plan)
-        words = (word for words in entity_filter for word in words)
-        entities = tables_named(dataset, words, "entity_filter")
+        entities = tables_named(dataset, (name for names in entity_filter for name in names), "entity_filter")
         if dataset is None:
             folder, shard_rows = DEFAULT_OUTPUT, shard_rows or DEFAULT_SHARD_ROWS
         else:
