@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Final
 
-from esdh_plan.errors import PlanError, near
+from esdh_plan.errors import PlanError
 from esdh_plan.importing.errors import ImportSourceError
 from esdh_plan.importing.model import SourceSchema
 from esdh_plan.importing.names import dataset_name
@@ -32,22 +33,19 @@ def import_plan(path: Path, *, dialect: str | None = None, root: str | None = No
     if len(schema.tables) > MAX_TABLES:
         raise ImportSourceError(f"it has {len(schema.tables):,} tables; a plan has at most {MAX_TABLES:,}")
     tree = tree_of(schema, root)
-    written = write_plan(schema, tree)
-    unproved = _unproved(written.text)
-    if unproved:
-        written = write_plan(schema, tree, unproved)
-    compile_plan(parse_plan(written.text, f"{schema.name}.yaml"), path.parent)
-    return written
-
-
-def _unproved(text: str) -> frozenset[str]:
-    """Return the tables whose declared key the compiler refuses."""
-    try:
-        compile_plan(parse_plan(text, "plan.yaml"), Path())
-    except PlanError as error:
-        keys = [re.fullmatch(r"tables\.(\w+)\.key(?:\..*)?", fault.path) for fault in error.faults]
-        return frozenset(found[1] for found in keys if found)
-    return frozenset()
+    unproved: frozenset[str] = frozenset()
+    while True:
+        written = write_plan(deepcopy(schema), tree, unproved)
+        try:
+            compile_plan(parse_plan(written.text, f"{schema.name}.yaml"), path.parent)
+        except PlanError as error:
+            keys = [re.fullmatch(r"tables\.(\w+)\.key(?:\..*)?", fault.path) for fault in error.faults]
+            more = unproved | {found[1] for found in keys if found}
+            if more == unproved:
+                raise
+            unproved = more
+        else:
+            return written
 
 
 def _read(path: Path, dialect: str | None) -> SourceSchema:

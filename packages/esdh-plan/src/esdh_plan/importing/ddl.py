@@ -1,9 +1,11 @@
 """SQL DDL as a source, read by sqlglot: tables, columns, keys, checks, comments."""
 
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from esdh_plan.rules.pattern import Pattern
 
 __all__ = ["DIALECTS", "read_ddl"]
 
+_WIDTH = 60  # characters of a source that a message repeats
 DIALECTS: Final = ("postgres", "mysql", "sqlite", "tsql", "snowflake")
 
 _T = exp.DataType.Type
@@ -72,73 +75,105 @@ def read_ddl(text: str, name: str, dialect: str | None = None) -> SourceSchema:
 
     Raises ImportSourceError for text that doesn't parse, with line and token, or whose dialect can't be told.
     """
-    notes: list[str] = []
-    if dialect is None:
-        dialect, statements = _guessed(text, notes)
-    else:
-        statements = _parsed(text, dialect)
-    schema = SourceSchema(name, [], notes)
-    reader = _Reader(schema, dialect)
-    for statement in statements:
-        if statement is not None:
-            reader.take(statement)
-    reader.finish()
+    schema = _guessed(text, name) if dialect is None else _read(text, name, dialect).schema
     if not schema.tables:
         raise ImportSourceError("there is no CREATE TABLE in it; give a file of DDL")
     return schema
 
 
-def _parsed(text: str, dialect: str) -> list[exp.Expression | None]:
+class _ParseError(ImportSourceError):
+    """DDL that doesn't parse as a dialect; `line` is how far it was read."""
+
+    def __init__(self, dialect: str, line: int, why: str) -> None:
+        super().__init__(f"it doesn't parse as {dialect}: {why}")
+        self.line = line
+
+
+def _parsed(text: str, dialect: str) -> list[exp.Expr | None]:
     try:
-        return list(sqlglot.parse(text, read=dialect))
+        with _quiet():
+            return list(sqlglot.parse(text, read=dialect))
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
-        where = f"line {first.get('line', '?')}, at {first.get('highlight', '')!r}"
+        line = int(first.get("line") or 0)
         why = str(first.get("description", error)).rstrip(".")
-        raise ImportSourceError(f"it doesn't parse as {dialect}: {where}: {why}") from None
+        where = f"line {line}, at {str(first.get('highlight', ''))[:_WIDTH]!r}"
+        raise _ParseError(dialect, line, f"{where}: {why}") from None
     except TokenError as error:
-        raise ImportSourceError(f"it doesn't parse as {dialect}: {_line_of(str(error))}") from None
+        why = str(error).splitlines()[0].rstrip(".")[: 2 * _WIDTH]
+        raise _ParseError(dialect, _line_of(why), why) from None
     except RecursionError:
         raise ImportSourceError("it is nested too deeply to be read") from None
 
 
-def _line_of(message: str) -> str:
-    return message.splitlines()[0].rstrip(".")
+def _line_of(message: str) -> int:
+    found = re.search(r"[Ll]ine:? (\d+)", message)
+    return int(found[1]) if found else 0
 
 
-def _guessed(text: str, notes: list[str]) -> tuple[str, list[exp.Expression | None]]:
-    """Return the dialect that parses a text, with what it parses; several that give the same tables are one."""
-    found: dict[str, tuple[list[exp.Expression | None], str]] = {}
-    errors: dict[str, ImportSourceError] = {}
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep sqlglot from logging what it doesn't know: that is noted."""
+    logger = logging.getLogger("sqlglot")
+    logger.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_nothing)
+
+
+def _nothing(_: logging.LogRecord) -> bool:
+    return False
+
+
+@dataclass
+class _Reading:
+    """What a text says in one dialect; `strange` counts types that it doesn't know."""
+
+    schema: SourceSchema
+    strange: int
+
+    @property
+    def essence(self) -> str:
+        """The tables without what each dialect spells in its own way."""
+        return repr([_essence(table) for table in self.schema])
+
+
+def _read(text: str, name: str, dialect: str) -> _Reading:
+    reader = _Reader(SourceSchema(name, []), dialect)
+    for statement in _parsed(text, dialect):
+        if statement is not None:
+            reader.take(statement)
+    reader.finish()
+    return _Reading(reader.schema, reader.strange)
+
+
+def _guessed(text: str, name: str) -> SourceSchema:
+    """Return what the dialects say of a text that read it; several that give the same tables are one."""
+    readings: dict[str, _Reading] = {}
+    errors: list[ImportSourceError] = []
     for dialect in DIALECTS:
         try:
-            statements = _parsed(text, dialect)
+            readings[dialect] = _read(text, name, dialect)
         except ImportSourceError as error:
-            errors[dialect] = error
-            continue
-        if any(isinstance(each, exp.Command) and _is_table(each) for each in statements):
-            continue  # sqlglot passes over what it doesn't know
-        schema = SourceSchema("", [])
-        reader = _Reader(schema, dialect)
-        for statement in statements:
-            if statement is not None:
-                reader.take(statement)
-        reader.finish()
-        found[dialect] = (statements, repr([_essence(table) for table in schema]))
-    if not found:
-        raise errors.get("postgres") or ImportSourceError(
-            f"no dialect was told, and none of {word_list(DIALECTS, 'and')} reads all of it; say which with --dialect"
+            errors.append(error)
+    if not readings:
+        raise max(errors, key=lambda error: getattr(error, "line", 0))  # the dialect that got furthest
+    least = min(each.strange for each in readings.values())
+    known = {dialect: each for dialect, each in readings.items() if each.strange == least}
+    times = Counter(each.essence for each in known.values())
+    essence, most = times.most_common(1)[0]
+    alike = [dialect for dialect, each in known.items() if each.essence == essence]
+    others = [dialect for dialect in known if dialect not in alike]
+    if others and 2 * most <= len(known):
+        raise ImportSourceError(
+            f"{word_list(known, 'and')} read it differently; say which it is with --dialect"
         )
-    times = Counter(reading for _, reading in found.values())
-    reading, most = times.most_common(1)[0]
-    if 2 * most <= len(found) and len(times) > 1:
-        raise ImportSourceError(f"{word_list(found, 'and')} read it differently; say which it is with --dialect")
-    alike = [dialect for dialect, (_, each) in found.items() if each == reading]
-    if len(alike) == 1:
-        notes.append(f"no dialect was given; only {alike[0]} reads it")
-    else:
-        notes.append(f"no dialect was given; {word_list(alike, 'and')} read it alike")
-    return alike[0], found[alike[0]][0]
+    schema = readings[alike[0]].schema
+    reads = f"only {alike[0]} reads it" if len(alike) == 1 else f"{word_list(alike, 'and')} read it alike"
+    differs = f"; {word_list(others, 'and')} differently: say --dialect if it is that" if others else ""
+    schema.notes.insert(0, f"no dialect was given; {reads}{differs}")
+    return schema
 
 
 def _essence(table: SourceTable) -> SourceTable:
@@ -146,10 +181,6 @@ def _essence(table: SourceTable) -> SourceTable:
     return replace(
         table, notes=[], columns=[replace(each, type_text="", default=None, notes=[]) for each in table.columns]
     )
-
-
-def _is_table(command: exp.Command) -> bool:
-    return str(command.this).upper() in ("CREATE", "ALTER") and " TABLE" in str(command.expression).upper()
 
 
 class _Reader:
@@ -161,8 +192,10 @@ class _Reader:
         self._names: dict[str, str] = {}  # of tables, by how they are compared
         self._enums: dict[str, tuple[str, ...]] = {}
         self._skipped: dict[str, int] = {}
+        self.strange = 0
+        """Statements and types that the dialect doesn't know, which sqlglot passes over."""
 
-    def take(self, statement: exp.Expression) -> None:
+    def take(self, statement: exp.Expr) -> None:
         """Take a statement; what isn't of tables is counted."""
         match statement:
             case exp.Create() if statement.kind == "TABLE" and isinstance(statement.this, exp.Schema):
@@ -177,7 +210,10 @@ class _Reader:
                 self._comment(statement)
             case exp.Set() | exp.Use() | exp.Transaction() | exp.Commit() | exp.Drop() | exp.Pragma():
                 pass  # of the session, not of the tables
+            case exp.Insert():
+                self._skip("INSERT, whose rows aren't read,")
             case _:
+                self.strange += isinstance(statement, exp.Command)
                 self._skip(_words(statement))
 
     def finish(self) -> None:
@@ -208,11 +244,15 @@ class _Reader:
         self._names[name.lower()] = name
         self.schema.tables.append(table)
         for part in statement.this.expressions:
+            if isinstance(part, exp.ColumnDef | exp.Identifier):
+                table.columns.append(self._typed(part))
+        if not table.columns:
+            raise ImportSourceError(f"the table {name!r} has no columns")
+        self._check_columns(table)
+        for part in statement.this.expressions:  # a constraint may stand before the columns that it names
             if isinstance(part, exp.ColumnDef):
-                table.columns.append(self._column(table, part))
-            elif isinstance(part, exp.Identifier):
-                table.columns.append(SourceColumn(part.name, "", None))
-            else:
+                self._column_constraints(table, part)
+            elif not isinstance(part, exp.Identifier):
                 self._constraint(table, part)
         properties = statement.args.get("properties")
         for each in properties.expressions if properties is not None else ():
@@ -221,13 +261,19 @@ class _Reader:
             elif isinstance(each, exp.PartitionedByProperty | exp.InheritsProperty):
                 table.notes.append(f"{_words(each)} was left out")
 
-    def _column(self, table: SourceTable, definition: exp.ColumnDef) -> SourceColumn:
-        column = self._typed(definition)
+    @staticmethod
+    def _check_columns(table: SourceTable) -> None:
+        times = Counter(column.name.lower() for column in table.columns)
+        twice = [column.name for column in table.columns if times[column.name.lower()] > 1]
+        if twice:
+            raise ImportSourceError(f"the table {table.name!r} has the column {twice[0]!r} twice")
+
+    def _column_constraints(self, table: SourceTable, definition: exp.ColumnDef) -> None:
+        column = self._named(table, definition.name)
         for constraint in definition.constraints:
             self._column_constraint(table, column, constraint.kind)
-        return column
 
-    def _typed(self, definition: exp.ColumnDef) -> SourceColumn:
+    def _typed(self, definition: exp.ColumnDef | exp.Identifier) -> SourceColumn:
         kind = definition.args.get("kind")
         if kind is None:
             return SourceColumn(definition.name, "", None)
@@ -237,6 +283,8 @@ class _Reader:
             column.labels = _strings(kind.expressions)
         elif kind.this == _T.USERDEFINED and kind.name.lower() in self._enums:
             column.kind, column.labels = "string", self._enums[kind.name.lower()]
+        elif kind.this == _T.USERDEFINED:
+            self.strange += 1
         elif column.kind == "string":
             column.length = numbers[0] if numbers else None
             column.fixed_length = kind.this in _FIXED and bool(numbers)
@@ -255,7 +303,7 @@ class _Reader:
             column.nullable = False
         return column
 
-    def _column_constraint(self, table: SourceTable, column: SourceColumn, kind: exp.Expression) -> None:
+    def _column_constraint(self, table: SourceTable, column: SourceColumn, kind: exp.Expr) -> None:
         match kind:
             case exp.PrimaryKeyColumnConstraint():
                 table.primary_key = (column.name,)
@@ -281,7 +329,7 @@ class _Reader:
             case _:
                 column.notes.append(f"left out: {kind.sql(self.dialect)}")
 
-    def _constraint(self, table: SourceTable, part: exp.Expression) -> None:
+    def _constraint(self, table: SourceTable, part: exp.Expr) -> None:
         match part:
             case exp.Constraint():
                 for each in part.expressions:
@@ -315,7 +363,7 @@ class _Reader:
         else:
             table.uniques.append(written)
 
-    def _reference(self, table: SourceTable, columns: tuple[str, ...], reference: exp.Expression) -> None:
+    def _reference(self, table: SourceTable, columns: tuple[str, ...], reference: exp.Expr) -> None:
         target = reference.this
         if isinstance(target, exp.Schema):
             name, references = target.this.name, _columns(target.expressions)
@@ -354,7 +402,9 @@ class _Reader:
                     for each in action.expressions:
                         self._constraint(table, each)
                 case exp.ColumnDef():
-                    table.columns.append(self._column(table, action))
+                    table.columns.append(self._typed(action))
+                    self._check_columns(table)
+                    self._column_constraints(table, action)
                 case exp.AlterColumn() if action.args.get("default") is not None:
                     self._named(table, action.name).default = action.args["default"].sql(self.dialect)
                 case exp.AlterColumn() if action.args.get("allow_null") is not None:
@@ -385,14 +435,14 @@ class _Reader:
 
     # --- checks
 
-    def _check(self, table: SourceTable, condition: exp.Expression, column: SourceColumn | None) -> None:
+    def _check(self, table: SourceTable, condition: exp.Expr, column: SourceColumn | None) -> None:
         """Take what a check says of a column's values; what a plan can't take is noted."""
         for part in condition.flatten() if isinstance(condition, exp.And) else [condition]:
             if not self._taken(table, _bare(part)):
                 notes = table.notes if column is None else column.notes
                 notes.append(f"the check isn't held: {part.sql(self.dialect)}")
 
-    def _taken(self, table: SourceTable, part: exp.Expression) -> bool:
+    def _taken(self, table: SourceTable, part: exp.Expr) -> bool:
         match part:
             case exp.In() if isinstance(part.this, exp.Column) and all(
                 _value(e) is not None for e in part.expressions
@@ -414,7 +464,7 @@ class _Reader:
                 return self._alternatives(table, list(part.flatten()))
         return False
 
-    def _alternatives(self, table: SourceTable, parts: list[exp.Expression]) -> bool:
+    def _alternatives(self, table: SourceTable, parts: list[exp.Expr]) -> bool:
         """Take alternatives that are all equalities of one column, as PostgreSQL writes out a list."""
         parts = [_bare(each) for each in parts]
         if not all(isinstance(each, exp.EQ) and isinstance(each.this, exp.Column) for each in parts):
@@ -425,7 +475,7 @@ class _Reader:
         self._named(table, parts[0].this.name).labels = tuple(values)
         return True
 
-    def _compared(self, table: SourceTable, part: exp.Expression) -> bool:
+    def _compared(self, table: SourceTable, part: exp.Expr) -> bool:
         column, value = part.this, _value(part.expression)
         below = isinstance(part, exp.LT | exp.LTE)
         if not isinstance(column, exp.Column):
@@ -457,13 +507,13 @@ class _Reader:
         return True
 
 
-def _bare(part: exp.Expression) -> exp.Expression:
+def _bare(part: exp.Expr) -> exp.Expr:
     while isinstance(part, exp.Paren | exp.Cast):
         part = part.this
     return part
 
 
-def _value(part: exp.Expression | None) -> Any:
+def _value(part: exp.Expr | None) -> Any:
     """Return the text or the number that a literal is, None for anything else."""
     match part:
         case exp.Paren() | exp.Cast():
@@ -479,15 +529,19 @@ def _value(part: exp.Expression | None) -> Any:
     return None
 
 
-def _columns(parts: Iterable[exp.Expression]) -> tuple[str, ...]:
+def _columns(parts: Iterable[exp.Expr]) -> tuple[str, ...]:
     return tuple(part.name for part in parts)
 
 
-def _strings(parts: Iterable[exp.Expression]) -> tuple[str, ...]:
+def _strings(parts: Iterable[exp.Expr]) -> tuple[str, ...]:
     return tuple(part.name for part in parts if isinstance(part, exp.Literal))
 
 
-def _words(statement: exp.Expression) -> str:
-    """Return what a statement is, in its own words: its first three."""
-    text = statement.sql()
-    return " ".join(re.split(r"[\s(]+", text, maxsplit=3)[:3])
+def _words(statement: exp.Expr) -> str:
+    """Return what a statement is, in its own words: what it makes and its name, or its first three words."""
+    if isinstance(statement, exp.Create):
+        name = statement.this.name or statement.this.this.name
+        return f"{statement.kind} {name}".strip()
+    with _quiet():
+        text = statement.sql()
+    return " ".join(re.split(r"[\s(]+", text, maxsplit=3)[:3])[:_WIDTH]

@@ -4,7 +4,7 @@ Every suggestion keeps within what the source says of the column: its length, it
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -14,8 +14,7 @@ from esdh_plan.importing.yaml_text import flow, scalar
 
 __all__ = ["Picks", "Suggestion", "key_rule", "suggestion"]
 
-_MOST_PATTERN = 62  # bits of a pattern's capacity
-_LETTERS, _SIGNS = 26, 36
+_CHILDREN = 3
 _MOST_KEY: Final = (1 << 31) - 1
 _YEARS = 5
 
@@ -45,22 +44,49 @@ class Picks:
 # --- keys
 
 
-def key_rule(column: SourceColumn, *, in_order: bool) -> Suggestion:
-    """Return a rule that gives no value twice; `in_order` where rows have numbers: in the root and in fixed tables."""
+def key_rule(column: SourceColumn, *, slots: int | None) -> Suggestion:
+    """Return a rule that gives no value twice, of a primary key or another unique column.
+
+    `slots` is how many rows there may be, None where rows have numbers: in the root and in fixed tables.
+    """
+    if column.labels:
+        column.notes.append("its values are few; they may come twice")
+        return Suggestion(f"{{choice: {_labels(column)}}}")
     if column.kind == "integer":
-        if in_order:
-            return Suggestion("{sequence: {start: 1}}")
-        most = min(column.high or _MOST_KEY, _MOST_KEY)
-        return Suggestion(f"{{integer: {{from: {max(column.low or 1, 1)}, to: {most}}}, unique: true}}")
+        return _number(column, slots)
     if column.kind == "decimal":
-        return Suggestion(f"{{decimal: {_decimal_range(column)}, unique: true}}")
+        low, high = _decimal_bounds(column, Decimal(0), Decimal(10**9))
+        return Suggestion(f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}, unique: true}}")
     if column.kind == "date":
         return Suggestion("{date: {from: today - years(40), to: today}, unique: true}")
-    if (column.kind is None and "uuid" in column.type_text.lower()) or column.length == 36:
-        return Suggestion("{id: true}", "a key of 36 characters is the id, which decodes to its row")
-    if column.kind == "string" and column.length is None:
-        return Suggestion("{id: true}", "a text key without a length is the id, which decodes to its row")
-    return Suggestion(f"{{pattern: {scalar(_code(column))}, unique: true}}")
+    if column.pattern is None and (_is_uuid(column) or (column.kind == "string" and column.length in (None, 36))):
+        return Suggestion("{id: true}", "the id, 36 characters which decode to its row")
+    if column.kind in ("string", None):
+        if "mail" in column.name.lower() and column.pattern is None and (column.length or 99) >= 22:
+            return Suggestion(f"{{pattern: {scalar(_EMAIL)}, unique: true}}", "a unique e-mail in a reserved domain")
+        return Suggestion(f"{{pattern: {scalar(_code(column))}, unique: true}}")
+    column.notes.append(f"a {column.kind} can't be unique here; values may come twice")
+    return _time(column, column.name.lower()) if column.kind == "timestamp" else _FLAG
+
+
+_FLAG: Final = Suggestion("{choice: {true: 70, false: 30}}")
+
+
+def _is_uuid(column: SourceColumn) -> bool:
+    return column.kind is None and re.search(r"uuid|uniqueidentifier", column.type_text, re.IGNORECASE) is not None
+
+
+def _number(column: SourceColumn, slots: int | None) -> Suggestion:
+    """Return a range of numbers that has room for every row: past the column's own where that is too short."""
+    low = 1 if column.low is None else max(column.low, min(1, column.high or 1))
+    if slots is None:
+        return Suggestion(f"{{sequence: {{start: {low}}}}}")
+    high = _MOST_KEY if column.high is None else min(column.high, _MOST_KEY)
+    if high - low < slots:
+        room = f"{max(high - low + 1, 0):,} numbers" if column.high is not None else "too few numbers"
+        column.notes.append(f"its type has {room}, too few for 1,000 records with {_CHILDREN} rows below each; it has more here")
+        high = low + max(slots, _MOST_KEY - low) if low < 1 << 30 else low + slots
+    return Suggestion(f"{{integer: {{from: {low}, to: {high}}}, unique: true}}")
 
 
 def _code(column: SourceColumn) -> str:
@@ -87,7 +113,7 @@ def suggestion(column: SourceColumn, table: str, picks: Picks) -> Suggestion:
         "string": _text,
         "integer": _integer,
         "decimal": _decimal,
-        "boolean": lambda *_: Suggestion("{choice: {true: 70, false: 30}}"),
+        "boolean": lambda *_: _FLAG,
         "date": _time,
         "timestamp": _time,
     }
@@ -106,8 +132,6 @@ _PERSON = re.compile(r"customer|employee|person|people|user|author|contact|staff
 
 
 def _text(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggestion:
-    if column.unique:
-        return _unique_text(column, name)
     most = column.length or 200
     for pattern, rule in _TEXTS:
         if re.search(pattern, name) and (found := rule(most, picks)) is not None:
@@ -117,12 +141,6 @@ def _text(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggesti
         text = f"{given}.name + ' ' + {family}.name"
         return _fitted(Suggestion(_cut(text, 25, most), "a person's name", ("given", "family")), column)
     return Suggestion(f"{{pattern: {scalar(_words(column))}}}")
-
-
-def _unique_text(column: SourceColumn, name: str) -> Suggestion:
-    if "mail" in name and (column.length or 99) >= 22:
-        return Suggestion(f"{{pattern: {scalar(_EMAIL)}, unique: true}}", "a unique e-mail in a reserved domain")
-    return Suggestion(f"{{pattern: {scalar(_code(column))}, unique: true}}")
 
 
 def _cut(expression: str, longest: int, most: int) -> str:
@@ -201,8 +219,6 @@ def _integer(column: SourceColumn, name: str, _: str, __: Picks) -> Suggestion:
         if re.search(pattern, name):
             low, high, why = least, most, "its name"
             break
-    if column.unique:
-        return key_rule(column, in_order=False)
     low, high = _within(low, high, column)
     return Suggestion(f"{{integer: {{from: {low}, to: {high}}}}}", why)
 
@@ -221,7 +237,7 @@ _MONEY = re.compile(r"price|amount|total|cost|salary|balance|fee|payment|revenue
 
 
 def _decimal(column: SourceColumn, name: str, _: str, __: Picks) -> Suggestion:
-    if _MONEY.search(name) and not column.unique:
+    if _MONEY.search(name):
         low, high = _decimal_bounds(column, Decimal(1), Decimal(5000))
         if 0 < low < 40 < high:
             words = f"{{lognormal: {{median: 40, sigma: 1}}, from: {low}, to: {high}, scale: {column.scale}}}"
@@ -232,13 +248,8 @@ def _decimal(column: SourceColumn, name: str, _: str, __: Picks) -> Suggestion:
     if re.search(r"^lat(itude)?$|^lon(g|gitude)?$|^lng$", name):
         low, high = _decimal_bounds(column, Decimal(-90), Decimal(90))
         return Suggestion(f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}}}", "its name")
-    unique = ", unique: true" if column.unique else ""
-    return Suggestion(f"{{decimal: {_decimal_range(column)}{unique}}}")
-
-
-def _decimal_range(column: SourceColumn) -> str:
     low, high = _decimal_bounds(column, Decimal(0), Decimal(1000))
-    return f"{{from: {low}, to: {high}, scale: {column.scale}}}"
+    return Suggestion(f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}}}")
 
 
 def _decimal_bounds(column: SourceColumn, low: Decimal, high: Decimal) -> tuple[Any, Any]:
@@ -251,11 +262,10 @@ def _decimal_bounds(column: SourceColumn, low: Decimal, high: Decimal) -> tuple[
     return least, most
 
 
-def _time(column: SourceColumn, name: str, _: str, __: Picks) -> Suggestion:
+def _time(column: SourceColumn, name: str, *_: object) -> Suggestion:
     if re.search(r"birth|dob", name):
         return Suggestion(f"{{{column.kind}: {{from: today - years(90), to: today - years(18)}}}}", "its name")
-    unique = ", unique: true" if column.unique and column.kind == "date" else ""
-    return Suggestion(f"{{{column.kind}: {{from: today - years({_YEARS}), to: today}}{unique}}}")
+    return Suggestion(f"{{{column.kind}: {{from: today - years({_YEARS}), to: today}}}}")
 
 
 _OTHERS: Final = (
@@ -274,8 +284,3 @@ def _other(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggest
             return Suggestion(f"{{pattern: {scalar(text)}}}", why)
     found = _text(column, name, table, picks)
     return Suggestion(found.rule, f"the type {column.type_text or 'that is not told'} has no kind of its own", found.picks)
-
-
-def reasons() -> Iterator[str]:
-    """Yield the patterns of names that suggest a text's rule, for the guide."""
-    yield from (pattern for pattern, _ in _TEXTS)

@@ -33,13 +33,14 @@ class Link:
 
 @dataclass
 class Tree:
-    """The plan's tables: the root, the parent of each table in the tree, and the links of each table.
+    """The plan's tables: the root, the parents with the keys that tables hang by, and the links of each table.
 
-    Tables that are neither the root nor have a parent are fixed. `order` is the order of the source.
+    Tables that are neither the root nor have a parent have a fixed number of rows; what hangs below them is fixed too.
     """
 
     root: str
     parents: dict[str, str] = field(default_factory=dict)
+    hung: dict[str, ForeignKey] = field(default_factory=dict)
     links: dict[str, list[Link]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -53,7 +54,7 @@ class Tree:
 
     def is_fixed(self, table: str) -> bool:
         """Whether a table has the same rows whatever is asked for."""
-        return table != self.root and table not in self.parents
+        return [table, *self.ancestors(table)][-1] != self.root
 
 
 def tree_of(schema: SourceSchema, root: str | None = None) -> Tree:
@@ -105,30 +106,39 @@ def _strength(table: SourceTable, key: ForeignKey) -> tuple[bool, bool, bool]:
     )
 
 
+def _parent_keys(
+    root: str, table: SourceTable, tables: Mapping[str, SourceTable], inside: set[str]
+) -> list[ForeignKey]:
+    """Return the keys that a table may hang by, the strongest first.
+
+    In the tree these are all keys to tables of the tree. Out of it, only a key that makes a row one of few: it is part of
+    the primary key, or unique, which no pick can promise.
+    """
+    keys = [key for key in table.foreign_keys if key.table in tables and key.table != table.name]
+    if table.name == root:
+        return []
+    if table.name in inside:
+        keys = [key for key in keys if key.table in inside | {root}]
+    else:
+        keys = [
+            key for key in keys if table.is_single(key) or not set(table.primary_key).isdisjoint(key.columns)
+        ]
+    return sorted(keys, key=lambda key: _strength(table, key), reverse=True)  # stable: the first written first
+
+
 def _find_parents(tree: Tree, tables: Mapping[str, SourceTable], inside: set[str]) -> None:
-    """Give each table of the tree the strongest of its parents; where that is a cycle, cut its weakest edge."""
-    ranked = {
-        name: sorted(
-            (
-                key
-                for key in tables[name].foreign_keys
-                if key.table in inside | {tree.root} and key.table != name
-            ),
-            key=lambda key, table=tables[name]: _strength(table, key),  # type: ignore[misc]
-            reverse=True,  # stable: the first written stands first among equals
-        )
-        for name in tables
-        if name in inside
-    }
+    """Give each table the strongest of its parents; where that is a cycle, cut its weakest edge."""
+    ranked = {name: _parent_keys(tree.root, table, tables, inside) for name, table in tables.items()}
     at = dict.fromkeys(ranked, 0)
     while True:
-        tree.parents = {name: ranked[name][at[name]].table for name in ranked if at[name] < len(ranked[name])}
+        tree.hung = {name: ranked[name][at[name]] for name in ranked if at[name] < len(ranked[name])}
+        tree.parents = {name: key.table for name, key in tree.hung.items()}
         cycle = _cycle(tree.parents)
         if cycle is None:
             return
-        edges = [(name, ranked[name][at[name]]) for name in cycle]
-        movable = [edge for edge in edges if at[edge[0]] + 1 < len(ranked[edge[0]])] or edges
-        name, key = min(movable, key=lambda edge: _strength(tables[edge[0]], edge[1]))
+        movable = [name for name in cycle if at[name] + 1 < len(ranked[name])] or cycle
+        name = min(movable, key=lambda name: _strength(tables[name], tree.hung[name]))
+        key = tree.hung[name]
         tree.notes.append(
             f"the foreign keys of {' -> '.join([*cycle, cycle[0]])} go round in a circle; "
             f"{name}.{', '.join(key.columns)} was cut: {name} doesn't hang below {key.table}"
@@ -137,54 +147,78 @@ def _find_parents(tree: Tree, tables: Mapping[str, SourceTable], inside: set[str
 
 
 def _cycle(parents: Mapping[str, str]) -> list[str] | None:
+    done: set[str] = set()
     for start in parents:
-        path = [start]
-        while (above := parents.get(path[-1])) is not None:
+        path: dict[str, None] = {start: None}
+        name = start
+        while (above := parents.get(name)) is not None and name not in done:
             if above in path:
-                return path[path.index(above) :]
-            path.append(above)
+                names = list(path)
+                return names[names.index(above) :]
+            path[above] = None
+            name = above
+        done.update(path)
     return None
 
 
 def _link(tree: Tree, tables: Mapping[str, SourceTable], table: SourceTable, key: ForeignKey) -> Link:
-    other, name = key.table, table.name
-    first = next((each for each in table.foreign_keys if each.table == tree.parents.get(name)), None)
-    if key is first:
-        return Link(key, How.PARENT)
-    if other == name:
-        how = How.EARLIER if name == tree.root else How.OWN if table.is_required(key) else How.NOTHING
-    elif tree.is_fixed(other):
-        how = How.PICK
-    elif other == tree.root and other == tree.parents.get(name):
-        how = How.EARLIER
-    elif other in tree.ancestors(name):
-        how = How.ANCESTOR
-    elif name in tree.parents and tree.parents.get(other) == tree.parents[name]:
-        how = How.SIBLINGS
-    elif other == tree.root:
-        how = How.EARLIER
-    else:
-        how = How.NOTHING
+    """Return how the columns of a key get their values, with a note where they are null."""
+    how = _how(tree, table, key)
     if how is How.NOTHING:
-        tree.notes.append(
-            f"{name}.{', '.join(key.columns)} refers to {other}, which no pick of {name} can reach; it is null: decide "
-            f"whether {other} is a fixed table, or {name} hangs below it"
-        )
+        tree.notes.append(_why_null(tree, table.name, key))
     return Link(key, how)
+
+
+def _how(tree: Tree, table: SourceTable, key: ForeignKey) -> How:
+    other, name = key.table, table.name
+    if key is tree.hung.get(name):
+        return How.PARENT
+    if other == name:
+        within = How.OWN if table.is_required(key) else How.NOTHING
+        return How.EARLIER if name == tree.root else within
+    if other in tree.ancestors(name):
+        first = next(each for each in table.foreign_keys if each.table == other)
+        is_another = other == tree.root and (other == tree.parents[name] or key is not first)
+        return How.EARLIER if is_another else How.ANCESTOR
+    if tree.is_fixed(other):
+        return How.PICK
+    if name in tree.parents and tree.parents.get(other) == tree.parents[name]:
+        return How.SIBLINGS
+    return How.NOTHING
+
+
+def _why_null(tree: Tree, name: str, key: ForeignKey) -> str:
+    what = f"{name}.{', '.join(key.columns)}"
+    if key.table == name:
+        return (
+            f"{what} refers to {name} itself, whose rows no pick of {name} can reach; it is null: decide what it holds"
+        )
+    above = tree.ancestors(key.table)
+    if name in above:
+        circle = [name, key.table, *above[: above.index(name) + 1]]
+        return (
+            f"the foreign keys of {' -> '.join(circle)} go round in a circle; {what} was cut: "
+            f"it is null, as {key.table} hangs below {name}"
+        )
+    return (
+        f"{what} refers to {key.table}, which no pick of {name} can reach; it is null: decide whether "
+        f"{key.table} is a fixed table, or {name} hangs below it"
+    )
 
 
 def _cut_fixed_cycles(tree: Tree, tables: Mapping[str, SourceTable]) -> None:
     """Cut the picks of fixed tables that would go round in a circle, at the weakest key."""
     while True:
         edges = {
-            name: [link for link in links if link.how is How.PICK]
+            name: [link for link in links if link.how in (How.PICK, How.PARENT)]
             for name, links in tree.links.items()
             if tree.is_fixed(name)
         }
         circle = _circle(edges)
         if circle is None:
             return
-        name, link = min(circle, key=lambda edge: _strength(tables[edge[0]], edge[1].key))
+        picks = [edge for edge in circle if edge[1].how is How.PICK]  # parents alone make no circle
+        name, link = min(picks, key=lambda edge: _strength(tables[edge[0]], edge[1].key))
         tree.links[name] = [
             Link(each.key, How.NOTHING) if each is link else each for each in tree.links[name]
         ]

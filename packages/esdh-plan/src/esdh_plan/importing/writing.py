@@ -8,12 +8,14 @@ from esdh_plan.importing.names import field_name, table_name
 from esdh_plan.importing.suggest import Picks, Suggestion, key_rule, suggestion
 from esdh_plan.importing.tree import How, Link, Tree
 from esdh_plan.importing.yaml_text import comment, scalar
+from esdh_plan.rules.pattern import Pattern
 
 __all__ = ["FIXED_ROWS", "Written", "write_plan"]
 
 FIXED_ROWS = 50
 """Rows of a table that hangs below no other, until its user says how many there are."""
 _CHILDREN = 3
+_RECORDS = 1_000
 _MISSING = "5%"
 _MOST_DESCRIPTION = 2_000
 
@@ -138,6 +140,7 @@ class _TableWriter:
         """Yield the lines of the table."""
         was = f"  {comment('was ' + self.table.name)}" if self.name != self.table.name else ""
         fields = list(self._field_lines())  # which tell the picks
+        self._note_uniques()
         yield f"  {self.name}:{was}"
         if self.table.comment:
             yield f"    description: {scalar(_cut(self.table.comment))}"
@@ -158,23 +161,31 @@ class _TableWriter:
             return
         parent = self.tree.parents.get(self.table.name)
         if parent is None:
-            self.plan.notes.append(f"{self.table.name} is a fixed table of {self._rows()} rows; say how many it has")
-            yield f"    rows: {self._rows()}  {comment('a fixed table: say how many rows it has')}"
+            rows = self._rows(self.table)
+            self.plan.notes.append(f"{self.table.name} is a fixed table of {rows} rows; say how many it has")
+            yield f"    rows: {rows}  {comment('a fixed table: say how many rows it has')}"
             return
         yield f"    per: {self.plan.tables[parent]}"
-        key = next(link.key for link in self.tree.links[self.table.name] if link.how is How.PARENT)
-        if not self.table.is_single(key):
-            yield f"    count: {{from: 1, to: {_CHILDREN}}}  {comment('say how many each ' + parent + ' has')}"
+        if not self.table.is_single(self.tree.hung[self.table.name]):
+            yield f"    count: {{from: 1, to: {self._most_children()}}}  {comment('say how many each ' + parent + ' has')}"
 
-    def _rows(self) -> int:
+    def _most_children(self) -> int:
+        """Return the most rows below one parent: no more than the rows that `distinct` picks draw from."""
+        sources = [link.key.table for link in self.tree.links[self.table.name] if self._is_link_table(link)]
+        return min([_CHILDREN, *(self._rows(self.plan.schema.table(name)) for name in sources)])
+
+    @staticmethod
+    def _rows(table: SourceTable) -> int:
         """Return the rows of a fixed table: fewer where a key has fewer values."""
         rows = FIXED_ROWS
-        for name in (*self.table.primary_key, *(each.name for each in self.table.columns if each.unique)):
-            column = self.table.column(name)
-            if column.kind == "string" and column.length is not None and name not in self._links:
-                rows = min(rows, 26**column.length)
+        for name in (*table.primary_key, *(each.name for each in table.columns if each.unique)):
+            column = table.column(name)
             if column.labels:
                 rows = min(rows, len(column.labels))
+            elif column.pattern is not None:
+                rows = min(rows, Pattern(column.pattern).capacity)
+            elif column.kind == "string" and column.length is not None:
+                rows = min(rows, 36 ** min(column.length, 2))
         return rows
 
     def _key_lines(self) -> Iterator[str]:
@@ -188,6 +199,20 @@ class _TableWriter:
             yield f"    {comment(why)}"
         else:
             yield f"    key: [{names}]"
+
+    def _note_uniques(self) -> None:
+        """Note unique columns whose values a pick or other columns decide."""
+        for names in [*self.table.uniques, *((each.name,) for each in self.table.columns if each.unique)]:
+            if not self._is_held(names):
+                self.table.notes.append(f"({', '.join(names)}) is unique there; values may come twice here")
+
+    def _is_held(self, names: tuple[str, ...]) -> bool:
+        links = [self._links[name][0] for name in names if name in self._links]
+        if len(links) < len(names):
+            return len(names) == 1 or any(self.table.column(name).unique for name in names)
+        if any(link.how is How.PARENT and set(names) >= set(link.key.columns) for link in links):
+            return self.table.is_single(links[0].key) or any(map(self._is_link_table, links))
+        return all(link.how is How.NOTHING for link in links)
 
     def _field_lines(self) -> Iterator[str]:
         for column in self.table.columns:
@@ -225,12 +250,29 @@ class _TableWriter:
             return Suggestion(expression, words) if expression else _empty(column, words)
         key = self.table.primary_key
         if key == (column.name,):
-            return key_rule(column, in_order=self.table.name not in self.tree.parents)
+            return key_rule(column, slots=self._slots())
         if column.name in key and column.kind == "integer" and self._numbers_siblings(column):
             return Suggestion("k + 1", "the number among its siblings")
-        if column.name in key:
-            return key_rule(column, in_order=self.table.name not in self.tree.parents)
+        if column.unique or (column.name in key and not self._is_proved_without(column)):
+            return key_rule(column, slots=self._slots())
         return suggestion(column, self.table.name, self._shipped)
+
+    def _is_proved_without(self, column: SourceColumn) -> bool:
+        """Whether other columns of the primary key are unique already: one unique column is enough."""
+        key = self.table.primary_key
+        own = [name for name in key if name not in self._links]
+        return own.index(column.name) > 0 and not self.table.column(own[0]).labels
+
+    def _slots(self) -> int | None:
+        """Return how many rows there may be for 1,000 records, None where rows have numbers."""
+        name, slots = self.table.name, _RECORDS if not self.tree.is_fixed(self.table.name) else FIXED_ROWS
+        if name not in self.tree.parents:
+            return None
+        while name in self.tree.parents:
+            if not self.plan.schema.table(name).is_single(self.tree.hung[name]):
+                slots *= 1 << (_CHILDREN - 1).bit_length()
+            name = self.tree.parents[name]
+        return slots
 
     def _numbers_siblings(self, column: SourceColumn) -> bool:
         """Whether the rest of the primary key is the parent's, so that a number among siblings completes it."""
