@@ -51,7 +51,9 @@ def import_plan(path: Path, *, dialect: str | None = None, root: str | None = No
 def _read(path: Path, dialect: str | None) -> SourceSchema:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise ImportSourceError(f"it has {path.stat().st_size:,} bytes; a schema has at most {_MOST_BYTES:,}")
+            raise ImportSourceError(
+                f"it has {path.stat().st_size:,} bytes; a schema has at most {_MOST_BYTES:,}"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise ImportSourceError(f"it can't be read: {error.strerror}") from None

@@ -179,7 +179,9 @@ def _guessed(text: str, name: str) -> SourceSchema:
 def _essence(table: SourceTable) -> SourceTable:
     """Return a table without what each dialect spells in its own way."""
     return replace(
-        table, notes=[], columns=[replace(each, type_text="", default=None, notes=[]) for each in table.columns]
+        table,
+        notes=[],
+        columns=[replace(each, type_text="", default=None, notes=[]) for each in table.columns],
     )
 
 
@@ -254,7 +256,10 @@ class _Reader:
                 self._column_constraints(table, part)
             elif not isinstance(part, exp.Identifier):
                 self._constraint(table, part)
-        properties = statement.args.get("properties")
+        self._properties(table, statement.args.get("properties"))
+
+    @staticmethod
+    def _properties(table: SourceTable, properties: exp.Properties | None) -> None:
         for each in properties.expressions if properties is not None else ():
             if isinstance(each, exp.SchemaCommentProperty):
                 table.comment = each.name or None
@@ -281,10 +286,12 @@ class _Reader:
         numbers = [int(each.name) for each in kind.expressions if each.name.isdigit()]
         if kind.this == _T.ENUM:
             column.labels = _strings(kind.expressions)
-        elif kind.this == _T.USERDEFINED and kind.name.lower() in self._enums:
-            column.kind, column.labels = "string", self._enums[kind.name.lower()]
         elif kind.this == _T.USERDEFINED:
-            self.strange += 1
+            labels = self._enums.get(getattr(kind.args.get("kind"), "name", "").lower())
+            if labels is None:
+                self.strange += 1
+            else:
+                column.kind, column.labels = "string", labels
         elif column.kind == "string":
             column.length = numbers[0] if numbers else None
             column.fixed_length = kind.this in _FIXED and bool(numbers)
@@ -318,10 +325,16 @@ class _Reader:
                 column.default = kind.this.sql(self.dialect)
             case exp.CheckColumnConstraint():
                 self._check(table, kind.this, column)
-            case exp.CommentColumnConstraint():
-                column.comment = kind.this.name or None
             case exp.AutoIncrementColumnConstraint() | exp.GeneratedAsIdentityColumnConstraint():
                 column.nullable = False
+            case _:
+                self._said(column, kind)
+
+    def _said(self, column: SourceColumn, kind: exp.Expr) -> None:
+        """Take what a constraint says without deciding values."""
+        match kind:
+            case exp.CommentColumnConstraint():
+                column.comment = kind.this.name or None
             case exp.ComputedColumnConstraint() | exp.GeneratedAsRowColumnConstraint():
                 column.notes.append(f"it is computed there: {kind.sql(self.dialect)}")
             case exp.CollateColumnConstraint() | exp.CharacterSetColumnConstraint():
@@ -444,14 +457,13 @@ class _Reader:
 
     def _taken(self, table: SourceTable, part: exp.Expr) -> bool:
         match part:
+            case exp.Or() | exp.EQ():
+                return self._alternatives(table, list(part.flatten()) if isinstance(part, exp.Or) else [part])
             case exp.In() if isinstance(part.this, exp.Column) and all(
                 _value(e) is not None for e in part.expressions
             ):
                 self._named(table, part.this.name).labels = tuple(_value(each) for each in part.expressions)
                 return bool(part.expressions)
-            case exp.EQ() if isinstance(part.this, exp.Column) and _value(part.expression) is not None:
-                self._named(table, part.this.name).labels = (_value(part.expression),)
-                return True
             case exp.Between() if isinstance(part.this, exp.Column):
                 low, high = _value(part.args["low"]), _value(part.args["high"])
                 return self._bounded(table, part.this.name, low, high)
@@ -460,8 +472,6 @@ class _Reader:
             case exp.RegexpLike() | exp.SimilarTo() if isinstance(part.this, exp.Column):
                 text = part.expression.name.removeprefix("^").removesuffix("$")
                 return self._patterned(table, part.this.name, text)
-            case exp.Or():
-                return self._alternatives(table, list(part.flatten()))
         return False
 
     def _alternatives(self, table: SourceTable, parts: list[exp.Expr]) -> bool:

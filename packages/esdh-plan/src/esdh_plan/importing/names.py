@@ -41,6 +41,8 @@ def _free(written: str, taken: Container[str], reserved: Container[str]) -> str:
 def _plain(written: str) -> str:
     """Return a name in lower case, its words divided by `_`: `OrderID` is `order_id`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", written)
-    name = re.sub(r"[^a-z0-9]+" if re.search(r"[^A-Za-z0-9_]|[A-Z]", written) else r"[^a-z0-9_]+", "_", words.lower())
+    name = re.sub(
+        r"[^a-z0-9]+" if re.search(r"[^A-Za-z0-9_]|[A-Z]", written) else r"[^a-z0-9_]+", "_", words.lower()
+    )
     name = name.strip("_") if name != written else name
     return name if re.match(r"[a-z]", name) else f"x_{name}".rstrip("_")

@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from esdh_plan.importing.model import SourceColumn
 from esdh_plan.importing.yaml_text import flow, scalar
+from esdh_plan.rules.pattern import Pattern
 
-__all__ = ["Picks", "Suggestion", "key_rule", "suggestion"]
+__all__ = ["Picks", "Suggestion", "key_capacity", "key_rule", "sibling_rule", "suggestion"]
 
 _CHILDREN = 3
 _MOST_KEY: Final = (1 << 31) - 1
 _YEARS = 5
+_DATE_YEARS = 40  # of dates that are unique
+_DATES = 365 * _DATE_YEARS
 
 
 @dataclass(frozen=True)
@@ -52,28 +55,61 @@ def key_rule(column: SourceColumn, *, slots: int | None) -> Suggestion:
     if column.labels:
         column.notes.append("its values are few; they may come twice")
         return Suggestion(f"{{choice: {_labels(column)}}}")
-    if column.kind == "integer":
-        return _number(column, slots)
-    if column.kind == "decimal":
-        low, high = _decimal_bounds(column, Decimal(0), Decimal(10**9))
-        return Suggestion(f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}, unique: true}}")
-    if column.kind == "date":
-        return Suggestion("{date: {from: today - years(40), to: today}, unique: true}")
-    if column.pattern is None and (_is_uuid(column) or (column.kind == "string" and column.length in (None, 36))):
-        return Suggestion("{id: true}", "the id, 36 characters which decode to its row")
-    if column.kind in ("string", None):
-        if "mail" in column.name.lower() and column.pattern is None and (column.length or 99) >= 22:
-            return Suggestion(f"{{pattern: {scalar(_EMAIL)}, unique: true}}", "a unique e-mail in a reserved domain")
-        return Suggestion(f"{{pattern: {scalar(_code(column))}, unique: true}}")
-    column.notes.append(f"a {column.kind} can't be unique here; values may come twice")
-    return _time(column, column.name.lower()) if column.kind == "timestamp" else _FLAG
+    match column.kind:
+        case "integer":
+            return _number(column, slots)
+        case "decimal":
+            low, high = _decimal_bounds(column, Decimal(0), Decimal(10**9))
+            rule = f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}, unique: true}}"
+        case "date":
+            rule = f"{{date: {{from: today - years({_DATE_YEARS}), to: today}}, unique: true}}"
+        case "boolean" | "timestamp":
+            column.notes.append(f"a {column.kind} can't be unique here; values may come twice")
+            return _FLAG if column.kind == "boolean" else _time(column, column.name.lower())
+        case _:
+            return _unique_text(column)
+    return Suggestion(rule)
+
+
+def _unique_text(column: SourceColumn) -> Suggestion:
+    if column.pattern is None:
+        if _is_uuid(column) or (column.kind == "string" and column.length in (None, 36)):
+            return Suggestion("{id: true}", "the id, 36 characters which decode to its row")
+        if "mail" in column.name.lower() and (column.length or 0) >= 22:
+            why = "a unique e-mail in a reserved domain"
+            return Suggestion(f"{{pattern: {scalar(_EMAIL)}, unique: true}}", why)
+    return Suggestion(f"{{pattern: {scalar(_code(column))}, unique: true}}")
+
+
+def key_capacity(column: SourceColumn) -> int | None:
+    """Return how many values a column of a key has within its type, None where there are more than enough."""
+    if column.kind == "integer" and column.high is not None:
+        return int(column.high) - max(column.low or 1, 1) + 1
+    if column.kind == "string" and (column.pattern is not None or column.length is not None):
+        return Pattern(_code(column)).capacity
+    return _DATES if column.kind == "date" else None
+
+
+def sibling_rule(column: SourceColumn, *, slots: int) -> Suggestion | None:
+    """Return a rule that differs on every sibling, for a column that completes the parent's key; None where none does."""
+    if column.kind == "integer" and not column.labels:
+        low = 1 if column.low is None else max(column.low, min(1, column.high or 1))
+        return Suggestion(f"k + {low}", "the number among its siblings")
+    if column.kind == "timestamp":
+        return Suggestion("today - hours(24 * k)", "a day before its sibling's")
+    if column.kind == "date" and slots > _DATES:
+        return Suggestion("today - days(30 * k)", "a month before its sibling's")
+    return None
 
 
 _FLAG: Final = Suggestion("{choice: {true: 70, false: 30}}")
 
 
 def _is_uuid(column: SourceColumn) -> bool:
-    return column.kind is None and re.search(r"uuid|uniqueidentifier", column.type_text, re.IGNORECASE) is not None
+    return (
+        column.kind is None
+        and re.search(r"uuid|uniqueidentifier", column.type_text, re.IGNORECASE) is not None
+    )
 
 
 def _number(column: SourceColumn, slots: int | None) -> Suggestion:
@@ -84,7 +120,9 @@ def _number(column: SourceColumn, slots: int | None) -> Suggestion:
     high = _MOST_KEY if column.high is None else min(column.high, _MOST_KEY)
     if high - low < slots:
         room = f"{max(high - low + 1, 0):,} numbers" if column.high is not None else "too few numbers"
-        column.notes.append(f"its type has {room}, too few for 1,000 records with {_CHILDREN} rows below each; it has more here")
+        column.notes.append(
+            f"its type has {room}, too few for 1,000 records with {_CHILDREN} rows below each; it has more here"
+        )
         high = low + max(slots, _MOST_KEY - low) if low < 1 << 30 else low + slots
     return Suggestion(f"{{integer: {{from: {low}, to: {high}}}, unique: true}}")
 
@@ -128,7 +166,9 @@ def _labels(column: SourceColumn) -> str:
     return flow(list(column.labels))
 
 
-_PERSON = re.compile(r"customer|employee|person|people|user|author|contact|staff|member|student|patient|actor|client|holder")
+_PERSON = re.compile(
+    r"customer|employee|person|people|user|author|contact|staff|member|student|patient|actor|client|holder"
+)
 
 
 def _text(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggestion:
@@ -151,7 +191,9 @@ def _fitted(found: Suggestion, column: SourceColumn) -> Suggestion:
     """Fill a text of a fixed length on its right side, which CHAR(n) does too."""
     if not column.fixed_length or column.length is None or found.rule.startswith("{"):
         return found
-    return Suggestion(f"left({found.rule} + '{' ' * column.length}', {column.length})", found.why, found.picks)
+    return Suggestion(
+        f"left({found.rule} + '{' ' * column.length}', {column.length})", found.why, found.picks
+    )
 
 
 _EMAIL: Final = r"[a-z]{6}[0-9]{3}@example\.test"
@@ -264,12 +306,18 @@ def _decimal_bounds(column: SourceColumn, low: Decimal, high: Decimal) -> tuple[
 
 def _time(column: SourceColumn, name: str, *_: object) -> Suggestion:
     if re.search(r"birth|dob", name):
-        return Suggestion(f"{{{column.kind}: {{from: today - years(90), to: today - years(18)}}}}", "its name")
+        return Suggestion(
+            f"{{{column.kind}: {{from: today - years(90), to: today - years(18)}}}}", "its name"
+        )
     return Suggestion(f"{{{column.kind}: {{from: today - years({_YEARS}), to: today}}}}")
 
 
 _OTHERS: Final = (
-    (r"uuid|uniqueidentifier", r"00000000-0000-4000-8[0-9a-f]{3}-[0-9a-f]{12}", "a UUID that says it is made up"),
+    (
+        r"uuid|uniqueidentifier",
+        r"00000000-0000-4000-8[0-9a-f]{3}-[0-9a-f]{12}",
+        "a UUID that says it is made up",
+    ),
     (r"time", "[01][0-9]:[0-5][0-9]:[0-5][0-9]", "a time of day is text"),
     (r"bytea|blob|binary|image|raw", "[0-9a-f]{8}", "bytes are text in hexadecimal digits"),
 )
@@ -283,4 +331,6 @@ def _other(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggest
         if re.search(pattern, written):
             return Suggestion(f"{{pattern: {scalar(text)}}}", why)
     found = _text(column, name, table, picks)
-    return Suggestion(found.rule, f"the type {column.type_text or 'that is not told'} has no kind of its own", found.picks)
+    return Suggestion(
+        found.rule, f"the type {column.type_text or 'that is not told'} has no kind of its own", found.picks
+    )

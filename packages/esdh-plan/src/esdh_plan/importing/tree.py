@@ -71,7 +71,7 @@ def tree_of(schema: SourceSchema, root: str | None = None) -> Tree:
     tree = Tree(root)
     _find_parents(tree, tables, below[root])
     for table in schema:
-        tree.links[table.name] = [_link(tree, tables, table, key) for key in table.foreign_keys]
+        tree.links[table.name] = [_link(tree, table, key) for key in table.foreign_keys]
     _cut_fixed_cycles(tree, tables)
     return tree
 
@@ -123,7 +123,9 @@ def _parent_keys(
         keys = [
             key for key in keys if table.is_single(key) or not set(table.primary_key).isdisjoint(key.columns)
         ]
-    return sorted(keys, key=lambda key: _strength(table, key), reverse=True)  # stable: the first written first
+    return sorted(
+        keys, key=lambda key: _strength(table, key), reverse=True
+    )  # stable: the first written first
 
 
 def _find_parents(tree: Tree, tables: Mapping[str, SourceTable], inside: set[str]) -> None:
@@ -161,7 +163,7 @@ def _cycle(parents: Mapping[str, str]) -> list[str] | None:
     return None
 
 
-def _link(tree: Tree, tables: Mapping[str, SourceTable], table: SourceTable, key: ForeignKey) -> Link:
+def _link(tree: Tree, table: SourceTable, key: ForeignKey) -> Link:
     """Return how the columns of a key get their values, with a note where they are null."""
     how = _how(tree, table, key)
     if how is How.NOTHING:
@@ -190,9 +192,7 @@ def _how(tree: Tree, table: SourceTable, key: ForeignKey) -> How:
 def _why_null(tree: Tree, name: str, key: ForeignKey) -> str:
     what = f"{name}.{', '.join(key.columns)}"
     if key.table == name:
-        return (
-            f"{what} refers to {name} itself, whose rows no pick of {name} can reach; it is null: decide what it holds"
-        )
+        return f"{what} refers to {name} itself, whose rows no pick of {name} can reach; it is null: decide what it holds"
     above = tree.ancestors(key.table)
     if name in above:
         circle = [name, key.table, *above[: above.index(name) + 1]]

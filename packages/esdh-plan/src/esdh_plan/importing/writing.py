@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from esdh_plan.importing.model import ForeignKey, SourceColumn, SourceSchema, SourceTable
 from esdh_plan.importing.names import field_name, table_name
-from esdh_plan.importing.suggest import Picks, Suggestion, key_rule, suggestion
+from esdh_plan.importing.suggest import Picks, Suggestion, key_capacity, key_rule, sibling_rule, suggestion
 from esdh_plan.importing.tree import How, Link, Tree
 from esdh_plan.importing.yaml_text import comment, scalar
 from esdh_plan.rules.pattern import Pattern
@@ -49,9 +49,31 @@ class _Writer:
                 fields[column.name] = field_name(column.name, set(fields.values()))
             self.fields[table.name] = fields
 
+    def slots(self, name: str) -> int:
+        """Return how many rows a table may have for 1,000 records."""
+        if name not in self.tree.parents:
+            return FIXED_ROWS if self.tree.is_fixed(name) else _RECORDS
+        return self.slots(self.tree.parents[name]) << (self.most_children(name) - 1).bit_length()
+
+    def most_children(self, name: str) -> int:
+        """Return the most rows below one parent: fewer than usual where that lets its keys have values enough."""
+        table = self.schema.table(name)
+        if table.is_single(self.tree.hung[name]):
+            return 1
+        linked = {column for key in table.foreign_keys for column in key.columns}
+        keys = [
+            c for c in table.columns if (c.unique or table.primary_key == (c.name,)) and c.name not in linked
+        ]
+        capacity = min((most for c in keys if (most := key_capacity(c)) is not None), default=None)
+        above = self.slots(self.tree.parents[name])
+        if capacity is None or capacity <= above:
+            return _CHILDREN
+        return min(_CHILDREN, 1 << ((capacity // above).bit_length() - 1))
+
     def lines(self) -> Iterator[str]:
         """Yield the lines of the plan."""
         yield comment("Made by `esdh import-plan`, from a schema alone: no row of data was read.")
+        yield comment(f"`missing: {_MISSING}` stands where a column may be null: say how often it is.")
         yield "esdh: plan/1"
         yield f"name: {self.schema.name}"
         yield "version: 1"
@@ -92,7 +114,9 @@ class _TableWriter:
 
     def _pick_name(self, key: ForeignKey) -> str:
         own = self.fields[key.columns[0]]
-        name = own.removesuffix("_id").removesuffix("_code").removesuffix("_no") if len(key.columns) == 1 else ""
+        name = (
+            own.removesuffix("_id").removesuffix("_code").removesuffix("_no") if len(key.columns) == 1 else ""
+        )
         name = name or self.plan.tables[key.table]
         taken = self._taken | set(self.picks) | set(self._shipped.names.values())
         return field_name(name if name not in taken else f"{name}_row", taken)
@@ -124,15 +148,16 @@ class _TableWriter:
                 return f"parent.{column}"
             case How.ANCESTOR:
                 return f"{self.plan.tables[link.key.table]}.{column}"
-            case How.EARLIER if required and link.key.table == self.table.name:
-                return f"coalesce({pick}.{column}, {self.fields[other]})"
-            case How.EARLIER if required:
-                return f"coalesce({pick}.{column}, {self.plan.tables[self.tree.root]}.{column})"
             case How.OWN:
                 return self.fields[other] if other != own else ""
             case How.NOTHING:
                 return ""
-        return f"{pick}.{column}"
+            case How.EARLIER if required:  # the first record has none before it
+                is_own = link.key.table == self.table.name
+                instead = self.fields[other] if is_own else f"{self.plan.tables[self.tree.root]}.{column}"
+                return f"coalesce({pick}.{column}, {instead})"
+            case _:
+                return f"{pick}.{column}"
 
     # --- lines
 
@@ -167,12 +192,15 @@ class _TableWriter:
             return
         yield f"    per: {self.plan.tables[parent]}"
         if not self.table.is_single(self.tree.hung[self.table.name]):
-            yield f"    count: {{from: 1, to: {self._most_children()}}}  {comment('say how many each ' + parent + ' has')}"
+            most = self._most_children()
+            few = ", where its key has few values" if most < _CHILDREN else ""
+            yield f"    count: {{from: 1, to: {most}}}  {comment('say how many each ' + parent + ' has' + few)}"
 
     def _most_children(self) -> int:
         """Return the most rows below one parent: no more than the rows that `distinct` picks draw from."""
         sources = [link.key.table for link in self.tree.links[self.table.name] if self._is_link_table(link)]
-        return min([_CHILDREN, *(self._rows(self.plan.schema.table(name)) for name in sources)])
+        most = self.plan.most_children(self.table.name)
+        return min([most, *(self._rows(self.plan.schema.table(name)) for name in sources)])
 
     @staticmethod
     def _rows(table: SourceTable) -> int:
@@ -225,6 +253,8 @@ class _TableWriter:
                 why.insert(0, f"was {column.name}")
             for note in column.notes:
                 self.plan.notes.append(f"{self.table.name}.{column.name}: {note}")
+            if column.default and not column.labels:
+                why.append(f"default there: {column.default}")
             why += column.notes
             end = f"  {comment('; '.join(why))}" if why else ""
             yield f"      {name}: {self._modified(column, found.rule)}{end}"
@@ -232,9 +262,9 @@ class _TableWriter:
     def _modified(self, column: SourceColumn, rule: str) -> str:
         """Return a rule with its modifiers; an expression alone needs no braces."""
         modifiers = []
-        if column.nullable and column.name not in self._links and column.name not in self.table.primary_key:
-            if "unique: true" not in rule and "id: true" not in rule:
-                modifiers.append(f"missing: {_MISSING}")
+        free = column.name not in self._links and column.name not in self.table.primary_key
+        if column.nullable and free and "unique: true" not in rule and "id: true" not in rule:
+            modifiers.append(f"missing: {_MISSING}")
         if column.comment:
             modifiers.append(f"description: {scalar(_cut(column.comment))}")
         if rule.startswith("{"):
@@ -249,10 +279,9 @@ class _TableWriter:
             words = f"refers to {link.key.table}"
             return Suggestion(expression, words) if expression else _empty(column, words)
         key = self.table.primary_key
-        if key == (column.name,):
-            return key_rule(column, slots=self._slots())
-        if column.name in key and column.kind == "integer" and self._numbers_siblings(column):
-            return Suggestion("k + 1", "the number among its siblings")
+        completes = column.name in key and not column.unique and self._numbers_siblings(column)
+        if completes and (found := sibling_rule(column, slots=self._slots() or 0)):
+            return found
         if column.unique or (column.name in key and not self._is_proved_without(column)):
             return key_rule(column, slots=self._slots())
         return suggestion(column, self.table.name, self._shipped)
@@ -265,19 +294,15 @@ class _TableWriter:
 
     def _slots(self) -> int | None:
         """Return how many rows there may be for 1,000 records, None where rows have numbers."""
-        name, slots = self.table.name, _RECORDS if not self.tree.is_fixed(self.table.name) else FIXED_ROWS
-        if name not in self.tree.parents:
-            return None
-        while name in self.tree.parents:
-            if not self.plan.schema.table(name).is_single(self.tree.hung[name]):
-                slots *= 1 << (_CHILDREN - 1).bit_length()
-            name = self.tree.parents[name]
-        return slots
+        name = self.table.name
+        return self.plan.slots(name) if name in self.tree.parents else None
 
     def _numbers_siblings(self, column: SourceColumn) -> bool:
         """Whether the rest of the primary key is the parent's, so that a number among siblings completes it."""
         rest = [name for name in self.table.primary_key if name != column.name]
-        return bool(rest) and all(name in self._links and self._links[name][0].how is How.PARENT for name in rest)
+        return bool(rest) and all(
+            name in self._links and self._links[name][0].how is How.PARENT for name in rest
+        )
 
 
 def _empty(column: SourceColumn, words: str) -> Suggestion:
@@ -294,9 +319,16 @@ def _empty(column: SourceColumn, words: str) -> Suggestion:
 
 def _is_plain(expression: str) -> bool:
     """Whether an expression is read as text without quotes."""
-    return not any(sign in expression for sign in "'\"#:{}[],&*!|>%@`") or expression.replace("_", "a").replace(
-        ".", "a"
-    ).replace("(", "a").replace(")", "a").replace(",", "a").replace(" ", "a").isalnum()
+    return (
+        not any(sign in expression for sign in "'\"#:{}[],&*!|>%@`")
+        or expression.replace("_", "a")
+        .replace(".", "a")
+        .replace("(", "a")
+        .replace(")", "a")
+        .replace(",", "a")
+        .replace(" ", "a")
+        .isalnum()
+    )
 
 
 def _cut(text: str) -> str:
