@@ -223,7 +223,7 @@ class _Reader:
         for words, times in self._skipped.items():
             self.schema.notes.append(f"{words} {'was' if times == 1 else f'({times} times) were'} left out")
         for table in self.schema:
-            table.foreign_keys = [key for each in table.foreign_keys if (key := self._resolved(table, each))]
+            table.foreign_keys = [self._resolved(table, each) for each in table.foreign_keys]
 
     def _skip(self, words: str) -> None:
         self._skipped[words] = self._skipped.get(words, 0) + 1
@@ -385,22 +385,14 @@ class _Reader:
         options = " ".join(map(str, reference.args.get("options") or ())).upper()
         table.foreign_keys.append(ForeignKey(columns, name, references, "ON DELETE CASCADE" in options))
 
-    def _resolved(self, table: SourceTable, key: ForeignKey) -> ForeignKey | None:
-        other = self._table(key.table)
+    def _resolved(self, table: SourceTable, key: ForeignKey) -> ForeignKey:
+        """Return a key with the names as they are written where the tables are made; SQL takes them in any case."""
         own = tuple(self._named(table, name).name for name in key.columns)
+        other = self._table(key.table)
         if other is None:
-            table.notes.append(
-                f"the foreign key ({', '.join(own)}) refers to {key.table}, which isn't in the source; it is left out"
-            )
-            return None
-        references = key.references or other.primary_key
-        if len(references) != len(own):
-            raise ImportSourceError(
-                f"the foreign key of {table.name} ({', '.join(own)}) refers to {len(references)} columns of {other.name}"
-            )
-        return ForeignKey(
-            own, other.name, tuple(self._named(other, name).name for name in references), key.cascades
-        )
+            return replace(key, columns=own)
+        references = tuple(self._named(other, name).name for name in key.references) or other.primary_key
+        return ForeignKey(own, other.name, references, key.cascades)
 
     # --- statements about tables that are there
 
