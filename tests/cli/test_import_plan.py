@@ -1,5 +1,6 @@
 """esdh import-plan: what is printed, what is written, and how it is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_output_is_the_plan_that_is_printed(source: Path, tmp_path: Path) -> Non
     assert (0, "") == (made.exit_code, made.stdout)
     assert f"esdh check-plan {tmp_path / 'made.yaml'}" in made.stderr
     assert run("import-plan", source).stdout == (tmp_path / "made.yaml").read_text(encoding="utf-8")
+
+
+def test_json_holds_plan_and_notes(source: Path) -> None:
+    """--json prints one document with the plan and the notes, and nothing on stderr."""
+    made = run("import-plan", source, "--json")
+    document = json.loads(made.stdout)
+    assert "" == made.stderr
+    assert run("import-plan", source).stdout == document["plan"]
+    assert "VIEW v was left out" in document["notes"]
 
 
 def test_file_that_is_there_stays(source: Path, tmp_path: Path) -> None:

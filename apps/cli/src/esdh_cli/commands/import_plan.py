@@ -1,10 +1,12 @@
 """esdh import-plan: a plan from a schema that exists."""
 
+import shlex
 from pathlib import Path
 
 import click
 
 from esdh_cli.errors import exit_on_error
+from esdh_cli.output import print_document, write_whole
 from esdh_cli.parameters import LocalPath
 
 __all__ = ["import_plan"]
@@ -48,33 +50,44 @@ class _WrongSource(click.ClickException):
 @click.option(
     "--root", metavar="TABLE", help="The table that --records counts; by default that with most below it."
 )
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document, with the plan and the notes in it."
+)
 def import_plan(
-    *, source: Path, output: Path | None, overwrite: bool, dialect: str | None, root: str | None
+    *,
+    source: Path,
+    output: Path | None,
+    overwrite: bool,
+    dialect: str | None,
+    root: str | None,
+    as_json: bool,
 ) -> None:
     """Run `esdh import-plan`."""
     if overwrite and output is None:
         raise click.UsageError("--overwrite is of --output, which isn't given")
     with exit_on_error():
-        from esdh_plan import importing
+        import esdh_plan
 
         try:
-            made = importing.import_plan(source, dialect=dialect, root=root)
-        except importing.ImportSourceError as error:
+            imported = esdh_plan.import_plan(source, dialect=dialect, root=root)
+        except esdh_plan.ImportSourceError as error:
             raise _WrongSource(f"{source}: {error}") from error
-        if output is None:
-            click.echo(made.text, nl=False)
-        else:
-            _write(output, made.text, overwrite=overwrite)
-    for note in made.notes:
+        if output is not None:
+            _write(output, imported.text, overwrite=overwrite)
+    if as_json:
+        written = None if output is None else str(output)
+        print_document({"source": str(source), "output": written, "plan": imported.text, "notes": imported.notes})
+        return
+    if output is None:
+        click.echo(imported.text, nl=False)
+    for note in imported.notes:
         click.echo(note, err=True)
     if output is not None:
-        click.echo(f"Wrote {output}; look at it with: esdh check-plan {output}", err=True)
+        click.echo(f"Wrote {output}; look at it with: esdh check-plan {shlex.quote(str(output))}", err=True)
 
 
 def _write(path: Path, text: str, *, overwrite: bool) -> None:
     """Write a plan; one that is there stays, unless it is to be replaced."""
-    from esdh_cli.output import write_whole
-
     try:
         write_whole(path, text.encode(), replace=overwrite)
     except FileExistsError as error:

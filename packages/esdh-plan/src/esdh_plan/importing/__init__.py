@@ -16,21 +16,22 @@ from esdh_plan.importing.model import ForeignKey, SourceSchema, SourceTable
 from esdh_plan.importing.names import dataset_name
 from esdh_plan.importing.odcs import read_odcs
 from esdh_plan.importing.tree import tree_of
-from esdh_plan.importing.writing import Written, write_plan
+from esdh_plan.importing.writing import ImportedPlan, write_plan
 from esdh_plan.language import MAX_TABLES, parse_plan
 from esdh_plan.reader import read_yaml
 from esdh_plan.recipe import compile_plan
 
-__all__ = ["ImportSourceError", "Written", "import_plan"]
+__all__ = ["ImportSourceError", "ImportedPlan", "import_plan"]
 
 _MARKER: Final = "synthetic_source"
 _MOST_BYTES: Final = 16 << 20
 
 
-def import_plan(path: Path, *, dialect: str | None = None, root: str | None = None) -> Written:
-    """Return a plan that runs at once, from the schema in a file.
+def import_plan(path: Path, *, dialect: str | None = None, root: str | None = None) -> ImportedPlan:
+    """Return a plan that runs at once, from the schema in a file; no row of data is read.
 
-    `dialect` is that of SQL (postgres, mysql, sqlite, tsql, snowflake), told from the text unless given. `root` is the
+    The file is SQL DDL, a Data Package, Table Schema or JSON Schema, an Open Data Contract Standard file, or Parquet,
+    by its suffix. `dialect` is that of SQL (postgres, mysql, sqlite, tsql, snowflake), told from the text unless given. `root` is the
     table whose rows `--records` counts; else it is the one with most tables below it.
 
     Raises ImportSourceError, with one sentence, for a source that can't be read or become a plan.

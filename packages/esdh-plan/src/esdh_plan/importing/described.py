@@ -122,11 +122,11 @@ def _take_values(column: SourceColumn, said: Mapping[str, Any]) -> None:
     """Take the labels and the pattern; what a plan can't hold is noted."""
     labels = said.get("enum", [said["const"]] if "const" in said else None)
     if labels is not None:
-        kept = [label for label in labels if label is not None] if isinstance(labels, list) else []
-        if kept and all(isinstance(label, str) for label in kept):
-            column.kind, column.labels = "string", tuple(dict.fromkeys(kept))
-        elif kept and column.kind == "integer" and all(type(label) is int for label in kept):
-            column.labels = tuple(dict.fromkeys(kept))
+        labelled = [label for label in labels if label is not None] if isinstance(labels, list) else []
+        if labelled and all(isinstance(label, str) for label in labelled):
+            column.kind, column.labels = "string", tuple(dict.fromkeys(labelled))
+        elif labelled and column.kind == "integer" and all(type(label) is int for label in labelled):
+            column.labels = tuple(dict.fromkeys(labelled))
         else:
             column.notes.append(f"the values {display(labels)} aren't held")
     pattern = said.get("pattern")

@@ -5,7 +5,7 @@ Every suggestion keeps within what the source says of the column: its length, it
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -47,17 +47,18 @@ class Picks:
 # --- keys
 
 
-def key_rule(column: SourceColumn, *, slots: int | None) -> Suggestion:
+def key_rule(column: SourceColumn, *, slots: int, in_order: bool) -> Suggestion:
     """Return a rule that gives no value twice, of a primary key or another unique column.
 
-    `slots` is how many rows there may be, None where rows have numbers: in the root and in fixed tables.
+    `slots` is how many rows there may be; `in_order` where rows have numbers: in the root and in fixed tables.
+    A column with too few values for them isn't unique, but for numbers, which go past their type.
     """
     if column.labels:
         column.notes.append("its values are few; they may come twice")
         return Suggestion(f"{{choice: {_labels(column)}}}")
     match column.kind:
         case "integer":
-            return _number(column, slots)
+            return _number(column, slots, in_order=in_order)
         case "decimal":
             low, high = _decimal_bounds(column, Decimal(0), Decimal(10**9))
             rule = f"{{decimal: {{from: {low}, to: {high}, scale: {column.scale}}}, unique: true}}"
@@ -67,8 +68,16 @@ def key_rule(column: SourceColumn, *, slots: int | None) -> Suggestion:
             column.notes.append(f"a {column.kind} can't be unique here; values may come twice")
             return _FLAG if column.kind == "boolean" else _time(column, column.name.lower())
         case _:
-            return _unique_text(column)
-    return Suggestion(rule)
+            return _with_room(_unique_text(column), column, slots)
+    return _with_room(Suggestion(rule), column, slots)
+
+
+def _with_room(found: Suggestion, column: SourceColumn, slots: int) -> Suggestion:
+    values = key_capacity(column)
+    if values is None or values >= slots:
+        return found
+    column.notes.append(f"its {values:,} values are too few for 1,000 records, so they may come twice")
+    return replace(found, rule=found.rule.replace(", unique: true", ""))
 
 
 def _unique_text(column: SourceColumn) -> Suggestion:
@@ -87,6 +96,9 @@ def key_capacity(column: SourceColumn) -> int | None:
         return int(column.high) - max(column.low or 1, 1) + 1
     if column.kind == "string" and (column.pattern is not None or column.length is not None):
         return Pattern(_code(column)).capacity
+    if column.kind == "decimal":
+        low, high = _decimal_bounds(column, Decimal(0), Decimal(10**9))
+        return int((Decimal(high) - Decimal(low)).scaleb(column.scale or 0)) + 1
     return _DATES if column.kind == "date" else None
 
 
@@ -112,10 +124,10 @@ def _is_uuid(column: SourceColumn) -> bool:
     )
 
 
-def _number(column: SourceColumn, slots: int | None) -> Suggestion:
+def _number(column: SourceColumn, slots: int, *, in_order: bool) -> Suggestion:
     """Return a range of numbers that has room for every row: past the column's own where that is too short."""
     low = 1 if column.low is None else max(column.low, min(1, column.high or 1))
-    if slots is None:
+    if in_order:
         return Suggestion(f"{{sequence: {{start: {low}}}}}")
     high = _MOST_KEY if column.high is None else min(column.high, _MOST_KEY)
     if high - low < slots:
@@ -167,7 +179,7 @@ def _labels(column: SourceColumn) -> str:
 
 
 _PERSON = re.compile(
-    r"customer|employee|person|people|user|author|contact|staff|member|student|patient|actor|client|holder"
+    r"customer|employee|personn?|people|user|author|contact|staff|member|student|patient|actor|client|holder"
 )
 
 
@@ -177,9 +189,9 @@ def _text(column: SourceColumn, name: str, table: str, picks: Picks) -> Suggesti
         if re.search(pattern, name) and (found := rule(most, picks)) is not None:
             return _fitted(found, column)
     if re.fullmatch(r"(full_?|contact_?)?name", name) and (name != "name" or _PERSON.search(table)):
-        given, family = picks.names["given"], picks.names["family"]
-        text = f"{given}.name + ' ' + {family}.name"
-        return _fitted(Suggestion(_cut(text, 25, most), "a person's name", ("given", "family")), column)
+        first, last = picks.names["given"], picks.names["family"]
+        text = f"{first}.name + ' ' + {last}.name"
+        return _fitted(Suggestion(_cut(text, 25, most), "the name of somebody", ("given", "family")), column)
     return Suggestion(f"{{pattern: {scalar(_words(column))}}}")
 
 

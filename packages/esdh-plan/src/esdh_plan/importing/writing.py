@@ -10,7 +10,7 @@ from esdh_plan.importing.tree import How, Link, Tree
 from esdh_plan.importing.yaml_text import comment, scalar
 from esdh_plan.rules.pattern import Pattern
 
-__all__ = ["FIXED_ROWS", "Written", "write_plan"]
+__all__ = ["FIXED_ROWS", "ImportedPlan", "write_plan"]
 
 FIXED_ROWS = 50
 """Rows of a table that hangs below no other, until its user says how many there are."""
@@ -21,17 +21,17 @@ _MOST_DESCRIPTION = 2_000
 
 
 @dataclass
-class Written:
+class ImportedPlan:
     """A plan's text, and the notes on what a plan can't express or a user should decide."""
 
     text: str
     notes: list[str] = field(default_factory=list)
 
 
-def write_plan(schema: SourceSchema, tree: Tree, unproved: frozenset[str] = frozenset()) -> Written:
+def write_plan(schema: SourceSchema, tree: Tree, unproved: frozenset[str] = frozenset()) -> ImportedPlan:
     """Return the plan of a source; `unproved` are tables whose `key` the compiler can't prove, by their names here."""
     writer = _Writer(schema, tree, unproved)
-    return Written("\n".join(writer.lines()) + "\n", writer.notes)
+    return ImportedPlan("\n".join(writer.lines()) + "\n", writer.notes)
 
 
 class _Writer:
@@ -280,10 +280,10 @@ class _TableWriter:
             return Suggestion(expression, words) if expression else _empty(column, words)
         key = self.table.primary_key
         completes = column.name in key and not column.unique and self._numbers_siblings(column)
-        if completes and (found := sibling_rule(column, slots=self._slots() or 0)):
+        if completes and (found := sibling_rule(column, slots=self._slots())):
             return found
         if column.unique or (column.name in key and not self._is_proved_without(column)):
-            return key_rule(column, slots=self._slots())
+            return key_rule(column, slots=self._slots(), in_order=self.table.name not in self.tree.parents)
         return suggestion(column, self.table.name, self._shipped)
 
     def _is_proved_without(self, column: SourceColumn) -> bool:
@@ -292,10 +292,11 @@ class _TableWriter:
         own = [name for name in key if name not in self._links]
         return own.index(column.name) > 0 and not self.table.column(own[0]).labels
 
-    def _slots(self) -> int | None:
-        """Return how many rows there may be for 1,000 records, None where rows have numbers."""
+    def _slots(self) -> int:
+        """Return how many rows there may be for 1,000 records."""
         name = self.table.name
-        return self.plan.slots(name) if name in self.tree.parents else None
+        is_counted = name in self.tree.parents or name == self.tree.root
+        return self.plan.slots(name) if is_counted else self._rows(self.table)
 
     def _numbers_siblings(self, column: SourceColumn) -> bool:
         """Whether the rest of the primary key is the parent's, so that a number among siblings completes it."""
