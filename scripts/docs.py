@@ -13,8 +13,8 @@ from typing import Any
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "PYTHON_API.md"
 # A package's names are those that its `__init__` imports, a module's those of its `__all__`.
-PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof")
-MODULES = ("esdh_plan.reader", "esdh_plan.distributions")
+PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof", "pytest_esdh")
+MODULES = ("esdh_core.testing", "esdh_plan.reader", "esdh_plan.distributions", "pytest_esdh.strategies")
 HEAD = """# The Python API
 
 Made from the docstrings by `just docs`; `just check` compares. The tests run every example. Options after `*` are

@@ -117,7 +117,7 @@ def row_condition(text: str, dataset: Dataset, table: str = "") -> Condition:
     >>> bank = load_plan("bank")
     >>> business = row_condition("segment == 'business' and age(born_on, today) > 60", bank)
     >>> int(business.holds(bank.block(0, 1000)).sum())
-    83
+    84
     """
     return Condition(text, dataset, dataset.table(table) if table else dataset.root)
 
