@@ -329,6 +329,23 @@ def test_attempt_that_passes_leaves_nothing(project: pytest.Pytester) -> None:
     )  # made a moment ago
 
 
+def test_test_that_fails_twice_tells_it_once(project: pytest.Pytester) -> None:
+    """A test that fails, and whose fixture fails after it, has each property once in JUnit XML."""
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def broken(): yield; assert 0
+
+        def test_one(esdh, broken): assert not esdh.persons(1)[0]
+        """
+    )
+    project.runpytest("--junitxml=junit.xml").assert_outcomes(failed=1, errors=1)
+    properties = ElementTree.parse(project.path / "junit.xml").getroot().iter("property")  # made a moment ago
+    assert ["esdh_reproduce", "esdh_repeat"] == [each.attrib["name"] for each in properties]
+
+
 def test_expected_failures_tell_nothing(project: pytest.Pytester) -> None:
     """A test that is expected to fail, and does, is no failure; one that should fail and passes is."""
     project.makepyfile(
