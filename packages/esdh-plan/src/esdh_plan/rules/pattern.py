@@ -156,7 +156,7 @@ def _characters(written: str) -> str:
 
 
 def _members(inside: str, written: str) -> Iterator[str]:
-    r"""Yield the characters and ranges of a class; `-` at its beginning or end is itself, as any sign after `\\` is."""
+    """Yield the characters and ranges of a class; `-` at its beginning or end is itself, as any sign after a backslash is."""
     signs = re.findall(r"\\.|.", inside, re.DOTALL)
     at = 0
     while at < len(signs):
