@@ -55,9 +55,9 @@ costs:
 guard *args:
     uv run --group bench pytest tests/perf/test_guard.py tests/perf/test_budgets.py {{ args }}
 
-# Write the goldens: for a new dataset version only, those of v0.1 are fixed
-golden:
-    uv run python tests/goldens.py
+# Write the goldens, or those that are named: for a new dataset version only, what is pinned is fixed
+golden *args:
+    uv run python tests/goldens.py {{ args }}
 
 # Bring axe-core, which the tests of the pages look for barriers with: from npm, by the hash of its lock
 axe-core:

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent / "demo"
 PATIENCE = 60  # seconds; nobody waits so long unless something is wrong
 CONFIG = """
 server: {start_seconds: 20, stop_seconds: 2}
-runs: {keep: 5, step_seconds: 60}
+runs: {keep: 5, step_seconds: 300}
 profiles:
   baseline: {description: Few records, records: 20, seed: 20240601, formats: [csv, json, ndjson]}
   drawn: {description: A seed for once, records: 3, seed: random, formats: [csv]}

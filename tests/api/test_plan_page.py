@@ -568,6 +568,14 @@ def test_id_of_another_plan_leads_to_its_page(visit: Visit) -> None:
     expect(page).to_have_url(f"{visit.address}/plans/v0.1/demo#lookup/7325de0f-b0c4-806c-8636-3e3a1bdbceb4")
 
 
+def test_address_of_another_plans_record_opens_it(visit: Visit) -> None:
+    """The address of a record of another dataset opens on its rows, also before the page knows its own server."""
+    visit.context.route("**/healthz", lambda _: None)  # it never answers
+    page = visit.context.new_page()
+    page.goto(f"{visit.address}/demo#lookup/7325de0f-b0c4-806c-8636-3e3a1bdbceb4")
+    expect(page.locator("#record-parts .table-name")).to_have_text(["person", "vehicle", "profile"])
+
+
 def test_record_that_is_too_large_shows_what_is_known(browser: Browser) -> None:
     """Where a whole record is more than an answer may have, the row and those above it are shown, and the reason."""
     with serving("--plan", "bank", ESDH_MAX_ROWS="30") as server:

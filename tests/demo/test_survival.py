@@ -149,13 +149,13 @@ def test_failure_that_can_not_be_logged(paths: Paths, monkeypatch: pytest.Monkey
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with (
-        pytest.raises(DemoError, match="what went wrong"),
-        open_run(make_session(paths), "validate") as run,
-        run.step("config", "a step"),
-    ):
-        monkeypatch.setattr(run.log, "write", refuse)
-        raise DemoError("what went wrong", remedy="mend it")
+    def fail_with_a_full_log() -> None:
+        with open_run(make_session(paths), "validate") as run, run.step("config", "a step"):
+            monkeypatch.setattr(run.log, "write", refuse)
+            raise DemoError("what went wrong", remedy="mend it")
+
+    with pytest.raises(DemoError, match="what went wrong"):
+        fail_with_a_full_log()
     assert ["validate.failed"] == names(paths)
 
 

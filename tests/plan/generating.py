@@ -895,7 +895,14 @@ class _Builder:
             return {word: body}, of
         if word == "pattern":
             pattern = self.one(
-                "[A-C]x", "[0-9]{3}", "Ab-[α-γ]", r"\d{2}\.[xyz]{2}", 'q"[,;]', "[A-Z]{9}[0-9]{5}", "é"
+                "[A-C]x",
+                "[0-9]{3}",
+                "Ab-[α-γ]",
+                r"\d{2}\.[xyz]{2}",
+                'q"[,;]',
+                "[A-Z]{9}[0-9]{5}",
+                "é",
+                r"[\-\]\\a]{2}[\d_]",
             )
             return {"pattern": pattern}, Type("string", length=20)
         if word == "faker":

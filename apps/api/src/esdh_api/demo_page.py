@@ -77,6 +77,7 @@ def _bundle_hint(dataset: Dataset) -> str:
 def _for_script(dataset: Dataset, offered: Sequence[Offered], top: str) -> dict[str, Any]:
     """Return what the page's script must know and `/plan` doesn't have."""
     return {
+        "version": dataset.dataset_version,
         "names": joined([table.name for table in dataset.tables]),
         "tables": [_table(dataset, table) for table in dataset.tables],
         "pictures": _curated(dataset) if dataset.pictures else _pictures(dataset),

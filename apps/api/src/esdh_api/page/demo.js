@@ -44,7 +44,8 @@ async function ask(path, { body, accept = "application/json", signal, guarded = 
     return answer;
   }
   const envelope = await answer.json().catch(() => null); // null: not the API's, but a proxy's
-  const reason = envelope?.error?.message ?? `the server answered ${answer.status} ${answer.statusText}`.trimEnd();
+  const reason =
+    envelope?.error?.message ?? `the server answered ${answer.status} ${answer.statusText}`.trimEnd();
   throw new Problem(sentence(reason), answer.status);
 }
 
@@ -177,7 +178,9 @@ const limitHint = () => (health ? `1 to ${grouped(health.max_records)}` : "1 or 
 async function begin() {
   try {
     if (!canBeExact) {
-      throw new Problem("This page needs a browser that reads numbers digit for digit: one of 2025 or later.");
+      throw new Problem(
+        "This page needs a browser that reads numbers digit for digit: one of 2025 or later.",
+      );
     }
     health = parsed(await bytesOf(await ask("healthz"))).json;
   } catch (problem) {
@@ -381,17 +384,17 @@ function showTabs(list, panels, tabs, wanted) {
 
 // ------------------------------------------------------------------------------------------- generating
 
-// Of the dataset, as the server says it: its `tables` with what their fields hold, the `pictures` to draw, the
+// Of the dataset, as the server says it: its `version`, its `tables` with what their fields hold, the `pictures` to draw, the
 // `option` by which `esdh` makes it (null where it can't), whether the API gives it as `trees`, the `plans` that are
 // served with their pages, and the `plan`, unless the API's is to be asked for. A table that has no one row a record
 // is `counted`: "whole", or the rows of the "window".
 const DATASET = JSON.parse(byId("main").dataset.dataset);
 
-/** Return what is known of a table, by its name or what its rows are called: nothing of another dataset's. */
-const tableOf = (name) =>
-  DATASET.tables.find((table) => name === table.name || name === table.entity) ?? {
-    ...{ name, entity: name, types: {}, ids: [], brief: [], parent: null, counted: "whole" },
-  };
+/** Return a table by its name or what its rows are called. */
+const tableOf = (name) => DATASET.tables.find((table) => name === table.name || name === table.entity);
+
+/** Return what is known of a table of another dataset. */
+const strangeTable = (name) => ({ name, entity: name, types: {}, ids: [], brief: [], counted: "whole" });
 
 const LARGEST_SEED = BigInt(Number.MAX_SAFE_INTEGER); // 2^53 - 1, the contract's largest as well
 
@@ -621,7 +624,8 @@ function showCommands() {
   const { records, start, seed } = sameRequest(shown);
   byId("commands").replaceChildren(commandBlock("This call", curl(`generate/${entity}`, sameRequest(shown))));
   if (DATASET.option === null) return;
-  const first = entity === "bundle" ? DATASET.tables.find((table) => !table.parent && !table.counted) : tables[0];
+  const first =
+    entity === "bundle" ? DATASET.tables.find((table) => !table.parent && !table.counted) : tables[0];
   const ids = first.id ? answer[first.name].slice(0, MOST_IDS).map((row) => row[first.id]) : [];
   const whole = tables.every((table) => table.counted === "whole");
   // A snapshot starts at record 0: a later window is made again from its ids, where it has some.
@@ -637,8 +641,10 @@ function showCommands() {
       ),
     );
   const rows = entity === "bundle" || !first.counted ? "records" : "rows";
-  if (start === 0 || whole) byId("commands").append(snapshot(`A snapshot of these ${rows}, as files`, records));
-  else if (!ids.length) byId("commands").append(snapshot(`A snapshot that ends with these ${rows}`, start + records));
+  if (start === 0 || whole)
+    byId("commands").append(snapshot(`A snapshot of these ${rows}, as files`, records));
+  else if (!ids.length)
+    byId("commands").append(snapshot(`A snapshot that ends with these ${rows}`, start + records));
   else {
     const all = ids.length === answer[first.name].length;
     const title = all ? `These ${rows}, by id` : `The first ${ids.length} of these ${rows}, by id`;
@@ -689,7 +695,9 @@ function nested(rowOf) {
     table: table.name,
     row: rowOf(table),
     below: Object.fromEntries(
-      DATASET.tables.filter(({ parent }) => parent === table.name).map((child) => [child.name, [node(child)]]),
+      DATASET.tables
+        .filter(({ parent }) => parent === table.name)
+        .map((child) => [child.name, [node(child)]]),
     ),
   });
   return node(DATASET.tables.find(({ parent }) => parent === null));
@@ -723,7 +731,11 @@ function treePanel() {
       }
     };
     const summary = [element("span", { class: "table-name" }, `Record ${grouped(number)}`), " "];
-    return element("li", {}, branch([...summary, ...(row ? [brief(root, row)] : [])], fill, { open: !offset }));
+    return element(
+      "li",
+      {},
+      branch([...summary, ...(row ? [brief(root, row)] : [])], fill, { open: !offset }),
+    );
   });
   return [
     element("ul", { class: "tree" }, records),
@@ -793,8 +805,8 @@ byId("record-id").addEventListener("input", () => showError("lookup-error", "", 
  */
 function readRecord(record) {
   // The id may be of another dataset that is served beside this one.
-  const own = record.dataset_version === health?.dataset_version || !health;
-  const tableIn = (name) => (own ? tableOf(name) : { ...tableOf(""), name, entity: name });
+  const own = record.dataset_version === DATASET.version;
+  const tableIn = own ? tableOf : strangeTable;
   const common = { own, tableIn };
   if (!("row" in record)) {
     const parts = Object.entries(record).filter(([, value]) => value?.constructor === Object);
@@ -852,7 +864,10 @@ function showRecord(answer, record, text, problem) {
   byId("record-note").replaceChildren(
     ...(own || !page
       ? []
-      : ["This page shows another dataset. ", element("a", { href: `${page}#lookup/${answer.id}` }, `Open it in ${answer.dataset_version}'s own`)]),
+      : [
+          "This page shows another dataset. ",
+          element("a", { href: `${page}#lookup/${answer.id}` }, `Open it in ${answer.dataset_version}'s own`),
+        ]),
   );
   showError("tree-error", problem);
   byId("record-parts").replaceChildren(treeList(rows, tableIn, isAsked));
@@ -875,7 +890,9 @@ function showRecord(answer, record, text, problem) {
       ? [
           commandBlock(
             "On the command line",
-            ["esdh reproduce", answer.id, DATASET.option, DATASET.trees ? "--tree" : ""].filter(Boolean).join(" "),
+            ["esdh reproduce", answer.id, DATASET.option, DATASET.trees ? "--tree" : ""]
+              .filter(Boolean)
+              .join(" "),
           ),
         ]
       : []),
@@ -974,10 +991,7 @@ async function showPlan() {
     showError("plan-error", problem.message);
     return;
   }
-  const choices = [
-    ["all", "All"],
-    ...plan.entities.map(({ name, plural: many }) => [name, titled(many)]),
-  ];
+  const choices = [["all", "All"], ...plan.entities.map(({ name, plural: many }) => [name, titled(many)])];
   byId("plan-entities").replaceChildren(
     ...choices.map(([value, label], place) =>
       element(

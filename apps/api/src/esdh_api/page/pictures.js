@@ -255,7 +255,8 @@ function svgOf(bars, total, { id, title, upright }) {
 }
 
 const barStep = (bars) => Math.min(28, HEIGHT / bars.length);
-const largest = (bars, total) => Math.max(...bars.map((bar) => Math.max(bar.count / total, bar.declared ?? 0)));
+const largest = (bars, total) =>
+  Math.max(...bars.map((bar) => Math.max(bar.count / total, bar.declared ?? 0)));
 const cut = (text) => (text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text);
 
 function barChart(bars, total) {
@@ -334,4 +335,6 @@ function histogram(bars, total) {
 
 /** Return what a picture is called, with its table where several are shown and it isn't of all that count the same. */
 export const titleOf = ({ table, title, shared }, many) =>
-  many && !shared && !title.startsWith(table) ? `${capitalized(titled(table))}: ${titled(title).toLowerCase()}` : titled(title);
+  many && !shared && !title.startsWith(table)
+    ? `${capitalized(titled(table))}: ${titled(title).toLowerCase()}`
+    : titled(title);

@@ -87,7 +87,10 @@ function rowBody(node, context) {
 function siblings(name, rows, context) {
   if (!rows.length) return element("p", { class: "none" }, `No rows of ${name}`);
   if (rows.length === 1) return rowNode(rows[0], "", context, true);
-  const asked = Math.max(0, rows.findIndex((row) => context.way.has(row)));
+  const asked = Math.max(
+    0,
+    rows.findIndex((row) => context.way.has(row)),
+  );
   const first = Math.floor(asked / MOST_SIBLINGS) * MOST_SIBLINGS;
   const listed = rows.slice(first, first + MOST_SIBLINGS);
   const part =
@@ -107,7 +110,11 @@ function siblings(name, rows, context) {
           "ul",
           {},
           listed.map((row, place) =>
-            element("li", {}, rowNode(row, `${grouped(first + place + 1)} of ${grouped(rows.length)}`, context)),
+            element(
+              "li",
+              {},
+              rowNode(row, `${grouped(first + place + 1)} of ${grouped(rows.length)}`, context),
+            ),
           ),
         ),
       ),

@@ -156,19 +156,20 @@ def _characters(written: str) -> str:
 
 
 def _members(inside: str, written: str) -> Iterator[str]:
-    """Yield the characters and ranges of a class; `-` at its beginning or end is itself."""
+    """Yield the characters and ranges of a class; `-` at its beginning or end is itself, as any sign after a backslash is."""
+    signs = re.findall(r"\\.|.", inside, re.DOTALL)
     at = 0
-    while at < len(inside):
-        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
-            first, last = ord(inside[at]), ord(inside[at + 2])
+    while at < len(signs):
+        if signs[at + 1 : at + 2] == ["-"] and at + 2 < len(signs):
+            first, last = ord(signs[at][-1]), ord(signs[at + 2][-1])
             if first > last:
-                raise ValueError(f"the range {inside[at : at + 3]} of the class {written} is empty")
+                raise ValueError(f"the range {''.join(signs[at : at + 3])} of the class {written} is empty")
             if last - first >= _MOST_CLASS:
                 raise ValueError(f"the class {written} has more than {_MOST_CLASS:,} characters")
             yield "".join(map(chr, range(first, last + 1)))
             at += 3
         else:
-            yield inside[at]
+            yield "0123456789" if signs[at] == r"\d" else signs[at][-1]
             at += 1
 
 
