@@ -2,8 +2,8 @@
 
 `lowest`: the lowest version of every declared dependency, on Python 3.11. `pythons [X.Y...]`: every Python that
 we support and that is installed here, or the ones that are named. `wheels`: the README's way for pip, and the wheels
-by uvx on each of these Pythons. `guides`: the
-commands for outside tools in docs/CLI_USAGE.md.
+by uvx on each of these Pythons. `guides`: the commands for outside tools in docs/CLI_USAGE.md. `plugin`: pytest-esdh
+from its wheel, with core alone and beside other plugins, in the oldest and the newest pytest that it supports.
 """
 
 import os
@@ -180,6 +180,59 @@ def guides(scratch: Path) -> None:
     run("uvx", "--with", "pandas", "python", "-c", python, cwd=snapshot, UV_EXCLUDE_NEWER=newest)
 
 
+# The project's own pytest is pinned; these are the oldest that pytest-esdh declares, and the newest there is.
+PYTESTS = ("pytest==8.0.0", "pytest")
+BESIDE = ("pytest-xdist", "pytest-randomly", "pytest-rerunfailures", "pytest-asyncio", "hypothesis")
+ALONE = """
+import sys
+import pytest
+
+@pytest.mark.esdh(records=3)
+def test_record(esdh_record, esdh):
+    assert esdh.persons(2)[0] != esdh_record.person
+    assert not {"esdh_plan", "esdh_export", "pyarrow"} & sys.modules.keys()
+"""
+
+
+def plugin(scratch: Path) -> None:
+    """Test pytest-esdh from built wheels: beside other plugins and the command, and with esdh-core alone."""
+    wheels = scratch / "wheels"
+    run("uv", "build", "--quiet", "--all-packages", "--wheel", "--out-dir", wheels)
+    copy = scratch / "tests-alone"
+    shutil.copytree(ROOT / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, copy)
+    (scratch / "alone").mkdir()
+    (scratch / "alone" / "test_alone.py").write_text(ALONE, encoding="utf-8")
+    newest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"][
+        "exclude-newer"
+    ]
+    for number, version in enumerate(PYTESTS):
+        for what, more in (("alone", ()), ("beside", ("pytest-esdh[plan]", "esdh-cli", *BESIDE))):
+            folder = scratch / f"{what}-{number}"
+            run("uv", "venv", "--quiet", folder)
+            install = ("uv", "pip", "install", "--quiet", "--python", folder, "--find-links", wheels)
+            run(*install, version, "pytest-esdh", *more, UV_EXCLUDE_NEWER=newest)
+            python = next(
+                path for path in (folder / "bin/python", folder / "Scripts/python.exe") if path.exists()
+            )
+            print(f"pytest-esdh {what}, {version}", flush=True)
+            if more:
+                run(python, "-m", "pytest", "-n", "2", "tests/plugin", cwd=copy)
+            else:
+                run(
+                    python,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    "-W",
+                    "error",
+                    "--strict-markers",
+                    "test_alone.py",
+                    cwd=scratch / "alone",
+                )
+
+
 def _name(member: Path) -> str:
     return str(tomllib.loads((member / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"])
 
@@ -210,8 +263,10 @@ def main() -> None:
             wheels(Path(scratch))
         elif what == "guides":
             guides(Path(scratch))
+        elif what == "plugin":
+            plugin(Path(scratch))
         else:
-            raise SystemExit(f"{what!r} is nothing to run; known are lowest, pythons, wheels, guides")
+            raise SystemExit(f"{what!r} is nothing to run; known are lowest, pythons, wheels, guides, plugin")
 
 
 if __name__ == "__main__":

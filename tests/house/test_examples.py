@@ -1,4 +1,4 @@
-"""The examples of docs/EXTENDING.md and docs/PLANS.md: files are written, diffs applied, sessions and commands run."""
+"""The examples of docs/EXTENDING.md, docs/PLANS.md and docs/TESTING_WITH_ESDH.md: files are written, diffs applied, sessions and commands run."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from esdh_cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```(python|toml|yaml|diff|pycon) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|toml|yaml|diff|pycon|console) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def _path(name: str, folder: Path) -> Path:
@@ -113,3 +113,47 @@ def test_guides(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             printed = _printed(command)
             assert _agrees(shown.splitlines(), printed), (command, printed)
     assert commands > 5
+
+
+def _follow(session: str, folder: Path) -> None:
+    """Run the commands of a session and hold what each prints against what the page shows: `...` stands for anything."""
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
+    modules = {
+        "pytest": ["pytest", "-p", "no:cacheprovider", "-p", "no:randomly"],
+        "esdh": ["esdh_cli"],
+        "python": [],
+    }
+    for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        program, *arguments = shlex.split(command)
+        module = [*(["-m"] if modules[program] else []), *modules[program]]
+        done = subprocess.run(
+            [sys.executable, *module, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        place = 0
+        for piece in shown.split("...\n"):
+            assert piece in done.stdout[place:], (command, piece, done.stdout)
+            place = done.stdout.index(piece, place) + len(piece)
+        assert shown or done.returncode == 0, (command, done.stdout)
+
+
+def test_testing(tmp_path: Path) -> None:
+    """The tests of docs/TESTING_WITH_ESDH.md fail and pass as it says, and its commands print what it shows."""
+    (tmp_path / "pytest.ini").touch()
+    kinds = []
+    for kind, name, text in BLOCK.findall((ROOT / "docs/TESTING_WITH_ESDH.md").read_text(encoding="utf-8")):
+        kinds.append(kind)
+        if kind == "python":
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        elif kind == "diff":
+            _apply(tmp_path / name, text)
+        else:
+            _follow(text, tmp_path)
+    assert ["python", "python", "console", "console", "diff", "console"] == kinds[:6]
+    assert 5 == kinds.count("console")

@@ -386,3 +386,26 @@ def test_async_tests_are_told_apart(project: pytest.Pytester) -> None:
     )
     lines = _section(project.runpytest("-p", "anyio"))
     assert ["vehicle", "person"] == [line.split()[0] for line in lines[1:-1]]
+
+
+def test_asyncio_plugin_is_told_apart(project: pytest.Pytester) -> None:
+    """Under pytest-asyncio tests and fixtures take rows of their own."""
+    pytest.importorskip("pytest_asyncio", reason="`just plugin` has it")
+    project.makepyfile(
+        """
+        import pytest, pytest_asyncio
+
+        @pytest.fixture(scope="module")
+        def insurer(esdh): return esdh.profiles(1)[0]
+
+        @pytest_asyncio.fixture
+        async def customer(esdh):
+            yield esdh.persons(1)[0]
+
+        @pytest.mark.asyncio
+        async def test_one(esdh, insurer, customer):
+            assert customer == esdh.vehicles(1)[0]
+        """
+    )
+    lines = _section(project.runpytest_subprocess("-p", "no:anyio"))
+    assert ["vehicle", "person", "profile"] == [line.split()[0] for line in lines[1:-1]]
