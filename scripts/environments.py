@@ -1,9 +1,9 @@
 """Run what must hold in other environments than the workspace's own, each made afresh.
 
 `lowest`: the lowest version of every declared dependency, on Python 3.11. `pythons [X.Y...]`: every Python that
-we support and that is installed here, or the ones that are named. `wheels`: the README's way for pip. `guides`: the
-commands for outside tools in docs/CLI_USAGE.md. `plugin`: pytest-esdh from its wheel, with core alone and beside other
-plugins, in the oldest and the newest pytest that it supports.
+we support and that is installed here, or the ones that are named. `wheels`: the README's way for pip, and the wheels
+by uvx on each of these Pythons. `guides`: the commands for outside tools in docs/CLI_USAGE.md. `plugin`: pytest-esdh
+from its wheel, with core alone and beside other plugins, in the oldest and the newest pytest that it supports.
 """
 
 import os
@@ -29,6 +29,7 @@ CONTRACT = (
     "tests/manifest",
     "tests/smoke",
     "tests/cli",
+    "tests/console",
 )
 TEST = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", *CONTRACT)
 # What uses the dependencies that the contract doesn't: the API's, the demo's, and the tests' own.
@@ -147,6 +148,21 @@ def wheels(scratch: Path) -> None:
     run(made / "pip", "check")
     run(made / "esdh", "generate-snapshot", "--quiet", "--output-dir", "snapshot", cwd=scratch)
     run(made / "esdh", "verify-snapshot", "--quiet", "snapshot", cwd=scratch)
+    _run_wheels_by_uv(copy / "dist", scratch)
+
+
+def _run_wheels_by_uv(dist: Path, scratch: Path) -> None:
+    """Run the command from the wheels alone, far from the repository, on every Python that is supported and installed."""
+    (command,) = dist.glob("esdh_cli-*.whl")
+    for version in PYTHONS:
+        python = next(interpreters(version), None)
+        if python is None:
+            print(f"Python {version}: not installed here", flush=True)
+            continue
+        esdh = ("uvx", "--quiet", "--python", python, "--find-links", dist, "--from", command, "esdh")
+        folder = scratch / f"shop-{version}"
+        run(*esdh, "generate-snapshot", "--plan", "shop", "--quiet", "--output-dir", folder, cwd=scratch)
+        run(*esdh, "verify-snapshot", "--quiet", folder, cwd=scratch)
 
 
 def guides(scratch: Path) -> None:

@@ -4,7 +4,7 @@ import math
 import re
 from functools import cache
 
-TOKEN = re.compile(r"(\[[^\]]*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{(\d+)\})?")
+TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{(\d+)\})?")
 
 
 @cache
@@ -28,14 +28,12 @@ def _characters(token: str) -> str:
         return token[1]
     if not token.startswith("["):
         return token
-    inside, found, at = token[1:-1], "", 0
-    while at < len(inside):
-        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
-            found += "".join(chr(code) for code in range(ord(inside[at]), ord(inside[at + 2]) + 1))
-            at += 3
+    inside, found = token[1:-1], ""
+    for first, last in re.findall(r"(\\.|.)(?:-(\\.|[^\\]))?", inside):
+        if last:
+            found += "".join(chr(code) for code in range(ord(first[-1]), ord(last[-1]) + 1))
         else:
-            found += inside[at]
-            at += 1
+            found += "0123456789" if first == r"\d" else first[-1]
     if not found or len(set(found)) < len(found) or inside.startswith("^"):
         raise ValueError(f"the class {token} is empty, negated, or names a character twice")
     return found

@@ -38,16 +38,16 @@ class Window:
 
         Raises RequestError where the dataset has no room for so many.
         """
-        wanted = check_records(records)
-        if skip + wanted > self.capacity:
+        count = check_records(records)
+        if skip + count > self.capacity:
             raise RequestError(
-                f"{skip + wanted:,} records are more than {self.dataset.dataset_version} has room for: {self.capacity:,}"
+                f"{skip + count:,} records are more than {self.dataset.dataset_version} has room for: {self.capacity:,}"
             )
         first = (self.start + skip) % self.capacity
-        before_end = min(wanted, self.capacity - first)
+        before_end = min(count, self.capacity - first)
         yield self.dataset.block(first, before_end, self.seed)
-        if before_end < wanted:
-            yield self.dataset.block(0, wanted - before_end, self.seed)
+        if before_end < count:
+            yield self.dataset.block(0, count - before_end, self.seed)
 
     def rows(self, table: str, records: SupportsIndex = 1, skip: int = 0) -> list[Any]:
         """Return one table's rows of so many records after the first `skip`, as its Struct; of a fixed table, all.

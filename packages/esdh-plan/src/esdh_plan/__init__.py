@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from esdh_plan.errors import Fault as Fault
     from esdh_plan.errors import PlanError as PlanError
     from esdh_plan.language import Offer as Offer
+    from esdh_plan.language import Rule as Rule
     from esdh_plan.language import json_schema as json_schema
+    from esdh_plan.language import packages_offering as packages_offering
     from esdh_plan.language import parse_plan as parse_plan
     from esdh_plan.loading import load_plan as load_plan
     from esdh_plan.locks import make_lock as make_lock
@@ -22,11 +24,13 @@ __all__ = [
     "Fault",
     "Offer",
     "PlanError",
+    "Rule",
     "compile_plan",
     "json_schema",
     "load_plan",
     "load_recipe",
     "make_lock",
+    "packages_offering",
     "parse_plan",
     "row_condition",
 ]
@@ -36,7 +40,7 @@ __getattr__ = lazy_names(
     {
         "conditions": ("Condition", "row_condition"),
         "errors": ("Fault", "PlanError"),
-        "language": ("Offer", "json_schema", "parse_plan"),
+        "language": ("Offer", "Rule", "json_schema", "packages_offering", "parse_plan"),
         "loading": ("load_plan",),
         "locks": ("make_lock",),
         "recipe": ("compile_plan", "load_recipe"),

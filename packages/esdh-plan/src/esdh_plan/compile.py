@@ -18,30 +18,32 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.dataset import Block, Dataset, Limit, Table, memoized_per_block
 from esdh_core.errors import IdError
 from esdh_core.ids import SLOT_BITS, TaggedIds
+from esdh_core.stats import Draw
 from msgspec import Struct
 
 from esdh_plan import language, locks
 from esdh_plan.counts import count_of
+from esdh_plan.definitions import ChildCount, Definition, Failed, Formula, Place, Reference, TableOf
 from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands
 from esdh_plan.errors import Fault, PlanError, near
 from esdh_plan.expressions import ExpressionError, ValueType, parse, parse_aggregate
 from esdh_plan.language import Source
-from esdh_plan.made import Counted, Failed, Formula, Made, Place, Reference, TableOf
-from esdh_plan.modifiers import modified
+from esdh_plan.modifiers import apply_modifiers
 from esdh_plan.picks import Picked, pick_of
 from esdh_plan.reader import Path
 from esdh_plan.rules import RULES
 from esdh_plan.rules.faker import pool_name
 from esdh_plan.siblings import siblings, taken
-from esdh_plan.sources import SHIPPED, Cells, TableData, read_csv, shipped
-from esdh_plan.statistics import statistics_of
+from esdh_plan.sources import Cells, TableData, read_csv, shipped
+from esdh_plan.statistics import draws_of, statistics_of
 from esdh_plan.structs import MARKER, struct_of
 
-__all__ = ["Compiler", "Given"]
+__all__ = ["Compiler", "RecipeInputs"]
 
 Key = tuple[str, str, str]  # field, pick or count; the table's name; its own
 
 _MOST_ROWS = 1 << 24  # of the largest record
+_PROGRAM: Final = "esdh-plan"
 _STEP: Final = 16  # fields in a chain that call each other
 _FAILED: Final = object()
 
@@ -54,12 +56,13 @@ class _Needs(Exception):  # noqa: N818 # never leaves this module: what is neede
         self.key = key
 
 
-class Given(Struct, frozen=True):
-    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools."""
+class RecipeInputs(Struct, frozen=True):
+    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools, versions."""
 
     bands: dict[str, tuple[Band, ...]]
     tables: dict[str, TableData]
     pools: dict[str, list[str]]
+    versions: dict[str, str]
 
 
 class _Untyped(Struct):
@@ -74,19 +77,26 @@ class Compiler:
         source: Source,
         folder: FilePath | None,
         *,
-        given: Given | None = None,
+        inputs: RecipeInputs | None = None,
         pools: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.source, self.plan, self._folder, self._given = source, source.plan, folder, given
+        self.source, self.plan, self._folder, self._inputs = source, source.plan, folder, inputs
         self.faults: list[Fault] = []
         self.used_bands: dict[str, tuple[Band, ...]] = {}
         self.used_tables: dict[str, TableData] = {}
         self.used_pools: dict[str, Sequence[str]] = {}
-        self._pools = pools if given is None else given.pools
+        self._pools = pools if inputs is None else inputs.pools
+        # Of other packages alone: the version of the program is the manifest's to tell, and its rules never change.
+        recorded = {} if inputs is None else inputs.versions
+        self.versions = {
+            each.name: recorded.get(each.name, each.version)
+            for each in source.packages
+            if each.name != _PROGRAM
+        }
         self._shipped: dict[str, Cells] = {}
         self._done: dict[Key, Any] = {}
         self._references: dict[tuple[str, Path], Reference] = {}
-        self._raw: dict[Key, Made] = {}
+        self._raw: dict[Key, Definition] = {}
         self._readers: dict[Key, Callable[[Block], Column]] = {}
         self._depths: dict[Key, int] = {}
         self._milestones: dict[Key, frozenset[Key]] = {}
@@ -147,8 +157,8 @@ class Compiler:
         )
 
     def _file(self, table: str, rows: language.FileRows) -> TableData:
-        if self._given is not None:
-            data = self._given.tables.get(f"file:{table}")
+        if self._inputs is not None:
+            data = self._inputs.tables.get(f"file:{table}")
             if data is None:
                 raise ValueError(f"the recipe lacks the rows of {rows.file}")
             return data
@@ -181,20 +191,20 @@ class Compiler:
             raise Failed
         return self._done[key]
 
-    def count(self, of: TableOf) -> Counted | None:
+    def count(self, of: TableOf) -> ChildCount | None:
         """Return how many rows of a table each parent has, None where each has one."""
         if of.parent is not None:
             self.count(of.parent)
-        found: Counted | None = self._get(("count", of.name, "")) if of.words.count is not None else None
+        found: ChildCount | None = self._get(("count", of.name, "")) if of.words.count is not None else None
         return found
 
-    def field(self, table: str, name: str) -> Made:
+    def field(self, table: str, name: str) -> Definition:
         """Return what is made of a field; LookupError, with a sentence, for a name that there isn't."""
         words = self.plan.tables[table]
         if name not in words.fields:
             raise LookupError(f"table {table!r} has no field {name!r}{near(name, words.fields)}")
-        made: Made = self._get(("field", table, name))
-        return made
+        definition: Definition = self._get(("field", table, name))
+        return definition
 
     def field_type(self, table: str, name: str) -> ValueType:
         """Return the type of a field."""
@@ -214,11 +224,21 @@ class Compiler:
             raise LookupError(f"{name!r} isn't below {of.name!r}; a rollup is over rows below")
         raise LookupError(f"there is no table {name!r} below {of.name!r}{near(name, below)}")
 
-    def rule(self, words: language.Rule, place: Place) -> Made:
+    def rule(self, words: language.Rule, place: Place) -> Definition:
         """Return what a rule makes."""
-        offer = next((each for each in self.source.offers.values() if type(words) is each.words), None)
-        make: Callable[[Any, Place], Made] = RULES[type(words)] if offer is None else offer.column
-        return make(words, place)
+        package = self.source.package_of(words)
+        if package is None:
+            return RULES[type(words)](words, place)
+        (word,) = words.__struct_encode_fields__
+        try:
+            definition = package.offers[word].column(words, place)
+        except (_Needs, Failed):
+            raise
+        except Exception as error:  # whatever a stranger's function raises is the package's fault
+            place.refuse(f"the rule {word!r} of {package.name} failed: {error!r}")
+        if not isinstance(definition, Definition):
+            place.refuse(f"the rule {word!r} of {package.name} made no Definition, but {definition!r}")
+        return definition
 
     def formula(self, of: TableOf, text: str, path: Path) -> Formula:
         """Return the expression that a text is on the rows of a table."""
@@ -242,7 +262,7 @@ class Compiler:
             self.fault(path, found.sentence)
 
     def reference(self, of: TableOf, name: Path, path: Path) -> Reference:
-        """Return what a name stands for; Failed, once it is told, for one that stands for nothing."""
+        """Return what a name stands for; Failed, once that is reported, for one that stands for nothing."""
         try:
             return self._reference(of, name)
         except LookupError as unknown:
@@ -252,12 +272,10 @@ class Compiler:
     def shipped(self, name: str, place: Place) -> Cells:
         """Return a table that ships."""
         if name not in self._shipped:
-            if name not in SHIPPED:
-                place.refuse(f"the table {name!r} doesn't ship yet; there are {', '.join(SHIPPED)}")
-            given = None if self._given is None else self._given.tables.get(name)
-            if self._given is not None and given is None:
+            table_data = None if self._inputs is None else self._inputs.tables.get(name)
+            if self._inputs is not None and table_data is None:
                 place.refuse(f"the recipe lacks the table {name!r}")
-            self._shipped[name] = shipped(name) if given is None else Cells.of(given)
+            self._shipped[name] = shipped(name) if table_data is None else Cells.of(table_data)
         self.used_tables[name] = self._shipped[name].data
         return self._shipped[name]
 
@@ -284,8 +302,8 @@ class Compiler:
         """Return the bands of a distribution, or those that are written."""
         name = words.distribution
         known = self.source.document.words(place.path)
-        if self._given is not None and name != "bands":
-            found = self._given.bands.get(known)
+        if self._inputs is not None and name != "bands":
+            found = self._inputs.bands.get(known)
             if found is None:
                 place.refuse("the recipe lacks the bands of this field")
             first, last = units(words.from_, place.at("from")), units(words.to, place.at("to"))
@@ -311,10 +329,10 @@ class Compiler:
                 ]
             )
         name = words.distribution
-        given = getattr(words, name)
+        arguments = getattr(words, name)
         parameters: dict[str, Fraction | int] = {}
         for parameter in PARAMETERS[name]:
-            value = getattr(given, parameter)
+            value = getattr(arguments, parameter)
             if isinstance(value, str):
                 at = place.at(name, parameter)
                 number = units(value, at)
@@ -361,6 +379,7 @@ class Compiler:
             return self._cell(of, name)
         if base in of.words.pick:
             picked: Picked = self._get(("pick", of.name, base))
+            picked.used.append(name)
             return picked.column(name)
         owner = next((each for each in of.path[:-1] if each.name == base), None)
         if owner is not None:
@@ -372,13 +391,10 @@ class Compiler:
         table = of.table
         if name == "today":
             day = self.today
-            kind = ValueType("date", low=day, high=day)
-
-            def today(block: Block) -> Column:
-                return Date(np.full(of.rows(block), day, dtype=np.int32), day, day)
-
             return Reference(
-                kind, lambda block: block.memoized(("today", table), lambda: today(block)), above=True
+                ValueType("date", low=day, high=day),
+                lambda block: Date(np.full(of.rows(block), day, dtype=np.int32), day, day),
+                above=True,
             )
         if name == "k":
             if of.parent is None:
@@ -395,14 +411,19 @@ class Compiler:
         if name not in of.words.fields:
             known = [*of.words.fields, "today", "k"]
             raise LookupError(f"{of.name!r} has no field {name!r}{near(name, known)}")
-        made = self.field(of.name, name)
+        definition = self.field(of.name, name)
         reader = self._readers["field", of.name, name]
         return Reference(
-            made.type, reader, f"{of.name}.{name}", made, copies=True, siblings_differ=made.siblings_differ
+            definition.type,
+            reader,
+            f"{of.name}.{name}",
+            definition,
+            copies=True,
+            siblings_differ=definition.siblings_differ,
         )
 
     def _above(self, of: TableOf, owner: TableOf, name: str) -> Reference:
-        made = self.field(owner.name, name)
+        definition = self.field(owner.name, name)
         reader = self._readers["field", owner.name, name]
 
         def take(block: Block) -> Column:
@@ -412,10 +433,10 @@ class Compiler:
 
         key = ("above", of.table, owner.table, name)
         return Reference(
-            made.type,
+            definition.type,
             lambda block: block.memoized(key, lambda: take(block)),
             f"{owner.name}.{name}",
-            made,
+            definition,
             above=True,
             copies=True,
         )
@@ -423,7 +444,7 @@ class Compiler:
     def _beside(self, of: TableOf, base: str, name: str) -> Reference:
         if of.parent is None:
             raise LookupError(f"'{base}' is a sibling, and rows of {of.name!r} have none: it has no parent")
-        made = self.field(of.name, name)
+        definition = self.field(of.name, name)
         reader = self._readers["field", of.name, name]
         step = 1 if base == "next" else -1
 
@@ -434,7 +455,7 @@ class Compiler:
             inside = (places >= begin) & (places < begin + runs.counts.take(runs.parents))
             return taken(reader(block), np.where(inside, places, 0), inside)
 
-        return Reference(replace(made.type, nullable=True), read, f"{of.name}.{name}", made)
+        return Reference(replace(definition.type, nullable=True), read, f"{of.name}.{name}", definition)
 
     def _cell(self, of: TableOf, name: str) -> Reference:
         is_file = isinstance(of.words.rows, language.FileRows)
@@ -512,32 +533,34 @@ class Compiler:
         stream = f"{of.stream}.{words.stream or name}"
         place = Place(self, of, path, stream, name, words.unique, words.ordered)
         raw = self.rule(words.rule, place)
+        if words.missing is not None and raw.type.nullable:  # whose nulls are told from those of `missing`
+            raw = replace(raw, column=memoized_per_block(raw.column))
         self._check_values(raw, place)
-        made = modified(words, raw, place)
+        definition = apply_modifiers(words, raw, place)
         self._raw[key] = raw
         self._finish(key)
-        self._readers[key] = self._reader(key, made)
-        return made
+        self._readers[key] = self._reader(key, definition)
+        return definition
 
-    def _make_count(self, of: TableOf, path: Path) -> Counted:
+    def _make_count(self, of: TableOf, path: Path) -> ChildCount:
         parent = of.parent
         if parent is None:
             raise Failed
         self.count(parent)
         place = Place(self, of, path)
-        counted = count_of(of.words.count, place, Place(self, parent, path))
-        of.counted, of.table.count = counted, counted.column
+        child_count = count_of(of.words.count, place, Place(self, parent, path))
+        of.child_count, of.table.count = child_count, child_count.column
         room = of.words.room
-        if room is not None and room < counted.largest:
+        if room is not None and room < child_count.largest:
             self.fault(
                 ("tables", of.name, "room"),
-                f"there is room for {room} rows of a parent, which can have {counted.largest}; "
-                f"{1 << (counted.largest - 1).bit_length()} would do",
+                f"there is room for {room} rows of a parent, which can have {child_count.largest}; "
+                f"{1 << (child_count.largest - 1).bit_length()} would do",
             )
             raise Failed
-        of.table.room = room or 1 << max(counted.largest - 1, 0).bit_length()
+        of.table.room = room or 1 << max(child_count.largest - 1, 0).bit_length()
         self._finish(("count", of.name, ""))
-        return counted
+        return child_count
 
     def _finish(self, key: Key) -> None:
         used = self._used - {key}
@@ -547,23 +570,23 @@ class Compiler:
         through |= {each for each in used if self._depths.get(each, 0) % _STEP == 0 and each[0] == "field"}
         self._milestones[key] = through
 
-    def _reader(self, key: Key, made: Made) -> Callable[[Block], Column]:
+    def _reader(self, key: Key, definition: Definition) -> Callable[[Block], Column]:
         """Return the function to a field's column; in a long chain it computes fields along it first, not by recursion."""
         table = self.tables[key[1]].table
         before = sorted(self._milestones[key], key=lambda each: self._depths[each])
         readers = [self._readers[each] for each in before if self.tables[each[1]].table.top is table.top]
         if not readers:
-            return memoized_per_block(made.column)
+            return memoized_per_block(definition.column)
 
         def column(block: Block) -> Column:
             for reader in readers:
                 reader(block)
-            return made.column(block)
+            return definition.column(block)
 
         return memoized_per_block(column)
 
-    def _check_values(self, made: Made, place: Place) -> None:
-        of = made.type
+    def _check_values(self, definition: Definition, place: Place) -> None:
+        of = definition.type
         if of.kind == "decimal":
             low, high = of.bounds
             if max(abs(low), abs(high)) >= 10**18:
@@ -572,11 +595,11 @@ class Compiler:
             low, high = of.bounds
             if low < -(1 << 63) or high >= 1 << 63:
                 place.refuse("its values can leave 64 bits")
-        if made.capacity is not None:
+        if definition.capacity is not None:
             most = largest_slot(place.of, 1)
-            if not place.of.path[0].is_root and made.capacity.values <= most:
+            if not place.of.path[0].is_root and definition.capacity.values <= most:
                 place.refuse(
-                    f"{made.capacity.values:,} values are too few for slots up to {most:,}; {made.capacity.would_do(most + 1)}"
+                    f"{definition.capacity.values:,} values are too few for slots up to {most:,}; {definition.capacity.would_do(most + 1)}"
                 )
 
     # --- the whole plan
@@ -597,7 +620,7 @@ class Compiler:
             self.fault(("tables",), str(error))
 
     def _check_sizes(self) -> None:
-        known = all(of.words.count is None or of.counted is not None for of in self.tables.values())
+        known = all(of.words.count is None or of.child_count is not None for of in self.tables.values())
         if not known:
             return
         for fixed in (False, True):
@@ -637,33 +660,35 @@ class Compiler:
 
     def _is_key(self, of: TableOf, key: Sequence[str]) -> bool:
         """Return whether fields name a row by construction."""
-        made = {name: self._done["field", of.name, name] for name in key}
-        if any(self._names_row(of, each) for each in made.values()):
+        definitions = {name: self._done["field", of.name, name] for name in key}
+        if any(self._names_row(of, each) for each in definitions.values()):
             return True
         if of.parent is None:
             return False
         if of.words.count is not None and not any(
-            each.siblings_differ and not each.type.nullable for each in made.values()
+            each.siblings_differ and not each.type.nullable for each in definitions.values()
         ):
             return False
-        return any(self._names_row_above(of, each) for each in made.values())
+        return any(self._names_row_above(of, each) for each in definitions.values())
 
-    def _names_row(self, of: TableOf, made: Made) -> bool:
-        if made.type.nullable:
+    def _names_row(self, of: TableOf, definition: Definition) -> bool:
+        if definition.type.nullable:
             return False
-        if made.role in ("id", "unique"):
+        if definition.role in ("id", "unique"):
             return True
-        return self._copied(made, lambda above: above is of or (above in of.path and _one_each(of, above)))
+        return self._copied(
+            definition, lambda above: above is of or (above in of.path and _one_each(of, above))
+        )
 
-    def _names_row_above(self, of: TableOf, made: Made) -> bool:
-        return not made.type.nullable and self._copied(made, lambda above: above is of.parent)
+    def _names_row_above(self, of: TableOf, definition: Definition) -> bool:
+        return not definition.type.nullable and self._copied(definition, lambda above: above is of.parent)
 
-    def _copied(self, made: Made, fits: Callable[[TableOf], bool]) -> bool:
+    def _copied(self, definition: Definition, fits: Callable[[TableOf], bool]) -> bool:
         """Return whether a field copies one, through others of rows above, that names a row of a table that fits."""
-        while made.role == "copy" and not made.picked:
-            table, _, name = made.depends_on[0].partition(".")
-            made = self._done["field", table, name]
-            if made.role in ("id", "unique") and not made.type.nullable:
+        while definition.role == "copy" and not definition.picked:
+            table, _, name = definition.depends_on[0].partition(".")
+            definition = self._done["field", table, name]
+            if definition.role in ("id", "unique") and not definition.type.nullable:
                 return fits(self.tables[table])
         return False
 
@@ -676,12 +701,12 @@ class Compiler:
                 most = (1 << SLOT_BITS) // span
                 if most < MAX_RECORDS:
                     found.append(Limit(most, _ids_full(name, most)))
-        for (kind, name, field), made in self._done.items():
+        for (kind, name, field), definition in self._done.items():
             if kind == "field" and self._raw[kind, name, field].capacity is not None:
                 of = self.tables[name]
                 if of.path[0].is_root:
                     found.append(_capacity_limit(of, field, self._raw[kind, name, field]))
-            del made
+            del definition
         return tuple(sorted(found, key=lambda limit: limit.records))
 
     @property
@@ -711,15 +736,18 @@ class Compiler:
     def _finish_table(self, name: str, of: TableOf, marker: str) -> None:
         table = of.table
         fields = of.words.fields
-        made = {field: self._done["field", name, field] for field in fields}
+        definitions = {field: self._done["field", name, field] for field in fields}
         table.record = struct_of(
             name,
-            [(field, made[field], _description(words, made[field])) for field, words in fields.items()],
+            [
+                (field, definitions[field], _description(words, definitions[field]))
+                for field, words in fields.items()
+            ],
             marker,
         )
         table.mean = of.mean
         table.primary_key = tuple(of.words.key or ())
-        for field, each in made.items():
+        for field, each in definitions.items():
             table.rule(
                 field,
                 each.text,
@@ -740,8 +768,24 @@ class Compiler:
         table.statistics = tuple(
             statistic
             for field, words in fields.items()
-            for statistic in statistics_of(name, field, words, made[field], self._raw["field", name, field])
+            for statistic in statistics_of(
+                name, field, words, definitions[field], self._raw["field", name, field]
+            )
         )
+        table.draws = tuple(self._draws(of, definitions))
+
+    def _draws(self, of: TableOf, definitions: Mapping[str, Definition]) -> Iterator[Draw]:
+        """Yield what is counted where it is drawn: how many rows a parent has, the picks that are used, and fields."""
+        name = of.name
+        for outcomes in of.child_count.draws if of.child_count is not None else ():
+            yield outcomes.of(f"{name}#count")
+        for pick in of.words.pick:
+            picked: Picked = self._done["pick", name, pick]
+            if picked.draw is not None and picked.used:
+                yield picked.draw(f"{name}@{pick}")
+        for field, words in of.words.fields.items():
+            raw, reader = self._raw["field", name, field], self._readers["field", name, field]
+            yield from draws_of(name, field, words, column=reader, raw=raw, met=definitions[field].met)
 
     def hashes(self) -> dict[str, str]:
         """Return the digests of what each field, pick and count draws by, so that a diff can say which changed."""
@@ -750,19 +794,24 @@ class Compiler:
             own = self.source.document.content["tables"][name]
             rows = self.used_tables.get(f"file:{name}")
             for field in words.fields:
-                made = self._done["field", name, field]
+                definition = self._done["field", name, field]
                 more = [
-                    *made.streams,
-                    made.permutation,
-                    made.type.kind,
-                    str(made.type.nullable),
-                    str(made.type.scale),
+                    *definition.streams,
+                    definition.permutation,
+                    definition.type.kind,
+                    str(definition.type.nullable),
+                    str(definition.type.scale),
                 ]
-                if made.role == "id":
+                if definition.role == "id":
                     more.append(f"{self.plan.name} v{self.plan.version}/{words.stream or name}")
                 if rows is not None:
                     more.append(msgspec.json.encode(rows).decode())
                 rule = words.fields[field].rule
+                branches = (
+                    [branch.rule for branch in rule.case] if isinstance(rule, language.Case) else [rule]
+                )
+                packages = {each.name for one in branches if (each := self.source.package_of(one))}
+                more += [f"{each} {self.versions[each]}" for each in sorted(packages & self.versions.keys())]
                 if isinstance(rule, language.Faker):
                     more += self.used_pools[pool_name(rule.faker)]
                 found[f"{name}.{field}"] = self._hash(
@@ -831,7 +880,7 @@ def _ids_full(table: str, most: int) -> Callable[[int], str]:
     )
 
 
-def _capacity_limit(of: TableOf, field: str, raw: Made) -> Limit:
+def _capacity_limit(of: TableOf, field: str, raw: Definition) -> Limit:
     capacity = raw.capacity
     if capacity is None:
         raise TypeError("only a unique field has a capacity")
@@ -858,8 +907,8 @@ def _words(key: Key) -> str:
     return f"{table}{ {'field': '.', 'pick': '@', 'count': '#count'}[kind] }{name}"
 
 
-def _description(words: language.Field, made: Made) -> str:
-    return " ".join((words.description or made.text).split())
+def _description(words: language.Field, definition: Definition) -> str:
+    return " ".join((words.description or definition.text).split())
 
 
 def _sentence(text: str) -> str:

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import msgspec
 
-__all__ = ["Fault", "PlanError", "listed", "near", "printed", "shown"]
+__all__ = ["Fault", "PlanError", "display", "near", "printed", "word_list"]
 
-_TOLD = 50  # faults that the text of an error lists; a hostile file has any number of them
+_MAX_FAULTS = 50  # faults that the text of an error lists; a hostile file has any number of them
 _SEARCHED = 1_000  # names that are searched for a near match
 _WIDTH = 60  # characters of a value that a message repeats
 
@@ -36,9 +36,9 @@ class PlanError(ValueError):
     def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.file = file
         self.faults = sorted(set(faults))
-        more = len(self.faults) - _TOLD
-        told = [_line(file, fault) for fault in self.faults[:_TOLD]]
-        super().__init__("\n".join([*told, *([f"{file}: and {more} more faults"] if more > 0 else [])]))
+        more = len(self.faults) - _MAX_FAULTS
+        lines = [_line(file, fault) for fault in self.faults[:_MAX_FAULTS]]
+        super().__init__("\n".join([*lines, *([f"{file}: and {more} more faults"] if more > 0 else [])]))
 
 
 def near(name: object, known: Iterable[object]) -> str:
@@ -48,13 +48,13 @@ def near(name: object, known: Iterable[object]) -> str:
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
-def listed(words: Iterable[object], last: str = "or") -> str:
+def word_list(words: Iterable[object], last: str = "or") -> str:
     """Return `a, b or c`."""
     *head, tail = [str(word) for word in words]
     return f"{', '.join(head)} {last} {tail}" if head else tail
 
 
-def shown(value: object) -> str:
+def display(value: object) -> str:
     """Return a value of a file as a message repeats it: as YAML writes it, and cut short."""
     if value is None:
         return "nothing"

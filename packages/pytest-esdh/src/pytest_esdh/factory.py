@@ -54,10 +54,10 @@ class Esdh(TableMethods):
                 f"{table.name} is a fixed table: it has the same {plan.dataset.table(table.top.name).rows} rows "
                 "for all records, so leave out how many"
             )
-        wanted = 0 if table.is_fixed else 1 if records is None else records
+        count = 0 if table.is_fixed else 1 if records is None else records
         values: list[Any] = []
         slots: list[int] = []
-        for block in self._run.blocks(plan.dataset, wanted):
+        for block in self._run.blocks(plan.dataset, count):
             of = plan.dataset.block_of(table, block)
             values += table.structs(of)
             slots += of.level(table).slots.tolist()

@@ -57,19 +57,19 @@ class Plans:
             raise _not_installed(f"plan {text!r}", error) from None
         path = self._root / text
         is_file = text not in plans.names() and ("/" in text or "\\" in text or path.suffix or path.is_dir())
-        shown = self._shown(path) if is_file else text
+        display_path = self._display_path(path) if is_file else text
         try:
-            return Plan(open_dataset(str(path) if is_file else text), shown)
+            return Plan(open_dataset(str(path) if is_file else text), display_path)
         except (ValueError, OSError) as error:
-            raise EsdhError(str(error).replace(str(path), shown)) from None
+            raise EsdhError(str(error).replace(str(path), display_path)) from None
 
-    def _shown(self, path: Path) -> str:
+    def _display_path(self, path: Path) -> str:
         """Return a path as a command takes it that is run where pytest was started."""
         try:
-            shown = os.path.relpath(path, self._folder)
+            display_path = os.path.relpath(path, self._folder)
         except ValueError:  # another drive
             return str(path)
-        return shown if os.sep in shown or path.suffix else os.path.join(".", shown)  # noqa: PTH118 # pathlib drops the point
+        return display_path if os.sep in display_path or path.suffix else os.path.join(".", display_path)  # noqa: PTH118 # pathlib drops the point
 
 
 def table_of(dataset: "Dataset", name: str) -> "Table":
@@ -82,8 +82,8 @@ def table_of(dataset: "Dataset", name: str) -> "Table":
     except RequestError:
         known = [each for table in dataset.tables for each in (table.name, table.entity)]
         tables = ", ".join(table.name for table in dataset.tables)
-        told = near(name, known) or f"; there are {tables}"
-        raise EsdhError(f"{dataset.dataset_version} has no table {name!r}{told}") from None
+        hint = near(name, known) or f"; there are {tables}"
+        raise EsdhError(f"{dataset.dataset_version} has no table {name!r}{hint}") from None
 
 
 def condition_of(text: str, dataset: "Dataset") -> "Condition":

@@ -72,10 +72,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _seed(config: pytest.Config) -> int:
-    given = config.getoption("--esdh-seed")
-    text = config.getini("esdh_seed") if given is None else given
+    option = config.getoption("--esdh-seed")
+    text = config.getini("esdh_seed") if option is None else option
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_SEED):
-        where = "the setting esdh_seed" if given is None else "--esdh-seed"
+        where = "the setting esdh_seed" if option is None else "--esdh-seed"
         raise pytest.UsageError(f"{where} is {text!r}; it takes an integer from 0 to {MAX_SEED} (2^53 - 1)")
     return int(text)
 
@@ -236,10 +236,10 @@ def _exploration(config: pytest.Config) -> Exploration | None:
         return None
     if windows < 1:
         raise pytest.UsageError(f"--esdh-explore is {windows}; it takes a number of windows, from 1")
-    given = getattr(config, "workerinput", {}).get("esdh_explore_word") or config.getoption(
+    word = getattr(config, "workerinput", {}).get("esdh_explore_word") or config.getoption(
         "--esdh-explore-word"
     )
-    return Exploration(windows, given or os.urandom(4).hex())
+    return Exploration(windows, word or os.urandom(4).hex())
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["SECTION", "add_recipe", "failure_in", "forget_recipe"]
 
 SECTION: Final = "esdh: records that this test touched"
-_MOST: Final = 20
+_MAX_ROWS: Final = 20
 _PREFIX: Final = "esdh_"
 _FAILURE: Final = "esdh_failure"
 
@@ -28,7 +28,7 @@ def add_recipe(run: Run, item: "pytest.Item", report: "pytest.TestReport") -> No
         return  # nothing was run; what is wrong is said
     if not touched and not {"esdh", "esdh_record", "esdh_seed"} & set(names):
         return
-    lines = [reproduce_command(row) for row in touched[:_MOST]]
+    lines = [reproduce_command(row) for row in touched[:_MAX_ROWS]]
     again = f"pytest {shlex.quote(item.config.cwd_relative_nodeid(item.nodeid))} --esdh-seed {run.seed}"
     report.sections.append((SECTION, _section(touched, lines, again)))
     properties = [*(("esdh_reproduce", line) for line in lines), ("esdh_repeat", again)]
@@ -69,9 +69,9 @@ def reproduce_command(row: Touched) -> str:
 def _section(touched: list[Touched], lines: list[str], again: str) -> str:
     if not touched:
         return f"none\nto repeat: {again}"
-    width = max(len(row.table) for row in touched[:_MOST])
+    width = max(len(row.table) for row in touched[:_MAX_ROWS])
     rows = [f"{row.table:<{width}}  {line}" for row, line in zip(touched, lines, strict=False)]
-    if len(touched) > _MOST:
-        rows.append(f"and {len(touched) - _MOST:,} more, touched before these")
+    if len(touched) > _MAX_ROWS:
+        rows.append(f"and {len(touched) - _MAX_ROWS:,} more, touched before these")
     order = "the last touched first" if len(touched) > 1 else "one record"
     return "\n".join([f"{order}:", *rows, f"to repeat: {again}"])
