@@ -6,8 +6,10 @@ a part that needs another says so, and is compiled again once that stands, so th
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -23,11 +25,17 @@ from msgspec import Struct
 from esdh_plan import language, locks
 from esdh_plan.counts import count_of
 from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands
-from esdh_plan.errors import Fault, PlanError, near
-from esdh_plan.expressions import ExpressionError, ValueType, parse, parse_aggregate
+from esdh_plan.errors import MAX_FAULTS, Fault, PlanError, near
+from esdh_plan.expressions import (
+    Doubtful,
+    ExpressionError,
+    ValueType,
+    parse,
+    parse_aggregate,
+)
 from esdh_plan.language import Source
 from esdh_plan.made import Counted, Failed, Formula, Made, Place, Reference, TableOf
-from esdh_plan.modifiers import modified
+from esdh_plan.modifiers import condition, modified
 from esdh_plan.picks import Picked, pick_of
 from esdh_plan.reader import Path
 from esdh_plan.rules import RULES
@@ -54,6 +62,10 @@ class _Needs(Exception):  # noqa: N818 # never leaves this module: what is neede
         self.key = key
 
 
+class _Enough(Exception):  # noqa: N818 # never leaves this module
+    """There are so many faults that more don't help."""
+
+
 class Given(Struct, frozen=True):
     """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools."""
 
@@ -75,14 +87,14 @@ class Compiler:
         folder: FilePath | None,
         *,
         given: Given | None = None,
-        pools: Mapping[str, Sequence[str]] | None = None,
+        pools: Mapping[str, Sequence[str]] | PlanError | None = None,
     ) -> None:
         self.source, self.plan, self._folder, self._given = source, source.plan, folder, given
-        self.faults: list[Fault] = []
+        self._faults: dict[Fault, None] = dict.fromkeys(source.faults)
         self.used_bands: dict[str, tuple[Band, ...]] = {}
         self.used_tables: dict[str, TableData] = {}
         self.used_pools: dict[str, Sequence[str]] = {}
-        self._pools = pools if given is None else given.pools
+        self._pools: Mapping[str, Sequence[str]] | PlanError | None = pools if given is None else given.pools
         self._shipped: dict[str, Cells] = {}
         self._done: dict[Key, Any] = {}
         self._references: dict[tuple[str, Path], Reference] = {}
@@ -93,8 +105,9 @@ class Compiler:
         self._used: set[Key] = set()
         self.today = day_number(self.plan.reference_date)
         self.tables: dict[str, TableOf] = {}
-        for name in self._parents_first():
-            self._begin(name)
+        self._nowhere = TableOf(
+            "", language.Table(fields={}), Table("", _Untyped, ""), None, "", is_unknown=True
+        )
 
     # --- tables
 
@@ -109,7 +122,9 @@ class Compiler:
 
     def _begin(self, name: str) -> None:
         words = self.plan.tables[name]
-        parent = None if words.per is None else self.tables[words.per]
+        parent = self._nowhere if name in self.source.adrift else None
+        if parent is None and words.per is not None:
+            parent = self.tables[words.per]
         table = Table(
             name,
             _Untyped,
@@ -160,7 +175,20 @@ class Compiler:
 
     def fault(self, path: Path, reason: str, *, key: bool = False) -> None:
         """Tell what is wrong at a path."""
-        self.faults.append(self.source.document.fault(path, reason, key=key))
+        self._faults[self.source.document.fault(path, reason, key=key)] = None
+        if len(self._faults) >= MAX_FAULTS:
+            raise _Enough
+
+    def doubts(self, *path: str) -> bool:
+        """Return whether what stands at a path has a fault of form, so that nothing can be said of it."""
+        return path in self.source.doubtful
+
+    def is_sized(self, of: TableOf) -> bool:
+        """Return whether it is known how many rows a table has, all tables above it counted."""
+        top = of.path[0]
+        if top.is_unknown or self.doubts("tables", top.name, "rows"):
+            return False
+        return bool(top.cells) or not isinstance(top.words.rows, language.FileRows)
 
     def written(self, path: Path) -> Any:
         """Return what is written at a path."""
@@ -192,6 +220,8 @@ class Compiler:
         """Return what is made of a field; LookupError, with a sentence, for a name that there isn't."""
         words = self.plan.tables[table]
         if name not in words.fields:
+            if ("tables", table, "fields") in self.source.refused:
+                raise Failed
             raise LookupError(f"table {table!r} has no field {name!r}{near(name, words.fields)}")
         made: Made = self._get(("field", table, name))
         return made
@@ -210,6 +240,8 @@ class Compiler:
         below = [each.name for each in self.tables.values() if of in each.path[:-1]]
         if name in below:
             return
+        if name in self.tables and self.tables[name].is_adrift:
+            raise Failed
         if name in self.tables:
             raise LookupError(f"{name!r} isn't below {of.name!r}; a rollup is over rows below")
         raise LookupError(f"there is no table {name!r} below {of.name!r}{near(name, below)}")
@@ -269,9 +301,12 @@ class Compiler:
                 f"{words.provider!r} is none of our providers{near(words.provider, locks.PROVIDERS)}; "
                 f"there are {', '.join(sorted(locks.PROVIDERS))}"
             )
+        lock = locks.lock_name(self.source.document.file)
+        if isinstance(self._pools, PlanError):
+            told = self._pools.faults[0]
+            place.refuse(f"{lock}: {told.reason}")
         pool = None if self._pools is None else self._pools.get(name)
         if pool is None or len(pool) != words.pool:
-            lock = locks.lock_name(self.source.document.file)
             place.refuse(
                 f"the pool {name} isn't in {lock}; `esdh lock-plan {self.source.document.file}` makes it"
             )
@@ -311,21 +346,20 @@ class Compiler:
                 ]
             )
         name = words.distribution
-        given = getattr(words, name)
-        parameters: dict[str, Fraction | int] = {}
-        for parameter in PARAMETERS[name]:
-            value = getattr(given, parameter)
-            if isinstance(value, str):
-                at = place.at(name, parameter)
-                number = units(value, at)
-                parameters[parameter] = (
-                    number if kind in ("date", "timestamp") else Fraction(number, 10**scale)
-                )
-            else:
-                parameters[parameter] = Fraction(value)
-        first, last = place.all(
-            lambda: units(words.from_, place.at("from")), lambda: units(words.to, place.at("to"))
+
+        def parameter(word: str) -> Fraction | int:
+            value = getattr(getattr(words, name), word)
+            if not isinstance(value, str):
+                return Fraction(value)
+            number = units(value, place.at(name, word))
+            return number if kind in ("date", "timestamp") else Fraction(number, 10**scale)
+
+        first, last, *values = place.all(
+            lambda: units(words.from_, place.at("from")),
+            lambda: units(words.to, place.at("to")),
+            *(partial(parameter, word) for word in PARAMETERS[name]),
         )
+        parameters = dict(zip(PARAMETERS[name], values, strict=True))
         return bands(name, parameters, first, last, scale)
 
     # --- names
@@ -346,11 +380,14 @@ class Compiler:
             yield ("field", table, name)
 
     def _resolve(self, of: TableOf, path: tuple[str, ...]) -> Reference:
-        if len(path) == 1:
-            return self._own(of, path[0])
+        if of.is_unknown:
+            raise Failed
         if len(path) > 2:
             raise LookupError(f"{'.'.join(path)!r} has two points; a name has one at most, as in parent.x")
-        base, name = path
+        return self._own(of, path[0]) if len(path) == 1 else self._of(of, *path)
+
+    def _of(self, of: TableOf, base: str, name: str) -> Reference:
+        """Return what `base.name` is on the rows of a table."""
         if base == "parent":
             if of.parent is None:
                 raise LookupError(f"{of.name!r} has no parent")
@@ -365,12 +402,17 @@ class Compiler:
         owner = next((each for each in of.path[:-1] if each.name == base), None)
         if owner is not None:
             return self._above(of, owner, name)
+        perhaps = {*self.tables, *(each.words.per for each in of.path)} if of.is_adrift else ()
+        if base in perhaps or ("tables", of.name, "pick") in self.source.refused:
+            raise Failed
         known = ["parent", *of.words.pick, *(each.name for each in of.path[:-1])]
         raise LookupError(f"{base!r} is no pick of {of.name!r} and no table above it{near(base, known)}")
 
     def _own(self, of: TableOf, name: str) -> Reference:
         table = of.table
         if name == "today":
+            if self.doubts("reference_date"):
+                raise Failed
             day = self.today
             kind = ValueType("date", low=day, high=day)
 
@@ -402,6 +444,8 @@ class Compiler:
         )
 
     def _above(self, of: TableOf, owner: TableOf, name: str) -> Reference:
+        if owner.is_unknown:
+            raise Failed
         made = self.field(owner.name, name)
         reader = self._readers["field", owner.name, name]
 
@@ -437,6 +481,8 @@ class Compiler:
         return Reference(replace(made.type, nullable=True), read, f"{of.name}.{name}", made)
 
     def _cell(self, of: TableOf, name: str) -> Reference:
+        if self.doubts("tables", of.name, "rows"):
+            raise Failed
         is_file = isinstance(of.words.rows, language.FileRows)
         if not is_file:
             raise LookupError(f"'row' is a line of a file, and {of.name!r} has none")
@@ -450,6 +496,14 @@ class Compiler:
 
     def solve(self) -> None:
         """Compile every count, pick and field. Raises PlanError with all faults."""
+        with suppress(_Enough):
+            self._solve_all()
+        if self._faults:
+            raise PlanError(self.source.document.file, self._faults)
+
+    def _solve_all(self) -> None:
+        for name in self._parents_first():
+            self._begin(name)
         for name, of in self.tables.items():
             if of.words.count is not None:
                 self._solve(("count", name, ""))
@@ -458,8 +512,6 @@ class Compiler:
             for field in of.words.fields:
                 self._solve(("field", name, field))
         self._check_whole()
-        if self.faults:
-            raise PlanError(self.source.document.file, self.faults)
 
     def _solve(self, key: Key) -> None:
         stack: dict[Key, None] = {key: None}
@@ -502,26 +554,44 @@ class Compiler:
         of, path = self.tables[table], self._path(key)
         if kind == "count":
             return self._make_count(of, path)
-        self.count(of)
+        with suppress(Failed):  # what needs it asks for it again
+            self.count(of)
         place = Place(self, of, path)
         if kind == "pick":
+            if path in self.source.doubtful:
+                raise Failed
             picked = pick_of(name, of.words.pick[name], place)
             self._finish(key)
             return picked
         words = of.words.fields[name]
         stream = f"{of.stream}.{words.stream or name}"
         place = Place(self, of, path, stream, name, words.unique, words.ordered)
-        raw = self.rule(words.rule, place)
-        self._check_values(raw, place)
-        made = modified(words, raw, place)
+        if path in self.source.doubtful:
+            self._tell_more(words, place)
+            raise Failed
+        raw, when = place.all(
+            lambda: self._checked(self.rule(words.rule, place), place), lambda: condition(words, place)
+        )
+        made = modified(words, raw, when, place)
         self._raw[key] = raw
         self._finish(key)
         self._readers[key] = self._reader(key, made)
         return made
 
+    def _tell_more(self, words: language.Field, place: Place) -> None:
+        """Tell what is wrong with a field that has a fault of form besides: of its rule, or of its expressions."""
+        parts: list[Callable[[], Any]] = []
+        if words is not language.UNKNOWN_FIELD:
+            parts.append(lambda: self._checked(self.rule(words.rule, place), place))
+        parts += [
+            partial(self.formula, place.of, text, path)
+            for path, text in _expressions(self.written(place.path), place.path)
+        ]
+        place.all(*parts)
+
     def _make_count(self, of: TableOf, path: Path) -> Counted:
         parent = of.parent
-        if parent is None:
+        if parent is None or path in self.source.doubtful:
             raise Failed
         self.count(parent)
         place = Place(self, of, path)
@@ -562,7 +632,8 @@ class Compiler:
 
         return memoized_per_block(column)
 
-    def _check_values(self, made: Made, place: Place) -> None:
+    def _checked(self, made: Made, place: Place) -> Made:
+        """Return what a rule made, if its values have room."""
         of = made.type
         if of.kind == "decimal":
             low, high = of.bounds
@@ -572,22 +643,35 @@ class Compiler:
             low, high = of.bounds
             if low < -(1 << 63) or high >= 1 << 63:
                 place.refuse("its values can leave 64 bits")
-        if made.capacity is not None:
+        if made.capacity is not None and not place.of.path[0].is_root and self.is_sized(place.of):
+            self.count(place.of)
             most = largest_slot(place.of, 1)
-            if not place.of.path[0].is_root and made.capacity.values <= most:
+            if made.capacity.values <= most:
                 place.refuse(
                     f"{made.capacity.values:,} values are too few for slots up to {most:,}; {made.capacity.would_do(most + 1)}"
                 )
+        return made
 
     # --- the whole plan
 
     def _check_whole(self) -> None:
-        self._check_sizes()
+        for fixed in (False, True):
+            self._check_rows(fixed=fixed)
         for name, of in self.tables.items():
-            if of.words.key is not None and not any(
-                self._done.get(("field", name, each), _FAILED) is _FAILED for each in of.words.key
-            ):
-                self._check_key(of, of.words.key)
+            if not self._is_known(of):
+                continue
+            span = (of.path[0].table.rows or 1) * of.table.span
+            if span > 1 << SLOT_BITS:
+                self.fault(
+                    ("tables", name),
+                    "its slots exceed 2^44, the room of an id; lower the counts or `room`",
+                    key=True,
+                )
+            key = of.words.key
+            if key and not any(self._done.get(("field", name, each), _FAILED) is _FAILED for each in key):
+                self._check_key(of, key)
+        if self.doubts("name") or self.doubts("version"):
+            return
         try:
             self.ids = TaggedIds(
                 f"{self.plan.name} v{self.plan.version}",
@@ -596,36 +680,33 @@ class Compiler:
         except IdError as error:
             self.fault(("tables",), str(error))
 
-    def _check_sizes(self) -> None:
-        known = all(of.words.count is None or of.counted is not None for of in self.tables.values())
-        if not known:
-            return
-        for fixed in (False, True):
-            rows = 0
-            largest = ("", 0)
-            for name, of in self.tables.items():
-                if (not of.path[0].is_root) is not fixed:
-                    continue
-                product = (of.path[0].table.rows or 0) if fixed else 1
-                for each in of.path[1:]:
-                    product *= each.largest
-                rows += product
-                largest = max(largest, (name, product), key=lambda pair: pair[1])
-            if rows > _MOST_ROWS:
-                what = "the fixed tables" if fixed else "the largest record"
-                self.fault(
-                    ("tables", largest[0]),
-                    f"{what} can have {rows:,} rows; {_MOST_ROWS:,} are the most, so lower the counts",
-                    key=True,
-                )
+    def _is_known(self, of: TableOf) -> bool:
+        """Return whether it is known where a table hangs and how many rows it can have."""
+        return self.is_sized(of) and not any(
+            each.counted is None
+            and (each.words.count is not None or self.doubts("tables", each.name, "count"))
+            for each in of.path
+        )
+
+    def _check_rows(self, *, fixed: bool) -> None:
+        """Refuse more rows than there may be: of the largest record, or of all fixed tables."""
+        rows = 0
+        largest = ("", 0)
         for name, of in self.tables.items():
-            span = (of.path[0].table.rows or 1) * of.table.span
-            if span > 1 << SLOT_BITS:
-                self.fault(
-                    ("tables", name),
-                    "its slots exceed 2^44, the room of an id; lower the counts or `room`",
-                    key=True,
-                )
+            if (not of.path[0].is_root) is not fixed or not self._is_known(of):
+                continue
+            product = (of.path[0].table.rows or 0) if fixed else 1
+            for each in of.path[1:]:
+                product *= each.largest
+            rows += product
+            largest = max(largest, (name, product), key=lambda pair: pair[1])
+        if rows > _MOST_ROWS:
+            what = "the fixed tables" if fixed else "the largest record"
+            self.fault(
+                ("tables", largest[0]),
+                f"{what} can have {rows:,} rows; {_MOST_ROWS:,} are the most, so lower the counts",
+                key=True,
+            )
 
     def _check_key(self, of: TableOf, key: list[str]) -> None:
         if not self._is_key(of, key):
@@ -798,7 +879,31 @@ class _Names:
 
     def resolve(self, path: Path) -> ValueType:
         """Return the type of what a name stands for."""
-        return self._compiler._reference(self._of, path).type
+        try:
+            return self._compiler._reference(self._of, path).type
+        except Failed:
+            raise Doubtful from None
+
+
+def _expressions(written: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the expressions of a field that has faults, as far as they are where the language has them."""
+    if isinstance(written, str):
+        yield path, written
+    if not isinstance(written, dict):
+        return
+    for word in ("expr", "when"):
+        if isinstance(written.get(word), str):
+            yield (*path, word), written[word]
+    for word in ("integer", "decimal", "date", "timestamp"):
+        inner = written.get(word)
+        for bound in ("from", "to"):
+            text = inner.get(bound) if isinstance(inner, dict) else None
+            if isinstance(text, str) and not text[:1].isdigit():
+                yield (*path, word, bound), text
+    branches = written.get("case")
+    for number, branch in enumerate(branches if isinstance(branches, list) else ()):
+        if isinstance(branch, dict):
+            yield from _expressions(branch, (*path, "case", number))
 
 
 def of_level(block: Block, of: TableOf) -> Any:

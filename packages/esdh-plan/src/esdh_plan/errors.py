@@ -4,11 +4,14 @@ import difflib
 import itertools
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
-__all__ = ["Fault", "PlanError", "listed", "near", "printed", "shown"]
+__all__ = ["MAX_FAULTS", "Fault", "PlanError", "listed", "near", "nearest", "printed", "shown", "suggested"]
 
+MAX_FAULTS: Final = 100
+"""Faults of a file, after which its reading ends: each may cost a search for a near match."""
 _TOLD = 50  # faults that the text of an error lists; a hostile file has any number of them
 _SEARCHED = 1_000  # names that are searched for a near match
 _WIDTH = 60  # characters of a value that a message repeats
@@ -38,14 +41,27 @@ class PlanError(ValueError):
         self.faults = sorted(set(faults))
         more = len(self.faults) - _TOLD
         told = [_line(file, fault) for fault in self.faults[:_TOLD]]
-        super().__init__("\n".join([*told, *([f"{file}: and {more} more faults"] if more > 0 else [])]))
+        if more > 0:
+            least = "at least " if len(self.faults) >= MAX_FAULTS else ""
+            told.append(f"{file}: and {least}{more} more fault{'s' * (more > 1)}")
+        super().__init__("\n".join(told))
 
 
 def near(name: object, known: Iterable[object]) -> str:
     """Return `; did you mean 'x'?` for the known name that is nearest, or nothing."""
+    return suggested(nearest(name, known))
+
+
+def nearest(name: object, known: Iterable[object]) -> str | None:
+    """Return the known name that is nearest, None if none is near."""
     words = [str(one) for one in itertools.islice(known, _SEARCHED)]
     found = difflib.get_close_matches(str(name)[:_WIDTH].lower(), words, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return found[0] if found else None
+
+
+def suggested(name: str | None) -> str:
+    """Return `; did you mean 'x'?` for a name, or nothing for none."""
+    return "" if name is None else f"; did you mean {name!r}?"
 
 
 def listed(words: Iterable[object], last: str = "or") -> str:

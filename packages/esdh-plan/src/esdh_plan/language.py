@@ -10,7 +10,7 @@ import functools
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from importlib import metadata
@@ -19,9 +19,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
 import msgspec
 from msgspec import Meta
 
-from esdh_plan.errors import Fault, PlanError, listed, near, shown
+from esdh_plan.errors import Fault, listed, near, shown
 from esdh_plan.kinds import FieldKind, Scalar, fields_of
-from esdh_plan.reader import INVALID, Converter, Document, Path, read_yaml
+from esdh_plan.reader import INVALID, Converter, Document, Path, read_draft
 from esdh_plan.schema import DIALECT, Definitions
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_TABLES",
     "RULES_GROUP",
     "SHIPPED_TABLES",
+    "UNKNOWN_FIELD",
     "Branch",
     "Case",
     "Choice",
@@ -74,8 +75,10 @@ __all__ = [
     "Value",
     "Weight",
     "Zipf",
+    "draft_of",
     "json_schema",
     "parse_plan",
+    "plan_of",
 ]
 
 MAX_ROWS: Final = 1 << 20
@@ -768,8 +771,17 @@ class Table(_Words, frozen=True, kw_only=True):
         yield from self._names_refused()
         yield from _streams_refused(_known(self.fields), ("fields",))
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is known what a table with faults hangs below, if anything."""
+        given = [each for each in (self.rows, self.per) if each is not None]
+        below = self.per is not None or (self.count is None and self.room is None)
+        return len(given) < 2 and self.per is not INVALID and below
+
     def _key_refused(self) -> Iterator[tuple[Path, str]]:
         fields = _known(self.fields)
+        if fields is not self.fields:
+            return
         seen: set[str] = set()
         for number, name in enumerate(self.key if isinstance(self.key, list) else []):
             if name not in fields:
@@ -851,27 +863,38 @@ class Plan(_Words, frozen=True, kw_only=True):
                 yield ("tables", name), f"{name!r} is a reserved word; give the table another name"
         yield from _streams_refused(_known(self.tables), ("tables",))
         yield from self._roots_refused()
+        several = len(self.roots) > 1  # of which some are meant to be below another table, or fixed
         for name, table in self._tables():
             above = self.ancestors(name)
             for pick_name, pick in _known(table.pick).items():
                 path = ("tables", name, "pick", pick_name)
                 if pick_name in above:
                     yield path, f"{pick_name!r} is a table above this one too; give the pick another name"
-                if isinstance(pick, Pick):
+                if isinstance(pick, Pick) and not several:
                     yield from self._pick_refused(name, pick, (*path, "from"))
 
     def _tables(self) -> list[tuple[str, Table]]:
         """Return the tables of a plan that may have faults, as far as they are known."""
         return [(name, one) for name, one in _known(self.tables).items() if isinstance(one, Table)]
 
+    @property
+    def roots(self) -> list[str]:
+        """The tables without `per` and `rows`, of which there is one; without those meant to have `per`."""
+        return [
+            name
+            for name, table in self._tables()
+            if table.rows is None and table.per is None and table.stands
+        ]
+
     def _roots_refused(self) -> Iterator[tuple[Path, str]]:
-        roots = [name for name, table in self._tables() if table.rows is None and table.per is None]
+        roots = self.roots
         for name in roots[1:]:
             yield (
                 ("tables", name),
                 f"{roots[0]!r} and {name!r} are both roots; all but one need `per` or `rows`",
             )
-        if not roots and self._tables() and len(self._tables()) == len(self.tables):
+        tables = self._tables()
+        if not roots and tables and len(tables) == len(self.tables) and all(one.stands for _, one in tables):
             yield ("tables",), "there is no root: one table has neither `per` nor `rows`"
         for name, table in self._tables():
             if isinstance(table.per, str) and table.per not in self.tables:
@@ -886,6 +909,16 @@ class Plan(_Words, frozen=True, kw_only=True):
                     f"the table hangs below itself: {' below '.join([name, *above])}",
                 )
 
+    def is_placed(self, name: str) -> bool:
+        """Return whether it is known what a table of a plan with faults hangs below, if anything."""
+        table = self.tables[name]
+        if not isinstance(table, Table) or not table.stands:
+            return False
+        if table.per is None:
+            return table.rows is not None or len(self.roots) == 1
+        above = self.ancestors(name)
+        return bool(above) and above[-1] != name
+
     def _pick_refused(self, name: str, pick: Pick, path: Path) -> Iterator[tuple[Path, str]]:
         source = pick.from_
         if source not in self.tables:
@@ -894,7 +927,7 @@ class Plan(_Words, frozen=True, kw_only=True):
                 yield path, f"there is no table {source!r}{near(source, known)}"
             return
         table, own = self.tables[source], self.tables[name]
-        if not isinstance(table, Table):
+        if not all(self.is_placed(each) for top in (source, name) for each in (top, *self.ancestors(top))):
             return
         if pick.among == "earlier":
             if not self.is_root(source):
@@ -914,8 +947,7 @@ class Plan(_Words, frozen=True, kw_only=True):
 
     def is_fixed(self, name: str) -> bool:
         """Return whether a table is fixed, or below a fixed one."""
-        top = self.tables[[name, *self.ancestors(name)][-1]]
-        return not isinstance(top, Table) or top.rows is not None
+        return self.tables[[name, *self.ancestors(name)][-1]].rows is not None
 
     def ancestors(self, name: str) -> list[str]:
         """Return the tables above one, the nearest first; a cycle ends where it comes back to a table."""
@@ -931,11 +963,20 @@ class Plan(_Words, frozen=True, kw_only=True):
 
 
 class Source(NamedTuple):
-    """A plan with its document, which knows the places, and the rules that other packages offer to it."""
+    """A plan with its document, which knows the places, and the rules that other packages offer to it.
+
+    Of a draft, `faults` are its faults of form, `refused` the paths where they are, and `doubtful` those with all that
+    lead there. What stands there isn't known: in the plan it is left out, or it is `UNKNOWN_FIELD`, or a pick that
+    means nothing. `adrift` are the tables of which it isn't known below which table they hang.
+    """
 
     plan: Plan
     document: Document
     offers: dict[str, Offer]
+    faults: tuple[Fault, ...] = ()
+    refused: frozenset[Path] = frozenset()
+    doubtful: frozenset[Path] = frozenset()
+    adrift: frozenset[str] = frozenset()
 
     def fault(self, path: Path, reason: str) -> Fault:
         """Return a fault at a path of the plan, such as `("tables", "accounts", "fields", "type", "choice")`."""
@@ -947,39 +988,118 @@ def parse_plan(text: str | bytes, file: str) -> Source:
 
     Raises PlanError with all faults of form.
     """
-    return plan_of(read_yaml(text, file))
+    return plan_of(read_draft(text, file))
 
 
 def plan_of(document: Document) -> Source:
     """Return the plan that a document holds. Raises PlanError with all faults of form."""
+    source = draft_of(document)
+    if source.faults:
+        raise document.error(*source.faults)
+    return source
+
+
+def draft_of(document: Document) -> Source:
+    """Return the plan that a document holds as far as it is one, with its faults of form.
+
+    So a compiler can tell the other faults beside them. Raises PlanError where there is no table to look at.
+    """
     faults: list[Fault] = []
     offers = _offers(document, faults)
     rules = {_word(rule): rule for rule in (*_RULES, *(offer.words for offer in offers.values()))}
-    hooks = {Field: functools.partial(_field, rules), Branch: functools.partial(_branch, rules)}
+    hooks = {
+        Field: functools.partial(_field, rules, open_ended=bool(faults)),
+        Branch: functools.partial(_branch, rules, open_ended=bool(faults)),
+    }
     converter = Converter(document, hooks)
     plan = converter.take((), Plan)
     faults += converter.faults
-    if faults:
-        raise PlanError(document.file, faults)
-    return Source(plan, document, offers)
+    if not faults:
+        return Source(plan, document, offers)
+    plan = converter.partial(())
+    if not isinstance(plan, Plan) or not isinstance(plan.tables, dict):
+        raise document.error(*faults)
+    refused = frozenset(converter.refused) | {
+        ("tables", name, word)
+        for name, table in plan.tables.items()
+        if not isinstance(table, Table)
+        for word in ("fields", "pick", "count")
+    }
+    doubtful = frozenset(path[:end] for path in refused for end in range(len(path) + 1))
+    sound = _sound(plan, doubtful)
+    adrift = frozenset(name for name in sound.tables if not plan.is_placed(name))
+    return Source(sound, document, offers, tuple(faults), refused, doubtful, adrift)
+
+
+UNKNOWN_FIELD: Final = Field(rule=Value(value=True))
+"""What stands in a draft for a field of which the rule isn't known."""
+_UNKNOWN_PICK = Pick(from_="unknown")
+
+
+def _sound(plan: Plan, doubtful: Collection[Path]) -> Plan:
+    """Return a plan with faults without what has them."""
+    tables = {name: table for name, table in plan.tables.items() if isinstance(name, str)}
+    return msgspec.structs.replace(
+        plan,
+        name=plan.name if isinstance(plan.name, str) else "unknown",
+        version=plan.version if isinstance(plan.version, int) else 1,
+        reference_date=plan.reference_date if isinstance(plan.reference_date, Day) else Day(2000, 1, 1),
+        description=None,
+        tables={
+            name: _sound_table(table, ("tables", name), doubtful)
+            if isinstance(table, Table)
+            else Table(fields={})
+            for name, table in tables.items()
+        },
+    )
+
+
+def _sound_table(table: Table, path: Path, doubtful: Collection[Path]) -> Table:
+    dropped = {
+        name: default
+        for name, default in {"count": None, "room": None, "key": None, "stream": None}.items()
+        if (*path, name) in doubtful
+    }
+    return msgspec.structs.replace(
+        table,
+        **dropped,
+        rows=1 if table.rows is INVALID else table.rows,
+        per=table.per if isinstance(table.per, str) else None,
+        description=None,
+        pick={
+            name: pick if isinstance(pick, Pick) else _UNKNOWN_PICK
+            for name, pick in _known(table.pick).items()
+            if isinstance(name, str)
+        },
+        fields={
+            name: field if isinstance(field, Field) else UNKNOWN_FIELD
+            for name, field in _known(table.fields).items()
+            if isinstance(name, str)
+        },
+    )
 
 
 def _word(rule: type[Rule]) -> str:
     return rule.__struct_encode_fields__[0]
 
 
-def _field(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any) -> Any:
-    """Read a field: a text, or a rule among its modifiers."""
+def _field(
+    rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any, *, open_ended: bool
+) -> Any:
+    """Read a field: a text, or a rule among its modifiers; `open_ended` if there may be rules that aren't known."""
     if isinstance(value, str):
         rule = converter.struct(path, Expr, {"expr": value})
         return rule if rule is INVALID else Field(rule=rule)
     if not isinstance(value, dict):
         told = f"expected an expression, as text, or a rule; found {shown(value)}"
         return converter.refuse(path, told)
+    if open_ended and _is_unknown_rule(rules, value, Modifiers.__struct_fields__):
+        converter.refused.add(path)
+        return INVALID
     rule, rest = _rule(rules, converter, path, value, Modifiers.__struct_fields__)
     modifiers = converter.struct(path, Modifiers, rest, known=list(rules))
     if rule is INVALID or modifiers is INVALID:
-        return INVALID
+        return converter.keep(path, INVALID if rule is INVALID else Field(rule=rule))
     for word in ("unique", "ordered"):
         if getattr(modifiers, word) and word not in rule.takes:
             able = listed(f"`{name}`" for name, one in rules.items() if word in one.takes)
@@ -989,10 +1109,20 @@ def _field(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, va
     return Field(rule=rule, **{name: getattr(modifiers, name) for name in Modifiers.__struct_fields__})
 
 
-def _branch(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any) -> Any:
+def _is_unknown_rule(rules: Mapping[str, type[Rule]], value: dict[Any, Any], beside: Iterable[str]) -> bool:
+    """Return whether a mapping has no rule that is known, and a key that may be one of a package that isn't there."""
+    return not any(key in rules for key in value) and any(key not in beside for key in value)
+
+
+def _branch(
+    rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any, *, open_ended: bool
+) -> Any:
     """Read a branch of a case: a rule, and `when`."""
     if not isinstance(value, dict):
         return converter.refuse(path, f"expected a rule with its `when`; found {shown(value)}")
+    if open_ended and _is_unknown_rule(rules, value, ("when", *Modifiers.__struct_fields__)):
+        converter.refused.add(path)
+        return INVALID
     able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in _RULES}
     rule, rest = _rule(able, converter, path, value, ("when", *Modifiers.__struct_fields__))
     for key in [

@@ -88,7 +88,10 @@ class Counted:
 
 @dataclass(eq=False)
 class TableOf:
-    """A table that is being compiled."""
+    """A table that is being compiled.
+
+    One that `is_unknown` stands for the table above one of which it isn't known below which it hangs.
+    """
 
     name: str
     words: language.Table
@@ -96,6 +99,7 @@ class TableOf:
     parent: "TableOf | None"
     stream: str
     counted: Counted | None = None
+    is_unknown: bool = False
     cells: dict[str, "Reference"] = field(default_factory=dict)
 
     @property
@@ -107,6 +111,11 @@ class TableOf:
     def is_root(self) -> bool:
         """Whether its rows are the records."""
         return self.parent is None and self.words.rows is None
+
+    @property
+    def is_adrift(self) -> bool:
+        """Whether it isn't known what it or a table above it hangs below."""
+        return self.path[0].is_unknown
 
     @property
     def largest(self) -> int:

@@ -11,16 +11,22 @@ from esdh_plan import language
 from esdh_plan.made import Formula, Made, Place, holds, joined
 from esdh_plan.siblings import masked, ranks, siblings
 
-__all__ = ["modified"]
+__all__ = ["condition", "modified"]
 
 Mask = NDArray[np.bool_]
 
 
-def modified(words: language.Field, made: Made, place: Place) -> Made:
-    """Return what a field's rule makes once its modifiers have acted."""
+def condition(words: language.Field, place: Place) -> Formula | None:
+    """Return what `when` of a field is, None where it has none; refuse an `ordered` that can't be."""
+    if words.ordered and place.of.parent is None:
+        place.at("ordered").refuse("`ordered` is for siblings, and a table without a parent has none")
+    return None if words.when is None else place.at("when").truth(words.when)
+
+
+def modified(words: language.Field, made: Made, when: Formula | None, place: Place) -> Made:
+    """Return what a field's rule makes once its modifiers have acted, with its condition."""
     if words.ordered:
         made = _ordered(made, place)
-    when = None if words.when is None else place.at("when").truth(words.when)
     if when is None and words.missing is None:
         return made
     stream = f"{place.stream}.missing"
@@ -55,8 +61,6 @@ def _told(words: language.Field, when: Formula | None) -> str:
 
 def _ordered(made: Made, place: Place) -> Made:
     of, drawn = place.of, made.column
-    if of.parent is None:
-        place.at("ordered").refuse("`ordered` is for siblings, and a table without a parent has none")
 
     def column(block: Block) -> Column:
         return _sorted(drawn(block), siblings(block, of.table).parents)

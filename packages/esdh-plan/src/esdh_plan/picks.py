@@ -52,6 +52,8 @@ def pick_of(name: str, words: language.Pick, place: Place) -> Picked:
 def _earlier(name: str, words: language.Pick, place: Place, stream: str) -> Picked:
     compiler, of = place.compiler, place.of
     root = compiler.table(words.from_)
+    if of.is_adrift or root.is_adrift:
+        place.refuse_silently()
     if of.path[0] is not root:
         place.refuse(
             f"`among: earlier` is for the records' own tables; {of.name!r} isn't below {words.from_!r}"
@@ -243,6 +245,9 @@ class _Fixed:
             self.place.at("distinct").refuse(
                 "`distinct` is for siblings, and a table without a parent has none"
             )
+        self.compiler.count(self.of)
+        if self._source is not None and not self.compiler.is_sized(self._source):
+            return
         rows = self.fewest
         if self.of.largest > rows:
             self.place.at("distinct").refuse(

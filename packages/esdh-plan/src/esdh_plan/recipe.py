@@ -47,13 +47,17 @@ class _Recipe(msgspec.Struct, forbid_unknown_fields=True):
 def compile_plan(
     source: Source, folder: FilePath | None = None, *, pools: Mapping[str, Any] | None = None
 ) -> Dataset:
-    """Return the dataset of a plan; `folder` is where its files and its lock are.
+    """Return the dataset of a plan, or of a draft; `folder` is where its files and its lock are.
 
-    The same plan is one object in a process. Raises PlanError with all faults.
+    The same plan is one object in a process. Raises PlanError with all faults, a draft's among them.
     """
+    given: Mapping[str, Any] | PlanError | None = pools
     if pools is None and folder is not None and locks.wanted_pools(source.plan):
-        pools = locks.read_lock(folder, source.document.file)
-    compiler = Compiler(source, folder, pools=pools)
+        try:
+            given = locks.read_lock(folder, source.document.file)
+        except PlanError as error:  # which is told with the plan's own faults
+            given = error
+    compiler = Compiler(source, folder, pools=given)
     compiler.solve()
     return _interned(compiler)
 

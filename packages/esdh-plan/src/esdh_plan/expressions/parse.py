@@ -45,6 +45,7 @@ __all__ = [
     "MOST_NODES",
     "MOST_TEXT",
     "Aggregate",
+    "Doubtful",
     "ExpressionError",
     "Fault",
     "Scope",
@@ -80,13 +81,18 @@ class ExpressionError(ValueError):
         return type(self), (self.text, self.faults)
 
 
+class Doubtful(Exception):  # noqa: N818 # no error of the expression that it is raised in
+    """A name stands for something with a fault, which is told where that stands."""
+
+
 class Scope(Protocol):
     """The names that an expression may use."""
 
     def resolve(self, path: Path) -> ValueType:
         """Return the type of what a name, or names with points between them, stand for.
 
-        Raises LookupError, with a sentence, for a path that stands for nothing.
+        Raises LookupError, with a sentence, for a path that stands for nothing, and Doubtful for one of which that
+        can't be said; an expression with such a name has perhaps no faults of its own, and yet no type.
         """
 
 
@@ -99,7 +105,7 @@ def near(name: str, known: Iterable[str]) -> str:
 def parse(text: str, scope: Scope) -> Node:
     """Return the typed tree of an expression.
 
-    Raises ExpressionError, with all faults, for a text that is none.
+    Raises ExpressionError, with all faults, for a text that is none, or that has a doubtful name.
     """
     tree = _read(text)
     parser = _Parser(text, scope)
@@ -373,6 +379,8 @@ class _Parser:
             raise Refused(f"{self.quote(tree)} is no name; a point stands only between names, as in parent.x")
         try:
             return Node.named(path, self.scope.resolve(path))
+        except Doubtful:
+            raise _Skipped from None
         except LookupError as unknown:
             name = ".".join(path)
             if name in _OTHER_NAMES:
@@ -471,6 +479,8 @@ class _Parser:
     def _today(self) -> Node:
         try:
             return Node.named(("today",), self.scope.resolve(("today",)))
+        except Doubtful:
+            raise _Skipped from None
         except LookupError:
             raise Refused("age needs a second date here, where there is no today") from None
 
@@ -485,6 +495,8 @@ class _Parser:
             self.scope.resolve((name,))
         except LookupError:
             return f"{name!r} is no function of the language{near(name, FUNCTIONS)}"
+        except Doubtful:
+            pass
         return f"{name!r} is no function; write {name} without parentheses"
 
 
@@ -609,6 +621,8 @@ def parse_aggregate(text: str, scope: Scope, *, running: bool = False) -> Aggreg
         return _aggregate(parser, tree, running=running)
     except Refused as refused:
         raise ExpressionError(text, [Fault(text.index(text.strip()), str(refused))]) from None
+    except _Skipped:
+        raise ExpressionError(text, []) from None
 
 
 def _aggregate(parser: _Parser, tree: ast.expr, *, running: bool) -> Aggregate:

@@ -37,6 +37,8 @@ def id_of(_: language.Id, place: Place) -> Made:
 def sequence(rule: language.Sequence, place: Place) -> Made:
     """Make numbers in the order of the rows."""
     of, start = place.of, rule.sequence.start
+    if of.is_adrift or not place.compiler.is_sized(of):
+        place.refuse_silently()
     if of.parent is not None:
         place.refuse("a sequence is for a table without a parent; write `k + 1` to number the rows below one")
     rows = MAX_RECORDS if of.is_root else of.table.rows or 1
