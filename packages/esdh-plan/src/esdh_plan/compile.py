@@ -134,7 +134,7 @@ class Compiler:
         )
         of = TableOf(name, words, table, parent, f"{self.plan.name}:{words.stream or name}")
         self.tables[name] = of
-        if isinstance(words.rows, language.FileRows):
+        if isinstance(words.rows, language.FileRows) and not self.doubts("tables", name, "rows"):
             self._read_file(of, words.rows)
 
     def _read_file(self, of: TableOf, rows: language.FileRows) -> None:
@@ -142,12 +142,16 @@ class Compiler:
         of.table.rows = 1  # until it is known
         try:
             data = self._file(of.name, rows)
-            cells = Cells.of(data)
         except ValueError as error:
             self.fault(path, str(error))
             return
         except OSError as error:
             self.fault(path, f"{rows.file} can't be read: {error.strerror}")
+            return
+        try:
+            cells = Cells.of(data)
+        except ValueError as error:
+            self.fault(path, f"{rows.file}, {error}")
             return
         self.used_tables[f"file:{of.name}"] = data
         of.table.rows = cells.rows
@@ -213,6 +217,8 @@ class Compiler:
         """Return how many rows of a table each parent has, None where each has one."""
         if of.parent is not None:
             self.count(of.parent)
+        if self.doubts("tables", of.name, "count"):
+            raise Failed
         found: Counted | None = self._get(("count", of.name, "")) if of.words.count is not None else None
         return found
 
@@ -297,14 +303,13 @@ class Compiler:
         """Return a pool of the lock."""
         name = pool_name(words)
         if words.provider not in locks.PROVIDERS:
-            place.at("provider").refuse(
-                f"{words.provider!r} is none of our providers{near(words.provider, locks.PROVIDERS)}; "
-                f"there are {', '.join(sorted(locks.PROVIDERS))}"
+            told = (
+                near(words.provider, locks.PROVIDERS) or f"; there are {', '.join(sorted(locks.PROVIDERS))}"
             )
+            place.at("provider").refuse(f"{words.provider!r} is none of our providers{told}")
         lock = locks.lock_name(self.source.document.file)
         if isinstance(self._pools, PlanError):
-            told = self._pools.faults[0]
-            place.refuse(f"{lock}: {told.reason}")
+            place.refuse(f"{lock}: {self._pools.faults[0].reason}")
         pool = None if self._pools is None else self._pools.get(name)
         if pool is None or len(pool) != words.pool:
             place.refuse(
@@ -586,6 +591,7 @@ class Compiler:
         parts += [
             partial(self.formula, place.of, text, path)
             for path, text in _expressions(self.written(place.path), place.path)
+            if path not in self.source.refused
         ]
         place.all(*parts)
 
@@ -593,7 +599,8 @@ class Compiler:
         parent = of.parent
         if parent is None or path in self.source.doubtful:
             raise Failed
-        self.count(parent)
+        with suppress(Failed):
+            self.count(parent)
         place = Place(self, of, path)
         counted = count_of(of.words.count, place, Place(self, parent, path))
         of.counted, of.table.count = counted, counted.column
@@ -648,7 +655,8 @@ class Compiler:
             most = largest_slot(place.of, 1)
             if made.capacity.values <= most:
                 place.refuse(
-                    f"{made.capacity.values:,} values are too few for slots up to {most:,}; {made.capacity.would_do(most + 1)}"
+                    f"it has {made.capacity.values:,} different values, and rows are numbered from 0 to {most:,}; "
+                    f"{made.capacity.would_do(most + 1)}"
                 )
         return made
 
@@ -709,7 +717,13 @@ class Compiler:
             )
 
     def _check_key(self, of: TableOf, key: list[str]) -> None:
-        if not self._is_key(of, key):
+        null = [name for name in key if self._done["field", of.name, name].type.nullable]
+        if null:
+            self.fault(
+                ("tables", of.name, "key"),
+                f"{null[0]!r} can be null, which no field of a key can be; take it out of the key, or what makes it null",
+            )
+        elif not self._is_key(of, key):
             self.fault(
                 ("tables", of.name, "key"),
                 f"two rows can have the same {', '.join(key)}; a key has an id, a sequence or a unique field, "

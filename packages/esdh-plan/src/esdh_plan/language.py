@@ -338,7 +338,7 @@ class Distributions(_Words, frozen=True):
             if self.bands is not None and bound is not None:
                 yield (name,), f"bands have their own bounds; take `{name}` out"
             if self.bands is None and bound is None:
-                yield (), f"the key {name!r} is missing"
+                yield (), f"the key {name!r} is missing; a range has both `from` and `to`"
         if self.bands is not None and not any(weight for _, _, weight in self.bands):
             yield ("bands",), "there is no band with a weight above 0"
         pairs: list[tuple[Path, Any, Any]] = [((), self.from_, self.to)]
@@ -627,7 +627,7 @@ class Modifiers(_Words, frozen=True):
     description: Annotated[Text | None, _about("What the field means.")] = None
     tags: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=63)]],
-        _about("Words for readers of the schema, such as `pii`."),
+        _about("Words for readers of the schema, such as `pii`.", "a list of words, such as [pii]"),
     ] = []
     stream: Annotated[Name | None, _about("The field's old name, so that a renaming changes no value.")] = (
         None
@@ -748,13 +748,25 @@ class Table(_Words, frozen=True, kw_only=True):
             description="The most rows a parent may ever have, a power of two, so that counts can be raised later.",
         ),
     ] = None
-    key: Annotated[list[Name] | None, Meta(min_length=1, description="The fields of its primary key.")] = None
+    key: Annotated[
+        list[Name] | None,
+        Meta(
+            min_length=1,
+            description="The fields of its primary key.",
+            extra={"expected": "a list of fields, such as [order_id]"},
+        ),
+    ] = None
     description: Annotated[Text | None, _about("What a row is.")] = None
     stream: Annotated[Name | None, _about("The table's old name, so that a renaming changes no value.")] = (
         None
     )
-    pick: Annotated[dict[Name, Pick], _about("Rows of other tables that each row draws.")] = {}
-    fields: Annotated[dict[Name, Field], Meta(min_length=1, description="The fields, in order.")]
+    pick: Annotated[
+        dict[Name, Pick], _about("Rows of other tables that each row draws.", "picks by their names")
+    ] = {}
+    fields: Annotated[
+        dict[Name, Field],
+        Meta(min_length=1, description="The fields, in order.", extra={"expected": "fields by their names"}),
+    ]
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse what is wrong with a table by itself."""
@@ -762,7 +774,7 @@ class Table(_Words, frozen=True, kw_only=True):
             yield ("per",), "a table has `rows` or `per`; this one has both"
         for word in ("count", "room"):
             if getattr(self, word) is not None and self.per is None:
-                yield (word,), f"`{word}` is for a table with `per`"
+                yield (word,), f"`{word}` is for a table with `per`; give that, or take `{word}` out"
         if isinstance(self.room, int) and self.room & (self.room - 1):
             above = 1 << self.room.bit_length()
             yield ("room",), f"expected a power of two; found {self.room}, near {above // 2} and {above}"
@@ -853,7 +865,13 @@ class Plan(_Words, frozen=True, kw_only=True):
         _about("Installed packages whose rules the plan uses."),
     ] = []
     tables: Annotated[
-        dict[Name, Table], Meta(min_length=1, max_length=MAX_TABLES, description="The tables, in order.")
+        dict[Name, Table],
+        Meta(
+            min_length=1,
+            max_length=MAX_TABLES,
+            description="The tables, in order.",
+            extra={"expected": "tables by their names"},
+        ),
     ]
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
@@ -894,6 +912,7 @@ class Plan(_Words, frozen=True, kw_only=True):
                 f"{roots[0]!r} and {name!r} are both roots; all but one need `per` or `rows`",
             )
         tables = self._tables()
+        order = {name: number for number, name in enumerate(_known(self.tables))}
         if not roots and tables and len(tables) == len(self.tables) and all(one.stands for _, one in tables):
             yield ("tables",), "there is no root: one table has neither `per` nor `rows`"
         for name, table in self._tables():
@@ -903,7 +922,7 @@ class Plan(_Words, frozen=True, kw_only=True):
                     f"there is no table {table.per!r}{near(table.per, self.tables)}",
                 )
             above = self.ancestors(name)
-            if above and above[-1] == name:
+            if above and above[-1] == name and name == min(above, key=order.__getitem__):
                 yield (
                     ("tables", name, "per"),
                     f"the table hangs below itself: {' below '.join([name, *above])}",
@@ -1012,7 +1031,7 @@ def draft_of(document: Document) -> Source:
         Branch: functools.partial(_branch, rules, open_ended=bool(faults)),
     }
     converter = Converter(document, hooks)
-    plan = converter.take((), Plan)
+    plan = converter.take((), Annotated[Plan, _PLAN])
     faults += converter.faults
     if not faults:
         return Source(plan, document, offers)
@@ -1031,6 +1050,7 @@ def draft_of(document: Document) -> Source:
     return Source(sound, document, offers, tuple(faults), refused, doubtful, adrift)
 
 
+_PLAN = _about("", "a plan, with the keys esdh, name, version, reference_date and tables")
 UNKNOWN_FIELD: Final = Field(rule=Value(value=True))
 """What stands in a draft for a field of which the rule isn't known."""
 _UNKNOWN_PICK = Pick(from_="unknown")
@@ -1092,6 +1112,8 @@ def _field(
         return rule if rule is INVALID else Field(rule=rule)
     if not isinstance(value, dict):
         told = f"expected an expression, as text, or a rule; found {shown(value)}"
+        if isinstance(value, int | Decimal):
+            told += f"; {{value: {shown(value)}}} is the same on every row"
         return converter.refuse(path, told)
     if open_ended and _is_unknown_rule(rules, value, Modifiers.__struct_fields__):
         converter.refused.add(path)

@@ -28,6 +28,7 @@ __all__ = ["Picked", "pick_of"]
 Rows = NDArray[Any]
 _MOST_CATEGORIES = 1 << 16
 _MOST_COMBINATIONS = 10_000
+_MOST_TOLD = 12  # columns that a message lists
 
 
 @dataclass(frozen=True)
@@ -207,9 +208,13 @@ class _Fixed:
             return tuple(self.cells.columns)
         return tuple(self.source.words.fields)
 
+    def _no_column(self, name: str) -> str:
+        more = near(name, self.columns) or f"; there are {', '.join(self.columns[:_MOST_TOLD])}"
+        return f"{self.words.from_!r} has no column {name!r}{more}"
+
     def _type(self, column: str, place: Place) -> Any:
         if column not in self.columns:
-            place.refuse(f"{self.words.from_!r} has no column {column!r}{near(column, self.columns)}")
+            place.refuse(self._no_column(column))
         if self.cells is not None:
             return self.cells.types[column]
         return self.compiler.field_type(self.words.from_, column)
@@ -370,7 +375,7 @@ class _Fixed:
     def column(self, name: str) -> Reference:
         """Return what a column of the pick is."""
         if name not in self.columns:
-            raise LookupError(f"{self.words.from_!r} has no column {name!r}{near(name, self.columns)}")
+            raise LookupError(self._no_column(name))
         table, key = self.of.table, ("pick", self.of.table, self.name)
         if self.cells is not None:
             cells = self.cells

@@ -8,7 +8,7 @@ before anything is made of it.
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path as FilePath
@@ -283,6 +283,7 @@ class _Invalid:
 
 INVALID: Final[Any] = _Invalid()
 
+_CORE_TAGS: Final = "tag:yaml.org,2002:"  # what `!!` stands for
 _TOLD = 40  # characters of a tag or an anchor that a message repeats
 
 
@@ -337,7 +338,8 @@ class _Builder:
                 told = f"`&{event.anchor[:_TOLD]}` is an anchor, which isn't taken; take it out"
                 self.refuse(self.place, path, told)
             if event.tag is not None:
-                told = f"`{event.tag[:_TOLD]}` is a tag, which isn't taken; take it out"
+                tag = str(event.tag).replace(_CORE_TAGS, "!!", 1)[:_TOLD]
+                told = f"`{tag}` is a tag, which isn't taken; take it out"
                 self.refuse(self.place, path, told)
         if isinstance(event, CollectionStartEvent):
             return self._collection(event, holder, keyed, path)
@@ -560,7 +562,8 @@ class Converter:
             if key not in fields and key is not INVALID:
                 word = nearest(key, [*fields, *known])
                 meant.add(word)
-                self.refuse((*path, key), f"unknown key {shown(key)}{suggested(word)}", key=True)
+                more = _there_are([*fields, *known]) if word is None else suggested(word)
+                self.refuse((*path, key), f"unknown key {shown(key)}{more}", key=True)
         taken: dict[str, Any] = {}
         for key, field in fields.items():
             if key in value:
@@ -570,7 +573,7 @@ class Converter:
                 self.refused.add((*path, key))
             elif field.required:
                 taken[field.name] = INVALID
-                self.refuse(path, f"the key {key!r} is missing")
+                self.refuse(path, f"the key {key!r} is missing; expected {_expected(field.kind)}")
                 self.refused.add((*path, key))
         if all(inner is not INVALID for inner in taken.values()):
             return self._made(path, kind, taken)
@@ -685,7 +688,7 @@ def _within(kind: Kind, value: Any) -> bool:
 
 def _mismatch(kind: Kind, value: Any) -> str:
     literals = [one for option in kind.options if option.base is Literal for one in option.args]
-    hint = near(value, literals) if isinstance(value, str) else ""
+    hint = near(value, literals) if isinstance(value, str) and kind.expected is None else ""
     return f"expected {_expected(kind)}; found {shown(value)}{hint}"
 
 
@@ -703,6 +706,13 @@ _EXPECTED: Final[dict[Any, str]] = {
 }
 
 
+def _there_are(keys: Sequence[str]) -> str:
+    """Return the keys that there are, if they aren't too many for a message."""
+    are = "is" if len(keys) == 1 else "are"
+    return f"; there {are} {listed(keys, 'and')}" if len(keys) <= _MOST_KEYS else ""
+
+
+_MOST_KEYS = 8  # that a message lists
 _KEYS = 4  # of a Struct that a message names
 
 

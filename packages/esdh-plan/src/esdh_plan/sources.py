@@ -114,9 +114,8 @@ def _check_shape(file: str, header: list[str], lines: list[list[str]], types: It
         raise ValueError(f"{file} has {len(lines):,} rows; 1 to {MAX_ROWS:,} are possible")
     for number, line in enumerate(lines):
         if len(line) != len(header):
-            raise ValueError(
-                f"line {number + 2} of {file} has {len(line)} cells, and the header {len(header)}"
-            )
+            cells = f"{len(line)} cell{'s' * (len(line) != 1)}"
+            raise ValueError(f"line {number + 2} of {file} has {cells}, and the header {len(header)}")
         if any("\n" in cell or "\r" in cell for cell in line):
             raise ValueError(
                 f"line {number + 2} of {file} has a line break in a cell, which no text can have"
@@ -139,7 +138,7 @@ def _text(folder: Path, file: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{file} isn't UTF-8") from None
+        raise ValueError(f"{file} isn't UTF-8; save it as UTF-8") from None
 
 
 def _column(cells: list[str | None], kind: str) -> tuple[ValueType, Column]:

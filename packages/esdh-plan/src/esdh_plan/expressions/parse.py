@@ -149,6 +149,16 @@ _LOOKALIKES = (
 )
 
 
+# What Python's parser says of what isn't closed, and in words of ours.
+_UNCLOSED = {
+    "'(' was never closed": "a ( isn't closed",
+    "'[' was never closed": "a [ isn't closed",
+    "'{' was never closed": "a { isn't closed",
+    "unmatched": "a bracket is closed that isn't open",
+    "unterminated string": "a quote isn't closed",
+}
+
+
 def _syntax_fault(text: str, error: Exception) -> Fault:
     """Return the fault of a text that Python can't read, by the operator of another language where there is one."""
     bare = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", lambda found: " " * len(found[0]), text)
@@ -156,6 +166,9 @@ def _syntax_fault(text: str, error: Exception) -> Fault:
         found = re.search(pattern, bare)
         if found:
             return Fault(found.start(), f"{wrong!r} is no operator; write {right}")
+    date = re.search(r"(?<![0-9])([0-9]{4})-0?([0-9]{1,2})-0?([0-9]{1,2})(?![0-9])", bare)
+    if date:
+        return Fault(date.start(), f"{date[0]} isn't read as a date; write date({', '.join(date.groups())})")
     if not isinstance(error, SyntaxError):
         return Fault(0, "the expression is nested too deeply; spread it over several fields")
     stripped = text.strip()
@@ -163,6 +176,9 @@ def _syntax_fault(text: str, error: Exception) -> Fault:
     starts = [0, *(found.end() for found in re.finditer("\n", stripped))]
     place = min(starts[min(line, len(starts)) - 1] + column - 1, len(stripped))
     rest = stripped[max(place, 0) :].strip()
+    for part, what in _UNCLOSED.items():
+        if part in str(error.msg):
+            return Fault(place + text.index(stripped), f"{_shortened(stripped)} can't be read: {what}")
     where = f"from {_shortened(rest)} on" if rest else "at its end"
     return Fault(place + text.index(stripped), f"{_shortened(stripped)} can't be read {where}")
 
@@ -637,7 +653,10 @@ def _aggregate(parser: _Parser, tree: ast.expr, *, running: bool) -> Aggregate:
     arg = tree.args[0] if len(tree.args) == 1 and not tree.keywords else None
     if name == "count" and not running:
         if not isinstance(arg, ast.Name):
-            raise Refused(f"{quote} counts no rows; count takes the name of a table, such as count(accounts)")
+            table = arg.value.id if isinstance(arg, ast.Attribute) and isinstance(arg.value, ast.Name) else ""
+            raise Refused(
+                f"{quote} counts no rows; count takes the name of a table, such as count({table or 'accounts'})"
+            )
         return Aggregate(name, (arg.id,), None)
     if name == "count" and not (tree.args or tree.keywords):
         return Aggregate(name, (), None)

@@ -9,7 +9,9 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.dataset import Block
 
 from esdh_plan import language
+from esdh_plan.errors import shown
 from esdh_plan.expressions import ValueType
+from esdh_plan.expressions.types import MOST_DIGITS
 from esdh_plan.made import Made, Place, Words
 
 __all__ = ["constant", "id_of", "sequence", "value"]
@@ -59,6 +61,12 @@ def sequence(rule: language.Sequence, place: Place) -> Made:
 def value(rule: language.Value, place: Place) -> Made:
     """Make the same value in every row."""
     of, held = place.of, rule.value
+    if isinstance(held, decimal.Decimal):
+        digits = len(held.as_tuple().digits) + max(0, int(held.as_tuple().exponent))
+        if max(digits, -int(held.as_tuple().exponent)) > MOST_DIGITS:
+            place.at("value").refuse(
+                f"{shown(held)} has more than {MOST_DIGITS} digits, the most of a decimal"
+            )
     kind, column = constant(held)
     return Made(kind, lambda block: column(of.rows(block)), f"Always {held}")
 
