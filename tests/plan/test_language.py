@@ -422,7 +422,11 @@ def test_picks_among_siblings() -> None:
             "key: []",
             "line 12, tables.buyers.key: it is empty; at least one entry is needed",
         ),
-        ("key: [buyer_id]", "key: buyer_id", "line 12, tables.buyers.key: expected a list of fields, such as [order_id]; found 'buyer_id'"),
+        (
+            "key: [buyer_id]",
+            "key: buyer_id",
+            "line 12, tables.buyers.key: expected a list of fields, such as [order_id]; found 'buyer_id'",
+        ),
         (
             "key: [buyer_id]",
             "key: [kind, kind]",

@@ -44,20 +44,22 @@ def test_plan_is_refused_and_nothing_written(
 ) -> None:
     """A wrong plan gives its faults, exit status 2, and no file, whatever was asked for."""
     monkeypatch.chdir(folder)
-    before = sorted(os.listdir())
+    before = sorted(Path().iterdir())
     for made in (
         run("check-plan", name),
         run("generate-snapshot", "--plan", name, "--records", 10, "--output-dir", "out"),
     ):
         assert (2, "", told_in(WRONG / name)) == (made.exit_code, made.stdout, made.stderr)
-    assert before == sorted(os.listdir())
+    assert before == sorted(Path().iterdir())
 
 
 def test_faults_stand_in_the_order_of_their_lines() -> None:
     """What a plan is told goes from its beginning to its end."""
     for name in PLANS:
         told = [line.split(", ")[1] for line in told_in(WRONG / name).splitlines()]
-        lines = [int(word.removeprefix("line ").partition(":")[0]) for word in told if word.startswith("line ")]
+        lines = [
+            int(word.removeprefix("line ").partition(":")[0]) for word in told if word.startswith("line ")
+        ]
         assert sorted(lines) == lines, name
 
 
