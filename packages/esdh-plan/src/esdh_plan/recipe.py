@@ -68,7 +68,7 @@ def _interned(compiler: Compiler) -> Dataset:
     with _lock:
         if digest not in _known:
             _known[digest] = compiler.finish(
-                recipe=recipe, remake=remake, rules_hashed=compiler.hashes(), location=f"{__name__}:remake"
+                recipe=recipe, remake=remake, rules_hashed=compiler.hashes, location=f"{__name__}:remake"
             )
         return _known[digest]
 
@@ -165,9 +165,7 @@ def _written(compiler: Compiler) -> bytes:
         "esdh": _LANGUAGE,
         "plan": _plain(compiler.source.document.content),
         "compiled": _compiled(compiler),
-        "bands": {
-            path: [list(band) for band in bands] for path, bands in sorted(compiler.used_bands.items())
-        },
+        "bands": dict(sorted(compiler.used_bands.items())),
         "tables": dict(sorted(compiler.used_tables.items())),
         "pools": {name: list(pool) for name, pool in sorted(compiler.used_pools.items())},
     }
