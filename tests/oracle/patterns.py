@@ -4,7 +4,7 @@ import math
 import re
 from functools import cache
 
-TOKEN = re.compile(r"(\[[^\]]*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{(\d+)\})?")
+TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{(\d+)\})?")
 
 
 @cache
@@ -28,17 +28,25 @@ def _characters(token: str) -> str:
         return token[1]
     if not token.startswith("["):
         return token
-    inside, found, at = token[1:-1], "", 0
-    while at < len(inside):
-        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
-            found += "".join(chr(code) for code in range(ord(inside[at]), ord(inside[at + 2]) + 1))
-            at += 3
+    inside, found = token[1:-1], ""
+    while inside:
+        first, inside = _sign(inside)
+        if inside.startswith("-") and len(inside) > 1:
+            last, inside = _sign(inside[1:])
+            found += "".join(chr(code) for code in range(ord(first), ord(last) + 1))
         else:
-            found += inside[at]
-            at += 1
-    if not found or len(set(found)) < len(found) or inside.startswith("^"):
+            found += first
+    if not found or len(set(found)) < len(found) or token.startswith("[^"):
         raise ValueError(f"the class {token} is empty, negated, or names a character twice")
     return found
+
+
+def _sign(inside: str) -> tuple[str, str]:
+    """Return what a class begins with, and what follows."""
+    if inside.startswith(r"\d"):
+        return "0123456789", inside[2:]
+    escaped = inside.startswith("\\")
+    return inside[escaped], inside[escaped + 1 :]
 
 
 def capacity(pattern: str) -> int:

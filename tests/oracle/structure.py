@@ -85,9 +85,9 @@ class By:
     otherwise: Node | None
 
     def branch(self, value: Value) -> Node:
-        """Return the branch of a value; null and unlisted values take `else`."""
+        """Return the branch of a value; unlisted values take `else`, null too."""
         assert not isinstance(value, dt.date)
-        found = self.of.get(value, self.otherwise) if value is not None else self.otherwise  # type: ignore[arg-type] # durations are no fields
+        found = self.of.get(value, self.otherwise)  # type: ignore[arg-type] # durations are no fields
         if found is None:
             raise ValueError(f"no branch for {value!r}")
         return found

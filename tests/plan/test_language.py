@@ -48,6 +48,7 @@ from esdh_plan.language import (
     parse_plan,
 )
 from esdh_plan.reader import Place, read_yaml
+from schemas import as_json
 
 GOOD = """\
 esdh: plan/1
@@ -1226,15 +1227,6 @@ def test_packages_that_offer_nothing_good(
 
 
 # The JSON Schema
-
-
-def as_json(value: Any) -> Any:
-    """Return a value of a document as an editor's JSON Schema sees it."""
-    if isinstance(value, dict):
-        return {json.dumps(key).strip('"'): as_json(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [as_json(inner) for inner in value]
-    return float(value) if isinstance(value, Decimal) else value
 
 
 def is_valid(text: str) -> bool:

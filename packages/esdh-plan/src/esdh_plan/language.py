@@ -971,7 +971,7 @@ class Plan(_Words, frozen=True, kw_only=True):
     def ancestors(self, name: str) -> list[str]:
         """Return the tables above one, the nearest first; a cycle ends where it comes back to a table."""
         above: dict[str, None] = {}
-        at = self.tables[name].per
+        at = getattr(self.tables[name], "per", None)
         while isinstance(at, str) and at in self.tables and at not in above and name not in above:
             above[at] = None
             at = getattr(self.tables[at], "per", None)
@@ -1058,7 +1058,7 @@ _UNKNOWN_PICK = Pick(from_="unknown")
 
 def _sound(plan: Plan, doubtful: Collection[Path]) -> Plan:
     """Return a plan with faults without what has them."""
-    tables = {name: table for name, table in plan.tables.items() if isinstance(name, str)}
+    tables = {name: table for name, table in plan.tables.items() if _can_be_named(name)}
     return msgspec.structs.replace(
         plan,
         name=plan.name if isinstance(plan.name, str) else "unknown",
@@ -1072,6 +1072,11 @@ def _sound(plan: Plan, doubtful: Collection[Path]) -> Plan:
             for name, table in tables.items()
         },
     )
+
+
+def _can_be_named(name: object) -> bool:
+    """Return whether expressions could have a name, if it isn't a right one either."""
+    return isinstance(name, str) and name.isidentifier()
 
 
 def _sound_table(table: Table, path: Path, doubtful: Collection[Path]) -> Table:
@@ -1089,12 +1094,12 @@ def _sound_table(table: Table, path: Path, doubtful: Collection[Path]) -> Table:
         pick={
             name: pick if isinstance(pick, Pick) else _UNKNOWN_PICK
             for name, pick in _known(table.pick).items()
-            if isinstance(name, str)
+            if _can_be_named(name)
         },
         fields={
             name: field if isinstance(field, Field) else UNKNOWN_FIELD
             for name, field in _known(table.fields).items()
-            if isinstance(name, str)
+            if _can_be_named(name)
         },
     )
 

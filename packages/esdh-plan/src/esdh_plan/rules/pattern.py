@@ -1,6 +1,7 @@
 """Patterns: classes, literals and fixed repeats, as a number of mixed radix."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import reduce
 from math import prod
@@ -26,6 +27,7 @@ _TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{([0-9]
 _MOST = 200  # characters of a text
 _MOST_CAPACITY = 1 << 62
 _MOST_CLASS = 1_000  # characters
+_DIGITS = "0123456789"
 _CHUNK = 10_000  # texts that a table has
 _PLAIN = frozenset("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
@@ -115,36 +117,45 @@ class Pattern:
 
 def _characters(written: str) -> str:
     """Return the characters that a class or a literal stands for, in the order written."""
-    if written == r"\d":
-        return "0123456789"
     if not written.startswith("["):
-        return _printed(written[-1], written)
+        return _printed(_meant(written), written)
     if written.startswith("[^"):
         raise ValueError(f"the class {written} says what can't stand there; list what can")
-    found = "".join(_listed(written[1:-1], written))
+    found = "".join(_listed(written))
     if not found:
         raise ValueError("the class [] is empty; list the characters that can stand there")
-    twice = next((each for each in found if found.count(each) > 1), None)
+    twice = next((each for each, times in Counter(found).items() if times > 1), None)
     if twice is not None:
         raise ValueError(f"the class {written} names {twice!r} twice")
     return _printed(found, written)
 
 
-def _listed(inside: str, written: str) -> Iterator[str]:
-    """Yield the characters and ranges of a class; `-` at its beginning or end is itself."""
+def _listed(written: str) -> Iterator[str]:
+    """Yield the characters and ranges of a class; `-` at its beginning or end, or after `\\`, is itself."""
+    signs = re.findall(r"\\.|.", written[1:-1], re.DOTALL)
     at = 0
-    while at < len(inside):
-        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
-            first, last = ord(inside[at]), ord(inside[at + 2])
-            if first > last:
-                raise ValueError(f"the range {inside[at : at + 3]} of the class {written} is empty")
-            if last - first >= _MOST_CLASS:
+    while at < len(signs):
+        first = _meant(signs[at])
+        if signs[at + 1 : at + 2] == ["-"] and at + 2 < len(signs):
+            last = _meant(signs[at + 2])
+            if len(first) > 1 or len(last) > 1 or first > last:
+                raise ValueError(f"the range {''.join(signs[at : at + 3])} of the class {written} is empty")
+            if ord(last) - ord(first) >= _MOST_CLASS:
                 raise ValueError(f"the class {written} has more than {_MOST_CLASS:,} characters")
-            yield "".join(map(chr, range(first, last + 1)))
+            yield "".join(map(chr, range(ord(first), ord(last) + 1)))
             at += 3
         else:
-            yield inside[at]
+            yield first
             at += 1
+
+
+def _meant(sign: str) -> str:
+    """Return what a sign stands for: itself, or what follows its `\\`."""
+    if sign == r"\d":
+        return _DIGITS
+    if len(sign) == 2 and sign[1].isalnum():
+        raise ValueError(f"{sign} isn't known; list the characters that are meant, such as [A-Za-z0-9]")
+    return sign[-1]
 
 
 def _printed(characters: str, written: str) -> str:
