@@ -25,7 +25,7 @@ from msgspec import Struct
 from esdh_plan import language, locks
 from esdh_plan.counts import count_of
 from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands
-from esdh_plan.errors import MAX_FAULTS, Fault, PlanError, near
+from esdh_plan.errors import MAX_FAULTS, Fault, PlanError, chained, near, shown
 from esdh_plan.expressions import (
     Doubtful,
     ExpressionError,
@@ -33,7 +33,7 @@ from esdh_plan.expressions import (
     parse,
     parse_aggregate,
 )
-from esdh_plan.language import Source
+from esdh_plan.language import CONTROL, Source
 from esdh_plan.made import Counted, Failed, Formula, Made, Place, Reference, TableOf
 from esdh_plan.modifiers import condition, modified
 from esdh_plan.picks import Picked, pick_of
@@ -215,11 +215,11 @@ class Compiler:
 
     def count(self, of: TableOf) -> Counted | None:
         """Return how many rows of a table each parent has, None where each has one."""
-        if of.parent is not None:
-            self.count(of.parent)
-        if self.doubts("tables", of.name, "count"):
-            raise Failed
-        found: Counted | None = self._get(("count", of.name, "")) if of.words.count is not None else None
+        found: Counted | None = None
+        for each in of.path:
+            if self.doubts("tables", each.name, "count"):
+                raise Failed
+            found = None if each.words.count is None else self._get(("count", each.name, ""))
         return found
 
     def field(self, table: str, name: str) -> Made:
@@ -314,6 +314,11 @@ class Compiler:
         if pool is None or len(pool) != words.pool:
             place.refuse(
                 f"the pool {name} isn't in {lock}; `esdh lock-plan {self.source.document.file}` makes it"
+            )
+        wrong = next((each for each in pool if CONTROL.search(each)), None)
+        if wrong is not None:
+            place.refuse(
+                f"the value {shown(wrong)} of the pool {name} has a control character; take it out of {lock}"
             )
         self.used_pools[name] = pool
         return pool
@@ -541,7 +546,7 @@ class Compiler:
         around = [*words[first:], *words[: first + 1]]
         what = {"field": "field", "pick": "pick", "count": "count"}[cycle[first][0]]
         self.fault(
-            self._path(cycle[first]), f"the {what} depends on itself: {' needs '.join(around)}", key=True
+            self._path(cycle[first]), f"the {what} depends on itself: {chained(around, ' needs ')}", key=True
         )
         for key in cycle:
             self._done[key] = _FAILED
@@ -726,7 +731,7 @@ class Compiler:
         elif not self._is_key(of, key):
             self.fault(
                 ("tables", of.name, "key"),
-                f"two rows can have the same {', '.join(key)}; a key has an id, a sequence or a unique field, "
+                f"two rows can have the same {chained(key, ', ')}; a key has an id, a sequence or a unique field, "
                 "or the parent's key with `k` or a unique column of a distinct pick",
             )
 

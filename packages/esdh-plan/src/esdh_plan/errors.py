@@ -2,18 +2,30 @@
 
 import difflib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-__all__ = ["MAX_FAULTS", "Fault", "PlanError", "listed", "near", "nearest", "printed", "shown", "suggested"]
+__all__ = [
+    "MAX_FAULTS",
+    "Fault",
+    "PlanError",
+    "chained",
+    "listed",
+    "near",
+    "nearest",
+    "printed",
+    "shown",
+    "suggested",
+]
 
 MAX_FAULTS: Final = 100
 """Faults of a file, after which its reading ends: each may cost a search for a near match."""
 _TOLD = 50  # faults that the text of an error lists; a hostile file has any number of them
 _SEARCHED = 1_000  # names that are searched for a near match
+_LINKS = 10  # words of a chain
 _WIDTH = 60  # characters of a value that a message repeats
 
 
@@ -68,6 +80,13 @@ def listed(words: Iterable[object], last: str = "or") -> str:
     """Return `a, b or c`."""
     *head, tail = [str(word) for word in words]
     return f"{', '.join(head)} {last} {tail}" if head else tail
+
+
+def chained(words: Sequence[str], link: str) -> str:
+    """Return words with a link between them, of a long chain its ends."""
+    if len(words) <= _LINKS:
+        return link.join(words)
+    return link.join([*words[: _LINKS // 2], "...", *words[-(_LINKS // 2) :]])
 
 
 def shown(value: object) -> str:

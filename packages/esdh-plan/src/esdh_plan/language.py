@@ -8,6 +8,7 @@ that offers it under the entry point group `esdh.rules` and that the plan names 
 import datetime
 import functools
 import keyword
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -19,13 +20,15 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
 import msgspec
 from msgspec import Meta
 
-from esdh_plan.errors import Fault, listed, near, shown
+from esdh_plan.errors import Fault, chained, listed, near, shown
 from esdh_plan.kinds import FieldKind, Scalar, fields_of
 from esdh_plan.reader import INVALID, Converter, Document, Path, read_draft
 from esdh_plan.schema import DIALECT, Definitions
 
 __all__ = [
+    "CONTROL",
     "MAX_COUNT",
+    "MAX_LEVELS",
     "MAX_ROWS",
     "MAX_TABLES",
     "RULES_GROUP",
@@ -85,6 +88,8 @@ MAX_ROWS: Final = 1 << 20
 """Rows of a fixed table."""
 MAX_TABLES: Final = 1_000
 """Tables of a plan."""
+MAX_LEVELS: Final = 64
+"""Tables one below the other."""
 MAX_COUNT: Final = 1 << 24
 """Rows of a record, and so children of one row."""
 SHIPPED_TABLES: Final = ("first_names", "last_names", "states", "cities", "places")
@@ -254,7 +259,7 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
         words = listed(sorted(_KINDS[kind] for kind in kinds), "and")
         yield path, f"the labels of a choice are of one kind; these are {words} (quotes make text)"
     for label in labels:
-        if isinstance(label, str) and _CONTROL.search(label):
+        if isinstance(label, str) and CONTROL.search(label):
             yield path, f"the label {shown(label)} has a control character; take it out"
     if isinstance(labels, list):
         twice = [label for label, times in Counter(labels).items() if times > 1]
@@ -262,9 +267,29 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield path, f"the label {shown(twice[0])} is given twice; use weights to have it more often"
     elif not any(labels.values()):
         yield path, "every weight is 0; at least one is above"
+    elif _is_too_fine(labels.values()):
+        yield path, _TOO_FINE
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MOST_BITS = (
+    1_024  # of the number that makes all weights of a choice whole: it would cost time and memory without end
+)
+_TOO_FINE = (
+    "the weights have no common denominator of up to 300 digits; write them as decimals or as whole numbers"
+)
+
+
+def _is_too_fine(weights: Iterable[Weight]) -> bool:
+    common = 1
+    for weight in weights:
+        common = math.lcm(common, weight.denominator)
+        if common.bit_length() > _MOST_BITS:
+            return True
+    return False
+
+
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""The characters that no text of a dataset has."""
 _KINDS = {str: "text", int: "whole numbers", bool: "`true` or `false`"}
 
 
@@ -341,6 +366,8 @@ class Distributions(_Words, frozen=True):
                 yield (), f"the key {name!r} is missing; a range has both `from` and `to`"
         if self.bands is not None and not any(weight for _, _, weight in self.bands):
             yield ("bands",), "there is no band with a weight above 0"
+        if self.bands is not None and _is_too_fine(weight for _, _, weight in self.bands):
+            yield ("bands",), _TOO_FINE
         pairs: list[tuple[Path, Any, Any]] = [((), self.from_, self.to)]
         pairs += [(("bands", i), first, last) for i, (first, last, _) in enumerate(self.bands or ())]
         for path, first, last in pairs:
@@ -482,7 +509,7 @@ class Value(Rule, frozen=True):
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse text with a control character."""
-        if isinstance(self.value, str) and _CONTROL.search(self.value):
+        if isinstance(self.value, str) and CONTROL.search(self.value):
             yield ("value",), f"the text {shown(self.value)} has a control character; take it out"
 
 
@@ -881,14 +908,13 @@ class Plan(_Words, frozen=True, kw_only=True):
                 yield ("tables", name), f"{name!r} is a reserved word; give the table another name"
         yield from _streams_refused(_known(self.tables), ("tables",))
         yield from self._roots_refused()
-        several = len(self.roots) > 1  # of which some are meant to be below another table, or fixed
         for name, table in self._tables():
             above = self.ancestors(name)
             for pick_name, pick in _known(table.pick).items():
                 path = ("tables", name, "pick", pick_name)
                 if pick_name in above:
                     yield path, f"{pick_name!r} is a table above this one too; give the pick another name"
-                if isinstance(pick, Pick) and not several:
+                if isinstance(pick, Pick):
                     yield from self._pick_refused(name, pick, (*path, "from"))
 
     def _tables(self) -> list[tuple[str, Table]]:
@@ -925,7 +951,13 @@ class Plan(_Words, frozen=True, kw_only=True):
             if above and above[-1] == name and name == min(above, key=order.__getitem__):
                 yield (
                     ("tables", name, "per"),
-                    f"the table hangs below itself: {' below '.join([name, *above])}",
+                    f"the table hangs below itself: {chained([name, *above], ' below ')}",
+                )
+
+            elif len(above) == MAX_LEVELS:  # and what hangs below it isn't told again
+                yield (
+                    ("tables", name, "per"),
+                    f"tables hang at most {MAX_LEVELS} deep; this one is below {MAX_LEVELS}",
                 )
 
     def is_placed(self, name: str) -> bool:

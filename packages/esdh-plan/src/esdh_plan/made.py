@@ -105,7 +105,11 @@ class TableOf:
     @property
     def path(self) -> "list[TableOf]":
         """The tables from the top down to this one."""
-        return [*(self.parent.path if self.parent else []), self]
+        path, at = [self], self.parent
+        while at is not None:
+            path.append(at)
+            at = at.parent
+        return path[::-1]
 
     @property
     def is_root(self) -> bool:

@@ -617,10 +617,11 @@ class Converter:
             good &= taken[key] is not INVALID
         if good:
             return taken
-        self._partial[path] = {
-            key: self._partial.get((*path, key), inner) if inner is INVALID else inner
-            for key, inner in taken.items()
-        }
+        if any(option.is_struct for option in values.options):
+            self._partial[path] = {
+                key: self._partial.get((*path, key), inner) if inner is INVALID else inner
+                for key, inner in taken.items()
+            }
         return INVALID
 
     def _list(self, path: Path, kind: Kind, value: list[Any]) -> Any:

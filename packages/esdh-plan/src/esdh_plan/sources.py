@@ -27,7 +27,7 @@ from esdh_plan.expressions import ValueType
 from esdh_plan.language import MAX_ROWS
 from esdh_plan.made import column_of
 
-__all__ = ["SHIPPED", "Cells", "TableData", "read_csv", "shipped"]
+__all__ = ["SHIPPED", "Cells", "TableData", "read_beside", "read_csv", "shipped"]
 
 SHIPPED: Final = {
     "first_names": ("name", "weight"),
@@ -122,21 +122,26 @@ def _check_shape(file: str, header: list[str], lines: list[list[str]], types: It
             )
 
 
-def _text(folder: Path, file: str) -> str:
+def read_beside(folder: Path, file: str, max_bytes: int = _MAX_BYTES) -> bytes:
+    """Return what a file below a plan's folder holds. Raises ValueError, with a sentence, for one that can't be read."""
     base = folder.resolve()
     resolved = (base / file).resolve()
     if not resolved.is_relative_to(base) or resolved != Path(os.path.normpath(base / file)):
         raise ValueError(f"{file} is a link; give a file below the plan's folder")
     if not resolved.exists():
         raise ValueError(f"there is no file {file} beside the plan")
-    if not resolved.is_file():
+    if not resolved.is_file():  # a pipe would wait, and a device never end
         raise ValueError(f"{file} is no file")
     with resolved.open("rb") as stream:
-        content = stream.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ValueError(f"{file} has more than {_MAX_BYTES:,} bytes")
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"{file} has more than {max_bytes:,} bytes")
+    return content
+
+
+def _text(folder: Path, file: str) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return read_beside(folder, file).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{file} isn't UTF-8; save it as UTF-8") from None
 

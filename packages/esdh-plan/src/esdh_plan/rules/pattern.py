@@ -131,7 +131,7 @@ def _characters(written: str) -> str:
 
 
 def _listed(written: str) -> Iterator[str]:
-    """Yield the characters and ranges of a class; `-` at its beginning or end, or after `\\`, is itself."""
+    """Yield the characters and ranges of a class; `-` at its beginning or end, or after a backslash, is itself."""
     signs = re.findall(r"\\.|.", written[1:-1], re.DOTALL)
     at = 0
     while at < len(signs):
@@ -150,7 +150,7 @@ def _listed(written: str) -> Iterator[str]:
 
 
 def _meant(sign: str) -> str:
-    """Return what a sign stands for: itself, or what follows its `\\`."""
+    """Return what a sign stands for: itself, or what follows its backslash."""
     if sign == r"\d":
         return _DIGITS
     if len(sign) == 2 and sign[1].isalnum():
