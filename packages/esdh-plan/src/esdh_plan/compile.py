@@ -50,6 +50,7 @@ __all__ = ["Compiler", "Given"]
 Key = tuple[str, str, str]  # field, pick or count; the table's name; its own
 
 _MOST_ROWS = 1 << 24  # of the largest record
+_MOST_BANDS = 1 << 19  # of all distributions of a plan: each costs some microseconds, at most some hundred
 _STEP: Final = 16  # fields in a chain that call each other
 _FAILED: Final = object()
 
@@ -342,6 +343,11 @@ class Compiler:
                 place.at(name).refuse(_sentence(str(error)))
         if name != "bands":
             self.used_bands[known] = found
+            if sum(map(len, self.used_bands.values())) > _MOST_BANDS:
+                place.refuse(
+                    f"with this distribution the plan's have more than {_MOST_BANDS:,} bands together, which is the most; "
+                    "take narrower ranges, or all values alike"
+                )
         return found
 
     def _bands(

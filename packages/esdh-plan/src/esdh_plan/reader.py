@@ -369,7 +369,7 @@ class _Builder:
             keyed.key, keyed.waits = INVALID, True
             path = (*path, INVALID)
         else:
-            self._put(holder, path, value)
+            self._put(holder, path, value if event.tag is None else INVALID)
         self._open.append(_Open(path, value))
         return len(self.faults) < MAX_FAULTS
 

@@ -125,8 +125,12 @@ def _check_shape(file: str, header: list[str], lines: list[list[str]], types: It
 def read_beside(folder: Path, file: str, max_bytes: int = _MAX_BYTES) -> bytes:
     """Return what a file below a plan's folder holds. Raises ValueError, with a sentence, for one that can't be read."""
     base = folder.resolve()
-    resolved = (base / file).resolve()
-    if not resolved.is_relative_to(base) or resolved != Path(os.path.normpath(base / file)):
+    resolved = Path(os.path.realpath(base / file))  # which takes links that go in a circle, too
+    if (
+        not resolved.is_relative_to(base)
+        or resolved != Path(os.path.normpath(base / file))
+        or resolved.is_symlink()
+    ):
         raise ValueError(f"{file} is a link; give a file below the plan's folder")
     if not resolved.exists():
         raise ValueError(f"there is no file {file} beside the plan")

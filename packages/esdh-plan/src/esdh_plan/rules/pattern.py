@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.arithmetic import high_product
-from esdh_plan.errors import shown
+from esdh_plan.errors import printed, shown
 from esdh_plan.expressions import ValueType
 from esdh_plan.made import Capacity, Made, Place, Words
 
@@ -64,7 +64,8 @@ class Pattern:
         self.regex += "$"
         self.capacity = reduce(mul, map(len, self.places))
         if self.capacity > _MOST_CAPACITY:
-            raise ValueError(f"the pattern has {self.capacity:,} texts; 2^62 are the most")
+            texts = f"{self.capacity:,}" if self.capacity < 10**30 else "more than 10^30"
+            raise ValueError(f"the pattern has {texts} texts; 2^62 are the most")
         self._plain = all(_PLAIN.issuperset(place) for place in self.places)
         self._ascii = all(place.isascii() for place in self.places)
         firsts = "".join(place[0] for place in self.places)
@@ -120,13 +121,13 @@ def _characters(written: str) -> str:
     if not written.startswith("["):
         return _printed(_meant(written), written)
     if written.startswith("[^"):
-        raise ValueError(f"the class {written} says what can't stand there; list what can")
+        raise ValueError(f"the class {printed(written)} says what can't stand there; list what can")
     found = "".join(_listed(written))
     if not found:
         raise ValueError("the class [] is empty; list the characters that can stand there")
     twice = next((each for each, times in Counter(found).items() if times > 1), None)
     if twice is not None:
-        raise ValueError(f"the class {written} names {twice!r} twice")
+        raise ValueError(f"the class {printed(written)} names {twice!r} twice")
     return _printed(found, written)
 
 
@@ -139,9 +140,11 @@ def _listed(written: str) -> Iterator[str]:
         if signs[at + 1 : at + 2] == ["-"] and at + 2 < len(signs):
             last = _meant(signs[at + 2])
             if len(first) > 1 or len(last) > 1 or first > last:
-                raise ValueError(f"the range {''.join(signs[at : at + 3])} of the class {written} is empty")
+                raise ValueError(
+                    f"the range {printed(''.join(signs[at : at + 3]))} of the class {printed(written)} is empty"
+                )
             if ord(last) - ord(first) >= _MOST_CLASS:
-                raise ValueError(f"the class {written} has more than {_MOST_CLASS:,} characters")
+                raise ValueError(f"the class {printed(written)} has more than {_MOST_CLASS:,} characters")
             yield "".join(map(chr, range(ord(first), ord(last) + 1)))
             at += 3
         else:
@@ -154,7 +157,9 @@ def _meant(sign: str) -> str:
     if sign == r"\d":
         return _DIGITS
     if len(sign) == 2 and sign[1].isalnum():
-        raise ValueError(f"{sign} isn't known; list the characters that are meant, such as [A-Za-z0-9]")
+        raise ValueError(
+            f"{printed(sign)} isn't known; list the characters that are meant, such as [A-Za-z0-9]"
+        )
     return sign[-1]
 
 
