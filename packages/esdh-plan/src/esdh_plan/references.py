@@ -110,7 +110,12 @@ def _check_file(reference: str) -> None:
     """Raise PlanError, with the near match, unless a reference is the path of a file."""
     path = Path(reference)
     if not _is_path(reference):
-        here = f"; the file here is ./{reference}" if path.is_file() else ""
+        files = [
+            name
+            for name in (reference, *(f"{reference}{suffix}" for suffix in _SUFFIXES))
+            if Path(name).is_file()
+        ]
+        here = f"; the file here is ./{files[0]}" if files else ""
         told = near(reference, _known())
         raise _refused(
             reference,
