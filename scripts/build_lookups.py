@@ -143,6 +143,7 @@ class Table:
         source: Where the rows come from.
         columns: Names of the columns.
         rows: The rows, in the order of the file.
+        compact: Whether the file is written without indentation and spaces.
 
     """
 
@@ -151,18 +152,20 @@ class Table:
     source: str
     columns: tuple[str, ...]
     rows: list[Row]
+    compact: bool = False
 
-    def render(self) -> bytes:
-        """Return the table as the bytes of its JSON file."""
+    def render(self, renew: str = RENEW) -> bytes:
+        """Return the table as the bytes of its JSON file; ``renew`` is the command that writes it."""
         header = {
             "table": self.name,
             "description": self.description,
             "source": self.source,
-            "renew": RENEW,
+            "renew": renew,
             "columns": list(self.columns),
         }
         head = ",\n".join(f"  {json.dumps(key)}: {json.dumps(header[key])}" for key in header)
-        body = ",\n".join(f"    {json.dumps(row)}" for row in self.rows)
+        indent, separators = ("", (",", ":")) if self.compact else ("    ", (", ", ": "))
+        body = ",\n".join(f"{indent}{json.dumps(row, separators=separators)}" for row in self.rows)
         return f'{{\n{head},\n  "rows": [\n{body}\n  ]\n}}\n'.encode("ascii")
 
 
@@ -644,11 +647,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="write nothing; exit 1 and name the tables that differ from the committed ones",
     )
     options = parser.parse_args(arguments)
+    return write([(LOOKUPS / f"{table.name}.json", table.render()) for table in build()], check=options.check)
+
+
+def write(files: Iterable[tuple[Path, bytes]], *, check: bool) -> int:
+    """Write files; or only name those that differ, and return 1 where there are any."""
     different = 0
-    for table in build():
-        path = LOOKUPS / f"{table.name}.json"
-        content = table.render()
-        if not options.check:
+    for path, content in files:
+        if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         elif not path.is_file() or path.read_bytes() != content:

@@ -1,20 +1,29 @@
-"""Writes docs/PYTHON_API.md: the public names of our packages, with signatures, docstrings and examples.
+"""Writes docs/PYTHON_API.md, the public names of our packages, the reference in docs/PLANS.md, and the trees in docs/DATASETS.md.
 
-`--check` compares instead, and exits with 1 when the page is another one.
+`--check` compares instead, and exits with 1 when a page is another one.
 """
 
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "PYTHON_API.md"
+from esdh_cli.commands.check_plan import drawn_tables
+from esdh_core.dataset import Dataset
+from esdh_plan import load_plan
+from plan_reference import MARKER, reference
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE, GUIDE, DATASETS = DOCS / "PYTHON_API.md", DOCS / "PLANS.md", DOCS / "DATASETS.md"
+TREE = re.compile(r"(<!-- tree of (\S+) -->\n```\n).*?(```\n)", re.DOTALL)
+RECORDS = 1_000
 # A package's names are those that its `__init__` imports, a module's those of its `__all__`.
-PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof")
-MODULES = ("esdh_plan.reader", "esdh_plan.distributions")
+PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof", "pytest_esdh")
+MODULES = ("esdh_core.testing", "esdh_plan.reader", "esdh_plan.distributions", "pytest_esdh.strategies")
 HEAD = """# The Python API
 
 Made from the docstrings by `just docs`; `just check` compares. The tests run every example. Options after `*` are
@@ -106,16 +115,41 @@ def page() -> str:
     return formatted("\n".join(lines).rstrip() + "\n")
 
 
+def guide() -> str:
+    """Return the guide of plans with its reference made anew."""
+    return GUIDE.read_text(encoding="utf-8").partition(MARKER)[0] + reference()
+
+
+def trees() -> str:
+    """Return the page of datasets with the trees of their tables drawn anew."""
+    text = DATASETS.read_text(encoding="utf-8")
+    return TREE.sub(
+        lambda found: found[1] + "".join(f"{line}\n" for line in tree(load_plan(found[2]))) + found[3], text
+    )
+
+
+def tree(dataset: Dataset) -> list[str]:
+    """Return the tables of a dataset as they hang together, with their rows in the first 1,000 records and what a row is."""
+    columns = dataset.columns(0, RECORDS)
+    drawn = list(drawn_tables(dataset, ascii_only=False))
+    width = max(len(lines + name) for lines, name in drawn)
+    return [
+        f"{lines + name:<{width}}  {len(next(iter(columns[name].values()))):>7,}  {dataset.table(name).description}".rstrip()
+        for lines, name in drawn
+    ]
+
+
 def main() -> int:
-    """Write the page, or compare it."""
-    made = page()
+    """Write the pages, or compare them."""
+    pages = {PAGE: page(), GUIDE: guide(), DATASETS: trees()}
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(made, encoding="utf-8")
+        for path, made in pages.items():
+            path.write_text(made, encoding="utf-8")
         return 0
-    if PAGE.read_text(encoding="utf-8") == made:
-        return 0
-    print("docs/PYTHON_API.md isn't what the docstrings say; run `just docs`", file=sys.stderr)
-    return 1
+    stale = [path.name for path, made in pages.items() if path.read_text(encoding="utf-8") != made]
+    if stale:
+        print(f"{' and '.join(stale)} in docs/ isn't what the code says; run `just docs`", file=sys.stderr)
+    return bool(stale)
 
 
 if __name__ == "__main__":

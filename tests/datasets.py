@@ -21,8 +21,8 @@ _Source = Annotated[Literal["ledger v1"], Meta(description="The marker that ever
 _COUNTRIES = Categories(["AT", "CH", "IT"])
 _COUNTRY = Choice([[5, 3, 2]])
 # Texts that each format must quote or escape; the last is a null in a column that may have one.
-_NAMES = Categories(["Alder & Sons", "Birch, Cedar", 'The "Elm" <Company>', "Fir\tÉrable"])
-_REMARKS = ("", "fragile", 'says "up", twice', "line\nbreak", "carriage\rreturn", "1", None)
+_NAMES = Categories(["Alder & Sons", "Birch, Cedar", 'The "Elm" <Company>', "Fir & Érable"])
+_REMARKS = ("", "fragile", 'says "up", twice', "back\\slash", "comma, semicolon;", "1", None)
 _SOURCE = Categories(["ledger v1"])
 _FIRST_DAY, _LAST_DAY = day_number(dt.date(2023, 1, 1)), day_number(dt.date(2024, 12, 31))
 

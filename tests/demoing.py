@@ -15,15 +15,15 @@ import msgspec
 import psutil
 from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.paths import Paths
-from esdh_demo.processes import marked_processes
-from esdh_demo.steps import Run
+from esdh_demo.processes import Commands, marked_processes
+from esdh_demo.steps import Run, Session
 from rich.console import Console
 
 HERE = Path(__file__).parent / "demo"
 PATIENCE = 60  # seconds; nobody waits so long unless something is wrong
 CONFIG = """
 server: {start_seconds: 20, stop_seconds: 2}
-runs: {keep: 5, step_seconds: 60}
+runs: {keep: 5, step_seconds: 300}
 profiles:
   baseline: {description: Few records, records: 20, seed: 20240601, formats: [csv, json, ndjson]}
   drawn: {description: A seed for once, records: 3, seed: random, formats: [csv]}
@@ -44,11 +44,11 @@ def make_paths(folder: Path, config: str = CONFIG) -> Paths:
 
 def text_console() -> Console:
     """Return a console that keeps what is printed."""
-    return Console(file=io.StringIO(), soft_wrap=True, highlight=False)
+    return Console(file=io.StringIO(), soft_wrap=True, highlight=False, markup=False)
 
 
 def printed(console: Console) -> str:
-    """Return what a console was told."""
+    """Return what a console has printed."""
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -59,6 +59,13 @@ def config_of(paths: Paths, **server: float) -> Config:
     return msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, **server))
 
 
+def make_session(paths: Paths, commands: Commands | None = None, **server: float) -> Session:
+    """Return a session whose console keeps what is printed, the server's seconds set to others."""
+    session = Session(paths, commands or Commands(), text_console())
+    session.config = config_of(paths, **server)
+    return session
+
+
 @dataclass(frozen=True)
 class Finished:
     """A real run that has ended well."""
@@ -67,7 +74,6 @@ class Finished:
     run: Run
     folder: Path
     profile: Profile
-    told: str
 
 
 @dataclass

@@ -1,26 +1,70 @@
 """The pictures of the demo page in docs/images, taken afresh; `python tests/screenshots.py` (`just screenshots`)."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from browser import Visit, chromium
-from serving import serving
+from browser import Visit, chromium, generate
+from esdh_core import DEFAULT_SEED, encode_id
+from esdh_plan import load_plan
+from playwright.sync_api import Page
+from serving import ESDH, serving
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
-SIZES = {"demo-desktop": (1024, 640), "demo-phone": (390, 844)}
+PLANS = ("--plan", "v0.1", "--plan", "bank")
+
+
+def many_rows(page: Page) -> None:
+    """Generate as many rows as one answer has, so that the bars stand where the rules say."""
+    generate(page, records="1000")
+    page.evaluate("document.activeElement.blur()")
+
+
+def whole_record(page: Page) -> None:
+    """Look up an account, and unfold one of its transactions."""
+    account = encode_id(DEFAULT_SEED, "accounts", 0, dataset=load_plan("bank"))
+    page.evaluate("id => { location.hash = `#lookup/${id}` }", account)
+    page.locator("#record-parts summary[aria-current]").wait_for()
+    page.locator("#record-parts summary", has_text="transactions").first.click()
+    page.locator("#record-parts summary", has_text="transactions 1 of").click()
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+
+
+class Picture(NamedTuple):
+    """What a picture is of: the page below a path after a deed, at a size and in a scheme of colours."""
+
+    below: str
+    deed: Callable[[Page], None]
+    width: int
+    height: int
+    scheme: str = "light"
+    full_page: bool = False
+
+
+PICTURES = {
+    "page": Picture("", many_rows, 1280, 1012),
+    "page-dark": Picture("", many_rows, 1280, 1012, "dark"),
+    "demo-desktop": Picture("/plans/bank", lambda _: None, 1024, 640),
+    "demo-phone": Picture("/plans/bank", lambda _: None, 390, 844),
+    "demo-tree": Picture("/plans/bank", whole_record, 1024, 640, full_page=True),
+}
 
 
 def main() -> None:
-    """Generate the default records at each size, take a picture, and fail where the page complained."""
+    """Take each picture, and fail where the page complained."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with serving() as server, chromium() as browser:
-        for name, (width, height) in SIZES.items():
-            with browser.new_context(viewport={"width": width, "height": height}) as context:
+    with serving(*PLANS, command=ESDH) as server, chromium() as browser:
+        for name, picture in PICTURES.items():
+            options: dict[str, Any] = {
+                "viewport": {"width": picture.width, "height": picture.height},
+                "color_scheme": picture.scheme,
+            }
+            with browser.new_context(**options) as context:
                 visit = Visit(context, server.url)
-                page = visit.open()
-                page.get_by_role("button", name="Generate", exact=True).click()
-                page.locator("#pictures svg").first.wait_for()
+                page = visit.open(below=picture.below)
+                picture.deed(page)
                 page.mouse.move(0, 0)  # off the table, where the row below the pointer would stand out
-                page.screenshot(path=FOLDER / f"{name}.png")
+                page.screenshot(path=FOLDER / f"{name}.png", full_page=picture.full_page)
                 if visit.complaints:
                     raise SystemExit("\n".join(visit.complaints))
 

@@ -1,18 +1,23 @@
-"""Tampers with a snapshot's files, and signs the result again as a forger would."""
+"""Tampers with a snapshot's files, or with the rules that made them, and signs the result as a forger would."""
 
 import csv
 import datetime as dt
 import io
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from esdh_core import DEFAULT_DATASET, ENTITIES, REFERENCE_DATE
+import pytest
+from esdh_core import DEFAULT_DATASET, ENTITIES, REFERENCE_DATE, Block, Table
+from esdh_core.columns import Column
 from esdh_export import render_descriptors, schema
 from esdh_manifest import (
     SUMS_NAME,
@@ -23,6 +28,7 @@ from esdh_manifest import (
     render_readme,
     sha256sums,
 )
+from esdh_proof import Check, Verification
 from oracles import full_years
 from reading import digest, read
 
@@ -123,3 +129,28 @@ def sign(folder: Path, *, claims: dict[str, Any] | None = None, recount: bool = 
     encoded = encode_manifest(manifest)
     (folder / MANIFEST).write_bytes(encoded)
     (folder / SUMS_NAME).write_bytes(sha256sums({**manifest.checksums, MANIFEST: entry_of(encoded)}))
+
+
+def failed(outcome: Verification) -> dict[str, Check]:
+    """Return the checks that failed, by name."""
+    return {check.name: check for check in outcome.checks if check.status == "failed"}
+
+
+def where(check: Check) -> tuple[int | None, str | None]:
+    """Return the row and the field where a check failed first."""
+    assert check.first is not None
+    return check.first.row, check.first.field
+
+
+def _edited(edit: Callable[[Column], Column], column: Callable[[Block], Column], block: Block) -> Column:
+    return edit(column(block))
+
+
+@contextmanager
+def forged(table: Table, fields: Iterable[str], edit: Callable[[Column], Column]) -> Iterator[None]:
+    """Change columns as a forger would who signs all that it writes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for field in fields:
+            rule = table._rules[field]
+            patch.setitem(table._rules, field, replace(rule, column=partial(_edited, edit, rule.column)))
+        yield

@@ -1,13 +1,12 @@
 """The API serves whatever dataset it is given: here one with other tables, fields and ids than the default."""
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Visit, chromium, find_chromium
+from browser import NEEDS_CHROMIUM, Visit, chromium
 from datasets import LEDGER
 from esdh_api import Settings, create_app
 from esdh_api.negotiation import ROW_FORMATS
@@ -145,10 +144,7 @@ def visit() -> Iterator[Visit]:
         assert [] == visit.complaints
 
 
-@pytest.mark.skipif(
-    find_chromium() is None and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
-    reason="needs chromium or google-chrome on the PATH",
-)
+@NEEDS_CHROMIUM
 def test_page_shows_the_dataset(visit: Visit) -> None:
     """The page generates either table and the bundle, draws statistics, follows a reference and shows the plan."""
     page = visit.open()
@@ -158,7 +154,15 @@ def test_page_shows_the_dataset(visit: Visit) -> None:
     page.get_by_role("radio", name="Bundle").check()
     page.get_by_role("button", name="Generate", exact=True).click()
     expect(page.locator("#summary")).to_have_text("25 records of suppliers and parcels, records 0 to 24")
-    expect(page.locator("#pictures h4")).to_have_text(["Countries"])
+    expect(page.locator("#pictures h4")).to_have_text(
+        [
+            "Suppliers: countries",
+            "Suppliers: employees",
+            "Parcels: sent on",
+            "Parcels: grams",
+            "Parcels: remark",
+        ]
+    )
     expect(page.locator("#picture-countries .tick")).to_have_count(3)
     page.get_by_role("radio", name="Parcels").check()
     page.locator("#start").fill("40")
@@ -176,7 +180,7 @@ def test_page_shows_the_dataset(visit: Visit) -> None:
     assert f"parcels_ledger_v1_seed{DEFAULT_SEED}_40-64.csv" == download.value.suggested_filename
     page.get_by_role("link", name=first.sender).click()
     expect(page.locator("#record-summary")).to_have_text(f"Suppliers 40 of seed {DEFAULT_SEED}")
-    expect(page.locator("#record-parts h3")).to_have_text(["Suppliers", "Parcels"])
+    expect(page.locator("#record-parts .table-name")).to_have_text(["suppliers", "parcels"])
     page.get_by_role("link", name="Plan").click()
     expect(page.locator("#plan-table tbody tr")).to_have_count(11)
     assert 0 >= page.evaluate("document.scrollingElement.scrollWidth - innerWidth")

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from browser import Visit, chromium, find_chromium
+from browser import (
+    NEEDS_CHROMIUM,
+    Visit,
+    alert,
+    answer_of,
+    cells,
+    command,
+    generate,
+    press_generate,
+    visiting,
+)
 from esdh_core import (
     DEFAULT_DATASET,
     DEFAULT_SEED,
@@ -26,10 +35,7 @@ from esdh_core import (
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from serving import Server, serving
 
-pytestmark = pytest.mark.skipif(
-    find_chromium() is None and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
-    reason="needs chromium or google-chrome on the PATH",
-)
+pytestmark = NEEDS_CHROMIUM
 
 KEY = "clé ключ"  # beyond ASCII and beyond Latin-1
 RECORDS = 25  # what the form asks for at first
@@ -37,13 +43,6 @@ VEHICLE_0 = encode_id(DEFAULT_SEED, "vehicle", 0)
 PROFILE_9 = encode_id(5, "profile", 9)
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The browser of the module."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +57,6 @@ def locked_server() -> Iterator[Server]:
     """A server that asks for KEY."""
     with serving(ESDH_API_KEY=KEY) as server:
         yield server
-
-
-def visiting(browser: Browser, server: Server, **options: Any) -> Iterator[Visit]:
-    """Yield a visit, and hold at its end that the page did nothing that it may not do."""
-    with browser.new_context(**options) as context:
-        visit = Visit(context, server.url)
-        yield visit
-        assert [] == visit.complaints
 
 
 @pytest.fixture
@@ -92,29 +83,6 @@ def coloured_visit(request: pytest.FixtureRequest, browser: Browser, open_server
     yield from visiting(browser, open_server, color_scheme=request.param)
 
 
-def generate(page: Page, **fields: str) -> None:
-    """Fill fields of the form, generate, and wait for the pictures, which come last."""
-    for name, value in fields.items():
-        page.locator(f"#{name}").fill(value)
-    with page.expect_response("**/generate/*"):
-        press_generate(page)
-    expect(page.locator("#generate")).not_to_have_attribute("aria-busy", "true")
-    expect(page.locator("#pictures svg").first).to_be_visible()
-
-
-def press_generate(page: Page) -> None:
-    """Press Generate."""
-    page.get_by_role("button", name="Generate", exact=True).click()
-
-
-def cells(page: Page) -> list[list[str]]:
-    """Return the texts of the table that is shown, the record's number first, without the head."""
-    rows: list[list[str]] = page.locator(".panel:visible table.rows tbody").evaluate(
-        "body => [...body.rows].map(row => [...row.cells].map(cell => cell.textContent))"
-    )
-    return rows
-
-
 def texts(rows: list[Any], start: int = 0) -> list[list[str]]:
     """Return rows of Structs as the table shows them."""
     return [
@@ -123,31 +91,50 @@ def texts(rows: list[Any], start: int = 0) -> list[list[str]]:
     ]
 
 
-def answer_of(address: str, path: str, accept: str, body: object, **headers: str) -> bytes:
-    """Return what the API answers to a POST."""
-    request = urllib.request.Request(
-        address + path,
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json", "Accept": accept, **headers},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        content: bytes = answer.read()
-        return content
-
-
-def command(page: Page, title: str) -> str:
-    """Return one of the commands that the page shows."""
-    return page.get_by_label(title, exact=True).inner_text()
-
-
-def alert(page: Page, place: str) -> Locator:
-    """Return the place of an error, and hold that it announces itself."""
-    node = page.locator(f"#{place}")
-    expect(node).to_have_attribute("role", "alert")
-    return node
+def facts(details: Locator) -> dict[str, str | None]:
+    """Return the fields of a row in a tree, null as None."""
+    listed = details.locator("> .branch > dl")
+    names, values = listed.locator("dt").all_text_contents(), listed.locator("dd").all_text_contents()
+    return {name: None if value == "null" else value for name, value in zip(names, values, strict=True)}
 
 
 # Generate
+
+
+def test_page_opens_with_rows_and_pictures(visit: Visit) -> None:
+    """The page opens with the first records of the root table and pictures of them, before anything is pressed."""
+    page = visit.open()
+    assert texts(generate_bundle(RECORDS).persons) == cells(page)
+    expect(page.locator("#pictures h4")).to_have_text(["Ages", "States", "Lines of business"])
+    expect(page.locator("#empty")).to_be_hidden()
+    assert 1 == len([url for url in visit.requested if "/generate/" in url])
+
+
+def test_page_opens_with_no_more_than_there_may_be(browser: Browser) -> None:
+    """Where fewer records are allowed than the page opens with, it opens with those."""
+    with serving(ESDH_MAX_RECORDS="3") as server:
+        for visit in visiting(browser, server):
+            page = visit.open()
+            assert texts(generate_bundle(3).persons) == cells(page)
+            expect(page.locator("#records-hint")).to_have_text("1 to 3")
+
+
+def test_another_view_asks_for_no_rows_until_it_is_left(visit: Visit) -> None:
+    """A page that is opened at another view asks for rows when theirs is first shown."""
+    page = visit.open("#plan")
+    assert not [url for url in visit.requested if "/generate/" in url]
+    page.get_by_role("link", name="Generate").click()
+    expect(page.locator("#summary")).to_have_text(f"{RECORDS} persons, records 0 to {RECORDS - 1}")
+
+
+def test_page_that_loses_its_server_says_so(visit: Visit) -> None:
+    """Where the first rows don't come, the page says why and that there are none."""
+    visit.expected = {500}
+    page = visit.context.new_page()
+    page.route("**/generate/*", lambda route: route.fulfill(status=500, body="{}"))
+    page.goto(f"{visit.address}/demo")
+    expect(alert(page, "generate-error")).to_contain_text("500")
+    expect(page.locator("#empty")).to_contain_text("There are no rows to show.")
 
 
 def test_first_press_shows_the_default_records(visit: Visit) -> None:
@@ -189,10 +176,29 @@ def test_bundle_shows_each_entity_in_a_tab(visit: Visit) -> None:
     for rows in (bundle.persons, bundle.vehicles, bundle.profiles):
         assert texts(rows) == cells(page)
         page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")  # past the tree
     shown = json.loads(page.locator("#json").inner_text())
     assert msgspec.to_builtins(bundle.profiles) == shown["profiles"]
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Persons")).to_be_focused()
+
+
+def test_tree_nests_the_rows_of_a_record(visit: Visit) -> None:
+    """The tree lists the records shown; each opens on its root row, in which the other rows are nested."""
+    page = visit.open()
+    generate(page, records="3", start="40")
+    page.get_by_role("tab", name="Tree").click()
+    records = page.locator(".panel:visible > .tree > li")
+    expect(records).to_have_count(3)
+    records.nth(2).locator("summary").first.click()
+    root = records.nth(2).locator(".tree > li > details")
+    bundle = msgspec.to_builtins(generate_bundle(1, start=42))
+    assert bundle["persons"][0] == facts(root)
+    for place, name in enumerate(("vehicles", "profiles")):
+        below = facts(root.locator("> .branch > ul > li > details").nth(place))
+        assert {
+            key: value if value is None else str(value) for key, value in bundle[name][0].items()
+        } == below
 
 
 def test_random_seed_can_be_kept(visit: Visit) -> None:
@@ -349,7 +355,7 @@ def test_wrong_field_is_told_beside_it(visit: Visit) -> None:
         expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
         page.locator(f"#{field}").fill("1")
         expect(alert(page, place)).to_be_empty()
-    assert not [url for url in visit.requested if "/generate/" in url]
+    assert 1 == len([url for url in visit.requested if "/generate/" in url])  # that of the opening
 
 
 def test_refusal_of_the_server_is_told_beside_the_field(visit: Visit) -> None:
@@ -433,7 +439,7 @@ def test_late_answer_never_replaces_a_newer_one(visit: Visit) -> None:
 
 
 def test_id_in_the_table_leads_to_its_record(visit: Visit) -> None:
-    """An id in the table opens its record, all three parts, with what the id says; Back returns."""
+    """An id in the table opens its record as a tree, all three rows, with what the id says; Back returns."""
     page = visit.open()
     page.get_by_role("radio", name="Vehicles").check()
     generate(page)
@@ -441,15 +447,15 @@ def test_id_in_the_table_leads_to_its_record(visit: Visit) -> None:
     expect(page.locator("#record-summary")).to_have_text(f"Vehicle 0 of seed {DEFAULT_SEED}")
     record = reproduce_record(VEHICLE_0)
     for part in ("person", "vehicle", "profile"):
-        listed = page.get_by_role("region", name=part.capitalize()).locator("dl")
-        expected = {name: str(value) for name, value in msgspec.to_builtins(getattr(record, part)).items()}
-        assert expected == dict(
-            zip(
-                listed.locator("dt").all_text_contents(),
-                listed.locator("dd").all_text_contents(),
-                strict=True,
-            )
+        row = page.locator("#record-parts details").filter(
+            has=page.locator(f":scope > summary .table-name:text-is('{part}s')")
         )
+        expected = {
+            name: value if value is None else str(value)
+            for name, value in msgspec.to_builtins(getattr(record, part)).items()
+        }
+        assert expected == facts(row.last)
+    expect(page.locator("#record-parts summary[aria-current=true]")).to_contain_text("vehicles this id")
     assert f"esdh reproduce {VEHICLE_0}" == command(page, "On the command line")
     page.go_back()
     assert texts(generate_bundle(RECORDS).vehicles) == cells(page)
@@ -510,6 +516,17 @@ def test_text_that_is_no_id_is_not_asked(visit: Visit) -> None:
 
 
 # The key
+
+
+def test_page_with_a_key_opens_when_it_is_given(locked_visit: Visit) -> None:
+    """Where the server has a key the page says so, asks for nothing, and shows the first rows once it has the key."""
+    page = locked_visit.open()
+    expect(page.locator("#empty")).to_contain_text("This server asks for a key before it gives rows.")
+    assert not [url for url in locked_visit.requested if "/generate/" in url]
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_role("button", name="Use key").click()
+    expect(page.locator("#summary")).to_have_text(f"{RECORDS} persons, records 0 to {RECORDS - 1}")
+    assert texts(generate_bundle(RECORDS).persons) == cells(page)
 
 
 def test_right_key_after_a_wrong_one(locked_visit: Visit) -> None:

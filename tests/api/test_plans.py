@@ -1,15 +1,14 @@
 """Plans over HTTP: rows as a snapshot's files have them, bounded by rows, and each plan below its name."""
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from browser import Visit, chromium, find_chromium
 from esdh_api import Settings, SettingsError, create_app
 from esdh_api.command import serve_command
 from esdh_core import Dataset, Table, locate_row
@@ -18,8 +17,6 @@ from esdh_plan import load_plan
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from playwright.sync_api import expect
-from serving import ESDH, serving
 
 SHOP = """\
 esdh: plan/1
@@ -227,6 +224,71 @@ def test_row_behind_an_id(client: FlaskClient) -> None:
     )
 
 
+def below(node: Any) -> Iterator[Any]:
+    """Yield a row of a tree and all rows below it, each before those below it."""
+    yield node
+    for rows in node["below"].values():
+        for row in rows:
+            yield from below(row)
+
+
+def test_trees_are_the_bundle(client: FlaskClient) -> None:
+    """Whole records have the rows of the bundle, but of no fixed table, each below the row that it belongs to."""
+    asked = {"records": 4, "start": 30, "seed": 7}
+    answer = client.post("/generate/record-trees", json=asked).get_json()
+    bundle = client.post("/generate/bundle", json=asked).get_json()
+    assert ["metadata", "records", "seed", "records_requested"] == list(answer)
+    assert (7, 4) == (answer["seed"], answer["records_requested"])
+    nodes = [node for root in answer["records"] for node in below(root)]
+    for table in ("customers", "accounts", "transactions"):
+        rows = [node["row"] for node in nodes if node["table"] == table]
+        assert bundle[table] == rows
+        assert len(rows) == answer["metadata"][f"record_count_{table}"]
+    assert {"customers", "accounts", "transactions"} == {node["table"] for node in nodes}
+    assert "record_count_merchants" not in answer["metadata"]
+    for node in nodes:
+        for account in node["below"].get("accounts", []):
+            assert node["row"]["customer_id"] == account["row"]["customer_id"]
+        for transaction in node["below"].get("transactions", []):
+            assert node["row"]["account_id"] == transaction["row"]["account_id"]
+    assert all(list(node["below"]) == ["accounts"] for node in answer["records"])
+
+
+def test_each_row_of_a_tree_has_its_id(client: FlaskClient) -> None:
+    """The id and slot of each row of a tree lead to that row, also where no field of its table holds an id."""
+    answer = client.post("/plans/shop/generate/record-trees", json={"records": 5}).get_json()
+    nodes = [node for root in answer["records"] for node in below(root)]
+    assert {"orders", "record"} == {node["table"] for node in nodes}
+    for node in nodes:
+        found = client.get(f"/records/{node['id']}").get_json()
+        assert {key: node[key] for key in ("table", "slot", "row")} == {
+            key: found[key] for key in ("table", "slot", "row")
+        }
+
+
+def test_trees_keep_the_digits_of_the_files(client: FlaskClient, snapshot: tuple[Dataset, Path]) -> None:
+    """The rows of trees are written as a snapshot's NDJSON writes them."""
+    dataset, folder = snapshot
+    answer = client.post(f"/plans/{name_of(dataset)}/generate/record-trees", json={"records": RECORDS}).data
+    for table in dataset.tables:
+        for line in (folder / f"{slug(table, dataset)}.ndjson").read_bytes().splitlines():
+            assert table.is_fixed or b'"row":%s,' % line in answer
+
+
+def test_too_many_rows_of_trees_are_refused() -> None:
+    """Trees that are expected to have more rows than the limit are refused; fixed tables don't count."""
+    client = create_app(Settings(max_rows=330, plans=("bank",))).test_client()
+    assert 200 == client.post("/generate/record-trees", json={"records": 10}).status_code
+    answer = client.post("/generate/record-trees", json={"records": 11})
+    assert 400 == answer.status_code
+    assert "at most 10 would be within that" in answer.text
+
+
+def test_default_dataset_has_no_trees(client: FlaskClient) -> None:
+    """A dataset with one row of each table a record has no trees: the rows of one number are the record."""
+    assert 404 == client.post("/plans/v0.1/generate/record-trees").status_code
+
+
 def test_record_is_what_the_command_says(client: FlaskClient) -> None:
     """The answer to an id is, byte for byte, the record of `esdh reproduce --json`."""
     value = client.post("/generate/accounts", json={"records": 1}).get_json()["accounts"][0]["account_id"]
@@ -371,54 +433,3 @@ def test_plans_are_imported_when_they_are_asked_for() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
     assert [False, True] == json.loads(printed)
-
-
-@pytest.mark.skipif(
-    find_chromium() is None and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
-    reason="needs chromium or google-chrome on the PATH",
-)
-def test_page_shows_plans(shop: Path) -> None:
-    """The page of `esdh serve --plan` generates every kind of table, follows ids and shows the fields of each plan."""
-    with (
-        serving("--plan", "bank", "--plan", str(shop), "--plan", "v0.1", command=ESDH) as server,
-        chromium() as browser,
-        browser.new_context(viewport={"width": 360, "height": 740}) as context,
-    ):
-        visit = Visit(context, server.url)
-        visit.expected.add(400)  # the refusal below
-        page = visit.open()
-        generate = page.get_by_role("button", name="Generate", exact=True)
-        expect(page.get_by_role("radio", name="Customers")).to_be_checked()
-        page.locator("#start").fill("40")
-        page.locator("#records").fill("2")
-        firsts = {"Merchants": "0", "Customers": "40", "Accounts": "0", "Bundle": "0"}
-        for name, number in firsts.items():
-            page.locator("#generate-form").get_by_role("radio", name=name).check()
-            generate.click()
-            told = {"Merchants": "500 rows of merchants, the whole table", "Bundle": "2 records of merchants"}
-            expect(page.locator("#summary")).to_contain_text(
-                told.get(name, f"of {name.lower()}, records 40 to 41")
-            )
-            expect(page.locator(".panel:visible tbody th").first).to_have_text(number)
-        page.locator("#records").fill("900")
-        generate.click()
-        expect(page.locator("#records-error")).to_contain_text("at most 295")
-        page.locator("#records").fill("1")
-        page.get_by_role("radio", name="Transactions").check()
-        generate.click()
-        expect(page.locator("#summary")).to_contain_text("transactions, record 40")
-        page.locator(".panel:visible tbody tr").first.get_by_role("link").first.click()
-        expect(page.locator("#record-parts h3")).to_have_text(["Transactions", "Accounts", "Customers"])
-        expect(page.locator("#record-window")).to_be_hidden()
-        page.goto(f"{server.url}/demo#lookup/7325de0f-b0c4-806c-8636-3e3a1bdbceb4")
-        expect(page.locator("#record-parts h3")).to_have_count(3)
-        expect(page.locator("#record-facts")).to_contain_text("v0.1")
-        page.get_by_role("link", name="Plan").click()
-        fields = sum(len(table.fields) for table in load_plan("bank").tables)
-        expect(page.locator("#plan-table tbody tr")).to_have_count(fields)
-        assert 0 >= page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
-        other = context.new_page()
-        other.goto(f"{server.url}/plans/shop/demo")
-        other.get_by_role("button", name="Generate", exact=True).click()
-        expect(other.locator("#summary")).to_have_text("25 rows of orders, records 0 to 24")
-        assert [] == visit.complaints

@@ -98,7 +98,7 @@ def test_snapshot_is_a_plan(tmp_path: Path, snapshot: Path) -> None:
     [
         (
             ["--plan", "bnak"],
-            "bnak: no plan of this name ships; there are v0.1 and bank, and a file is given by a path with ",
+            "bnak: no plan of this name ships; there are v0.1, bank, insurance, people and shop, and a file is given by a path with ",
         ),
         (["--plan", "v0.2"], "v0.2: there is no such file or folder; did you mean 'v0.1'?"),
         (["--plan", "bank.yml"], "bank.yml: there is no such file or folder; did you mean 'bank'?"),

@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from esdh_cli.main import main
 
-ROOT = Path(__file__).parents[2]
 ESDH = (sys.executable, "-m", "esdh_cli")
 ID = "7b847f8b-0bf6-8164-86ee-1e9155a80ffc"
 NONE = "0<&- 1>&- 2>&-"
@@ -59,18 +58,6 @@ def test_every_command_works_without_streams() -> None:
         assert 0 == shell(NONE, *ESDH, *args).returncode, args
     assert 1 == shell(NONE, *ESDH, "verify-snapshot", "nothing").returncode
     assert 2 == shell(NONE, *ESDH, "nothing").returncode
-
-
-def test_no_file_takes_the_place_of_a_stream() -> None:
-    """A file that is opened after the start never becomes a standard stream, and children inherit the streams."""
-    code = """
-import os, subprocess, sys
-from esdh_cli.stdio import reliable_streams
-with reliable_streams(""), open("told", "w") as file:
-    print(file.fileno() > 2, [os.get_inheritable(each) for each in range(3)], file=file)
-"""
-    assert 0 == shell(NONE, sys.executable, "-c", code).returncode
-    assert "True [True, True, True]\n" == Path("told").read_text()
 
 
 def test_characters_that_stdout_lacks_are_escaped() -> None:
@@ -122,10 +109,3 @@ def test_interrupt_of_the_output_says_nothing_of_the_work(monkeypatch: pytest.Mo
     monkeypatch.setattr("esdh_cli.commands.verify_snapshot._print", strike)
     result = CliRunner().invoke(main, ["verify-snapshot", "s"])
     assert (130, "Error: interrupted; at most the output is cut short\n") == (result.exit_code, result.stderr)
-
-
-def test_apps_have_the_module_word_for_word() -> None:
-    """The copies of the module are one text."""
-    texts = {path.read_text() for path in ROOT.glob("apps/*/src/*/stdio.py")}
-    assert 3 == len(list(ROOT.glob("apps/*/src/*/stdio.py")))
-    assert 1 == len(texts)

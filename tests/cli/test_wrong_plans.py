@@ -18,7 +18,7 @@ FIRMS = f"{HEAD}      firm: {{faker: {{provider: company, pool: 3}}}}\n"
 
 def run(*args: object) -> Result:
     """Run esdh in this process."""
-    return CliRunner().invoke(main, [str(arg) for arg in args], catch_exceptions=False)
+    return CliRunner().invoke(main, [str(arg) for arg in args], prog_name="esdh", catch_exceptions=False)
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ NONE = "there is no such file or folder"
     [
         (["check-plan", "fews.yaml"], 2, f"fews.yaml: {NONE}; did you mean 'few.yaml'?"),
         (["generate-snapshot", "--plan", "./few.yml"], 2, f"./few.yml: {NONE}; did you mean 'few.yaml'?"),
-        (["serve", "--plan", "none/few.yml"], 2, f"none/few.yml: {NONE}"),
+        (["sample", "--plan", "none/few.yml"], 2, f"none/few.yml: {NONE}"),
         (
             ["sample", "--plan", "few"],
             2,
-            "few: no plan of this name ships; there are v0.1 and bank, and a file is given by a path with a slash or a suffix; the file here is ./few.yaml",
+            "few: no plan of this name ships; there are v0.1, bank, insurance, people and shop, and a file is given by a path with a slash or a suffix; the file here is ./few.yaml",
         ),
         (
             ["show-plan", "--plan", "latin.yaml"],

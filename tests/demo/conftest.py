@@ -11,17 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from demoing import (
-    HERE,
-    PATIENCE,
-    Driven,
-    Finished,
-    Start,
-    config_of,
-    make_paths,
-    printed,
-    text_console,
-)
+from demoing import HERE, PATIENCE, Driven, Finished, Start, make_paths, make_session
 from esdh_demo.flow import flow
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, marked_processes
@@ -38,12 +28,12 @@ def paths(tmp_path: Path) -> Paths:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """One real run of few records: the real commands and the real server."""
     paths = make_paths(tmp_path_factory.mktemp("finished") / "repository")
-    config, console = config_of(paths), text_console()
-    profile = config.profile("baseline")
-    with open_run(paths, config, "baseline", commands=Commands(), console=console, profile=profile) as run:
+    session = make_session(paths)
+    profile = session.config.profile("baseline")
+    with open_run(session, "baseline", profile) as run:
         flow(run, profile, port=0)
     assert run.artifacts is not None
-    return Finished(paths, run, run.artifacts, profile, printed(console))
+    return Finished(paths, run, run.artifacts, profile)
 
 
 @pytest.fixture

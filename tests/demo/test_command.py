@@ -72,11 +72,11 @@ def test_list_and_log(finished: Finished) -> None:
     """`list` has the run, marked as the latest, and `log` its events."""
     listed = ask(finished.paths, "list").output
     assert f"{finished.run.record.run_id} (latest)" in " ".join(listed.split())
-    told = ask(finished.paths, "log").output.splitlines()
-    assert f"Run {finished.run.record.run_id}" == told[0]
-    assert "run.started" in told[1]
-    assert "run.finished" in told[-1]
-    assert 2 + 2 * 8 == len(told) - 1
+    lines = ask(finished.paths, "log").output.splitlines()
+    assert f"Run {finished.run.record.run_id}" == lines[0]
+    assert "run.started" in lines[1]
+    assert "run.finished" in lines[-1]
+    assert 2 + 2 * 8 == len(lines) - 1
     assert 1 == ask(finished.paths, "log", "--run", "other").exit_code
 
 
@@ -155,8 +155,8 @@ def test_interactive_without_a_terminal(start: Start) -> None:
 def test_tilde_is_the_home_folder(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     """A leading `~` that the shell left is the home folder, and one of nobody's is refused."""
     monkeypatch.setenv("HOME", str(paths.root.parent))
-    told = CliRunner().invoke(main, [f"--root=~/{paths.root.name}", "--runs=~/runs", "list"])
-    assert (0, "No runs yet") == (told.exit_code, told.output[:11])
-    told = CliRunner().invoke(main, ["--root=~nobody-has-this-name/x", "list"])
-    assert 2 == told.exit_code
-    assert "home folder of no known user" in told.output
+    result = CliRunner().invoke(main, [f"--root=~/{paths.root.name}", "--runs=~/runs", "list"])
+    assert (0, "No runs yet") == (result.exit_code, result.output[:11])
+    result = CliRunner().invoke(main, ["--root=~nobody-has-this-name/x", "list"])
+    assert 2 == result.exit_code
+    assert "home folder of no known user" in result.output

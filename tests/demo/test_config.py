@@ -120,9 +120,9 @@ def test_what_may_be_left_out(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path, old: str, new: str, where: str, why: str) -> None:
     """What is wrong is refused with its line, its path in the file, the reason and the near match."""
     assert old in GOOD
-    told = refusal(tmp_path, GOOD.replace(old, new, 1))
-    assert told.startswith(f"config/demo.yaml, {where}" if where else "config/demo.yaml")
-    assert why in told
+    reason = refusal(tmp_path, GOOD.replace(old, new, 1))
+    assert reason.startswith(f"config/demo.yaml, {where}" if where else "config/demo.yaml")
+    assert why in reason
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

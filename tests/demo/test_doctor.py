@@ -41,7 +41,7 @@ def test_machine_that_is_well(paths: Paths) -> None:
 def test_what_is_not_installed(
     paths: Paths, monkeypatch: pytest.MonkeyPatch, subject: str, state: str
 ) -> None:
-    """A uv or a package that isn't there is told with the command that installs it."""
+    """A uv or a package that isn't there is reported with the command that installs it."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "esdh_api" else object())
     found = finding(paths, subject)
@@ -59,7 +59,7 @@ def test_uv_that_does_not_run(paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_config_that_is_wrong(tmp_path: Path) -> None:
-    """A wrong configuration is told with its place; the other findings are made all the same."""
+    """A wrong configuration is reported with its place; the other findings are made all the same."""
     paths = make_paths(tmp_path / "r", CONFIG.replace("records:", "recrods:", 1))
     found = finding(paths, "config")
     assert "wrong" == found.state
@@ -68,7 +68,7 @@ def test_config_that_is_wrong(tmp_path: Path) -> None:
 
 
 def test_port_that_is_taken(tmp_path: Path) -> None:
-    """A port of the configuration that is taken is told, with who has it; a run survives it, so it is a note."""
+    """A port of the configuration that is taken is reported, with who has it; a run survives it, so it is a note."""
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         paths = make_paths(tmp_path / "r", CONFIG.replace("server: {", f"server: {{port: {port}, "))
@@ -113,5 +113,5 @@ def test_stale_runs(paths: Paths) -> None:
     dead.lock.release()
     found = finding(paths, "runs")
     assert ("wrong", True) == (found.state, dead.record.run_id in found.found)
-    assert dead.making.is_dir()
+    assert dead.folder.is_dir()
     alive.release()

@@ -23,7 +23,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 def test_what_a_line_has(tmp_path: Path) -> None:
-    """A line begins with time, level, event and run, and has what was told."""
+    """A line begins with time, level, event and run, and has the fields that were given."""
     EventLog(tmp_path / "log", "r").write("warning", "run.swept", status="cleaned", name="Zoë")
     [line] = lines(tmp_path / "log")
     assert ["timestamp", "level", "event", "run_id", "status", "name"] == list(line)

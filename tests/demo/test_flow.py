@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from demoing import Finished, config_of, entries, text_console
+from demoing import Finished, entries, make_session
 from esdh_core import DEFAULT_DATASET, generate_bundle
 from esdh_demo.errors import DemoError
 from esdh_demo.flow import flow
@@ -63,13 +63,13 @@ def test_record_of_the_run(finished: Finished) -> None:
 
 def test_log_of_the_run(finished: Finished) -> None:
     """The log has begin and end of the run and of each step, with seed, durations and paths in the repository."""
-    told = [entry for entry in entries(finished.paths) if entry["run_id"] == finished.run.record.run_id]
-    assert ("run.started", "run.finished") == (told[0]["event"], told[-1]["event"])
+    events = [entry for entry in entries(finished.paths) if entry["run_id"] == finished.run.record.run_id]
+    assert ("run.started", "run.finished") == (events[0]["event"], events[-1]["event"])
     assert [(step, event) for step in STEPS for event in ("step.started", "step.finished")] == [
-        (entry["step"], entry["event"]) for entry in told[1:-1]
+        (entry["step"], entry["event"]) for entry in events[1:-1]
     ]
-    assert f"data/demo_runs/{finished.run.record.run_id}" == told[-1]["paths"]["folder"]
-    for entry in told:
+    assert f"data/demo_runs/{finished.run.record.run_id}" == events[-1]["paths"]["folder"]
+    for entry in events:
         if entry["event"].endswith("finished"):
             assert 0 <= entry["duration_s"]
             assert 20240601 == entry["seed"]
@@ -84,11 +84,9 @@ def test_nothing_is_left(finished: Finished) -> None:
 
 def test_drawn_seed(paths: Paths) -> None:
     """A profile with a random seed draws one, records it, and the rows are that seed's."""
-    config = config_of(paths)
-    profile = config.profile("drawn")
-    with open_run(
-        paths, config, "drawn", commands=Commands(), console=text_console(), profile=profile
-    ) as run:
+    session = make_session(paths)
+    profile = session.config.profile("drawn")
+    with open_run(session, "drawn", profile) as run:
         flow(run, profile, port=0)
     assert run.artifacts is not None
     record = read_record(run.artifacts)
@@ -96,7 +94,7 @@ def test_drawn_seed(paths: Paths) -> None:
     assert record.randomized
     assert record.seed is not None
     made = generate_bundle(3, record.seed)
-    [rows] = snapshot_rows(run.artifacts / "snapshot", "v0.1", "csv", "persons", [Window(0, 3)])
+    rows = snapshot_rows(run.artifacts / "snapshot", "v0.1", "csv", "persons", Window(0, 3))
     assert [person.person_id for person in made.persons] == [rows.row(each)["person_id"] for each in range(3)]
     assert f"seed {record.seed}, drawn" not in (run.artifacts / "report.html").read_text()
     assert str(record.seed) in (run.artifacts / "report.html").read_text()
@@ -117,14 +115,12 @@ if sys.argv[2] == "generate-snapshot":
 
 def test_snapshot_that_was_tampered_with(paths: Paths, fast: Commands) -> None:
     """A snapshot that somebody changes before it is verified stops the run there, with the check, file and value."""
-    config = config_of(paths)
-    profile = config.profile("baseline")
     commands = Commands(esdh=(sys.executable, "-c", TAMPER, "|".join(fast.esdh)))
+    session = make_session(paths, commands)
+    profile = session.config.profile("baseline")
     with (
         pytest.raises(DemoError, match=re.escape("the check 'files' failed")),
-        open_run(
-            paths, config, "baseline", commands=commands, console=text_console(), profile=profile
-        ) as run,
+        open_run(session, "baseline", profile) as run,
     ):
         flow(run, profile, port=0)
     assert ["generate", "verify"] == [step.name for step in run.record.steps]
@@ -152,8 +148,8 @@ def test_windows(records: int, most: int, expected: list[tuple[int, int]]) -> No
 def test_windows_of_a_snapshot(finished: Finished, form: str, table: str) -> None:
     """Windows are read out of every format, each from its own record on."""
     folder, windows = finished.folder / "snapshot", [Window(0, 2), Window(2, 1), Window(17, 3)]
-    [whole] = snapshot_rows(folder, "v0.1", form, table, [Window(0, 21)])
-    read = list(snapshot_rows(folder, "v0.1", form, table, windows))
+    whole = snapshot_rows(folder, "v0.1", form, table, Window(0, 21))
+    read = [snapshot_rows(folder, "v0.1", form, table, window) for window in windows]
     expected = [whole.lines[each.start : each.start + each.records] for each in windows]
     assert (20, expected) == (len(whole.lines), [rows.lines for rows in read])
     made = msgspec.to_builtins(getattr(generate_bundle(20), table)[17])
@@ -169,7 +165,7 @@ def test_parts_of_a_large_snapshot(tmp_path: Path) -> None:
     for part in range(2):
         rows = "".join(f"{part * 3 + row}\n" for row in range(3))
         (folder / f"part-{part:05d}.csv").write_text("n\n" + rows)
-    [read] = snapshot_rows(tmp_path, "v0.1", "csv", "persons", [Window(2, 3)])
+    read = snapshot_rows(tmp_path, "v0.1", "csv", "persons", Window(2, 3))
     assert Rows([b"2", b"3", b"4"], b"n") == read
 
 

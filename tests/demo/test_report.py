@@ -1,7 +1,6 @@
 """The report stands alone, tells what was made, and escapes everything."""
 
 import dataclasses
-import os
 import re
 from html.parser import HTMLParser
 from importlib import resources
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from browser import chromium, find_chromium
+from browser import NEEDS_AXE, NEEDS_CHROMIUM, barriers, bring_axe, chromium
 from demoing import Finished
 from esdh_core import DEFAULT_DATASET
 from esdh_demo.answers import Verification
@@ -60,19 +59,17 @@ def outline(page: str) -> Outline:
 def rendered(finished: Finished, *, description: str = "d", found: str = "f", seed: int = 20240601) -> str:
     """Return the report of the finished run with other texts in it."""
     snapshot = finished.folder / "snapshot" / "snapshot_manifest_v0_1.json"
-    record = msgspec.json.decode((finished.folder / "api" / "record.json").read_bytes())
+    answer = msgspec.json.decode((finished.folder / "api" / "record.json").read_bytes())
     steps = [msgspec.structs.replace(finished.run.record.steps[0], found=found)]
-    opened = dataclasses.replace(
-        finished.run.opened, record=msgspec.structs.replace(finished.run.record, steps=steps)
-    )
+    record = msgspec.structs.replace(finished.run.record, steps=steps)
     return render_report(
-        dataclasses.replace(finished.run, opened=opened),
+        dataclasses.replace(finished.run, record=record),
         msgspec.structs.replace(finished.profile, description=description),
         manifest=msgspec.structs.replace(
             msgspec.json.decode(snapshot.read_bytes(), type=Manifest), seed=seed
         ),
         verification=verification(finished),
-        record=record,
+        record=answer,
         compared=60,
     )
 
@@ -156,10 +153,7 @@ def test_pictures(finished: Finished) -> None:
     assert ["Low", "Medium", "High"] == [bar.label for bar in charts[4].bars]
 
 
-@pytest.mark.skipif(
-    find_chromium() is None and os.environ.get("CI") != "true",  # under CI nothing is skipped: it fails
-    reason="no Chromium or Chrome on the PATH",
-)
+@NEEDS_CHROMIUM
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser(finished: Finished, tmp_path: Path, scheme: str) -> None:
     """From a file, in light and dark and on a phone, nothing is refused, requested or wider than the page."""
@@ -167,12 +161,26 @@ def test_in_a_browser(finished: Finished, tmp_path: Path, scheme: str) -> None:
     report.write_text(rendered(finished, seed=2**53 - 1), encoding="utf-8")
     with chromium() as browser:
         page = browser.new_context(color_scheme=scheme, viewport={"width": 360, "height": 800}).new_page()  # type: ignore[arg-type]
-        told: list[str] = []
+        messages: list[str] = []
         asked: list[str] = []
-        page.on("console", lambda message: told.append(message.text))
+        page.on("console", lambda message: messages.append(message.text))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(report.as_uri())
-        assert [] == told
+        assert [] == messages
         assert [report.as_uri()] == [url for url in asked if url != "data:,"]
         assert 360 >= page.evaluate("document.documentElement.scrollWidth")
         assert 6 == page.locator("figure svg[role=img]").count()
+
+
+@NEEDS_CHROMIUM
+@NEEDS_AXE
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier(finished: Finished, tmp_path: Path, scheme: str) -> None:
+    """axe-core finds nothing against WCAG 2.2 AA in the report, in light and dark."""
+    report = tmp_path / "report.html"
+    report.write_text(rendered(finished), encoding="utf-8")
+    with chromium() as browser, browser.new_context(color_scheme=scheme) as context:  # type: ignore[arg-type]
+        bring_axe(context)
+        page = context.new_page()
+        page.goto(report.as_uri())
+        assert [] == barriers(page)

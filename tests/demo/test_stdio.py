@@ -22,7 +22,7 @@ def test_errands_work_without_streams(paths: Paths) -> None:
         assert (0, "") == (done.returncode, done.stderr), closed
 
 
-def test_output_that_can_not_be_printed_is_told(paths: Paths) -> None:
+def test_output_that_can_not_be_printed_is_reported(paths: Paths) -> None:
     """Where stdout takes nothing one sentence says so, with exit status 1."""
     for args in (["--help"], ["--root", str(paths.root), "list"]):
         with Path("/dev/full").open("w") as full:

@@ -1,5 +1,6 @@
 """What a run survives, in processes of its own: Ctrl-C, kill -9, a full disk, a folder that can't be written."""
 
+import errno
 import json
 import os
 import resource
@@ -10,7 +11,8 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from demoing import Start, config_of, entries, fake_server, gone, text_console
+from demoing import Start, entries, fake_server, gone, make_session
+from esdh_demo.errors import DemoError
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, marked_processes
 from esdh_demo.runs import RunStore
@@ -41,7 +43,7 @@ def names(paths: Paths) -> list[str]:
 def test_interrupted_at_a_step(
     paths: Paths, start: Start, fast: Commands, step: str, number: signal.Signals
 ) -> None:
-    """Ctrl-C, or a signal like it, at any step ends what was started, keeps what was made, and is told."""
+    """Ctrl-C, or a signal like it, at any step ends what was started, keeps what was made, and is reported."""
     commands = {
         "smoke": Commands(pytest=BLOCKS),
         "generate": Commands(esdh=BLOCKS),
@@ -62,6 +64,7 @@ def test_interrupted_at_a_step(
     assert ["baseline.failed"] == names(paths)
     last = entries(paths)[-1]
     assert ("run.finished", "interrupted") == (last["event"], last["status"])
+    assert "interrupted" == last["failure"]["what"]
 
 
 def test_killed_runner_takes_its_server_along(paths: Paths, start: Start, fast: Commands) -> None:
@@ -86,7 +89,7 @@ def test_killed_runner_and_supervisor(paths: Paths, start: Start, fast: Commands
     driven.process.kill()
     supervisor.kill()
     driven.end()
-    left = [each for each in marked_processes(paths.runs) if "fake_server" in each.command]
+    left = [each for each in marked_processes(paths.runs) if "serve" == each.command]
     assert 1 == len(left)
     assert f"{left[0]} of run {left[0].run_id}" in RunStore(paths).stale()
     status, out = start("stop").end()
@@ -140,6 +143,22 @@ def test_full_disk(paths: Paths, start: Start, most: int) -> None:
     assert [] == [name for name in names(paths) if not name.endswith(".failed")]
 
 
+def test_failure_that_can_not_be_logged(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step's failure isn't hidden by a log that can't be written."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fail_with_a_full_log() -> None:
+        with open_run(make_session(paths), "validate") as run, run.step("config", "a step"):
+            monkeypatch.setattr(run.log, "write", refuse)
+            raise DemoError("what went wrong", remedy="mend it")
+
+    with pytest.raises(DemoError, match="what went wrong"):
+        fail_with_a_full_log()
+    assert ["validate.failed"] == names(paths)
+
+
 def test_file_in_the_place_of_the_folder(paths: Paths, start: Start) -> None:
     """A file where the folder of runs must be is named, and stays."""
     (paths.root / "data").mkdir()
@@ -178,11 +197,12 @@ def test_environment_of_another_server(paths: Paths, fast: Commands, monkeypatch
     """A key or a limit that is set for another server changes no demo, and reaches nothing that it starts."""
     monkeypatch.setenv("ESDH_API_KEY", "secret")
     monkeypatch.setenv("ESDH_MAX_RECORDS", "1")
-    config = config_of(paths)
-    with open_run(paths, config, "validate", commands=fast, console=text_console()) as run:
-        told = run.command("environment", (sys.executable, "-c", "import os; print(dict(os.environ))"))
-    assert b"ESDH_DEMO_RUN" in told
-    assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(told.replace(b"'", b" ").split())
+    with open_run(make_session(paths, fast), "validate") as run:
+        printed = run.processes.run(
+            "environment", (sys.executable, "-c", "import os; print(dict(os.environ))")
+        )
+    assert b"ESDH_DEMO_RUN" in printed
+    assert not {b"secret", b"ESDH_MAX_RECORDS"} & set(printed.replace(b"'", b" ").split())
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])

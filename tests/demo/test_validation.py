@@ -2,14 +2,13 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from demoing import config_of, text_console
+from demoing import make_session
 from esdh_api import Settings, create_app
-from esdh_demo.client import Client
 from esdh_demo.errors import DemoError
 from esdh_demo.paths import Paths, find_root
-from esdh_demo.processes import Commands
 from esdh_demo.samples import SAMPLES, check_samples, write_samples
 from esdh_demo.smoke import smoke
 from esdh_demo.steps import open_run
@@ -18,17 +17,10 @@ from esdh_demo.validation import check_sums, validate
 REPOSITORY = Paths(find_root(Path(__file__)))
 
 
-class AppClient(Client):
-    """The app without a server."""
-
-    def post(self, path: str, body: dict[str, object], *, accept: str = "application/json") -> bytes:
-        """Return the app's answer."""
-        client = create_app(Settings()).test_client()
-        answer: bytes = client.post(path, json=body, headers={"Accept": accept}).data
-        return answer
-
-
-CLIENT = AppClient("http://127.0.0.1:0")
+def post(path: str, body: dict[str, Any]) -> bytes:
+    """Return the app's answer, without a server."""
+    answer: bytes = create_app(Settings()).test_client().post(path, json=body).data
+    return answer
 
 
 @pytest.fixture(autouse=True)
@@ -39,35 +31,35 @@ def _bare_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_committed_samples() -> None:
     """The canned answers in the repository are the API's."""
-    assert len(SAMPLES) == check_samples(CLIENT, REPOSITORY)
+    assert len(SAMPLES) == check_samples(post, REPOSITORY)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_sample_that_was_changed(paths: Paths, name: str) -> None:
     """A canned answer that was changed is named with its line and both values; one that is missing is named."""
-    write_samples(CLIENT, paths)
-    assert 4 == check_samples(CLIENT, paths)
+    write_samples(post, paths)
+    assert 4 == check_samples(post, paths)
     path = paths.samples / name
     path.write_text(path.read_text().replace("WA", "ID", 1))
     with pytest.raises(DemoError, match=rf"{name}, line \d+: the file has .*ID.* and the API gives .*WA"):
-        check_samples(CLIENT, paths)
+        check_samples(post, paths)
     path.unlink()
     with pytest.raises(DemoError, match=f"data/demo_samples/v0.1/{name} is missing"):
-        check_samples(CLIENT, paths)
+        check_samples(post, paths)
 
 
 def test_sample_that_is_longer(paths: Paths) -> None:
     """A canned answer with something after its end is refused."""
-    write_samples(CLIENT, paths)
+    write_samples(post, paths)
     path = paths.samples / "persons.json"
     path.write_text(path.read_text() + "\n{}\n")
     with pytest.raises(DemoError, match=r"persons\.json, line"):
-        check_samples(CLIENT, paths)
+        check_samples(post, paths)
 
 
 def test_committed_goldens() -> None:
     """The goldens in the repository are as their digests say."""
-    assert 4 == check_sums(REPOSITORY)
+    assert 5 == check_sums(REPOSITORY)
 
 
 @pytest.mark.parametrize("case", ["was changed", "is missing", "is not listed"])
@@ -90,12 +82,12 @@ def test_validation_of_a_repository(paths: Paths) -> None:
     shutil.copytree(REPOSITORY.goldens, paths.goldens)
     shutil.copytree(REPOSITORY.samples, paths.samples)
     (paths.goldens / "test_golden.py").write_text("def test_golden():\n    assert True\n")
-    with open_run(paths, config_of(paths), "validate", commands=Commands(), console=text_console()) as run:
+    with open_run(make_session(paths), "validate") as run:
         validate(run)
     # test_golden.py, and the four of test_contract.py
     found = {step.name: step.counts for step in run.record.steps}
     assert ["config", "samples", "goldens"] == list(found)
-    assert {"files": 4, "tests": 5, "skipped": 0} == found["goldens"]
+    assert {"files": 5, "tests": 5, "skipped": 0} == found["goldens"]
     assert {paths.log.name, ".lock", f".{paths.log.name}.lock"} >= {
         path.name for path in paths.runs.iterdir()
     }
@@ -118,7 +110,7 @@ def run_smoke(paths: Paths, text: str) -> dict[str, int]:
     (paths.root / "tests").mkdir()
     (paths.root / "tests" / "test_it.py").write_text(text)
     (paths.root / "pytest.ini").write_text("[pytest]\nmarkers =\n    demo: for the demo\n")
-    with open_run(paths, config_of(paths), "smoke", commands=Commands(), console=text_console()) as run:
+    with open_run(make_session(paths), "smoke") as run:
         smoke(run)
     return run.record.steps[0].counts
 

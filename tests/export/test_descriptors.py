@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from esdh_core import DEFAULT_DATASET, generate_bundle
 from esdh_core.plan import EntityPlan
-from esdh_export import DESCRIPTORS, SnapshotRequest, render_descriptors, write_snapshot
+from esdh_export import DESCRIPTORS, FORMATS, SnapshotRequest, render_descriptors, write_snapshot
 from esdh_manifest import Manifest, decode_manifest, entry_of
 
 NAMES = ("datapackage.json", "croissant.json")
@@ -212,6 +212,13 @@ def test_part_is_a_resource_with_its_own_hash(snapshots: dict[str, Path]) -> Non
         assert [f"persons-csv-{number:05}"] == [
             key["reference"]["resource"] for key in resource["schema"]["foreignKeys"]
         ]
+
+
+def test_formats_say_what_descriptors_need() -> None:
+    """Every format has a media type, and a rank of its own: Parquet, which holds types, first, and the document last."""
+    assert all(re.fullmatch(r"[a-z]+/[a-z.-]+", each.MEDIA_TYPE) for each in FORMATS.values())
+    ranks = {each.RANK: name for name, each in FORMATS.items()}
+    assert ["parquet", "csv", "ndjson", "json"] == [ranks[rank] for rank in sorted(ranks)]
 
 
 def test_croissant_takes_the_best_source(tmp_path: Path, snapshots: dict[str, Path]) -> None:

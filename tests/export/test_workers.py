@@ -171,7 +171,7 @@ def test_fewer_processes_do_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
         start(process)
 
     monkeypatch.setattr(kind, "start", limited)
-    monkeypatch.setattr("esdh_export.execution.worker_pool._begun_server", lambda _: "spawn")
+    monkeypatch.setattr("esdh_export.execution.worker_pool._start_server", lambda _: "spawn")
     request = SnapshotRequest(records=65_536 * 3, formats=("csv",), entities=("persons",), shard_rows=65_536)
     with WorkerPool(3) as pool:
         if most:

@@ -1,7 +1,12 @@
-"""The values of v0.1, pinned: any difference is a new dataset version.
+"""The values of v0.1, of the plans that ship, and of one plan a rule, pinned: they are fixed from their first golden on.
 
-Written by `just golden` from the code at the first landing of v0.1. If a test here fails the data has
-changed: undo the change, or make a new dataset version; don't renew the goldens of v0.1.
+Written by `just golden` from the code at the first landing of each. If a test here fails, the data has changed:
+undo the change, or make a new dataset version (of a plan: raise its `version`, and keep the old one's golden under
+its own name); don't renew the goldens of v0.1 or of a plan. What isn't data may change, with a line in the changelog:
+in a manifest the version of the program, and `plan_sha256` with the digests of rules where the form of a recipe
+grows. Then look at the difference, see that no `content`, no checksum of a table and no row is in it, and renew that one
+file: `just golden snapshot_manifest_bank_v1.json`. A plan that is new in tests/plan/plans is added by
+`just golden rules.json`, which must change nothing else.
 """
 
 import msgspec
@@ -22,5 +27,5 @@ def test_first_three_records(entity: Table) -> None:
 
 @pytest.mark.parametrize("name", GOLDENS)
 def test_golden(name: str) -> None:
-    """The records, the plan, the content of a million records and the default manifest are as pinned, to the byte."""
+    """Records, the plan, the content of a million records, manifests, the plans that ship and the rules are as pinned, to the byte."""
     assert (FOLDER / name).read_bytes() == GOLDENS[name]()

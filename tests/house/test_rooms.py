@@ -1,6 +1,7 @@
-"""The rooms of the house: who knows the first dataset by name, and who doesn't."""
+"""The rooms of the house: who knows the first dataset by name, that nothing stands twice, what the README installs."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ KNOWS = ("packages/esdh-core/src/esdh_core/datasets/", "packages/esdh-proof/src/
 ADDRESS = "https://datapackage.org/profiles/"
 OWN_PROFILES = "apps/demo-runner/"
 
+MEMBERS = [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("apps/*/pyproject.toml")]
 FILES = sorted(
     path
     for folder in ("packages", "apps")
@@ -31,3 +33,33 @@ def test_room_names_no_dataset(path: Path) -> None:
         number: match[0] for number, line in enumerate(text.splitlines(), 1) if (match := NAMES.search(line))
     }
     assert {} == named
+
+
+def test_no_module_stands_twice() -> None:
+    """No module of packages and apps has the text of another."""
+    rooms: dict[str, list[str]] = {}
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > 10:  # an `__init__` with a docstring alone may
+            rooms.setdefault(text, []).append(path.relative_to(ROOT).as_posix())
+    assert [] == [paths for paths in rooms.values() if len(paths) > 1]
+
+
+def test_readme_installs_every_member() -> None:
+    """The README's lines for a mirror install every member; those for pip the two apps and all that these need."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    editable = re.findall(r"-e ((?:packages|apps)/\S+)", readme)
+    assert sorted(path.parent.relative_to(ROOT).as_posix() for path in MEMBERS) == sorted(editable)
+    wheels = re.findall(r"^esdh/bin/pip install --no-index .* dist (.*)$", readme, re.MULTILINE)
+    assert [_closure({"esdh-cli", "esdh-api"})] == [set(line.split()) for line in wheels]
+
+
+def _closure(names: set[str]) -> set[str]:
+    """Return members and the members that they need, by their declarations."""
+    projects = [tomllib.loads(path.read_text(encoding="utf-8"))["project"] for path in MEMBERS]
+    needs = {
+        each["name"]: {re.split(r"[\[<>=]", need)[0] for need in each["dependencies"]} for each in projects
+    }
+    while more := {need for name in names for need in needs[name] & needs.keys()} - names:
+        names |= more
+    return names

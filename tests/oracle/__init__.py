@@ -85,6 +85,11 @@ class Oracle:
             self._worlds[seed] = World(self.plan, seed, self._pools)
         return self._worlds[seed]
 
+    @staticmethod
+    def shipped() -> "dict[str, list[dict[str, Value]]]":
+        """Return the tables that ship, by name, as rows."""
+        return _shipped()
+
     # --- before any row
 
     def tables(self) -> list[str]:

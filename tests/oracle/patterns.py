@@ -29,14 +29,12 @@ def _characters(token: str) -> str:
     if not token.startswith("["):
         return token
     inside, found = token[1:-1], ""
-    while inside:
-        first, inside = _sign(inside)
-        if inside.startswith("-") and len(inside) > 1:
-            last, inside = _sign(inside[1:])
-            found += "".join(chr(code) for code in range(ord(first), ord(last) + 1))
+    for first, last in re.findall(r"(\\.|.)(?:-(\\.|[^\\]))?", inside):
+        if last:
+            found += "".join(chr(code) for code in range(ord(first[-1]), ord(last[-1]) + 1))
         else:
-            found += first
-    if not found or len(set(found)) < len(found) or token.startswith("[^"):
+            found += "0123456789" if first == r"\d" else first[-1]
+    if not found or len(set(found)) < len(found) or inside.startswith("^"):
         raise ValueError(f"the class {token} is empty, negated, or names a character twice")
     return found
 

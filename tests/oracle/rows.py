@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Protocol
 
-from oracle import patterns
+from oracle import cars, patterns
 from oracle.expressions import Value, evaluate, parse
 from oracle.reading import Node, Text, constant_bound, get, resolve, text_of
 from oracle.structure import (
@@ -303,6 +303,8 @@ class Row:
             case "faker":
                 pool = self.world.pools[pool_key(rule)]
                 return pool[self._number(field, len(pool), all_alike(self.word(field.stream), len(pool)))]
+            case "vin" | "license_number":
+                return self._of_car(field, rule)
             case "expr":
                 return evaluate(parse(text_of(node)), self)
             case "rollup":
@@ -323,6 +325,20 @@ class Row:
         if not field.unique:
             return drawn
         return permute(self.slot, capacity, self.world.seed ^ key_word(field.stream))
+
+    def _of_car(self, field: Field, rule: Rule) -> str:
+        """Return a VIN or a licence number, which hold the permuted slot."""
+        number = permute(self.slot, cars.CAPACITIES[rule.kind], self.world.seed ^ key_word(field.stream))
+        told = {
+            key: evaluate(parse(text_of(get(rule.body, key))), self)
+            for key in ("make", "model", "body", "model_year", "state")
+            if get(rule.body, key) is not None
+        }
+        if rule.kind == "license_number":
+            return cars.license_number(number, str(told["state"]))
+        year = told["model_year"]
+        assert isinstance(year, int)
+        return cars.vin(number, str(told["make"]), str(told["model"]), str(told.get("body", "1")), year)
 
     def _choice(self, field: Field, node: Node) -> Value:
         by = by_of(node)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from oracle import bands as distributions
-from oracle import patterns
+from oracle import cars, patterns
 from oracle.expressions import (
     Expression,
     Type,
@@ -39,6 +39,8 @@ RULES = (
     *RANGES,
     "pattern",
     "faker",
+    "vin",
+    "license_number",
     "expr",
     "rollup",
     "running",
@@ -85,7 +87,7 @@ class By:
     otherwise: Node | None
 
     def branch(self, value: Value) -> Node:
-        """Return the branch of a value; unlisted values take `else`, null too."""
+        """Return the branch of a value, null included; unlisted ones take `else`."""
         assert not isinstance(value, dt.date)
         found = self.of.get(value, self.otherwise)  # type: ignore[arg-type] # durations are no fields
         if found is None:
@@ -407,7 +409,7 @@ class Plan:
         """Return the type of what a rule makes."""
         scope = Scope(self, table)
         match rule.kind:
-            case "id" | "pattern" | "faker":
+            case "id" | "pattern" | "faker" | "vin" | "license_number":
                 return Type("string")
             case "sequence":
                 start = int(text_of(get(rule.body, "start")))
@@ -507,6 +509,8 @@ class Plan:
             return patterns.capacity(text_of(rule.node))
         if rule.kind == "faker":
             return len(pools[pool_key(rule)])
+        if rule.kind in cars.CAPACITIES:
+            return cars.CAPACITIES[rule.kind]
         first, last = self.constant_bounds(rule)
         return last - first + 1
 
@@ -724,10 +728,19 @@ def shipped_cells(folder: Path) -> dict[str, Cells]:
         "states": ("code", "name", "population"),
         "cities": ("state", "city", "population"),
         "places": ("zip", "city", "state", "population"),
+        "area_codes": ("area_code", "state"),
+        "street_stems": ("word",),
+        "street_endings": ("word",),
+        "street_kinds": ("kind",),
+        "vehicle_models": (
+            *("make", "model", "body_style", "model_year"),
+            *("make_code", "model_code", "body_code", "weight"),
+        ),
     }
     found: dict[str, Cells] = {}
     for name, columns in wanted.items():
-        path = next(iter(sorted(folder.rglob(f"{name}.json"))), None)
+        # A table of plans stands nearer to the top than one of the same name that only v0.1 draws from.
+        path = min(folder.rglob(f"{name}.json"), key=lambda each: len(each.parts), default=None)
         if path is None:
             continue
         document = json.loads(path.read_text(encoding="utf-8"))

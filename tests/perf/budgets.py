@@ -23,7 +23,7 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bound: Literal["at least", "at most"]
     budget: float
     target: float | None = None
-    unit: Literal["x", "MB"] = "x"
+    unit: Literal["x", "MB", "ms"] = "x"
 
     def figure(self, value: float) -> str:
         """Return a value in the row's unit, exact enough to tell it from a bound that it just misses."""

@@ -19,6 +19,7 @@ __all__ = [
     "emptied",
     "in_turn",
     "median_ratio",
+    "output_of",
     "peak_memory",
     "pinned",
     "run",
@@ -52,21 +53,26 @@ def run(*commands: Command) -> None:
         _finished(process)
 
 
-def _started(command: Command) -> subprocess.Popen[str]:
+def output_of(command: Command) -> str:
+    """Run a command as `run` does and return what it printed."""
+    process = _started(command, stdout=subprocess.PIPE)
+    return _finished(process)
+
+
+def _started(command: Command, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     environment = {
         name: value
         for name, value in os.environ.items()
         if name != "PYTHONDONTWRITEBYTECODE" and not name.startswith("ESDH_")
     }
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
-def _finished(process: subprocess.Popen[str]) -> None:
-    _, said = process.communicate()
+def _finished(process: subprocess.Popen[str]) -> str:
+    printed, said = process.communicate()
     if process.returncode:
         raise RuntimeError(f"{process.args!r} ended with status {process.returncode}: {said.strip()}")
+    return printed or ""
 
 
 def seconds(action: Action) -> float:

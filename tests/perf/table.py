@@ -15,9 +15,9 @@ __all__ = ["PAGE", "render"]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "BENCHMARKS.md"
 PREAMBLE = Path(__file__).with_name("preamble.md")
 PACKAGES = (
-    *("esdh-core", "esdh-export", "esdh-cli", "esdh-api"),
+    *("esdh-core", "esdh-plan", "esdh-export", "esdh-cli", "esdh-api"),
     *("numpy", "pyarrow", "msgspec", "click", "flask", "waitress"),
-    *("faker", "mimesis", "polars", "tpchgen-cli", "pytest-benchmark"),
+    *("faker", "mimesis", "polars", "tpchgen-cli", "snowfakery", "pytest-benchmark"),
 )
 
 

@@ -1,5 +1,6 @@
 """A short guard of speed with wide margins, for CI: `just guard`."""
 
+import sys
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,3 +79,26 @@ def test_a_small_snapshot_starts_fast(guard: Row, folder: Path, benchmark: Bench
         benchmark, lambda: run(command), lambda: run(baseline), rounds=5, warmups=1, before=emptied(folder)
     )
     guard("start-snapshot", min(ours) / min(theirs))
+
+
+def test_the_plugin_costs_those_little_who_do_not_use_it(
+    guard: Row, tmp_path: Path, benchmark: BenchmarkFixture
+) -> None:
+    """A run of pytest whose tests take no rows takes little longer with the plugin than without."""
+    tests = tmp_path / "test_many.py"
+    tests.write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(300))\ndef test_one(tmp_path_factory, n): pass\n"
+    )
+    without: Command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--disable-plugin-autoload",
+        "-c",
+        "/dev/null",
+        tests,
+    ]
+    command: Command = [*without, "-p", "pytest_esdh.plugin"]
+    ours, theirs = in_turn(benchmark, lambda: run(command), lambda: run(without), rounds=20, warmups=1)
+    guard("plugin-unused", min(ours) / min(theirs))

@@ -16,9 +16,12 @@ from pyarrow import csv
 __all__ = [
     "ESDH",
     "IMPORTS",
+    "SNOWFAKERY",
+    "TPCHGEN_ORDER_LINES",
     "TPCHGEN_ROWS",
     "Tables",
     "importing",
+    "plan_snapshot",
     "size_of",
     "snapshot",
     "sync",
@@ -28,9 +31,11 @@ __all__ = [
 
 _BIN = Path(sys.executable).parent
 ESDH = str(_BIN / "esdh")
+SNOWFAKERY = str(_BIN / "snowfakery")
 _TPCHGEN = str(_BIN / "tpchgen-cli")
 _SCALE = 5
 TPCHGEN_ROWS = _SCALE * (150_000 + 1_500_000)  # customers and orders, TPC-H 4.2.5
+TPCHGEN_ORDER_LINES = 1_500_000 + 6_001_215  # orders and lineitem at scale 1, TPC-H 4.2.5
 # The libraries that a snapshot can't do without.
 IMPORTS = ("click", "numpy", "pyarrow", "pyarrow.parquet", "msgspec")
 
@@ -55,11 +60,31 @@ def snapshot(
     ]
 
 
-def tpchgen(folder: Path, kind: str, *options: str) -> Command:
-    """Return the command that writes the tables customer and orders on one thread."""
+def plan_snapshot(
+    folder: Path,
+    plan: str | Path,
+    *formats: str,
+    records: int,
+    tables: tuple[str, ...] = (),
+    workers: int | None = 1,
+) -> Command:
+    """Return our command for a plan; it writes every table unless some are named, with workers as it likes if None."""
+    options = ["--entity-filter", *tables] if tables else []
+    if workers is not None:
+        options += ["--workers", str(workers)]
     return [
-        *(_TPCHGEN, kind, "--quiet", "--num-threads", "1", "--scale-factor", str(_SCALE)),
-        *("--tables", "customer,orders", "--output-dir", str(folder), *options),
+        *(ESDH, "generate-snapshot", "--quiet", "--plan", str(plan), "--output-dir", str(folder)),
+        *("--records", str(records), "--output-format", *formats, *options),
+    ]
+
+
+def tpchgen(
+    folder: Path, kind: str, *options: str, tables: str = "customer,orders", scale: int = _SCALE
+) -> Command:
+    """Return the command that writes some tables on one thread."""
+    return [
+        *(_TPCHGEN, kind, "--quiet", "--num-threads", "1", "--scale-factor", str(scale)),
+        *("--tables", tables, "--output-dir", str(folder), *options),
     ]
 
 

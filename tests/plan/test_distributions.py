@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands, mean, merged, scale_weights
+from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands, mean, merge_bands, scale_weights
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
@@ -160,13 +160,13 @@ def test_mean_is_exact() -> None:
 def test_merged_ranges_are_few_and_alike() -> None:
     """Merged bands are at most 64, cover the same values with the same weight, and share it about evenly."""
     made = bands("lognormal", {"median": 42, "sigma": Fraction("1.1")}, 1, 5_000_000, 2)
-    ranges = merged(made)
+    ranges = merge_bands(made)
     assert 64 == len(ranges)
     assert (1, 5_000_000) == (ranges[0].first, ranges[-1].last)
     assert WHOLE == sum(band.weight for band in ranges)
     assert [band.first for band in ranges[1:]] == [band.last + 1 for band in ranges[:-1]]
     assert max(band.weight for band in ranges) <= WHOLE // 64 + max(band.weight for band in made)
-    assert made[:64] == merged(made[:64])
+    assert made[:64] == merge_bands(made[:64])
 
 
 @pytest.mark.parametrize(

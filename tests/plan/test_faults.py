@@ -108,7 +108,6 @@ def test_fields_are_refused(field: str, path: str, told: str) -> None:
             ".distinct",
             "3 siblings can't draw different rows of 'few', which has 2",
         ),
-        ("{from: places}", ".from", "'places' doesn't ship yet"),
     ],
 )
 def test_picks_are_refused(pick: str, path: str, told: str) -> None:

@@ -155,7 +155,7 @@ def test_bank() -> None:
 
 def test_shipped_plans() -> None:
     """The plans that ship are named, and one that doesn't is refused with the near match."""
-    assert ("bank",) == plans.names()
+    assert ("bank", "insurance", "people", "shop") == plans.names()
     with pytest.raises(KeyError, match=r"no plan 'bnk' ships; did you mean 'bank'\?"):
         plans.source("bnk")
 
@@ -814,8 +814,8 @@ def test_picks_among_siblings() -> None:
         ),
         (
             "version: 1",
-            "version: 1\nuses: [esdh-cars]",
-            "line 4, uses[0]: no installed package 'esdh-cars' offers rules; install it",
+            "version: 1\nuses: [cars]",
+            "line 4, uses[0]: no installed package 'cars' offers rules; install it",
         ),
         ("version: 1", "version: 1\nuses: esdh-cars", "line 4, uses: expected a list; found 'esdh-cars'"),
         (
@@ -1192,7 +1192,7 @@ def test_rules_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     told = refusal(uses.replace(KIND, "{vin: {sinc: 1990}}"))
     assert "line 18, tables.buyers.fields.kind.vin.sinc: unknown key 'sinc'; did you mean 'since'?" == told
     assert "unknown key 'vin'" in refusal(GOOD.replace(KIND, "{vin: {since: 1990}}"))
-    assert {"required": ["vin"]} in json_schema(source.offers)["$defs"]["Field"]["anyOf"][1]["oneOf"]
+    assert {"required": ["vin"]} in json_schema(source.offers.values())["$defs"]["Field"]["anyOf"][1]["oneOf"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 """Related tables: verification follows their counts, and finds what was edited and signed again, whatever its type."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import pytest
 from esdh_core.columns import Column
 from esdh_core.dataset import Block, Table
 from esdh_export import SnapshotRequest, write_snapshot
-from esdh_proof import Check, Verification, diff_snapshots, judge, verify_snapshot
+from esdh_proof import diff_snapshots, judge, verify_snapshot
 from numpy.typing import NDArray
+from tampering import failed, forged, where
 from trees import BRANCHES, LEAVES, TREE, TREES
 
 ALL = ("csv", "json", "ndjson", "parquet")
@@ -49,31 +49,6 @@ def write(folder: Path, request: SnapshotRequest) -> Path:
     """Write a snapshot, judged by its gates."""
     write_snapshot(folder, request, gate=partial(judge, dataset=TREE))
     return folder
-
-
-def failed(outcome: Verification) -> dict[str, Check]:
-    """Return the checks that failed, by name."""
-    return {check.name: check for check in outcome.checks if check.status == "failed"}
-
-
-def where(check: Check) -> tuple[int | None, str | None]:
-    """Return the row and the field where a check failed first."""
-    assert check.first is not None
-    return check.first.row, check.first.field
-
-
-def _edited(edit: Callable[[Column], Column], made: Callable[[Block], Column], block: Block) -> Column:
-    return edit(made(block))
-
-
-@contextmanager
-def forged(table: Table, fields: Iterable[str], edit: Callable[[Column], Column]) -> Iterator[None]:
-    """Change columns as a forger would who signs all that it writes."""
-    with pytest.MonkeyPatch.context() as patch:
-        for field in fields:
-            rule = table._rules[field]
-            patch.setitem(table._rules, field, replace(rule, column=partial(_edited, edit, rule.column)))
-        yield
 
 
 @contextmanager

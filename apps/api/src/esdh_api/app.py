@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None, *, dataset: Dataset | None = No
     plans = open_plans(settings.plans)
     dataset = dataset or next(iter(plans.values()), DEFAULT_DATASET)
     app = Flask("esdh_api", static_folder=None)
-    # One more: at its limit Werkzeug cuts off a body whose length wasn't told, where ours is to be refused.
+    # One more: at its limit Werkzeug cuts off a body whose length wasn't given, where ours is to be refused.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.url_map.merge_slashes = False  # a redirect would be an answer that the OpenAPI document doesn't know
     log = make_logger()

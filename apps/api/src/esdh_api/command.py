@@ -4,9 +4,8 @@ import os
 from typing import Any
 
 import click
+from esdh_console import reliable_streams
 from msgspec import structs
-
-from esdh_api.stdio import reliable_streams
 
 __all__ = ["main", "serve_command"]
 

@@ -18,7 +18,7 @@ JSON_LINE: Processor = structlog.processors.JSONRenderer()
 
 
 class _Stderr:
-    """Stderr, where a full disk or a closed pipe costs the line and not the answer that it tells of."""
+    """Stderr, where a full disk or a closed pipe costs the line and not the answer."""
 
     def write(self, text: str) -> None:
         with suppress(OSError):

@@ -33,9 +33,9 @@ def register_middleware(app: Flask, settings: Settings, log: FilteringBoundLogge
     @app.before_request
     def _begin() -> None:
         g.began = time.perf_counter()
-        asked = request.headers.get("X-Request-ID", "")
-        g.request_id = asked if _REQUEST_ID.fullmatch(asked) else str(uuid.uuid4())
-        # By path and not by route: a path below these that leads nowhere tells nothing without the key.
+        sent = request.headers.get("X-Request-ID", "")
+        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+        # By path and not by route: a path below these that leads nowhere answers nothing without the key.
         if settings.api_key is not None and _GENERATED.match(request.path):
             _check_key(settings.api_key, request.environ.get("HTTP_X_API_KEY"))
 
@@ -61,18 +61,18 @@ def register_middleware(app: Flask, settings: Settings, log: FilteringBoundLogge
         return response
 
 
-def _check_key(expected: str, given: str | None) -> None:
+def _check_key(expected: str, header: str | None) -> None:
     """Raise UnauthorizedError unless a client gave the key, compared in constant time as UTF-8 bytes.
 
     WSGI hands a header's bytes over as Latin-1 text. A client that sends the key in Latin-1, as browsers
     and Python's own client do with what fits, means the same key.
     """
-    if given is None:
+    if header is None:
         raise UnauthorizedError("this call needs the key; send it in the header X-API-Key")
     key = expected.encode("utf-8", "surrogateescape")
-    as_text = given.encode("utf-8", "surrogateescape")
+    as_text = header.encode("utf-8", "surrogateescape")
     try:
-        as_sent = given.encode("latin-1")
+        as_sent = header.encode("latin-1")
     except UnicodeEncodeError:  # an in-process client that doesn't follow WSGI
         as_sent = as_text
     if not hmac.compare_digest(key, as_sent) | hmac.compare_digest(key, as_text):

@@ -11,10 +11,11 @@ import msgspec
 from esdh_core import DEFAULT_SEED, Dataset, Table, encode_id
 from esdh_core.plan import EntityPlan, FieldPlan, Plan, StatisticPlan, TablePlan
 
+from esdh_api.demo_page import PAGE_FILES
 from esdh_api.errors import ErrorDetail, ErrorResponse, code_of
 from esdh_api.negotiation import JSON, ROW_FORMATS
 from esdh_api.requests import GenerateRequest, Window, default_records
-from esdh_api.responses import HealthResponse, PlanSteps, Responses
+from esdh_api.responses import HealthResponse, PlanSteps, Responses, TreeRow
 from esdh_api.settings import MAX_BODY_BYTES, Settings
 from esdh_api.wording import a_row_of, capitalized, joined, with_ids
 
@@ -41,6 +42,7 @@ _HEADERS = {
 }
 Json = dict[str, Any]
 _OF_THE_PLAN = (Plan, EntityPlan, FieldPlan, StatisticPlan, TablePlan)
+_ANSWER_OF_TREES = "A window of whole records: rows of the root, each with all rows below it."
 
 
 class Served(NamedTuple):
@@ -150,6 +152,11 @@ class _Document:
                     "additionalProperties": False,
                 },
             }
+            in_trees = [rows[table.name] for table in self.responses.tree_tables]
+            self.schema_of(TreeRow)["properties"]["row"] = {
+                "description": "The row itself",
+                "anyOf": in_trees,
+            }
         request = self.schema_of(GenerateRequest)
         request["properties"]["records"] |= {
             "maximum": self.settings.max_records,
@@ -210,9 +217,14 @@ class _Document:
             StatisticPlan: "A count that the manifest keeps, and the shares that the rules declare, rounded to nine digits.",
             TablePlan: "A lookup table that a field uses.",
         }
+        if self.dataset.recipe is None:
+            return descriptions
+        trees: dict[type[msgspec.Struct], str] = {
+            responses.trees_type: _ANSWER_OF_TREES,
+            TreeRow: "A row of a record with the rows below it.",
+        }
         # A plan's recipe has a form of its own.
-        left_out = _OF_THE_PLAN if self.dataset.recipe is not None else ()
-        return {struct: text for struct, text in descriptions.items() if struct not in left_out}
+        return {each: text for each, text in descriptions.items() if each not in _OF_THE_PLAN} | trees
 
     def bundle_description(self) -> str:
         """Return what a bundle is; where every table has one row a record, how they belong together."""
@@ -241,12 +253,17 @@ class _Document:
                 for table in self.dataset.tables
             },
             "/generate/bundle": {"post": self.generate_bundle() | guarded},
+            **(
+                {}
+                if self.dataset.recipe is None
+                else {"/generate/record-trees": {"post": self.generate_trees() | guarded}}
+            ),
             "/records/{id}": {"get": self.record() | guarded},
             **_page(),
         }
 
     def health(self) -> Json:
-        """Return the call that tells what the app is."""
+        """Return the call that says what the app is."""
         content = _content(JSON, self.refs[HealthResponse], self.responses.health(self.settings))
         summary = "That the app is up, what it generates by default and what it asks of a client"
         return _get("getHealth", summary) | _answers(content, "X-ESDH-Seed")
@@ -270,11 +287,13 @@ class _Document:
     def generate_table(self, table: Table) -> Json:
         """Return the call that gives a table's rows."""
         struct = self.responses.table_types[table]
-        shown = self.is_shown(table)
-        content = _content(JSON, self.refs[struct], self.responses.table(table, _EXAMPLE) if shown else None)
-        rows = self.responses.rows(table, _EXAMPLE) if shown else []
+        has_example = self.is_shown(table)
+        content = _content(
+            JSON, self.refs[struct], self.responses.table(table, _EXAMPLE) if has_example else None
+        )
+        rows = self.responses.rows(table, _EXAMPLE) if has_example else []
         for media_type, row_format in ROW_FORMATS.items():
-            example = row_format.render(table, rows).decode() if shown else None
+            example = row_format.render(table, rows).decode() if has_example else None
             content |= _content(media_type, {"type": "string"}, example)
         return self.generate(table.entity, f"A window of {table.name}", content)
 
@@ -283,6 +302,13 @@ class _Document:
         example = self.responses.bundle(_EXAMPLE) if self.is_shown(*self.dataset.tables) else None
         content = _content(JSON, self.refs[self.responses.bundle_type], example)
         return self.generate("bundle", f"A window of {self.names}", content)
+
+    def generate_trees(self) -> Json:
+        """Return the call that gives whole records."""
+        has_example = self.is_shown(*self.responses.tree_tables)
+        example = self.responses.trees(_EXAMPLE) if has_example else None
+        content = _content(JSON, self.refs[self.responses.trees_type], example)
+        return self.generate("recordTrees", "A window of whole records, each as a tree", content)
 
     def record(self) -> Json:
         """Return the call that makes a record again."""
@@ -304,14 +330,17 @@ class _Document:
 
 
 def _page() -> Json:
-    files = {"/demo": "text/html", "/demo/demo.css": "text/css", "/demo/demo.js": "text/javascript"}
-    names = {"/demo": "getDemo", "/demo/demo.css": "getDemoStyle", "/demo/demo.js": "getDemoScript"}
+    names = {"demo.css": "getDemoStyle", "demo.js": "getDemoScript"}
+    files = {"/demo": ("getDemo", "text/html")}
+    for name, media_type in PAGE_FILES.items():
+        stem = capitalized(name.partition(".")[0])
+        files[f"/demo/{name}"] = (names.get(name, f"getDemo{stem}"), media_type)
     return {
         path: {
-            "get": _get(names[path], "A file of the demo page")
+            "get": _get(operation, "A file of the demo page")
             | _answers(_content(media_type, {"type": "string"}), "ETag", tagged=True)
         }
-        for path, media_type in files.items()
+        for path, (operation, media_type) in files.items()
     }
 
 
@@ -350,5 +379,5 @@ def _error(status: int, schema: Json) -> Json:
 
 
 def _content(media_type: str, schema: Json, example: object = None) -> Json:
-    shown = {} if example is None else {"example": example}
-    return {media_type: {"schema": schema} | shown}
+    examples = {} if example is None else {"example": example}
+    return {media_type: {"schema": schema} | examples}

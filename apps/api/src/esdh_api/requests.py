@@ -23,7 +23,7 @@ _DEFAULT_RECORDS: Final = 5
 
 _DIGITS = re.compile(r"[0-9]{1,4000}", re.ASCII)  # int() takes 4,300 at the most
 _SEED_MESSAGE = "'seed' must be an integer, 'random', or omitted"
-_SHOWN = 40  # characters of a value that a message quotes
+_MAX_CHARACTERS = 40  # characters of a value that a message quotes
 
 
 def _up_to(limit: int) -> str:
@@ -116,24 +116,26 @@ def _records(fields: dict[str, Any], max_records: int) -> int:
 
 
 def _seed(fields: dict[str, Any]) -> int:
-    given = fields.get("seed", UNSET)
+    seed_value = fields.get("seed", UNSET)
     seed = DEFAULT_SEED
-    if given == "random":
+    if seed_value == "random":
         seed = secrets.randbelow(MAX_SEED + 1)
-    elif _is_integer(given):
-        seed = given
-    elif isinstance(given, str) and _DIGITS.fullmatch(given):
-        seed = int(given)
-    elif given is not UNSET:
+    elif _is_integer(seed_value):
+        seed = seed_value
+    elif isinstance(seed_value, str) and _DIGITS.fullmatch(seed_value):
+        seed = int(seed_value)
+    elif seed_value is not UNSET:
         raise InvalidRequestError(_SEED_MESSAGE)
     if not 0 <= seed <= MAX_SEED:
-        raise InvalidRequestError(f"'seed' must be from 0 to {MAX_SEED} (2^53 - 1), not {_quoted(given)}")
+        raise InvalidRequestError(
+            f"'seed' must be from 0 to {MAX_SEED} (2^53 - 1), not {_quoted(seed_value)}"
+        )
     randomize = fields.get("randomize", False)
     if not isinstance(randomize, bool):
         raise InvalidRequestError(f"'randomize' must be true or false, not {_quoted(randomize)}")
     if not randomize:
         return seed
-    if given is not UNSET:
+    if seed_value is not UNSET:
         raise InvalidRequestError("'seed' and 'randomize' exclude each other; give one of them")
     return secrets.randbelow(MAX_SEED + 1)
 
@@ -196,4 +198,4 @@ def _quoted(value: object) -> str:
     if isinstance(value, float) and math.isinf(value):  # which JSON, where it was 1e400, doesn't know
         return "a number past 1.7e308"
     text = json.dumps(value) if isinstance(value, (bool, type(None), dict, list)) else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

@@ -29,7 +29,7 @@ from esdh_api.rows import is_wide, json_structs
 from esdh_api.settings import Settings
 from esdh_api.wording import capitalized
 
-__all__ = ["HealthResponse", "PlanSteps", "Responses", "check_rows", "find_record"]
+__all__ = ["HealthResponse", "PlanSteps", "Responses", "TreeRow", "check_rows", "find_record"]
 
 _Seed = Annotated[int, Meta(description="The effective seed: given again, it gives the same records")]
 _Requested = Annotated[int, Meta(description="How many records were asked for")]
@@ -59,6 +59,19 @@ class HealthResponse(Struct, frozen=True):
 HealthResponse.__name__ = "HealthAnswer"
 
 
+class TreeRow(Struct, frozen=True):
+    """A row of a record with the rows below it."""
+
+    table: str
+    id: Annotated[str, Meta(description="The row's id, also where no field of the table holds it")]
+    slot: Annotated[int, Meta(description="The row's address in its table")]
+    row: Any
+    below: Annotated[
+        dict[str, list["TreeRow"]],
+        Meta(description="The rows that hang below it, in order, by each table below its own"),
+    ]
+
+
 class Responses:
     """The answers of one dataset: a Struct for the rows of each table, one for a bundle and one for a record."""
 
@@ -75,6 +88,8 @@ class Responses:
         }
         self.bundle_type = _struct("bundle", [metadata, *map(_rows, tables), *window])
         self.record_type = _struct("record", self._record_fields())
+        trees: list[Any] = [metadata, ("records", list[TreeRow]), *window]
+        self.trees_type = _struct("recordTrees", trees)
 
     def _record_fields(self) -> list[Any]:
         said: list[Any] = [("id", str), ("seed", _Seed), ("dataset_version", str)]
@@ -128,6 +143,31 @@ class Responses:
         }
         metadata = self.dataset.metadata({name: len(of) for name, of in rows.items()}, window.seed)
         return self.bundle_type(metadata, *rows.values(), window.seed, window.records)
+
+    @property
+    def tree_tables(self) -> list[Table]:
+        """The tables that a record has rows of: all but the fixed ones, parents first."""
+        return [table for table in self.dataset.tables if table.top is self.dataset.root]
+
+    def trees(self, window: Window) -> Struct:
+        """Return the answer with the records of a window, each a row of the root with all rows below it."""
+        block = self._block(window)
+        rows_of: dict[Table, list[TreeRow]] = {}
+        for table in self.tree_tables:
+            level = block.level(table)
+            ids = self.dataset.ids.texts(block.seed, table.entity, level.slots)
+            children = [each.name for each in self.tree_tables if each.parent is table]
+            rows_of[table] = [
+                TreeRow(table.name, own.tobytes().decode(), slot, row, {name: [] for name in children})
+                for own, slot, row in zip(ids, level.slots.tolist(), _rows_of(table, block), strict=True)
+            ]
+            if table.parent is not None:
+                above = rows_of[table.parent]
+                parents = range(len(above)) if level.parents is None else level.parents.tolist()
+                for parent, each in zip(parents, rows_of[table], strict=True):
+                    above[parent].below[table.name].append(each)
+        metadata = self.dataset.metadata({table.name: len(of) for table, of in rows_of.items()}, window.seed)
+        return self.trees_type(metadata, rows_of[self.dataset.root], window.seed, window.records)
 
     def _block(self, window: Window) -> Block:
         try:
@@ -208,7 +248,7 @@ def find_record(known: Sequence[Responses], id: str) -> Any:  # noqa: A002 - the
     """
     if len(known) == 1:
         return known[0].record(id)
-    bare = bare_id(id)  # what is no id at all is told as that
+    bare = bare_id(id)  # what is no id at all gets its own message
     for responses in known:
         try:
             responses.dataset.ids.decode(id)

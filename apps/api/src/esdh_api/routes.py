@@ -10,7 +10,7 @@ from esdh_core import DEFAULT_SEED, Dataset, IdError, Table
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from esdh_api.demo_page import demo_html
+from esdh_api.demo_page import PAGE_FILES, Offered, demo_html
 from esdh_api.errors import InvalidRequestError, NotFoundError
 from esdh_api.negotiation import JSON, ROW_FORMATS, choose
 from esdh_api.openapi import Served, openapi_json
@@ -20,7 +20,6 @@ from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["register_routes"]
 
-_PAGE_FILES = {"demo.css": "text/css; charset=utf-8", "demo.js": "text/javascript; charset=utf-8"}
 _ID_LENGTH = 36
 
 
@@ -28,24 +27,41 @@ def register_routes(app: Flask, settings: Settings, dataset: Dataset, plans: Map
     """Give the app its calls on a dataset, and the same calls on each plan below its name."""
     own = Responses(dataset)
     named = [Served(f"/plans/{name}", Responses(each)) for name, each in plans.items()]
-    _register(app, settings, own, named)
-    for prefix, responses in named:
-        _register(app, settings, responses, [], prefix)
+    # `plans` has the settings' references by name, in their order.
+    offered = [
+        Offered(each, f"plans/{name}/demo", reference)
+        for (name, each), reference in zip(plans.items(), settings.plans, strict=True)
+    ]
+    _register(app, settings, Served("", own), named, offered)
+    for served in named:
+        _register(app, settings, served, [], offered)
 
 
 def _register(
-    app: Flask, settings: Settings, responses: Responses, plans: Sequence[Served], prefix: str = ""
+    app: Flask,
+    settings: Settings,
+    served: Served,
+    plans: Sequence[Served],
+    offered: Sequence[Offered],
 ) -> None:
-    """Give the app the calls on a dataset, below a prefix; the document tells of the plans, and their ids are known."""
+    """Give the app the calls on a dataset, below its prefix; the document tells of the plans, and their ids are known.
+
+    The page offers the pages of the plans that are `offered`.
+    """
+    prefix, responses = served
     dataset = responses.dataset
     known = [responses, *(each.responses for each in plans if each.responses.dataset is not dataset)]
+    top = "../" * prefix.count("/")  # from the page to where the paths of the app begin
     # What doesn't change is made once, when it is first asked for.
     health = cache(lambda: msgspec.json.encode(responses.health(settings)))
     documents: dict[str, tuple[Callable[[], bytes], str]] = {
         "/plan": (lambda: dataset.plan_json, JSON),
         "/openapi.json": (cache(partial(openapi_json, settings, responses, plans)), JSON),
-        "/demo": (cache(partial(demo_html, dataset)), "text/html; charset=utf-8"),
-        **{f"/demo/{name}": (cache(partial(_page_file, name)), kind) for name, kind in _PAGE_FILES.items()},
+        "/demo": (cache(partial(demo_html, dataset, settings, offered, top)), "text/html; charset=utf-8"),
+        **{
+            f"/demo/{name}": (cache(partial(_page_file, name)), f"{kind}; charset=utf-8")
+            for name, kind in PAGE_FILES.items()
+        },
     }
 
     def add(path: str, view: Callable[..., Response], *methods: str) -> None:
@@ -57,6 +73,9 @@ def _register(
     for table in dataset.tables:
         add(f"/generate/{table.entity}", partial(_generate_table, table, responses, settings), "POST")
     add("/generate/bundle", partial(_generate_bundle, responses, settings), "POST")
+    if dataset.recipe is not None:  # else the rows of one number are the record
+        # With a dash, which no table has in its name.
+        add("/generate/record-trees", partial(_generate_trees, responses, settings), "POST")
     add("/records/<id>", partial(_record, known))
 
 
@@ -118,6 +137,13 @@ def _generate_bundle(responses: Responses, settings: Settings) -> Response:
     window = _window(settings)
     check_rows(responses, responses.dataset.tables, window, settings)
     return Response(msgspec.json.encode(responses.bundle(window)), content_type=JSON)
+
+
+def _generate_trees(responses: Responses, settings: Settings) -> Response:
+    choose(_accept(), JSON)
+    window = _window(settings)
+    check_rows(responses, responses.tree_tables, window, settings)
+    return Response(msgspec.json.encode(responses.trees(window)), content_type=JSON)
 
 
 def _record(known: Sequence[Responses], id: str) -> Response:  # noqa: A002 - the name in the path

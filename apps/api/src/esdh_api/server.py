@@ -32,9 +32,9 @@ __all__ = ["ListenError", "hold_back", "is_loopback", "listen", "serve", "url_of
 
 # Waitress reads a whole body before it calls the app. Up to this size the app refuses a body that is too
 # large, after reading it, so that the client surely gets the answer; past it the connection is closed.
-_MOST_READ: Final = 1 << 20
+_MAX_READ_BYTES: Final = 1 << 20
 _MOST_HEADER_BYTES: Final = 64 * 1024
-_GRACE: Final = 30.0  # seconds that requests under way have to finish once the server is told to stop
+_GRACE: Final = 30.0  # seconds that requests under way have to finish once the server is to stop
 _SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; Python has no name for it
 # The instructions of a socket filter (linux/filter.h): drop a segment with the flag SYN, keep the others.
 _NO_SYN: Final = (
@@ -114,7 +114,7 @@ def serve(
         threads=threads,
         ident=None,
         log_socket_errors=False,  # a client that goes away is no error of ours
-        max_request_body_size=_MOST_READ,
+        max_request_body_size=_MAX_READ_BYTES,
         max_request_header_size=_MOST_HEADER_BYTES,
     )
     server.channel_class = _Channel
@@ -144,7 +144,7 @@ def hold_back(listener: socket.socket) -> None:
     """Have the kernel complete no more connections, so that those that it has completed can all be accepted.
 
     It answers clients by itself and resets, when the socket closes, each one that is not accepted by then: that
-    client was connected, may have sent its request, and can't tell whether it was served. Held back, it tries again
+    client was connected, may have sent its request, and can't know whether it was served. Held back, it tries again
     after a second and is refused. Only Linux can do this; elsewhere a client of that moment is reset.
     """
     if sys.platform == "linux":
@@ -204,8 +204,8 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress ships no types
 
         Waitress asks for it wherever there is no Content-Length, after a 304 too, which ends with its head.
         """
-        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
-        if self.has_body or self.version == "1.0" or asked:
+        closes = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or self.version == "1.0" or closes:
             super().set_close_on_finish()
 
 

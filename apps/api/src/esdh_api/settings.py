@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plans: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for a value that can't work; the key itself is never told."""
+        """Raise SettingsError for a value that can't work; the message never has the key."""
         if self.api_key is not None:
             if not self.api_key:
                 raise SettingsError(
@@ -83,5 +83,5 @@ def _limit(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _limit_sentence(name: str, value: str) -> str:
-    shown = value if len(value) <= 60 else f"{value[:50]}..."
-    return f"{name} is {shown!r}, not an integer from 1 to {MAX_RECORDS} in ASCII digits"
+    excerpt = value if len(value) <= 60 else f"{value[:50]}..."
+    return f"{name} is {excerpt!r}, not an integer from 1 to {MAX_RECORDS} in ASCII digits"

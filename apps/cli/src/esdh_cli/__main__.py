@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 
-from esdh_cli.stdio import reliable_streams
+from esdh_console import reliable_streams
 
 __all__ = ["run"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from esdh_proof import SnapshotIdentity
     from esdh_proof.audit import Outcome
 
-__all__ = ["Audited", "audit_options", "audited"]
+__all__ = ["AuditedRun", "audit_options", "audit_run"]
 
 F = TypeVar("F", bound=Callable[..., object])
 _LONGEST_NAME = 200  # characters of an actor
@@ -48,8 +48,8 @@ def audit_options(command: F) -> F:
 
 
 @dataclass
-class Audited:
-    """What a command tells the audit log: which snapshots the run is about, and what came of it."""
+class AuditedRun:
+    """What a command gives the audit log: which snapshots the run is about, and what came of it."""
 
     snapshots: "tuple[SnapshotIdentity, ...]" = ()
     outcome: "Outcome" = "failed"
@@ -59,7 +59,7 @@ class Audited:
         """Say which snapshots the run is about, as far as that is known."""
         self.snapshots = snapshots
 
-    def tell(self, outcome: "Outcome", *snapshots: "SnapshotIdentity", detail: str = "") -> None:
+    def end(self, outcome: "Outcome", *snapshots: "SnapshotIdentity", detail: str = "") -> None:
         """Say what came of the run, and of which snapshots."""
         self.about(*snapshots)
         self.outcome, self.detail = outcome, detail
@@ -85,14 +85,14 @@ def _is_stream(path: Path, stream: TextIO) -> bool:
 
 
 @contextmanager
-def audited(log: Path | None, actor: str | None, action: str, *places: object) -> Iterator[Audited]:
+def audit_run(log: Path | None, actor: str | None, action: str, *snapshots: object) -> Iterator[AuditedRun]:
     """Log a run about some folders: the log is tried before the work, and one line is written after it.
 
     A run that fails is logged with its error, one that is interrupted as that. Raises AuditError before the
     work when the log can't be written, or lies in one of the folders; and after it, saying what came of the
     work, when the line could not be written.
     """
-    run = Audited()
+    run = AuditedRun()
     if log is None:
         yield run
         return
@@ -106,8 +106,8 @@ def audited(log: Path | None, actor: str | None, action: str, *places: object) -
             f"audit log {str(log)!r} is where this command prints, which would damage it; name another file"
         )
     trail = AuditLog(log)
-    trail.check(outside=[place for place in places if isinstance(place, Path)])
-    run.about(*(SnapshotIdentity(folder=str(place)) for place in places))
+    trail.check(outside=[each for each in snapshots if isinstance(each, Path)])
+    run.about(*(SnapshotIdentity(folder=str(each)) for each in snapshots))
     try:
         yield run
     except BaseException as error:

@@ -43,7 +43,7 @@ def is_ours(error: BaseException) -> bool:
 
 
 def is_plan_error(error: BaseException) -> bool:
-    """Return whether an error tells what is wrong with a plan; by name, as in `is_ours`."""
+    """Return whether an error says what is wrong with a plan; by name, as in `is_ours`."""
     return is_ours(error) and type(error).__name__ == "PlanError"
 
 

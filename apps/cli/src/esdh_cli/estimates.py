@@ -11,7 +11,6 @@ __all__ = ["Estimate", "estimate"]
 
 _COUNTED_ROWS = 1 << 20  # of which only counts are drawn
 _WRITTEN_ROWS = 20_000  # of which files are made in memory
-_FORMATS = ("csv", "ndjson", "parquet")
 
 
 class Estimate(NamedTuple):
@@ -62,6 +61,7 @@ def estimate(dataset: "Dataset", records: int) -> "dict[str, Estimate]":
 
 def _sizes(dataset: "Dataset", table: "Table", rows: int, written: int) -> dict[str, int]:
     import numpy as np
+    from esdh_export import FORMATS
 
     columns = dataset.columns(0, written, tables=[table.name])[table.name]
     if table.is_fixed:
@@ -69,7 +69,7 @@ def _sizes(dataset: "Dataset", table: "Table", rows: int, written: int) -> dict[
         columns = {name: column.take(some) for name, column in columns.items()}
     sampled = len(next(iter(columns.values())))
     sizes = {}
-    for name in _FORMATS:
+    for name in (each for each in FORMATS if each != "json"):  # a document of all tables
         empty, full = _size(dataset, table, name, None), _size(dataset, table, name, columns)
         sizes[name] = empty + (round(Fraction((full - empty) * rows, sampled)) if sampled else 0)
     return sizes

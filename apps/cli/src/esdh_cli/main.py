@@ -23,8 +23,8 @@ from esdh_cli.errors import exit_on_error
 __all__ = ["main"]
 
 
-def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if not wanted or context.resilient_parsing:
+def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or context.resilient_parsing:
         return
     from importlib.metadata import version
 
@@ -48,7 +48,7 @@ class _Group(click.Group):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        # A command tells of its work in `exit_on_error` of its own; what is interrupted out here is its output.
+        # A command reports on its work within its own `exit_on_error`; what is interrupted out here is its output.
         with _one_sentence(), exit_on_error(after="at most the output is cut short"):
             return super().invoke(ctx)
 

@@ -17,10 +17,10 @@ class IntegerText(click.ParamType[int]):
 
     name = "integer"
 
-    def __init__(self, low: int, high: int, shown: str) -> None:
+    def __init__(self, low: int, high: int, label: str) -> None:
         self._low = low
         self._high = high
-        self._shown = shown
+        self._label = label
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the integer; `int` alone would take `1_000`, spaces and other scripts' digits."""
@@ -30,7 +30,7 @@ class IntegerText(click.ParamType[int]):
         if _DIGITS.fullmatch(text) is None or len(digits) > 20 or not self._low <= int(digits) <= self._high:
             quoted = text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
             self.fail(
-                f"{quoted!r} is not an integer from {self._low} to {self._shown}, in ASCII digits", param, ctx
+                f"{quoted!r} is not an integer from {self._low} to {self._label}, in ASCII digits", param, ctx
             )
         return int(digits)
 
@@ -112,17 +112,18 @@ class ManyValuesCommand(click.Command):
 
 def _repeat(args: Sequence[str], flags: set[str]) -> list[str]:
     out: list[str] = []
-    flag, given = "", False  # the flag whose values are being read, and whether it has had one
+    flag, filled = "", False  # the flag whose values are being read, and whether it has had one
     for arg in args:
         if arg.startswith("-"):
             name, equals, _ = arg.partition("=")
-            flag, given = (name if name in flags else ""), bool(equals)
+            flag, filled = (name if name in flags else ""), bool(equals)
         elif flag:
-            if given and (out[-1].endswith(",") or arg.startswith(",")):  # `csv, json`, as people write lists
+            joined = out[-1].endswith(",") or arg.startswith(",")  # `csv, json`, as people write lists
+            if filled and joined:
                 out[-1] += arg
                 continue
-            if given:
+            if filled:
                 out.append(flag)
-            given = True
+            filled = True
         out.append(arg)
     return out

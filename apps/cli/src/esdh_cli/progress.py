@@ -25,7 +25,7 @@ def recorded(total: int, *, hidden: bool) -> Iterator[Callable[[int], None] | No
 
 @contextmanager
 def counted(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that takes a number of finished records and the number of all, told by the work itself."""
+    """Yield a function that takes a number of finished records and the number of all, which the work itself calls."""
     with ExitStack() as stack:
         advance: Callable[[int], None] | None = None
         began = False

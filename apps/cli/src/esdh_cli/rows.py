@@ -73,13 +73,13 @@ def print_table(console: "Console", title: str, names: Sequence[str], rows: Sequ
 def _groups(rows: Sequence[Sequence[str]], room: int) -> Iterator[list[tuple[str, Sequence[str]]]]:
     """Yield rows with their numbers, as many as have room side by side, one at least."""
     group: list[tuple[str, Sequence[str]]] = []
-    taken = 0
+    used = 0
     for number, row in enumerate(rows):
         width = max(map(len, row)) + 2
-        if group and taken + width > room:
+        if group and used + width > room:
             yield group
-            group, taken = [], 0
+            group, used = [], 0
         group.append((f"row {number}", row))
-        taken += width
+        used += width
     if group:
         yield group

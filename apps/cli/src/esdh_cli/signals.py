@@ -40,7 +40,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def unstoppable() -> Iterator[None]:
-    """Ignore SIGINT and SIGTERM for the moment that it takes to tell what was done: they come too late to stop it."""
+    """Ignore SIGINT and SIGTERM for the moment that it takes to report what was done: they come too late to stop it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,7 +1,8 @@
 """`python -m esdh_demo` and `esdh-demo`."""
 
+from esdh_console import reliable_streams
+
 from esdh_demo.command import main
-from esdh_demo.stdio import reliable_streams
 
 __all__ = ["run"]
 

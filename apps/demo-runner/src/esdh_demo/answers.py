@@ -6,18 +6,10 @@ import msgspec
 
 from esdh_demo.errors import DemoError
 
-__all__ = ["REINSTALL", "Check", "Generated", "Verification", "read_answer"]
+__all__ = ["REINSTALL", "Check", "Verification", "read_answer"]
 
 REINSTALL = "another version of esdh is installed; run `uv sync`"
-"""What mends an answer that isn't one of this version's."""
-
-
-class Generated(msgspec.Struct, frozen=True):
-    """Of `esdh generate-snapshot --json`."""
-
-    seed: int
-    randomized: bool
-    record_counts: dict[str, int]
+"""The remedy for an answer that isn't one of this version's."""
 
 
 class FirstFailure(msgspec.Struct, frozen=True):
@@ -42,7 +34,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """Of `esdh verify-snapshot --json`."""
+    """The result of `esdh verify-snapshot --json`."""
 
     verdict: str
     checks: list[Check]

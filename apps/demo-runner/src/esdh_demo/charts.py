@@ -24,22 +24,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """One picture: `upright` has its values along the bottom (numbers), else each has a line of its own (words)."""
+    """One picture; `top` is the largest share in it, which fills its height or width.
+
+    An `upright` one has its values along the bottom (numbers), another has a line for each (words).
+    """
 
     title: str
     about: str
     upright: bool
+    top: float
     bars: list[Bar]
-
-    @property
-    def top(self) -> float:
-        """The largest share in it, which fills its height or width."""
-        return max(max(bar.share, bar.declared) for bar in self.bars)
-
-    @property
-    def description(self) -> str:
-        """The picture in words, for whoever doesn't see it."""
-        return "; ".join(f"{bar.label}: {bar.count:,} ({bar.share:.1%})" for bar in self.bars)
 
 
 def charts_of(stats: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[Chart]:
@@ -58,8 +52,9 @@ def charts_of(stats: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[Char
                 upright = all(label.isdecimal() for label in (*counts, *shares))
                 groups = _bands(counts, shares) if upright else _words(counts, shares)
                 bars = [_bar(label, labels, counts, shares) for label, labels in groups]
+                top = max(max(bar.share, bar.declared) for bar in bars)
                 title = each.name.replace("_", " ").capitalize()
-                charts.append(Chart(title, f"{table.name}: {about[each.field]}", upright, bars))
+                charts.append(Chart(title, f"{table.name}: {about[each.field]}", upright, top, bars))
     return sorted(charts, key=lambda chart: 0 if chart.upright else 1 / len(chart.bars))
 
 

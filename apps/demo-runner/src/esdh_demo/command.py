@@ -1,24 +1,15 @@
-"""The command `esdh-demo`: one subcommand an errand; the work is done elsewhere."""
+"""The command `esdh-demo`: its subcommands and options; the other modules do the work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
+from rich.text import Text
 
-from esdh_demo.config import Config, Profile, read_config
-from esdh_demo.console import (
-    make_console,
-    make_table,
-    open_page,
-    pause_for,
-    print_diagnosis,
-    print_log,
-    print_summary,
-)
+from esdh_demo import console
+from esdh_demo.config import Profile
 from esdh_demo.doctor import examine
 from esdh_demo.errors import DemoError, explain
 from esdh_demo.event_log import read_events
@@ -29,80 +20,44 @@ from esdh_demo.runs import RunStore, read_record
 from esdh_demo.samples import write_samples
 from esdh_demo.server import serving
 from esdh_demo.smoke import smoke
-from esdh_demo.steps import Run, open_run
+from esdh_demo.steps import Run, Session, open_run
 from esdh_demo.validation import validate
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130  # what a shell says of a program that Ctrl-C has ended
+_INTERRUPTED = 130  # a shell's exit status for a program that Ctrl-C has ended
 
 
-class _Session:
-    """What every subcommand knows: the paths, the commands to drive, the console, and the run once it is open."""
-
-    def __init__(self, paths: Paths, commands: Commands) -> None:
-        self.paths = paths
-        self.commands = commands
-        self.console = make_console()
-        self.run: Run | None = None
-
-    @cached_property
-    def config(self) -> Config:
-        """The configuration; raises DemoError."""
-        return read_config(self.paths)
-
-    @contextmanager
-    def open_run(
-        self, label: str, profile: Profile | None = None, pause: Callable[[str], None] | None = None
-    ) -> Iterator[Run]:
-        """Open a run, and print its id and how it ended."""
-        with open_run(
-            self.paths,
-            self.config,
-            label,
-            commands=self.commands,
-            console=self.console,
-            profile=profile,
-            pause=pause,
-        ) as self.run:
-            self.console.print(f"Run {self.run.record.run_id}", style="bold", markup=False)
-            yield self.run
-        print_summary(self.run)
-
-    def print(self, text: str) -> None:
-        """Print a line."""
-        self.console.print(text, markup=False)
+@contextmanager
+def _printed_run(session: Session, label: str, profile: Profile | None = None) -> Iterator[Run]:
+    """Open a run, and print its id and how it ended."""
+    with open_run(session, label, profile) as run:
+        session.console.print(f"Run {run.record.run_id}", style="bold")
+        yield run
+    console.print_summary(run)
 
 
 class _Group(click.Group):
-    """The group, which says once for all errands how one of them failed."""
+    """The group, which reports the errors of all subcommands."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a subcommand; what goes wrong is told in words, with exit status 1, or 130 after Ctrl-C."""
+        """Run a subcommand; report an error in words, with exit status 1, or 130 after Ctrl-C."""
         try:
             return super().invoke(ctx)
         except (DemoError, OSError) as error:
-            session = ctx.find_object(_Session)
+            session = ctx.find_object(Session)
             if session is None:  # outside a repository
                 raise click.ClickException(str(error)) from error
-            print_diagnosis(session.console, session.run, explain(error, session.paths.display))
+            console.print_diagnosis(session, explain(error, session.paths.display))
             raise click.exceptions.Exit(1) from error
         except KeyboardInterrupt as error:
-            session = ctx.ensure_object(_Session)
-            artifacts = session.run and session.run.artifacts
-            kept = f"; what was made is kept in {session.paths.display(artifacts)}" if artifacts else ""
-            session.print(f"\nInterrupted; everything that was started has ended{kept}")
+            session = ctx.find_object(Session)
+            artifacts = session and session.run and session.run.artifacts
+            place = (
+                f"; what was made is in {session.paths.display(artifacts)}" if session and artifacts else ""
+            )
+            click.echo(f"\nInterrupted; everything that was started has ended{place}")
             raise click.exceptions.Exit(_INTERRUPTED) from error
-
-
-_EXAMPLES = """\b
-Examples:
-  esdh-demo gate
-  esdh-demo run --profile heavy --skip-smoke
-  esdh-demo run --interactive
-  esdh-demo log
-  esdh-demo doctor
-"""
 
 
 class _HomePath(click.Path):
@@ -115,11 +70,19 @@ class _HomePath(click.Path):
             self.fail(f"{str(value)!r} begins with the home folder of no known user", param, ctx)
 
 
+# A subcommand's documentation is its `help=`: Python drops docstrings under -OO.
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog=_EXAMPLES,
     help="Show the whole product at work: made, proved, served and compared, with a report to hand on.",
+    epilog="""\b
+    Examples:
+      esdh-demo gate
+      esdh-demo run --profile heavy --skip-smoke
+      esdh-demo run --interactive
+      esdh-demo log
+      esdh-demo doctor
+    """,
 )
 @click.option("--root", type=_HomePath(), help="The repository.  [default: the one around here]")
 @click.option(
@@ -129,7 +92,7 @@ class _HomePath(click.Path):
 def main(context: click.Context, root: Path | None, runs: Path | None) -> None:
     """Run `esdh-demo`."""
     commands = context.obj if isinstance(context.obj, Commands) else Commands()
-    context.obj = _Session(Paths(root or find_root(Path.cwd()), runs), commands)
+    context.obj = Session(Paths(root or find_root(Path.cwd()), runs), commands, console.make_console())
 
 
 _FLOW_OPTIONS: list[click.Parameter] = [
@@ -148,50 +111,49 @@ _FLOW_OPTIONS: list[click.Parameter] = [
         help="Port of the server; 0 takes a free one.  [default: of the config]",
     ),
 ]
+_EXIT_STATUS = "Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C."
 
 
 @main.command(
+    "gate",
     params=_FLOW_OPTIONS,
-    short_help="Validate, test, then run the flow; stop at the first failure.",
-    help="""Validate the repository, run the smoke tests, then the flow; stop at the first failure.
+    help=f"""Validate the repository, run the smoke tests, then the flow.
 
-    Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
+    It stops at the first failure. {_EXIT_STATUS}
     """,
 )
 @click.pass_obj
-def gate(session: _Session, /, **options: Any) -> None:
-    """Run `esdh-demo gate`."""
+def _gate(session: Session, /, **options: Any) -> None:
     _execute(session, validated=True, **options)
 
 
 @main.command(
+    "run",
     params=_FLOW_OPTIONS,
-    short_help="Run the smoke tests and the flow.",
-    help="""Run the smoke tests, then the flow: generate, verify, serve, preview, reproduce, stop, report.
+    help=f"""Run the smoke tests, then the flow.
 
-    Exit status 0 when all passed, 1 when something is wrong, 130 after Ctrl-C.
+    The flow: generate, verify, serve, preview, reproduce, stop, report. {_EXIT_STATUS}
     """,
 )
 @click.pass_obj
-def run(session: _Session, /, **options: Any) -> None:
-    """Run `esdh-demo run`."""
+def _run(session: Session, /, **options: Any) -> None:
     _execute(session, validated=False, **options)
 
 
 def _execute(
-    session: _Session, *, validated: bool, name: str, skip_smoke: bool, interactive: bool, port: int | None
+    session: Session, *, validated: bool, name: str, skip_smoke: bool, interactive: bool, port: int | None
 ) -> None:
     profile = session.config.profile(name)
-    pause = pause_for(session.console, interactive=interactive)
-    with session.open_run(name, profile, pause) as run:
+    session.pause = console.pause_for(session.console, interactive=interactive)
+    with _printed_run(session, name, profile) as run:
         if validated:
             validate(run)
         if not skip_smoke:
             smoke(run)
         port = session.config.server.port if port is None else port
-        flow(run, profile, port=port, interactive=pause is not None)
-    if pause is not None and run.artifacts is not None:
-        open_page(session.console, (run.artifacts / "report.html").as_uri())
+        flow(run, profile, port=port, interactive=session.pause is not None)
+    if session.pause is not None and run.artifacts is not None:
+        console.open_page(session.console, (run.artifacts / "report.html").as_uri())
 
 
 @main.command(
@@ -200,99 +162,82 @@ def _execute(
     help="Hold config, plan, rows, samples and goldens against what the repository promises.",
 )
 @click.pass_obj
-def validate_command(session: _Session) -> None:
-    """Run `esdh-demo validate`."""
-    with session.open_run("validate") as run:
+def _validate(session: Session) -> None:
+    with _printed_run(session, "validate") as run:
         validate(run)
 
 
-@main.command("smoke", short_help="Run the tests marked `demo`.", help="Run the tests marked `demo`.")
+@main.command("smoke", help="Run the tests marked `demo`.")
 @click.pass_obj
-def smoke_command(session: _Session) -> None:
-    """Run `esdh-demo smoke`."""
-    with session.open_run("smoke") as run:
+def _smoke(session: Session) -> None:
+    with _printed_run(session, "smoke") as run:
         smoke(run)
 
 
-@main.command("list", short_help="List the runs.", help="List the runs that are kept, newest first.")
+@main.command("list", help="List the runs that are kept, newest first.")
 @click.pass_obj
-def list_command(session: _Session) -> None:
-    """Run `esdh-demo list`."""
+def _list(session: Session) -> None:
     store = RunStore(session.paths)
-    folders = sorted([*store.complete(), *store.failed()], reverse=True)
-    latest = store.latest()
+    complete = store.complete()
+    folders = sorted([*complete, *store.failed()], reverse=True)
     if not folders:
-        session.print("No runs yet; `uv run just demo` makes one")
+        session.console.print("No runs yet; `uv run just demo` makes one")
         return
     numbers = ("records", "seed", "seconds")
-    table = make_table("run", "status", *numbers, numbers=numbers)
+    table = console.make_table("run", "status", *numbers, numbers=numbers)
     for folder in folders:
         cells, record = ["cut off"], read_record(folder)
         if record and record.status != "running":
             records = "" if record.records is None else f"{record.records:,}"
             seed = "" if record.seed is None else str(record.seed)
             cells = [record.status, records, seed, f"{record.seconds:.1f}"]
-        table.add_row(escape(folder.name) + (" (latest)" if folder == latest else ""), *cells)
+        table.add_row(folder.name + (" (latest)" if folder in complete[:1] else ""), *cells)
     session.console.print(table, soft_wrap=False)
 
 
 @main.command(
-    "log",
-    short_help="Print the last run's events.",
-    help="Print the last run's events readably, from data/demo_runs/demo_flow_log.jsonl.",
+    "log", help="Print the last run's events.\n\nThey are read from data/demo_runs/demo_flow_log.jsonl."
 )
 @click.option("--run", "run_id", metavar="ID", help="Another run's events.")
 @click.pass_obj
-def log_command(session: _Session, run_id: str | None) -> None:
-    """Run `esdh-demo log`."""
+def _log(session: Session, run_id: str | None) -> None:
     events = list(read_events(session.paths.log))
     run_ids = [event["run_id"] for event in events if event.get("event") == "run.started"]
     if not run_ids:
         raise DemoError("no run has been logged yet", remedy="`uv run just demo` makes one")
     run_id = run_id or run_ids[-1]
     if run_id not in run_ids:
-        remedy = "`uv run esdh-demo list` tells the runs"
-        raise DemoError(f"no run {run_id!r} is in the log", remedy=remedy)
-    session.console.print(f"Run {run_id}", style="bold", markup=False)
-    print_log(session.console, (event for event in events if event.get("run_id") == run_id))
+        raise DemoError(f"no run {run_id!r} is in the log", remedy="`uv run esdh-demo list` lists the runs")
+    session.console.print(f"Run {run_id}", style="bold")
+    console.print_log(session.console, (event for event in events if event.get("run_id") == run_id))
 
 
-@main.command(
-    "clean",
-    short_help="Remove runs.",
-    help="Remove all runs but the newest so many, and the log; runs under way stay.",
-)
+@main.command("clean", help="Remove all runs but the newest (--keep), and the log.\n\nRuns under way stay.")
 @click.option(
     "--keep", type=click.IntRange(0), default=0, show_default=True, help="Newest complete runs to keep."
 )
 @click.option("--keep-log", is_flag=True, help="Keep the log.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
-def clean_command(session: _Session, keep: int, keep_log: bool, yes: bool) -> None:
-    """Run `esdh-demo clean`."""
+def _clean(session: Session, keep: int, keep_log: bool, yes: bool) -> None:
     paths, store = session.paths, RunStore(session.paths)
     if not paths.runs.is_dir():
-        session.print("Nothing to remove")
+        session.console.print("Nothing to remove")
         return
     if not yes:
         runs = len([*store.complete()[keep:], *store.failed()])
         what = f"{runs} runs{'' if keep_log else ' and the log'} of {paths.display(paths.runs)}"
         click.confirm(f"Remove {what}?", abort=True)
     for path in store.clean(keep=keep, log=keep_log):
-        session.print(f"Removed {paths.display(path)}")
+        session.console.print(f"Removed {paths.display(path)}")
 
 
-@main.command(
-    "stop",
-    short_help="Stop every run, and end what killed runs have left.",
-    help="Stop every run under way, and end what killed runs have left.",
-)
+@main.command("stop", help="Stop every run under way, and end what killed runs have left.")
 @click.pass_obj
-def stop_command(session: _Session) -> None:
-    """Run `esdh-demo stop`."""
+def _stop(session: Session) -> None:
     done = RunStore(session.paths).stop() if session.paths.runs.is_dir() else []
     for sentence in done or ["Nothing of the demo was running"]:
-        session.print(sentence)
+        session.console.print(sentence)
 
 
 @main.command(
@@ -304,34 +249,33 @@ def stop_command(session: _Session) -> None:
     """,
 )
 @click.pass_obj
-def doctor_command(session: _Session) -> None:
-    """Run `esdh-demo doctor`."""
+def _doctor(session: Session) -> None:
     findings = examine(session.paths)
     colours = {"ok": "green", "note": "yellow", "wrong": "bold red"}
     for finding in findings:
-        state = f"[{colours[finding.state]}]{finding.state:<6}[/]"
-        session.console.print(f"{state} {finding.subject:<12} {escape(finding.found)}")
+        state = (f"{finding.state:<6}", colours[finding.state])
+        session.console.print(Text.assemble(state, f" {finding.subject:<12} {finding.found}"))
         if finding.remedy:
-            session.print(f"{'':<20}to mend: {finding.remedy}")
+            session.console.print(f"{'':<20}to mend: {finding.remedy}")
     if any(finding.state == "wrong" for finding in findings):
         raise click.exceptions.Exit(1)
 
 
 @main.command(
     "write-samples",
-    short_help="Write the canned answers, for a new dataset version.",
-    help="Write data/demo_samples from the real API: for a new dataset version, since those of one never change.",
+    help="""Write data/demo_samples from the real API.
+
+    It is for a new dataset version, since the samples of one never change.
+    """,
 )
 @click.pass_obj
-def write_samples_command(session: _Session) -> None:
-    """Run `esdh-demo write-samples`."""
+def _write_samples(session: Session) -> None:
     with (
-        session.open_run("samples") as run,
+        _printed_run(session, "samples") as run,
         run.step("samples", "write the API's answers") as step,
         serving(run) as server,
     ):
         server.health()
-        with server.answering():
-            written = write_samples(server.client, session.paths)
+        written = write_samples(server.post, session.paths)
         server.stop()
         step.found = ", ".join(session.paths.display(path) for path in written)

@@ -1,22 +1,20 @@
 """The doctor: what of this machine a demo needs, what is wrong with it, and how to mend it. It changes nothing."""
 
 import errno
-import os
 import platform
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import psutil
 
 from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.errors import DemoError
 from esdh_demo.paths import Paths
-from esdh_demo.runs import RunStore
+from esdh_demo.runs import RunStore, check_writable
+from esdh_demo.server import port_problem
 
 __all__ = ["Finding", "examine"]
 
@@ -24,13 +22,12 @@ _UV_SECONDS = 20
 _SERVE_PORT = 5000  # the default of `esdh serve`
 # Bytes of a record, all tables, measured with 100,000 records of the default seed.
 _RECORD_BYTES = {"csv": 600, "json": 1_250, "ndjson": 1_250, "parquet": 150}
-_ROOM = 2  # a snapshot's own staging takes its size twice for a moment, and the answers are kept too
+_SIZES = 2  # a snapshot's own staging takes its size twice for a moment, and the answers stay too
 _MIN_BYTES = 100_000_000  # that a run of any size is given
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: how it is, and what mends it (empty when it is well)."""
+class Finding(NamedTuple):
+    """The state of one thing that a demo needs, and its remedy (empty when it is well)."""
 
     subject: str
     state: Literal["ok", "note", "wrong"]
@@ -40,11 +37,11 @@ class Finding:
 
 def examine(paths: Paths) -> list[Finding]:
     """Return a finding for each thing that a demo needs, whatever is wrong with the others."""
+    config = None
     try:
         config = read_config(paths)
         config_finding = Finding("config", "ok", f"profiles {', '.join(config.profiles)}")
     except DemoError as error:
-        config = None
         config_finding = Finding("config", "wrong", error.what, error.remedy)
     return [
         Finding("Python", "ok", platform.python_version()),
@@ -82,48 +79,51 @@ def _packages() -> Finding:
 
 
 def _ports(config: Config | None) -> Iterator[Finding]:
-    if reason := _refusal(0):
-        found = f"no port of 127.0.0.1 can be had: {reason}"
+    if problem := port_problem(0):
+        found = f"no port of 127.0.0.1 can be had: {problem}"
         yield Finding("ports", "wrong", found, "bring the loopback interface up")
         return
     yield Finding("ports", "ok", "a free port of 127.0.0.1 can be had")
     for port in sorted({_SERVE_PORT, config.server.port if config else 0} - {0}):
-        if reason := _refusal(port):
-            yield Finding(
-                f"port {port}",
-                "note",
-                f"{reason}{_listener(port)}; a run takes a free port instead",
-                "end that program, or give `esdh serve` another port (--port)",
-            )
+        if problem := port_problem(port):
+            found = f"{problem}{_listener(port)}; a run takes a free port instead"
+            remedy = "end that program, or give `esdh serve` another port (--port)"
+            yield Finding(f"port {port}", "note", found, remedy)
+
+
+def _listener(port: int) -> str:
+    """Return the program that listens on a port, where the system tells it."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except (psutil.Error, OSError):  # macOS tells it to root alone
+        pass
+    return ""
 
 
 def _disk(paths: Paths, config: Config | None) -> Finding:
     folder = next(path for path in (paths.runs, *paths.runs.parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    profiles = config.profiles if config else {}
-    sizes = {name: _bytes_needed(profile) for name, profile in profiles.items()}
+    sizes = {name: _bytes_needed(profile) for name, profile in config.profiles.items()} if config else {}
     too_large = [f"{name} ({size / 1e6:,.0f} MB)" for name, size in sizes.items() if size > free]
-    remedy = "free some space, take old runs away (`just demo-clean`), or name another folder with --runs"
-    found = f"{free / 1e6:,.0f} MB free"
-    if free < _MIN_BYTES:
-        return Finding("disk", "wrong", found, remedy)
-    if too_large:
-        return Finding("disk", "note", f"{found}, too little for {', '.join(too_large)}", remedy)
-    return Finding("disk", "ok", f"{free / 1e9:,.1f} GB free, enough for every profile")
+    if free >= _MIN_BYTES and not too_large:
+        return Finding("disk", "ok", f"{free / 1e9:,.1f} GB free, enough for every profile")
+    found = f"{free / 1e6:,.0f} MB free" + (f", too little for {', '.join(too_large)}" if too_large else "")
+    remedy = "free some space, remove old runs (`just demo-clean`), or name another folder with --runs"
+    return Finding("disk", "wrong" if free < _MIN_BYTES else "note", found, remedy)
 
 
 def _bytes_needed(profile: Profile) -> int:
-    return max(_MIN_BYTES, _ROOM * profile.records * sum(_RECORD_BYTES[form] for form in profile.formats))
+    return max(_MIN_BYTES, _SIZES * profile.records * sum(_RECORD_BYTES[each] for each in profile.formats))
 
 
 def _permissions(paths: Paths) -> Finding:
     runs = paths.display(paths.runs)
     folders = (paths.runs, *paths.runs.parents)
     existing = next(path for path in folders if path.exists() or path.is_symlink())
-    probe = existing / f".probe-{os.getpid()}"
     try:
-        probe.write_bytes(b"")
-        probe.unlink()
+        check_writable(existing)
     except OSError as error:
         folder = paths.display(existing)
         remedy = f"make it writable (on Linux and macOS: chmod u+w {folder}), or name another with --runs"
@@ -144,31 +144,6 @@ def _runs(paths: Paths) -> Finding:
         found = f"left by runs that were cut off: {'; '.join(stale)}"
         return Finding("runs", "wrong", found, "uv run just demo-stop")
     if running:
-        return Finding(
-            "runs", "note", f"under way: {', '.join(running)}", "uv run just demo-stop, to stop it"
-        )
+        remedy = "uv run just demo-stop, to stop it"
+        return Finding("runs", "note", f"under way: {', '.join(running)}", remedy)
     return Finding("runs", "ok", f"{len(store.complete())} complete, none cut off, none under way")
-
-
-def _refusal(port: int) -> str | None:
-    """Return why a port of the loopback interface can't be listened on, None when it can."""
-    with socket.socket() as probe:
-        if os.name == "posix":  # as the server does, so that a port that was just left counts as free
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen()
-        except OSError as error:
-            return "taken" if error.errno == errno.EADDRINUSE else str(error.strerror)
-    return None
-
-
-def _listener(port: int) -> str:
-    """Return the program that listens on a port, where the system tells it."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except (psutil.Error, OSError):  # macOS tells it to root alone
-        pass
-    return ""

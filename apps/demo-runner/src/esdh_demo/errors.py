@@ -26,6 +26,8 @@ def explain(error: BaseException, display: Callable[[Path], str]) -> DemoError:
     """
     if isinstance(error, DemoError):
         return error
+    if isinstance(error, KeyboardInterrupt):
+        return DemoError("interrupted", remedy="")
     if not isinstance(error, OSError):
         return DemoError(f"{type(error).__name__}: {error}", remedy="this is a bug of the demo; report it")
     where = f" ({display(Path(error.filename))})" if isinstance(error.filename, str) else ""

@@ -28,7 +28,7 @@ def find_root(start: Path) -> Path:
 
 
 class Paths:
-    """The repository's root, the folder that runs are kept in (`data/demo_runs` unless told), and what is in them."""
+    """The repository's root, the folder that runs are kept in (`data/demo_runs` by default), and what is in them."""
 
     def __init__(self, root: Path, runs: Path | None = None) -> None:
         # Absolute, since commands are started in other folders.

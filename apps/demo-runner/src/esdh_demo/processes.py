@@ -15,10 +15,9 @@ from esdh_demo.errors import DemoError
 
 __all__ = ["Commands", "ManagedProcess", "MarkedProcess", "Processes", "end_processes", "marked_processes"]
 
-_MARK = (
-    "ESDH_DEMO_RUN"  # the run that started a process, in its environment and in that of whatever it starts
-)
-_MARK_HOME = "ESDH_DEMO_RUNS"  # the folder of that run, so that two repositories leave each other alone
+# In the environment of each process that a run starts, and so of whatever that starts: the run, the folder of
+# runs (two repositories leave each other alone), and the command's name.
+_RUN, _HOME, _COMMAND = "ESDH_DEMO_RUN", "ESDH_DEMO_RUNS", "ESDH_DEMO_COMMAND"
 _TAIL_CHARACTERS = 600  # of what a command wrote last; enough for its sentence
 
 
@@ -34,42 +33,47 @@ class Commands:
 
 @dataclass(frozen=True)
 class MarkedProcess:
-    """A process that a run has started."""
+    """A process that a run has started, by itself or through one of its commands."""
 
     process: psutil.Process
     run_id: str
     command: str
 
     def __str__(self) -> str:
-        """Return what an operator recognises it by."""
+        """Return its command and process id."""
         return f"{self.command} (process {self.process.pid})"
 
 
-def marked_processes(home: Path, run_id: str | None = None) -> list[MarkedProcess]:
-    """Return the living processes that runs in a folder have started, of one run or of all.
+def marked_processes(home: Path) -> list[MarkedProcess]:
+    """Return the living processes that the runs of a folder have started.
 
     Only processes whose environment this user may read are seen; they are the ones that it has started.
     """
-    found = []
+    marked = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):  # it has just ended, or is somebody else's
             environment = process.environ()
-            owner = environment.get(_MARK) if environment.get(_MARK_HOME) == str(home) else None
-            if owner is None or run_id not in (None, owner) or process.pid == os.getpid():
+            if environment.get(_HOME) != str(home) or process.pid == os.getpid():
                 continue
             if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(MarkedProcess(process, owner, _short(process.cmdline())))
-    return found
+                run_id, command = environment.get(_RUN, ""), environment.get(_COMMAND, process.name())
+                marked.append(MarkedProcess(process, run_id, command))
+    return marked
 
 
-def end_processes(marked: Sequence[MarkedProcess], *, seconds: float) -> None:
-    """Tell processes to stop, and kill those that haven't after so many seconds."""
-    processes = [each.process for each in marked]
+def end_processes(marked: Sequence[MarkedProcess], *, seconds: float, wait: float = 0) -> list[MarkedProcess]:
+    """End the processes that are still alive after `wait` seconds, and return them.
+
+    They are told to stop, and killed when they haven't after so many seconds.
+    """
+    _, alive = psutil.wait_procs([each.process for each in marked], timeout=wait)
+    ended = [each for each in marked if each.process in alive]
     for stop in (psutil.Process.terminate, psutil.Process.kill):
-        for process in processes:
+        for process in alive:
             with suppress(psutil.NoSuchProcess):
                 stop(process)
-        _, processes = psutil.wait_procs(processes, timeout=seconds)
+        _, alive = psutil.wait_procs(alive, timeout=seconds)
+    return ended
 
 
 @dataclass(frozen=True)
@@ -103,36 +107,40 @@ class ManagedProcess:
         return self.stdout.read_text(encoding="utf-8", errors="replace")
 
     def stderr_tail(self) -> str:
-        """Return what the command wrote to stderr last, on one line, without the server's line for each request."""
+        """Return the end of the command's stderr, on one line, without the server's line for each request."""
         lines = self.stderr.read_text(encoding="utf-8", errors="replace").splitlines()
         return _one_line(" ".join(line for line in lines if '"event": "request"' not in line))
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Starts commands for one run.
+    """Starts the commands of one run.
 
-    `home` is the folder of runs, `logs` the folder that takes their output, `grace` the seconds that one
-    has to stop when it is told to.
+    `home` is the folder of runs; `folder` is the run's own, where commands run unless told otherwise, with their
+    output in `logs/`. A command may take `seconds`, and has `grace` seconds to stop when it is told to.
     """
 
     run_id: str
     home: Path
-    logs: Path
+    folder: Path
+    seconds: float
     grace: float
 
     @contextmanager
-    def started(self, name: str, command: Sequence[str], *, cwd: Path) -> Iterator[ManagedProcess]:
+    def started(
+        self, name: str, command: Sequence[str], *, cwd: Path | None = None
+    ) -> Iterator[ManagedProcess]:
         """Run a command until the block ends."""
-        self.logs.mkdir(parents=True, exist_ok=True)
-        stdout, stderr = self.logs / f"{name}.stdout", self.logs / f"{name}.stderr"
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        stdout, stderr = logs / f"{name}.stdout", logs / f"{name}.stderr"
         # A key or a limit that the operator has set for another server would make every demo differ.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("ESDH_")}
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(  # noqa: S603 - the product's own commands, no shell
                 [sys.executable, "-I", "-S", supervisor.__file__, str(self.grace), *command],
-                cwd=cwd,
-                env=environment | {_MARK: self.run_id, _MARK_HOME: str(self.home)},
+                cwd=cwd or self.folder,
+                env=environment | {_RUN: self.run_id, _HOME: str(self.home), _COMMAND: name},
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
@@ -147,18 +155,18 @@ class Processes:
             managed.stop()
 
     def run(
-        self, name: str, command: Sequence[str], *, cwd: Path, seconds: float, ok: Sequence[int] = (0,)
+        self, name: str, command: Sequence[str], *, cwd: Path | None = None, ok: Sequence[int] = (0,)
     ) -> bytes:
         """Run a command to its end and return what it printed.
 
         Raises DemoError, with the end of its stderr, when its exit status is not in `ok`, and when it takes
-        longer than `seconds`.
+        too long.
         """
         with self.started(name, command, cwd=cwd) as managed:
-            status = managed.wait(seconds)
+            status = managed.wait(self.seconds)
         if status is None:
             raise DemoError(
-                f"{name} was not done after {seconds:g} seconds and was stopped",
+                f"{name} was not done after {self.seconds:g} seconds and was stopped",
                 remedy="look for what holds it up, or raise runs.step_seconds in config/demo.yaml",
             )
         if status not in ok:
@@ -170,24 +178,10 @@ class Processes:
         return managed.stdout.read_bytes()
 
     def end_leftovers(self, *, wait: float = 0) -> list[MarkedProcess]:
-        """End what of this run is still alive after `wait` seconds, and return what that was.
-
-        What its supervisor has just killed takes the system a moment to clear away.
-        """
-        there = marked_processes(self.home, self.run_id)
-        _, alive = psutil.wait_procs([each.process for each in there], timeout=wait)
-        left = [each for each in there if each.process in alive]
-        end_processes(left, seconds=self.grace)
-        return left
+        """End what of this run is still alive after `wait` seconds, and return what that was."""
+        marked = [each for each in marked_processes(self.home) if each.run_id == self.run_id]
+        return end_processes(marked, seconds=self.grace, wait=wait)
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[-_TAIL_CHARACTERS:]
-
-
-def _short(command: Sequence[str]) -> str:
-    """Return a command line without its interpreter, short."""
-    words = [word for word in command[1:] if not word.startswith("-")] or list(command[:1])
-    if Path(words[0]).name == Path(supervisor.__file__).name:
-        return "the supervisor of " + _short(command[command.index(words[0]) + 2 :])
-    return " ".join(Path(word).name for word in words[:3]) or "a process"

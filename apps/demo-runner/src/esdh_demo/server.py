@@ -1,29 +1,32 @@
-"""The real server, `esdh serve`, for as long as a run needs it."""
+"""The real server, `esdh serve`, for as long as a run needs it, and calls to it: past any proxy, each with a deadline."""
 
+import errno
+import http.client
+import json
+import os
 import re
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import Any
 
 import msgspec
 from esdh_core import DEFAULT_DATASET, DEFAULT_SEED
 
-from esdh_demo.answers import REINSTALL
-from esdh_demo.client import CallError, Client, NoAnswerError
+from esdh_demo.answers import REINSTALL, read_answer
 from esdh_demo.errors import DemoError
 from esdh_demo.processes import ManagedProcess
 from esdh_demo.steps import Run
 
-__all__ = ["Health", "RunningServer", "serving"]
+__all__ = ["Health", "RunningServer", "port_problem", "serving"]
 
 _HOST = "127.0.0.1"
-_ADDRESS = re.compile(r"^Listening on (http://\S+)$\n", re.MULTILINE)
-_POLL_SECONDS = 0.05  # between two looks at a server that hasn't told its address or isn't healthy yet
-_LOOK_SECONDS = 1.0  # that a look has at least, so that the last one tells more than that time was up
-_DYING_SECONDS = 5.0  # until the supervisor of a server that no longer answers has told how it ended
+_ADDRESS = re.compile(rf"^Listening on http://{_HOST}:(\d+)$\n", re.MULTILINE)
+_POLL_SECONDS = 0.05  # between two looks at the output of a server that hasn't printed its address yet
+_CALL_SECONDS = 30.0  # a thousand records take a few milliseconds
+_DYING_SECONDS = 5.0  # from a connection that fails to the end of the dying server's supervisor
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -37,31 +40,24 @@ class Health(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A server that has told its address."""
+    """A server that listens on a port, and has `start_seconds` to be healthy."""
 
-    client: Client
     process: ManagedProcess
+    port: int
     start_seconds: float
 
-    def health(self) -> tuple[Health, bytes]:
-        """Return what the server says of itself, once it is well, and the answer's body.
+    @property
+    def address(self) -> str:
+        """The server's URL."""
+        return f"http://{_HOST}:{self.port}"
 
-        Raises DemoError when it isn't in time, has died, or is another program.
+    def health(self) -> tuple[Health, bytes]:
+        """Return the server's health and the answer's body.
+
+        Raises DemoError when it isn't healthy, doesn't say so in time, has died, or is another program.
         """
-        deadline = time.monotonic() + self.start_seconds
-        while True:
-            try:
-                seconds = max(deadline - time.monotonic(), _LOOK_SECONDS)
-                body = self.client.get("/healthz", seconds=seconds)
-                health = msgspec.json.decode(body, type=Health)
-                break
-            except (CallError, msgspec.DecodeError) as error:
-                self.check_alive()
-                if deadline - time.monotonic() <= _POLL_SECONDS:
-                    limit = f"within {self.start_seconds:g} seconds"
-                    what = f"the server at {self.client.address} was not healthy {limit}; last: {error}"
-                    raise _failure(self.process, what) from error
-            time.sleep(_POLL_SECONDS)  # health comes over HTTP, which tells nothing of itself
+        body = self._call("GET", "/healthz", self.start_seconds)
+        health = read_answer(body, Health, what="the answer of /healthz")
         expected = ("ok", DEFAULT_DATASET.dataset_version, DEFAULT_SEED)
         if (health.status, health.dataset_version, health.default_seed) != expected:
             raise DemoError(
@@ -71,71 +67,83 @@ class RunningServer:
             )
         return health, body
 
-    def check_alive(self, *, seconds: float = 0.5) -> None:
-        """Raise DemoError, with the end of its stderr, when the server has died.
+    def get(self, path: str) -> bytes:
+        """Return the body of an answer; raises DemoError unless its status is 200."""
+        return self._call("GET", path)
 
-        Its connections fail a moment before its supervisor has told how it ended: so many seconds are waited.
-        """
-        if (status := self.process.wait(seconds)) is not None:
-            raise _failure(self.process, f"the server died with status {status}")
-
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Explain a call that failed: by a server that has died, or by an answer that it shouldn't give."""
-        try:
-            yield
-        except CallError as error:
-            if isinstance(error, NoAnswerError):
-                self.check_alive(seconds=_DYING_SECONDS)
-            raise _failure(self.process, str(error)) from error
+    def post(self, path: str, body: Mapping[str, Any], accept: str = "application/json") -> bytes:
+        """Return the body of the answer to a JSON body; raises DemoError unless its status is 200."""
+        headers = {"Content-Type": "application/json", "Accept": accept}
+        return self._call("POST", path, body=json.dumps(body), headers=headers)
 
     def stop(self) -> None:
-        """Stop the server; raises DemoError unless it says that it ended well and its port is free."""
+        """Stop the server; raises DemoError unless it ends with status 0 and its port is free."""
         if status := self.process.stop():
-            what = f"the server ended with status {status} when it was told to stop"
-            raise _failure(self.process, what)
-        port = urlsplit(self.client.address).port
+            raise _failure(self.process, f"the server ended with status {status} when it was told to stop")
         with socket.socket() as probe:
-            if probe.connect_ex((_HOST, port)) == 0:
-                raise DemoError(
-                    f"port {port} still answers after the server has stopped", remedy="see `just doctor`"
-                )
+            if probe.connect_ex((_HOST, self.port)) == 0:
+                what = f"port {self.port} still answers after the server has stopped"
+                raise DemoError(what, remedy="see `just doctor`")
+
+    def _call(self, method: str, path: str, seconds: float = _CALL_SECONDS, **request: Any) -> bytes:
+        connection = http.client.HTTPConnection(_HOST, self.port, timeout=seconds)
+        try:
+            connection.request(method, path, **request)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            what = f"{method} {path} got no answer: {error or type(error).__name__}"
+            died = None if isinstance(error, TimeoutError) else self.process.wait(_DYING_SECONDS)
+            if died is not None:
+                what = f"the server died with status {died}"
+            raise _failure(self.process, what) from error
+        finally:
+            connection.close()
+        if response.status != http.client.OK:
+            reason = body[:300].decode("utf-8", "replace")
+            what = f"{method} {path} was answered with status {response.status}: {reason}"
+            raise _failure(self.process, what)
+        return body
 
 
 @contextmanager
 def serving(run: Run, *, name: str = "serve", port: int = 0) -> Iterator[RunningServer]:
-    """Run the server until the block ends; `name` is what its output is kept as.
+    """Run the server until the block ends; `name` is that of its log files.
 
-    A port other than 0 is tried first; where it can't be had a free one is taken.
-    Raises DemoError when the server dies or doesn't tell its address in time.
+    Where a port other than 0 can't be had a free one is taken.
+    Raises DemoError when the server dies or doesn't print its address in time.
     """
-    seconds = run.config.server.start_seconds
-    with ExitStack() as stack:
+    if port and (problem := port_problem(port)):
+        found = f"port {port} of {_HOST} can't be had: {problem}"
+        run.session.console.print(f"  {found}; taking a free port instead", style="yellow")
+        run.log.write("warning", "port.replaced", status="replaced", port=port, found=found)
+        port = 0
+    seconds = run.session.config.server.start_seconds
+    command = (*run.session.commands.serve, "--host", _HOST, "--port", str(port))
+    with run.processes.started(name, command) as process:
+        yield RunningServer(process, _listening_port(process, seconds), seconds)
 
-        def start(port: int) -> RunningServer:
-            command = (*run.commands.serve, "--host", _HOST, "--port", str(port))
-            process = stack.enter_context(run.processes.started(name, command, cwd=run.folder))
-            return RunningServer(Client(_address(process, seconds)), process, seconds)
 
+def port_problem(port: int) -> str | None:
+    """Return why a port of the loopback interface can't be listened on (0: any port), None when it can."""
+    with socket.socket() as probe:
+        if os.name == "posix":  # as the server does, so that a port that was just left counts as free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            server = start(port)
-        except DemoError as error:
-            if not port:
-                raise
-            stack.close()
-            run.console.print(f"  {error.what}; taking a free port instead", style="yellow", markup=False)
-            run.log.write("warning", "port.replaced", status="replaced", port=port, found=error.what)
-            server = start(0)
-        yield server
+            probe.bind((_HOST, port))
+            probe.listen()
+        except OSError as error:
+            return "taken" if error.errno == errno.EADDRINUSE else str(error.strerror)
+    return None
 
 
-def _address(process: ManagedProcess, seconds: float) -> str:
-    """Return the address that a server prints; raises DemoError when it prints none in time."""
+def _listening_port(process: ManagedProcess, seconds: float) -> int:
+    """Return the port of the address that a server prints; raises DemoError when it prints none in time."""
     deadline = time.monotonic() + seconds
     while True:
         status = process.wait(_POLL_SECONDS)
         if match := _ADDRESS.search(process.output()):
-            return match[1]
+            return int(match[1])
         if status is not None:
             raise _failure(process, f"the server died with status {status} before it told its address")
         if time.monotonic() > deadline:

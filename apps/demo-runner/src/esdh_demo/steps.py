@@ -1,152 +1,121 @@
-"""One run from its beginning to its end: its steps, timed, told, logged, and cleaned up after however it ends."""
+"""One run from its beginning to its end: its steps, timed, shown and logged, and the clean-up however it ends."""
 
 import platform
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 from esdh_core import DEFAULT_DATASET
 from rich.console import Console
+from rich.text import Text
 
-from esdh_demo.config import Config, Profile
+from esdh_demo.config import Config, Profile, read_config
 from esdh_demo.errors import DemoError, explain
 from esdh_demo.event_log import EventLog
 from esdh_demo.paths import Paths
 from esdh_demo.processes import Commands, Processes
-from esdh_demo.runs import OpenRun, RunRecord, RunStore, StepRecord
+from esdh_demo.runs import OpenRun, RunStore, StepRecord
 
-__all__ = ["InterruptedRun", "Run", "describe_environment", "open_run"]
+__all__ = ["Run", "Session", "open_run"]
 
 _KILLED_SECONDS = 5  # that a process which was killed may take to be gone, on a busy machine
 
 
-class InterruptedRun(KeyboardInterrupt):
-    """Ctrl-C, or a signal that asks the run to end."""
-
-
 @dataclass
-class Run:
-    """One run: what it knows of itself, and how its steps are told.
+class Session:
+    """What the runs of a command share: the paths, the commands to drive and the console; `run` is the latest run.
 
-    `pause` is asked before each step with the step's title; it may raise InterruptedRun. `artifacts` is the folder that
-    is kept of the run, once it has ended.
+    `pause` is called before each step with the step's title; it may raise KeyboardInterrupt.
     """
 
     paths: Paths
-    config: Config
     commands: Commands
     console: Console
-    opened: OpenRun
-    log: EventLog
+    pause: Callable[[str], None] | None = None
+    run: "Run | None" = None
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration, read when it is first needed; raises DemoError."""
+        return read_config(self.paths)
+
+
+@dataclass
+class Run(OpenRun):
+    """One run of a session.
+
+    `artifacts` is the folder that is kept of the run, once it has ended.
+    """
+
+    session: Session
     profile: Profile | None
-    pause: Callable[[str], None] | None
+    processes: Processes
+    log: EventLog
     started: float = field(default_factory=time.monotonic)
     artifacts: Path | None = None
 
-    @property
-    def record(self) -> RunRecord:
-        """What the run says of itself."""
-        return self.opened.record
-
-    @property
-    def folder(self) -> Path:
-        """The run's folder while it is made."""
-        return self.opened.making
-
-    @property
-    def processes(self) -> Processes:
-        """What starts the run's commands."""
-        return Processes(
-            self.record.run_id, self.paths.runs, self.folder / "logs", self.config.server.stop_seconds
-        )
-
-    def command(
-        self, name: str, command: tuple[str, ...], *, ok: Sequence[int] = (0,), cwd: Path | None = None
-    ) -> bytes:
-        """Run a command in the run's folder, unless told, and return what it printed.
-
-        Raises DemoError when it fails or takes too long.
-        """
-        seconds = self.config.runs.step_seconds
-        return self.processes.run(name, command, cwd=cwd or self.folder, seconds=seconds, ok=ok)
-
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[StepRecord]:
-        """Tell, time and log one step; the block says what it found, and its counts."""
-        if self.pause is not None:
-            self.pause(title)
+        """Show, time and log one step; the block sets what it found, and its counts."""
+        session, console = self.session, self.session.console
+        if session.pause is not None:
+            session.pause(title)
         self.log.write("info", "step.started", step=name, status="started")
         line = f"{name:<10} {title}"
         # A terminal shows a step while it lasts as a line that goes away.
-        brief = self.console.is_terminal and not self.console.is_dumb_terminal
-        if not brief:
-            self.console.print(f"  {line} ...", markup=False)
+        transient = console.is_terminal and not console.is_dumb_terminal
+        if not transient:
+            console.print(f"  {line} ...")
         started, step = time.monotonic(), StepRecord(name)
         try:
-            with self.console.status(line) if brief else nullcontext():
+            with console.status(line) if transient else nullcontext():
                 yield step
         except BaseException as error:
-            step.status = step.found = "interrupted"
-            if not isinstance(error, KeyboardInterrupt):
-                step.status, step.found = "failed", explain(error, self.paths.display).what
-            step.seconds = _seconds_since(started)
-            self.console.print(f"  {name:<10} [bold red]{step.status.upper()}[/] after {step.seconds:.1f} s")
-            with suppress(OSError):
-                self._end_step("error", step)
+            step.status = _failed_status(error)
+            step.found = explain(error, session.paths.display).what
             raise
-        step.status, step.seconds = "passed", _seconds_since(started)
-        self._end_step("info", step)
-        self.console.print(f"  {name:<10} [green]ok[/] {step.seconds:5.1f} s  ", end="")
-        self.console.print(step.found, markup=False)
+        finally:
+            step.seconds = _seconds_since(started)
+            self.record.steps.append(step)
+            passed = step.status == "passed"
+            result: dict[str, Any] = {"status": step.status, "duration_s": step.seconds}
+            result |= {"seed": self.record.seed, "counts": step.counts, "found": step.found}
+            with nullcontext() if passed else suppress(OSError):  # nothing may hide why a step failed
+                self.log.write("info" if passed else "error", "step.finished", step=name, **result)
+            outcome = ("ok", "green") if passed else (step.status.upper(), "bold red")
+            found = f" {step.seconds:5.1f} s  {step.found if passed else ''}".rstrip()
+            console.print(Text.assemble(f"  {name:<10} ", outcome, found))
 
-    def _end_step(self, level: Literal["info", "error"], step: StepRecord) -> None:
-        self.record.steps.append(step)
-        ended = {"status": step.status, "duration_s": step.seconds, "seed": self.record.seed}
-        self.log.write(level, "step.finished", step=step.name, **ended, counts=step.counts, found=step.found)
-
-    def log_end(self, level: Literal["info", "error"], counts: dict[str, int], **fields: Any) -> None:
-        """Log how the run ended."""
-        ended = {"status": self.record.status, "duration_s": self.record.seconds, "seed": self.record.seed}
-        counts = {"steps": len(self.record.steps)} | counts
-        paths = self.folder_paths(self.artifacts)
-        self.log.write(level, "run.finished", **ended, counts=counts, paths=paths, **fields)
-
-    def folder_paths(self, folder: Path | None) -> dict[str, str]:
-        """Return a folder as a line of the log has it."""
-        return {"folder": self.paths.display(folder)} if folder else {}
+    def log_paths(self, folder: Path | None) -> dict[str, str]:
+        """Return the `paths` of a line of the log, for the folder of a run."""
+        return {"folder": self.session.paths.display(folder)} if folder else {}
 
 
 @contextmanager
-def open_run(
-    paths: Paths,
-    config: Config,
-    label: str,
-    *,
-    commands: Commands,
-    console: Console,
-    profile: Profile | None = None,
-    pause: Callable[[str], None] | None = None,
-) -> Iterator[Run]:
-    """Open a run, and end it: whatever it started is stopped, its folder named for how it ended, its end logged.
+def open_run(session: Session, label: str, profile: Profile | None = None) -> Iterator[Run]:
+    """Open a run, and end it: stop whatever it started, name its folder for how it ended, and log its end.
 
     With a profile the folder is kept; without one (a validation, the smoke tests) only when it failed.
-    Raises DemoError for what an operator can understand, and InterruptedRun; other errors are bugs.
+    Raises DemoError and OSError for what an operator can understand (`explain` does it for the second), and
+    KeyboardInterrupt after Ctrl-C or a signal that asks the run to end; other errors are bugs.
     """
-    store = RunStore(paths, keep=config.runs.keep, stop_seconds=config.server.stop_seconds)
-    with _handled_signals(_interrupt), _explained_errors(paths):
+    paths, config = session.paths, session.config
+    grace, seconds = config.server.stop_seconds, config.runs.step_seconds
+    store = RunStore(paths, keep=config.runs.keep, stop_seconds=grace)
+    with _handled_signals(signal.default_int_handler):
         opened = store.begin(label)
-        log = EventLog(paths.log, opened.record.run_id)
-        run = Run(paths, config, commands, console, opened, log, profile, pause)
-        run.record.environment = describe_environment()
-        if profile:
-            run.record.records, run.record.formats = profile.records, list(profile.formats)
+        run_id = opened.record.run_id
+        processes = Processes(run_id, paths.runs, opened.folder, seconds=seconds, grace=grace)
+        log = EventLog(paths.log, run_id)
+        run = Run(**vars(opened), session=session, profile=profile, processes=processes, log=log)
+        session.run = run
         try:
             _log_start(run)
             yield run
@@ -159,80 +128,85 @@ def open_run(
 
 
 def _log_start(run: Run) -> None:
-    for swept in run.opened.swept:
-        run.console.print(f"  {swept}", style="yellow", markup=False)
+    record, profile = run.record, run.profile
+    record.environment = {  # what the outcome may depend on; no host, user or path stands in it
+        "esdh": version("esdh-demo"),
+        "dataset version": DEFAULT_DATASET.dataset_version,
+        "Python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} ({platform.machine()})",
+    }
+    if profile:
+        record.records, record.formats = profile.records, list(profile.formats)
+    for swept in run.swept:
+        run.session.console.print(f"  {swept}", style="yellow")
         run.log.write(
             "warning",
             "run.swept",
             status="cleaned",
             swept=swept.run_id,
             counts={"processes": len(swept.processes)},
-            processes=swept.processes,
-            paths=run.folder_paths(swept.folder),
+            processes=list(map(str, swept.processes)),
+            paths=run.log_paths(swept.folder),
         )
     run.log.write(
         "info",
         "run.started",
         status="started",
-        seed=run.profile.seed if run.profile else None,
-        counts={"records": run.profile.records} if run.profile else {},
-        paths=run.folder_paths(run.opened.final if run.profile else None),
-        environment=run.record.environment,
+        seed=profile and profile.seed,
+        counts={"records": profile.records} if profile else {},
+        paths=run.log_paths(run.final if profile else None),
+        environment=record.environment,
     )
 
 
 def _complete(run: Run, store: RunStore) -> None:
     """End a run that has done all its steps."""
-    if left := run.processes.end_leftovers(wait=_KILLED_SECONDS):
+    if leftovers := run.processes.end_leftovers(wait=_KILLED_SECONDS):
         raise DemoError(
-            f"{', '.join(map(str, left))} was still alive when all steps were done, and has been ended",
+            f"{', '.join(map(str, leftovers))} was still alive when all steps were done, and has been ended",
             remedy="the data is good; report it, since a step should stop what it starts",
         )
     removed: list[Path] = []
     run.record.status, run.record.seconds = "complete", _seconds_since(run.started)
     if run.profile:
-        removed = store.publish(run.opened)
-        run.artifacts = run.opened.final
+        removed = store.publish(run)
+        run.artifacts = run.final
     else:
         shutil.rmtree(run.folder)
-        run.opened.release()
-    run.log_end("info", {"removed": len(removed)}, removed=[run.paths.display(path) for path in removed])
+        run.release()
+    names = [run.session.paths.display(path) for path in removed]
+    _log_end(run, "info", {"removed": len(names)}, removed=names)
 
 
 def _fail(run: Run, store: RunStore, error: BaseException) -> None:
-    """End a run that stops before its end; nothing here may hide why it stops."""
-    record, reason = run.record, explain(error, run.paths.display)
-    record.status = "failed"
-    if isinstance(error, KeyboardInterrupt):
-        record.status, reason = "interrupted", DemoError("interrupted", remedy="")
+    """End a run that stops early; nothing here may hide why it stops."""
+    record, reason = run.record, explain(error, run.session.paths.display)
+    record.status, record.seconds = _failed_status(error), _seconds_since(run.started)
     step = next((step.name for step in record.steps[-1:] if step.status != "passed"), None)
     record.failure = {"step": step, "what": reason.what, "remedy": reason.remedy}
-    record.seconds = _seconds_since(run.started)
     run.processes.end_leftovers()
     with suppress(OSError):
         if run.folder.exists():
-            run.artifacts = store.fail(run.opened)
-    run.opened.release()
+            run.artifacts = store.fail(run)
+    run.release()
     with suppress(OSError):
-        run.log_end("error", {}, failure=record.failure)
+        _log_end(run, "error", {}, failure=record.failure)
 
 
-@contextmanager
-def _explained_errors(paths: Paths) -> Iterator[None]:
-    """Turn the system's errors into DemoError."""
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, paths.display) from error
+def _failed_status(error: BaseException) -> Literal["failed", "interrupted"]:
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-def _interrupt(number: int, _: FrameType | None) -> None:
-    raise InterruptedRun(signal.Signals(number).name)
+def _log_end(run: Run, level: Literal["info", "error"], counts: dict[str, int], **fields: Any) -> None:
+    record = run.record
+    result = {"status": record.status, "duration_s": record.seconds, "seed": record.seed}
+    counts, paths = {"steps": len(record.steps)} | counts, run.log_paths(run.artifacts)
+    run.log.write(level, "run.finished", **result, counts=counts, paths=paths, **fields)
 
 
 @contextmanager
 def _handled_signals(handler: Any) -> Iterator[None]:
-    """Handle the signals that ask a program to end: raised, so that a run ends in order, or held off while it does."""
+    """Handle the signals that ask a program to end: raise, so that a run ends in order, or ignore them while it does."""
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.signal(number, handler) for number in numbers}
@@ -241,16 +215,6 @@ def _handled_signals(handler: Any) -> Iterator[None]:
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
-
-
-def describe_environment() -> dict[str, str]:
-    """Return what a run's outcome may depend on; no host, user or path stands in it."""
-    return {
-        "esdh": version("esdh-demo"),
-        "dataset version": DEFAULT_DATASET.dataset_version,
-        "Python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} ({platform.machine()})",
-    }
 
 
 def _seconds_since(moment: float) -> float:

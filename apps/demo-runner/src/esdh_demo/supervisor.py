@@ -1,8 +1,8 @@
 """Runs a command for as long as its standard input stays open: `python supervisor.py SECONDS COMMAND...`.
 
-A run starts every process through one of these and keeps the other end of the pipe. When the run closes it,
-or is gone, even by kill -9, the command is told to stop, and killed after SECONDS. What a command leaves
-behind in its process group is killed when it ends. Standard library alone, so that it starts in ten milliseconds.
+A run starts every process through a supervisor and keeps the other end of the pipe. When the run closes it, or is
+gone, even by kill -9, the command is told to stop, and killed after SECONDS. What a command leaves behind in its
+process group is killed when it ends. It needs the standard library alone, and so starts in ten milliseconds.
 """
 
 import os
@@ -24,7 +24,9 @@ def main() -> int:
     threading.Thread(target=_watch, args=(process, grace), daemon=True).start()
     status = process.wait()
     if _POSIX:
-        with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says it the other way
+        with suppress(
+            ProcessLookupError, PermissionError
+        ):  # the group is empty; macOS gives the second error
             os.killpg(process.pid, signal.SIGKILL)
     return status if status >= 0 else 128 - status
 

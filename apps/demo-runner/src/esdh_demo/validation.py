@@ -19,21 +19,20 @@ _SUMS_LINE = re.compile(r"^([0-9a-f]{64})  ([^/\s]+)$", re.MULTILINE)
 def validate(run: Run) -> None:
     """Hold the repository against what it promises; raises DemoError at the first thing that is wrong."""
     with run.step("config", "read config/demo.yaml") as step:
-        config = read_config(run.paths)
-        step.counts = {"profiles": len(config.profiles)}
-        step.found = f"profiles {', '.join(config.profiles)}"
+        profiles = read_config(run.session.paths).profiles
+        step.counts = {"profiles": len(profiles)}
+        step.found = f"profiles {', '.join(profiles)}"
     with run.step("samples", "compare the canned answers with the API's") as step:
         with serving(run, name="serve-samples") as server:
             server.health()
-            with server.answering():
-                step.counts = {"files": check_samples(server.client, run.paths)}
+            step.counts = {"files": check_samples(server.post, run.session.paths)}
             server.stop()
         step.found = f"{step.counts['files']} canned answers are the API's"
     with run.step(
         "goldens", "make the pinned values again, and hold plan and rows against the schemas"
     ) as step:
-        files = check_sums(run.paths)
-        tests = run_tests(run, "goldens", str(run.paths.goldens.relative_to(run.paths.root)))
+        files = check_sums(run.session.paths)
+        tests = run_tests(run, "goldens", str(run.session.paths.goldens.relative_to(run.session.paths.root)))
         step.counts = {"files": files} | tests
         step.found = f"{files} files unchanged, {step.counts['tests']} tests passed"
 

@@ -74,6 +74,10 @@ class Choice:
             codes += bits > self._last.take(codes)
         return codes if self._members is None else self._members.take(codes)
 
+    def weights(self, group: int = 0) -> tuple[int, ...]:
+        """Return the weight of each member of a group."""
+        return self._weights[group]
+
     def shares(self, group: int = 0) -> list[Fraction]:
         """Return the declared probability of each member of a group, as exact fractions."""
         weights = self._weights[group]

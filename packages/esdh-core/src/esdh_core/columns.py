@@ -40,7 +40,7 @@ __all__ = [
 
 Mask = NDArray[np.bool_]
 
-_FEW = 4_096  # dates: fewer are written one by one, without a table of all that there can be
+_FEW_DATES = 4_096  # dates: fewer are written one by one, without a table of all that there can be
 _MOST_DAYS = 200_000  # that a table is made for: five centuries
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -98,7 +98,9 @@ class Categorical:
         nulls = [code for code, value in enumerate(self.categories.values) if value is None]
         if not nulls:
             return None
-        valid: Mask = ~np.isin(self.codes, nulls)
+        valid: Mask = self.codes != nulls[0]
+        for code in nulls[1:]:
+            valid &= self.codes != code
         return valid
 
     def take(self, rows: NDArray[np.integer]) -> "Categorical":
@@ -279,7 +281,7 @@ class Date(Numbers):
 
     def text(self) -> FixedText:
         """Return the dates in ISO 8601 form, ten characters each."""
-        if len(self.values) < _FEW or self.high - self.low > _MOST_DAYS:
+        if len(self.values) < _FEW_DATES or self.high - self.low > _MOST_DAYS:
             return FixedText(_iso(self.values), self.valid)
         places = self.values - self.low
         if self.valid is not None:

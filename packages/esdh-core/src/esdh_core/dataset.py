@@ -29,7 +29,7 @@ from esdh_core.plan import EntityPlan, Plan, describe_table
 from esdh_core.requests import check_records, check_seed, check_window
 from esdh_core.rules import Role, Rule
 from esdh_core.schema import FieldSchema, record_schema
-from esdh_core.stats import Statistic
+from esdh_core.stats import Draw, Group, Statistic
 from esdh_core.streams import child_steps, child_words, draws
 
 __all__ = ["Block", "Dataset", "FieldRef", "Level", "Limit", "Table", "memoized_per_block", "notes_for"]
@@ -150,7 +150,9 @@ def memoized_per_block(compute: Callable[[Block], T]) -> Callable[[Block], T]:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Table:
-    """One table: its names, its Struct (the schema), the rule of each of its fields and the statistics kept of it.
+    """One table: its names, its Struct (the schema), the rule of each of its fields and what is counted of it.
+
+    `statistics` are counted from its columns, `draws` where a word is drawn: its own, its picks' and its count's.
 
     `singular`, where a table has one, is what a row is called: in ids, in the plan and in the names of streams.
 
@@ -171,6 +173,7 @@ class Table:
     mean: Fraction = Fraction(1)
     primary_key: tuple[str, ...] = ()
     statistics: tuple[Statistic, ...] = ()
+    draws: tuple[Draw, ...] = ()
     _rules: dict[str, Rule] = field(default_factory=dict)
 
     def rule(
@@ -354,8 +357,8 @@ class Dataset:
         >>> [table.name for table in DEFAULT_DATASET.select([DEFAULT_DATASET.root.entity])] == [DEFAULT_DATASET.root.name]
         True
         """
-        chosen = {self.table(name).name for name in names}
-        return tuple(table for table in self.tables if not chosen or table.name in chosen)
+        chosen_names = {self.table(name).name for name in names}
+        return tuple(table for table in self.tables if not chosen_names or table.name in chosen_names)
 
     def field(self, path: str) -> FieldRef:
         """Return the field that a rule's `depends_on` names, as `table.field`."""
@@ -479,8 +482,8 @@ class Dataset:
 
         Raises RequestError for a table, a seed or a window that can't be.
         """
-        chosen = self.table(table)
-        return chosen.structs(self.block_of(chosen, self.block(start, records, seed)))
+        one = self.table(table)
+        return one.structs(self.block_of(one, self.block(start, records, seed)))
 
     def metadata(self, row_counts: Mapping[str, int], seed: int) -> Any:
         """Return what some rows say of themselves: how many there are of each table, and the seed in words."""
@@ -526,14 +529,39 @@ class Dataset:
             )
         return table, block, place
 
-    def reproduce(self, value: str | UUID) -> Any:
-        """Return the record behind an id of any table, from the id alone; no other record is made.
+    def record(self, number: SupportsIndex, seed: SupportsIndex = DEFAULT_SEED) -> Any:
+        """Return one record of a seed: a Struct of each table with one row a record, a list of each with any number.
 
-        Raises IdError, with the reason, for what is no id of this dataset.
+        The fields are `id`, what the id of the record's first row says, and the tables by what a row of theirs is
+        called (by their names, where they have no singular). Fixed tables are no part of a record.
+
+        Raises RequestError for a number or a seed that can't be.
         """
-        origin = self.decode(value)
-        block = self.block(origin.index, 1, origin.seed)
-        return self._record_type(origin, *(table.structs(block)[0] for table in self.tables))
+        block = self.block(number, 1, seed)
+        origin = RecordId(block.seed, self.dataset_version, self.root.entity, block.start)
+        return self._record_of(origin, block)
+
+    def reproduce(self, value: str | UUID) -> Any:
+        """Return the record behind an id of any table, as `record` does, from the id alone; no other record is made.
+
+        Raises IdError, with the reason, for what is no id of this dataset, or of a fixed table, which no record has.
+        """
+        origin = self.ids.decode(value)
+        table, block, _ = self.locate(origin)
+        if table.is_fixed:
+            raise IdError(
+                f"the id is of row {origin.index} of {table.name}, a fixed table that no record is made of; "
+                "`locate_row` finds the row"
+            )
+        return self._record_of(origin, block)
+
+    def _record_of(self, origin: RecordId, block: Block) -> Any:
+        rows = ((table, table.structs(block)) for table in self._record_tables)
+        return self._record_type(origin, *(of[0] if table.one_a_record else of for table, of in rows))
+
+    @property
+    def _record_tables(self) -> list[Table]:
+        return [table for table in self.tables if not table.is_fixed]
 
     @cached_property
     def _metadata_type(self) -> type[Any]:
@@ -553,7 +581,10 @@ class Dataset:
 
     @cached_property
     def _record_type(self) -> type[Any]:
-        return self.record_type or namedtuple("Record", ["id", *(table.entity for table in self.tables)])
+        names = ["id", *(table.entity for table in self._record_tables)]
+        return self.record_type or namedtuple(
+            "Record", names, rename=True
+        )  # a plan's table may be named `class`
 
     @cached_property
     def plan(self) -> Plan:
@@ -574,6 +605,7 @@ class Dataset:
                     record=table.record,
                     rules=table.rules,
                     statistics=table.statistics,
+                    groups=self.groups_ahead(table),
                 )
                 for table in self.tables
             ],
@@ -606,8 +638,17 @@ class Dataset:
         }
 
     def table_plan(self, table: Table) -> EntityPlan:
-        """Return what the plan tells of a table."""
+        """Return the plan of a table: its fields and their rules."""
         return self.plan.entities[self.tables.index(table)]
+
+    def groups_ahead(self, table: Table) -> list[tuple[str, Group]]:
+        """Return the groups of a table's draws that are the same in every seed, each with its field."""
+        return [
+            (draw.field, group)
+            for draw in table.draws
+            if not draw.follows_seed
+            for group in draw.groups(self, DEFAULT_SEED)
+        ]
 
     def __reduce__(self) -> tuple[Callable[..., "Dataset"], tuple[Any, ...]]:
         if self.recipe is not None and self.remake is not None:

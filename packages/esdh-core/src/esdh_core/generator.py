@@ -1,4 +1,4 @@
-"""Generates records of a dataset, the default one unless told: Structs for people and services, columns for exporters."""
+"""Generates records of a dataset, by default of the first one: Structs for people and services, columns for exporters."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload

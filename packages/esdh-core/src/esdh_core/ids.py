@@ -202,7 +202,7 @@ def canonical_id(value: str | UUID) -> str:
 
     Other programs write a UUID in capitals, in braces, without dashes or as `urn:uuid:...`, and a list's
     line ends in white space: all of these are the same id. `value` may be a uuid.UUID. Whether the UUID is
-    an id of ours, `decode_id` tells. Raises IdError for what is no UUID.
+    an id of ours, `decode_id` says. Raises IdError for what is no UUID.
 
     >>> canonical_id("{7325DE0F-B0C4-806C-8636-3E3A1BDBCEB4}")
     '7325de0f-b0c4-806c-8636-3e3a1bdbceb4'

@@ -4,7 +4,7 @@ The command line's `show-plan`, the manifest's `plan` and `plan_sha256`, the des
 read it. It follows from the Structs and the rules; nothing is said here that isn't said there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 
 from esdh_core.rules import Rule
 from esdh_core.schema import FieldSchema, record_schema
-from esdh_core.stats import Statistic
+from esdh_core.stats import Group, Statistic
 
 __all__ = ["EntityPlan", "FieldPlan", "Plan", "StatisticPlan", "TablePlan", "describe_table"]
 
@@ -45,7 +45,10 @@ class FieldPlan(msgspec.Struct, frozen=True, rename={"depends_on": "given", "loo
 
 
 class StatisticPlan(msgspec.Struct, frozen=True):
-    """A count that the manifest keeps, and the shares that the rules declare, rounded to nine digits."""
+    """A count that the manifest keeps, and the shares that the rules declare, rounded to nine digits.
+
+    `field` is empty for what is no field's: a count or a pick.
+    """
 
     name: str
     field: str
@@ -83,24 +86,24 @@ def describe_table(
     record: type[msgspec.Struct],
     rules: Sequence[Rule],
     statistics: Sequence[Statistic],
+    groups: Sequence[tuple[str, Group]] = (),
 ) -> EntityPlan:
-    """Return the plan of a table out of its Struct, its rules and its statistics."""
+    """Return the plan of a table out of its Struct, its rules, its statistics and its draws' groups, each with its field."""
     return EntityPlan(
         name=name,
         plural=plural,
         description=description,
         fields=[_field(rule, schema) for rule, schema in zip(rules, record_schema(record), strict=True)],
         statistics=[
-            StatisticPlan(
-                name=statistic.name,
-                field=statistic.field,
-                shares=None
-                if statistic.expected is None
-                else {label: _rounded(share) for label, share in statistic.expected().items()},
-            )
-            for statistic in statistics
+            *(_counted(each.name, each.field, each.expected and each.expected()) for each in statistics),
+            *(_counted(group.name, field, group.expected) for field, group in groups),
         ],
     )
+
+
+def _counted(name: str, field: str, shares: Mapping[str, Fraction] | None) -> StatisticPlan:
+    rounded = None if shares is None else {label: _rounded(share) for label, share in shares.items()}
+    return StatisticPlan(name=name, field=field, shares=rounded)
 
 
 def _field(rule: Rule, schema: FieldSchema) -> FieldPlan:

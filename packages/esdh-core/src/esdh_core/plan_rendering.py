@@ -36,7 +36,7 @@ def declared_shares(table: EntityPlan) -> Iterator[tuple[str, str]]:
     """Yield each statistic with its declared shares, the largest dozen where there are many."""
     for statistic in table.statistics:
         if statistic.shares is None:
-            yield statistic.name, f"counts of {statistic.field}"
+            yield statistic.name, f"counts of {statistic.field or 'draws'}"
             continue
         ranked = sorted(statistic.shares.items(), key=lambda item: -item[1])
         largest = ", ".join(f"{label} {share:.2%}" for label, share in ranked[:12])

@@ -1,4 +1,4 @@
-"""What a rule is: the function that makes a field's column, and what it tells a steward."""
+"""What a rule is: the function that makes a field's column, and what a steward must know of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ _TYPES: dict[type[inspect.Type], str] = {
     inspect.DateType: "date",
     inspect.DateTimeType: "timestamp",
 }
-_SAID_APART = ("type", "format", "description")
+_OWN_KEYWORDS = ("type", "format", "description")
 
 
 class FieldSchema(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ def _field(field: inspect.Field, schema: dict[str, Any]) -> FieldSchema:
         nullable=len(kinds) < len(branches),
         scale=scale,
         description=schema.get("description", ""),
-        constraints={key: each for key, each in value.items() if key not in _SAID_APART},
+        constraints={key: each for key, each in value.items() if key not in _OWN_KEYWORDS},
     )
 
 

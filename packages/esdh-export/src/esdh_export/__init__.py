@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from esdh_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from esdh_export.counting import Tallies as Tallies
+    from esdh_export.counting import manifest_counts as manifest_counts
+    from esdh_export.counting import merge_counts as merge_counts
     from esdh_export.descriptors import DESCRIPTORS as DESCRIPTORS
     from esdh_export.descriptors import render_descriptors as render_descriptors
     from esdh_export.encoding.arrow import array as array
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 __getattr__ = lazy_names(
     __name__,
     {
+        "counting": ("Tallies", "manifest_counts", "merge_counts"),
         "descriptors": ("DESCRIPTORS", "render_descriptors"),
         "encoding.arrow": ("array", "array_digest"),
         "encoding.block": ("EncodedBlock",),

@@ -114,8 +114,8 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def path(self, table: Table, name: str, number: int) -> str:
         """Return the relative path of a shard of a table in a format that has a file for each."""
-        whole = table_name(table.name, self.dataset.dataset_version, name)
-        return f"{whole}/part-{number:05}.{name}" if self.sharded and not table.is_fixed else whole
+        path = table_name(table.name, self.dataset.dataset_version, name)
+        return f"{path}/part-{number:05}.{name}" if self.sharded and not table.is_fixed else path
 
     def tables_of(self, shard: "Shard") -> tuple[Table, ...]:
         """Return the tables whose rows a shard makes."""
@@ -164,28 +164,31 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
                     return False
                 paths.add(path)
                 sums[name, table.name] = sums.get((name, table.name), 0) + rows
-        claimed = manifest.record_counts
+        counts = manifest.record_counts
         return (
             paths == set(counted)
-            and all(rows == claimed[table] for (_, table), rows in sums.items())
-            and all(claimed[table.name] == self.records for table in self.tables if table.one_a_record)
+            and all(rows == counts[table] for (_, table), rows in sums.items())
+            and all(counts[table.name] == self.records for table in self.tables if table.one_a_record)
         )
 
     def files(self) -> dict[str, str]:
         """Return label to name of the files (or folders of parts) that people look for."""
-        version = self.dataset.dataset_version
+        dataset_version = self.dataset.dataset_version
         files = {
-            f"{table.name}_{name}": table_name(table.name, version, name)
+            f"{table.name}_{name}": table_name(table.name, dataset_version, name)
             for name in self.formats
             if name != json.EXTENSION
             for table in self.tables
         }
         if json.EXTENSION in self.formats:
-            files |= {"dataset_json": document_name(version), "metadata_json": metadata_name(version)}
+            files |= {
+                "dataset_json": document_name(dataset_version),
+                "metadata_json": metadata_name(dataset_version),
+            }
         if self.dataset.recipe is not None:
-            files["plan"] = recipe_name(version)
+            files["plan"] = recipe_name(dataset_version)
         files |= {label: module.NAME for label, module in DESCRIPTORS.items()}
-        return files | {"readme": readme_name(version)}
+        return files | {"readme": readme_name(dataset_version)}
 
 
 class Shard(msgspec.Struct, frozen=True):

@@ -316,7 +316,7 @@ def _write_shards(
 ) -> ShardReport:
     """Write every shard, in this process or by an executor, and return what their reports say together.
 
-    Progress is told block by block here, and shard by shard where others do the work.
+    Progress is reported block by block here, and shard by shard where others do the work.
     """
     if executor is None:
         write = partial(write, progress=progress, alone=True)

@@ -4,6 +4,7 @@ from esdh_manifest.changes import restore
 from esdh_manifest.checksums import (
     SUMS_NAME,
     FileProblem,
+    content_problem,
     entry_of,
     file_problem,
     file_problems,
@@ -48,6 +49,7 @@ __all__ = [
     "Manifest",
     "ManifestError",
     "Stats",
+    "content_problem",
     "decode_manifest",
     "document_name",
     "encode_manifest",

@@ -1,7 +1,8 @@
 """SHA256SUMS, and files held against the checksums that a manifest lists."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from esdh_manifest.model import FileEntry, Manifest
 __all__ = [
     "SUMS_NAME",
     "FileProblem",
+    "content_problem",
     "entry_of",
     "file_problem",
     "file_problems",
@@ -69,7 +71,7 @@ def snapshot_files(folder: Path) -> set[str]:
 
 
 class FileProblem(NamedTuple):
-    """A listed file that isn't as entry: what was found, and what is entry.
+    """A listed file that isn't as listed: what was found, and what is expected.
 
     `remedy` says how to undo what a tool did to it, "" where it isn't known to be the listed file.
     """
@@ -89,29 +91,41 @@ def file_problem(folder: Path, path: str, entry: FileEntry) -> FileProblem | Non
     file = folder / path
     if any(part.is_symlink() for part in (file, *file.parents) if part != folder and folder in part.parents):
         return FileProblem(path, "a symbolic link", "a file")
-    if not file.is_file():
+    size = file.stat().st_size if file.is_file() else None
+    problem = content_problem(path, entry, size=size, sha256=partial(_sha256, file))
+    if size is None:
         packed = folder / f"{path}.gz"
         if packed.is_file() and not packed.is_symlink() and (change := change_of(packed, entry)) is not None:
             return FileProblem(path, f"there as {path}.gz, {change.done}", "the file itself", change.remedy)
-        return FileProblem(path, "missing", "a file")
-    problem = _difference(file, path, entry)
-    if problem is not None and (change := change_of(file, entry)) is not None:
+    elif problem is not None and (change := change_of(file, entry)) is not None:
         return FileProblem(path, f"the listed file, {change.done}", "the file itself", change.remedy)
     return problem
 
 
-def _difference(file: Path, path: str, entry: FileEntry) -> FileProblem | None:
-    if (size := file.stat().st_size) != entry.bytes:
+def content_problem(
+    path: str, entry: FileEntry, *, size: int | None, sha256: Callable[[], str]
+) -> FileProblem | None:
+    """Return what is wrong with a listed file, wherever it is stored; `size` is None where there is no such file.
+
+    `sha256` reads the file, which is done only where its size is right.
+    """
+    if size is None:
+        return FileProblem(path, "missing", "a file")
+    if size != entry.bytes:
         return FileProblem(path, f"{size} bytes long", f"{entry.bytes} bytes")
+    found = sha256()
+    return (
+        None if found == entry.sha256 else FileProblem(path, f"of SHA-256 {found}", f"SHA-256 {entry.sha256}")
+    )
+
+
+def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != entry.sha256:
-        return FileProblem(path, f"of SHA-256 {found}", f"SHA-256 {entry.sha256}")
-    return None
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def file_problems(folder: Path, manifest: Manifest) -> Iterator[FileProblem]:
-    """Yield what is wrong with each listed file that isn't as entry."""
+    """Yield what is wrong with each listed file that isn't as listed."""
     for path, entry in manifest.checksums.items():
         problem = file_problem(folder, path, entry)
         if problem is not None:

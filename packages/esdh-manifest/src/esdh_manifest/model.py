@@ -114,7 +114,7 @@ def decode_manifest(data: bytes) -> Manifest:
     claim to claim, or lists a path that leads out of the snapshot's folder.
     """
     try:
-        manifest = _decoder.decode(data.removeprefix(BOM_UTF8))  # whose marks are another's to tell
+        manifest = _decoder.decode(data.removeprefix(BOM_UTF8))  # a check of its own reports the mark
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"not a snapshot manifest: {error}") from error
     if manifest.manifest_version != MANIFEST_VERSION:

@@ -9,10 +9,10 @@ from esdh_core.columns import Categorical, Categories, Column, Numbers
 from esdh_core.dataset import Block
 from numpy.typing import NDArray
 
-from esdh_plan.errors import near, shown
-from esdh_plan.made import Place, Reference
+from esdh_plan.definitions import Place, Reference
+from esdh_plan.errors import display, near
 
-__all__ = ["By", "Codes", "coded"]
+__all__ = ["By", "CodedTexts", "Codes", "coded"]
 
 Longs = NDArray[np.int64]
 Label = str | int | bool | None
@@ -55,6 +55,26 @@ class Codes:
         return places if column.valid is None else np.where(column.valid, places, self._null)
 
 
+class CodedTexts:
+    """The characters of coded texts that are ASCII and of one length, a row each."""
+
+    def __init__(self) -> None:
+        self._tables: WeakKeyDictionary[Categories, NDArray[np.uint8]] = WeakKeyDictionary()
+
+    def of(self, column: Column) -> NDArray[np.uint8]:
+        """Return the characters of a column's values, shape (rows, length)."""
+        if not isinstance(column, Categorical):
+            return _characters(column.tolist())
+        table = self._tables.get(column.categories)
+        if table is None:
+            table = self._tables[column.categories] = _characters(column.categories.values)
+        return table.take(column.codes, axis=0)
+
+
+def _characters(texts: Sequence[Label]) -> NDArray[np.uint8]:
+    return np.frombuffer("".join(map(str, texts)).encode("ascii"), dtype=np.uint8).reshape(len(texts), -1)
+
+
 def coded(place: Place, name: str) -> Reference:
     """Return the coded field of a name; refused where it isn't one."""
     found = place.reference(name)
@@ -80,28 +100,28 @@ class By:
         of = self.reference.type
         known = dict.fromkeys(of.labels or ())
         kinds = {"string": str, "integer": int, "boolean": bool}
-        given = set(keys)
-        unused = [each for each in known if each not in given]
-        told = False
+        branches = set(keys)
+        unused = [each for each in known if each not in branches]
+        has_fault = False
         for key in keys:
             if key is None:
                 continue
             if type(key) is not kinds.get(of.kind):
-                why = f"{shown(key)} is no {of.kind}, which {words.by!r} is"
+                why = f"{display(key)} is no {of.kind}, which {words.by!r} is"
             elif known and key not in known:
-                why = f"{words.by!r} is never {shown(key)}{near(key, unused)}"
+                why = f"{words.by!r} is never {display(key)}{near(key, unused)}"
             else:
                 continue
             place.compiler.fault((*place.path, "of", key), why, key=True)
-            told = True
-        if words.else_ is None and not told:
-            lacking = list(map(shown, unused)) if known else ["values that aren't known here"]
+            has_fault = True
+        if words.else_ is None and not has_fault:
+            lacking = list(map(display, unused)) if known else ["values that aren't known here"]
             if of.nullable and None not in keys:
                 lacking.append("null")
             if lacking:
                 more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
                 place.refuse(f"there is no branch for {', '.join(lacking[:3])}{more}; give it, or `else`")
-        if told:
+        if has_fault:
             place.refuse_silently()
 
     def branch(self, block: Block) -> Longs:

@@ -20,12 +20,14 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.dataset import Block, Dataset, Limit, Table, memoized_per_block
 from esdh_core.errors import IdError
 from esdh_core.ids import SLOT_BITS, TaggedIds
+from esdh_core.stats import Draw
 from msgspec import Struct
 
 from esdh_plan import language, locks
 from esdh_plan.counts import count_of
+from esdh_plan.definitions import ChildCount, Definition, Failed, Formula, Place, Reference, TableOf
 from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands
-from esdh_plan.errors import MAX_FAULTS, Fault, PlanError, chained, near, shown
+from esdh_plan.errors import MAX_FAULTS, Fault, PlanError, chain, display, near
 from esdh_plan.expressions import (
     Doubtful,
     ExpressionError,
@@ -34,23 +36,23 @@ from esdh_plan.expressions import (
     parse_aggregate,
 )
 from esdh_plan.language import CONTROL, Source
-from esdh_plan.made import Counted, Failed, Formula, Made, Place, Reference, TableOf
-from esdh_plan.modifiers import condition, modified
+from esdh_plan.modifiers import apply_modifiers, condition
 from esdh_plan.picks import Picked, pick_of
 from esdh_plan.reader import Path
 from esdh_plan.rules import RULES
 from esdh_plan.rules.faker import pool_name
 from esdh_plan.siblings import siblings, taken
-from esdh_plan.sources import SHIPPED, Cells, TableData, read_csv, shipped
-from esdh_plan.statistics import statistics_of
+from esdh_plan.sources import Cells, TableData, read_csv, shipped
+from esdh_plan.statistics import draws_of, statistics_of
 from esdh_plan.structs import MARKER, struct_of
 
-__all__ = ["Compiler", "Given"]
+__all__ = ["Compiler", "RecipeInputs"]
 
 Key = tuple[str, str, str]  # field, pick or count; the table's name; its own
 
 _MOST_ROWS = 1 << 24  # of the largest record
 _MOST_BANDS = 1 << 19  # of all distributions of a plan: each costs some microseconds, at most some hundred
+_PROGRAM: Final = "esdh-plan"
 _STEP: Final = 16  # fields in a chain that call each other
 _FAILED: Final = object()
 
@@ -67,12 +69,13 @@ class _Enough(Exception):  # noqa: N818 # never leaves this module
     """There are so many faults that more don't help."""
 
 
-class Given(Struct, frozen=True):
-    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools."""
+class RecipeInputs(Struct, frozen=True):
+    """What a recipe gives, in place of what would be computed or read: bands by path, tables by name, pools, versions."""
 
     bands: dict[str, tuple[Band, ...]]
     tables: dict[str, TableData]
     pools: dict[str, list[str]]
+    versions: dict[str, str]
 
 
 class _Untyped(Struct):
@@ -87,19 +90,28 @@ class Compiler:
         source: Source,
         folder: FilePath | None,
         *,
-        given: Given | None = None,
+        inputs: RecipeInputs | None = None,
         pools: Mapping[str, Sequence[str]] | PlanError | None = None,
     ) -> None:
-        self.source, self.plan, self._folder, self._given = source, source.plan, folder, given
+        self.source, self.plan, self._folder, self._inputs = source, source.plan, folder, inputs
         self._faults: dict[Fault, None] = dict.fromkeys(source.faults)
         self.used_bands: dict[str, tuple[Band, ...]] = {}
         self.used_tables: dict[str, TableData] = {}
         self.used_pools: dict[str, Sequence[str]] = {}
-        self._pools: Mapping[str, Sequence[str]] | PlanError | None = pools if given is None else given.pools
+        self._pools: Mapping[str, Sequence[str]] | PlanError | None = (
+            pools if inputs is None else inputs.pools
+        )
+        # Of other packages alone: the version of the program is the manifest's to tell, and its rules never change.
+        recorded = {} if inputs is None else inputs.versions
+        self.versions = {
+            each.name: recorded.get(each.name, each.version)
+            for each in source.packages
+            if each.name != _PROGRAM
+        }
         self._shipped: dict[str, Cells] = {}
         self._done: dict[Key, Any] = {}
         self._references: dict[tuple[str, Path], Reference] = {}
-        self._raw: dict[Key, Made] = {}
+        self._raw: dict[Key, Definition] = {}
         self._readers: dict[Key, Callable[[Block], Column]] = {}
         self._depths: dict[Key, int] = {}
         self._milestones: dict[Key, frozenset[Key]] = {}
@@ -167,8 +179,8 @@ class Compiler:
         )
 
     def _file(self, table: str, rows: language.FileRows) -> TableData:
-        if self._given is not None:
-            data = self._given.tables.get(f"file:{table}")
+        if self._inputs is not None:
+            data = self._inputs.tables.get(f"file:{table}")
             if data is None:
                 raise ValueError(f"the recipe lacks the rows of {rows.file}")
             return data
@@ -214,24 +226,24 @@ class Compiler:
             raise Failed
         return self._done[key]
 
-    def count(self, of: TableOf) -> Counted | None:
+    def count(self, of: TableOf) -> ChildCount | None:
         """Return how many rows of a table each parent has, None where each has one."""
-        found: Counted | None = None
+        found: ChildCount | None = None
         for each in of.path:
             if self.doubts("tables", each.name, "count"):
                 raise Failed
             found = None if each.words.count is None else self._get(("count", each.name, ""))
         return found
 
-    def field(self, table: str, name: str) -> Made:
+    def field(self, table: str, name: str) -> Definition:
         """Return what is made of a field; LookupError, with a sentence, for a name that there isn't."""
         words = self.plan.tables[table]
         if name not in words.fields:
             if ("tables", table, "fields") in self.source.refused:
                 raise Failed
             raise LookupError(f"table {table!r} has no field {name!r}{near(name, words.fields)}")
-        made: Made = self._get(("field", table, name))
-        return made
+        definition: Definition = self._get(("field", table, name))
+        return definition
 
     def field_type(self, table: str, name: str) -> ValueType:
         """Return the type of a field."""
@@ -253,11 +265,21 @@ class Compiler:
             raise LookupError(f"{name!r} isn't below {of.name!r}; a rollup is over rows below")
         raise LookupError(f"there is no table {name!r} below {of.name!r}{near(name, below)}")
 
-    def rule(self, words: language.Rule, place: Place) -> Made:
+    def rule(self, words: language.Rule, place: Place) -> Definition:
         """Return what a rule makes."""
-        offer = next((each for each in self.source.offers.values() if type(words) is each.words), None)
-        make: Callable[[Any, Place], Made] = RULES[type(words)] if offer is None else offer.column
-        return make(words, place)
+        package = self.source.package_of(words)
+        if package is None:
+            return RULES[type(words)](words, place)
+        (word,) = words.__struct_encode_fields__
+        try:
+            definition = package.offers[word].column(words, place)
+        except (_Needs, Failed):
+            raise
+        except Exception as error:  # whatever a stranger's function raises is the package's fault
+            place.refuse(f"the rule {word!r} of {package.name} failed: {error!r}")
+        if not isinstance(definition, Definition):
+            place.refuse(f"the rule {word!r} of {package.name} made no Definition, but {definition!r}")
+        return definition
 
     def formula(self, of: TableOf, text: str, path: Path) -> Formula:
         """Return the expression that a text is on the rows of a table."""
@@ -281,7 +303,7 @@ class Compiler:
             self.fault(path, found.sentence)
 
     def reference(self, of: TableOf, name: Path, path: Path) -> Reference:
-        """Return what a name stands for; Failed, once it is told, for one that stands for nothing."""
+        """Return what a name stands for; Failed, once that is reported, for one that stands for nothing."""
         try:
             return self._reference(of, name)
         except LookupError as unknown:
@@ -291,12 +313,10 @@ class Compiler:
     def shipped(self, name: str, place: Place) -> Cells:
         """Return a table that ships."""
         if name not in self._shipped:
-            if name not in SHIPPED:
-                place.refuse(f"the table {name!r} doesn't ship yet; there are {', '.join(SHIPPED)}")
-            given = None if self._given is None else self._given.tables.get(name)
-            if self._given is not None and given is None:
+            table_data = None if self._inputs is None else self._inputs.tables.get(name)
+            if self._inputs is not None and table_data is None:
                 place.refuse(f"the recipe lacks the table {name!r}")
-            self._shipped[name] = shipped(name) if given is None else Cells.of(given)
+            self._shipped[name] = shipped(name) if table_data is None else Cells.of(table_data)
         self.used_tables[name] = self._shipped[name].data
         return self._shipped[name]
 
@@ -304,10 +324,10 @@ class Compiler:
         """Return a pool of the lock."""
         name = pool_name(words)
         if words.provider not in locks.PROVIDERS:
-            told = (
+            hint = (
                 near(words.provider, locks.PROVIDERS) or f"; there are {', '.join(sorted(locks.PROVIDERS))}"
             )
-            place.at("provider").refuse(f"{words.provider!r} is none of our providers{told}")
+            place.at("provider").refuse(f"{words.provider!r} is none of our providers{hint}")
         lock = locks.lock_name(self.source.document.file)
         if isinstance(self._pools, PlanError):
             place.refuse(f"{lock}: {self._pools.faults[0].reason}")
@@ -319,7 +339,7 @@ class Compiler:
         wrong = next((each for each in pool if CONTROL.search(each)), None)
         if wrong is not None:
             place.refuse(
-                f"the value {shown(wrong)} of the pool {name} has a control character; take it out of {lock}"
+                f"the value {display(wrong)} of the pool {name} has a control character; take it out of {lock}"
             )
         self.used_pools[name] = pool
         return pool
@@ -330,8 +350,8 @@ class Compiler:
         """Return the bands of a distribution, or those that are written."""
         name = words.distribution
         known = self.source.document.words(place.path)
-        if self._given is not None and name != "bands":
-            found = self._given.bands.get(known)
+        if self._inputs is not None and name != "bands":
+            found = self._inputs.bands.get(known)
             if found is None:
                 place.refuse("the recipe lacks the bands of this field")
             first, last = units(words.from_, place.at("from")), units(words.to, place.at("to"))
@@ -414,6 +434,7 @@ class Compiler:
             return self._cell(of, name)
         if base in of.words.pick:
             picked: Picked = self._get(("pick", of.name, base))
+            picked.used.append(name)
             return picked.column(name)
         owner = next((each for each in of.path[:-1] if each.name == base), None)
         if owner is not None:
@@ -430,13 +451,10 @@ class Compiler:
             if self.doubts("reference_date"):
                 raise Failed
             day = self.today
-            kind = ValueType("date", low=day, high=day)
-
-            def today(block: Block) -> Column:
-                return Date(np.full(of.rows(block), day, dtype=np.int32), day, day)
-
             return Reference(
-                kind, lambda block: block.memoized(("today", table), lambda: today(block)), above=True
+                ValueType("date", low=day, high=day),
+                lambda block: Date(np.full(of.rows(block), day, dtype=np.int32), day, day),
+                above=True,
             )
         if name == "k":
             if of.parent is None:
@@ -453,16 +471,21 @@ class Compiler:
         if name not in of.words.fields:
             known = [*of.words.fields, "today", "k"]
             raise LookupError(f"{of.name!r} has no field {name!r}{near(name, known)}")
-        made = self.field(of.name, name)
+        definition = self.field(of.name, name)
         reader = self._readers["field", of.name, name]
         return Reference(
-            made.type, reader, f"{of.name}.{name}", made, copies=True, siblings_differ=made.siblings_differ
+            definition.type,
+            reader,
+            f"{of.name}.{name}",
+            definition,
+            copies=True,
+            siblings_differ=definition.siblings_differ,
         )
 
     def _above(self, of: TableOf, owner: TableOf, name: str) -> Reference:
         if owner.is_unknown:
             raise Failed
-        made = self.field(owner.name, name)
+        definition = self.field(owner.name, name)
         reader = self._readers["field", owner.name, name]
 
         def take(block: Block) -> Column:
@@ -472,10 +495,10 @@ class Compiler:
 
         key = ("above", of.table, owner.table, name)
         return Reference(
-            made.type,
+            definition.type,
             lambda block: block.memoized(key, lambda: take(block)),
             f"{owner.name}.{name}",
-            made,
+            definition,
             above=True,
             copies=True,
         )
@@ -483,7 +506,7 @@ class Compiler:
     def _beside(self, of: TableOf, base: str, name: str) -> Reference:
         if of.parent is None:
             raise LookupError(f"'{base}' is a sibling, and rows of {of.name!r} have none: it has no parent")
-        made = self.field(of.name, name)
+        definition = self.field(of.name, name)
         reader = self._readers["field", of.name, name]
         step = 1 if base == "next" else -1
 
@@ -494,7 +517,7 @@ class Compiler:
             inside = (places >= begin) & (places < begin + runs.counts.take(runs.parents))
             return taken(reader(block), np.where(inside, places, 0), inside)
 
-        return Reference(replace(made.type, nullable=True), read, f"{of.name}.{name}", made)
+        return Reference(replace(definition.type, nullable=True), read, f"{of.name}.{name}", definition)
 
     def _cell(self, of: TableOf, name: str) -> Reference:
         if self.doubts("tables", of.name, "rows"):
@@ -552,7 +575,7 @@ class Compiler:
         around = [*words[first:], *words[: first + 1]]
         what = {"field": "field", "pick": "pick", "count": "count"}[cycle[first][0]]
         self.fault(
-            self._path(cycle[first]), f"the {what} depends on itself: {chained(around, ' needs ')}", key=True
+            self._path(cycle[first]), f"the {what} depends on itself: {chain(around, ' needs ')}", key=True
         )
         for key in cycle:
             self._done[key] = _FAILED
@@ -583,19 +606,21 @@ class Compiler:
         stream = f"{of.stream}.{words.stream or name}"
         place = Place(self, of, path, stream, name, words.unique, words.ordered)
         if path in self.source.doubtful:
-            self._tell_more(words, place)
+            self._report_more(words, place)
             raise Failed
         raw, when = place.all(
             lambda: self._checked(self.rule(words.rule, place), place), lambda: condition(words, place)
         )
-        made = modified(words, raw, when, place)
+        if words.missing is not None and raw.type.nullable:  # whose nulls are told from those of `missing`
+            raw = replace(raw, column=memoized_per_block(raw.column))
+        definition = apply_modifiers(words, raw, when, place)
         self._raw[key] = raw
         self._finish(key)
-        self._readers[key] = self._reader(key, made)
-        return made
+        self._readers[key] = self._reader(key, definition)
+        return definition
 
-    def _tell_more(self, words: language.Field, place: Place) -> None:
-        """Tell what is wrong with a field that has a fault of form besides: of its rule, or of its expressions."""
+    def _report_more(self, words: language.Field, place: Place) -> None:
+        """Report what is wrong with a field that has a fault of form besides: of its rule, or of its expressions."""
         parts: list[Callable[[], Any]] = []
         if words is not language.UNKNOWN_FIELD:
             parts.append(lambda: self._checked(self.rule(words.rule, place), place))
@@ -606,26 +631,26 @@ class Compiler:
         ]
         place.all(*parts)
 
-    def _make_count(self, of: TableOf, path: Path) -> Counted:
+    def _make_count(self, of: TableOf, path: Path) -> ChildCount:
         parent = of.parent
         if parent is None or path in self.source.doubtful:
             raise Failed
         with suppress(Failed):
             self.count(parent)
         place = Place(self, of, path)
-        counted = count_of(of.words.count, place, Place(self, parent, path))
-        of.counted, of.table.count = counted, counted.column
+        child_count = count_of(of.words.count, place, Place(self, parent, path))
+        of.child_count, of.table.count = child_count, child_count.column
         room = of.words.room
-        if room is not None and room < counted.largest:
+        if room is not None and room < child_count.largest:
             self.fault(
                 ("tables", of.name, "room"),
-                f"there is room for {room} rows of a parent, which can have {counted.largest}; "
-                f"{1 << (counted.largest - 1).bit_length()} would do",
+                f"there is room for {room} rows of a parent, which can have {child_count.largest}; "
+                f"{1 << (child_count.largest - 1).bit_length()} would do",
             )
             raise Failed
-        of.table.room = room or 1 << max(counted.largest - 1, 0).bit_length()
+        of.table.room = room or 1 << max(child_count.largest - 1, 0).bit_length()
         self._finish(("count", of.name, ""))
-        return counted
+        return child_count
 
     def _finish(self, key: Key) -> None:
         used = self._used - {key}
@@ -635,24 +660,24 @@ class Compiler:
         through |= {each for each in used if self._depths.get(each, 0) % _STEP == 0 and each[0] == "field"}
         self._milestones[key] = through
 
-    def _reader(self, key: Key, made: Made) -> Callable[[Block], Column]:
+    def _reader(self, key: Key, definition: Definition) -> Callable[[Block], Column]:
         """Return the function to a field's column; in a long chain it computes fields along it first, not by recursion."""
         table = self.tables[key[1]].table
         before = sorted(self._milestones[key], key=lambda each: self._depths[each])
         readers = [self._readers[each] for each in before if self.tables[each[1]].table.top is table.top]
         if not readers:
-            return memoized_per_block(made.column)
+            return memoized_per_block(definition.column)
 
         def column(block: Block) -> Column:
             for reader in readers:
                 reader(block)
-            return made.column(block)
+            return definition.column(block)
 
         return memoized_per_block(column)
 
-    def _checked(self, made: Made, place: Place) -> Made:
-        """Return what a rule made, if its values have room."""
-        of = made.type
+    def _checked(self, definition: Definition, place: Place) -> Definition:
+        """Return what a rule makes, if its values have room."""
+        of = definition.type
         if of.kind == "decimal":
             low, high = of.bounds
             if max(abs(low), abs(high)) >= 10**18:
@@ -661,15 +686,15 @@ class Compiler:
             low, high = of.bounds
             if low < -(1 << 63) or high >= 1 << 63:
                 place.refuse("its values can leave 64 bits")
-        if made.capacity is not None and not place.of.path[0].is_root and self.is_sized(place.of):
+        if definition.capacity is not None and not place.of.path[0].is_root and self.is_sized(place.of):
             self.count(place.of)
             most = largest_slot(place.of, 1)
-            if made.capacity.values <= most:
+            if definition.capacity.values <= most:
                 place.refuse(
-                    f"it has {made.capacity.values:,} different values, and rows are numbered from 0 to {most:,}; "
-                    f"{made.capacity.would_do(most + 1)}"
+                    f"it has {definition.capacity.values:,} different values, and rows are numbered from 0 to {most:,}; "
+                    f"{definition.capacity.would_do(most + 1)}"
                 )
-        return made
+        return definition
 
     # --- the whole plan
 
@@ -702,7 +727,7 @@ class Compiler:
     def _is_known(self, of: TableOf) -> bool:
         """Return whether it is known where a table hangs and how many rows it can have."""
         return self.is_sized(of) and not any(
-            each.counted is None
+            each.child_count is None
             and (each.words.count is not None or self.doubts("tables", each.name, "count"))
             for each in of.path
         )
@@ -737,39 +762,41 @@ class Compiler:
         elif not self._is_key(of, key):
             self.fault(
                 ("tables", of.name, "key"),
-                f"two rows can have the same {chained(key, ', ')}; a key has an id, a sequence or a unique field, "
+                f"two rows can have the same {chain(key, ', ')}; a key has an id, a sequence or a unique field, "
                 "or the parent's key with `k` or a unique column of a distinct pick",
             )
 
     def _is_key(self, of: TableOf, key: Sequence[str]) -> bool:
         """Return whether fields name a row by construction."""
-        made = {name: self._done["field", of.name, name] for name in key}
-        if any(self._names_row(of, each) for each in made.values()):
+        definitions = {name: self._done["field", of.name, name] for name in key}
+        if any(self._names_row(of, each) for each in definitions.values()):
             return True
         if of.parent is None:
             return False
         if of.words.count is not None and not any(
-            each.siblings_differ and not each.type.nullable for each in made.values()
+            each.siblings_differ and not each.type.nullable for each in definitions.values()
         ):
             return False
-        return any(self._names_row_above(of, each) for each in made.values())
+        return any(self._names_row_above(of, each) for each in definitions.values())
 
-    def _names_row(self, of: TableOf, made: Made) -> bool:
-        if made.type.nullable:
+    def _names_row(self, of: TableOf, definition: Definition) -> bool:
+        if definition.type.nullable:
             return False
-        if made.role in ("id", "unique"):
+        if definition.role in ("id", "unique"):
             return True
-        return self._copied(made, lambda above: above is of or (above in of.path and _one_each(of, above)))
+        return self._copied(
+            definition, lambda above: above is of or (above in of.path and _one_each(of, above))
+        )
 
-    def _names_row_above(self, of: TableOf, made: Made) -> bool:
-        return not made.type.nullable and self._copied(made, lambda above: above is of.parent)
+    def _names_row_above(self, of: TableOf, definition: Definition) -> bool:
+        return not definition.type.nullable and self._copied(definition, lambda above: above is of.parent)
 
-    def _copied(self, made: Made, fits: Callable[[TableOf], bool]) -> bool:
+    def _copied(self, definition: Definition, fits: Callable[[TableOf], bool]) -> bool:
         """Return whether a field copies one, through others of rows above, that names a row of a table that fits."""
-        while made.role == "copy" and not made.picked:
-            table, _, name = made.depends_on[0].partition(".")
-            made = self._done["field", table, name]
-            if made.role in ("id", "unique") and not made.type.nullable:
+        while definition.role == "copy" and not definition.picked:
+            table, _, name = definition.depends_on[0].partition(".")
+            definition = self._done["field", table, name]
+            if definition.role in ("id", "unique") and not definition.type.nullable:
                 return fits(self.tables[table])
         return False
 
@@ -782,12 +809,12 @@ class Compiler:
                 most = (1 << SLOT_BITS) // span
                 if most < MAX_RECORDS:
                     found.append(Limit(most, _ids_full(name, most)))
-        for (kind, name, field), made in self._done.items():
+        for (kind, name, field), definition in self._done.items():
             if kind == "field" and self._raw[kind, name, field].capacity is not None:
                 of = self.tables[name]
                 if of.path[0].is_root:
                     found.append(_capacity_limit(of, field, self._raw[kind, name, field]))
-            del made
+            del definition
         return tuple(sorted(found, key=lambda limit: limit.records))
 
     @property
@@ -817,15 +844,18 @@ class Compiler:
     def _finish_table(self, name: str, of: TableOf, marker: str) -> None:
         table = of.table
         fields = of.words.fields
-        made = {field: self._done["field", name, field] for field in fields}
+        definitions = {field: self._done["field", name, field] for field in fields}
         table.record = struct_of(
             name,
-            [(field, made[field], _description(words, made[field])) for field, words in fields.items()],
+            [
+                (field, definitions[field], _description(words, definitions[field]))
+                for field, words in fields.items()
+            ],
             marker,
         )
         table.mean = of.mean
         table.primary_key = tuple(of.words.key or ())
-        for field, each in made.items():
+        for field, each in definitions.items():
             table.rule(
                 field,
                 each.text,
@@ -846,8 +876,24 @@ class Compiler:
         table.statistics = tuple(
             statistic
             for field, words in fields.items()
-            for statistic in statistics_of(name, field, words, made[field], self._raw["field", name, field])
+            for statistic in statistics_of(
+                name, field, words, definitions[field], self._raw["field", name, field]
+            )
         )
+        table.draws = tuple(self._draws(of, definitions))
+
+    def _draws(self, of: TableOf, definitions: Mapping[str, Definition]) -> Iterator[Draw]:
+        """Yield what is counted where it is drawn: how many rows a parent has, the picks that are used, and fields."""
+        name = of.name
+        for outcomes in of.child_count.draws if of.child_count is not None else ():
+            yield outcomes.of(f"{name}#count")
+        for pick in of.words.pick:
+            picked: Picked = self._done["pick", name, pick]
+            if picked.draw is not None and picked.used:
+                yield picked.draw(f"{name}@{pick}")
+        for field, words in of.words.fields.items():
+            raw, reader = self._raw["field", name, field], self._readers["field", name, field]
+            yield from draws_of(name, field, words, column=reader, raw=raw, met=definitions[field].met)
 
     def hashes(self) -> dict[str, str]:
         """Return the digests of what each field, pick and count draws by, so that a diff can say which changed."""
@@ -856,19 +902,24 @@ class Compiler:
             own = self.source.document.content["tables"][name]
             rows = self.used_tables.get(f"file:{name}")
             for field in words.fields:
-                made = self._done["field", name, field]
+                definition = self._done["field", name, field]
                 more = [
-                    *made.streams,
-                    made.permutation,
-                    made.type.kind,
-                    str(made.type.nullable),
-                    str(made.type.scale),
+                    *definition.streams,
+                    definition.permutation,
+                    definition.type.kind,
+                    str(definition.type.nullable),
+                    str(definition.type.scale),
                 ]
-                if made.role == "id":
+                if definition.role == "id":
                     more.append(f"{self.plan.name} v{self.plan.version}/{words.stream or name}")
                 if rows is not None:
                     more.append(msgspec.json.encode(rows).decode())
                 rule = words.fields[field].rule
+                branches = (
+                    [branch.rule for branch in rule.case] if isinstance(rule, language.Case) else [rule]
+                )
+                packages = {each.name for one in branches if (each := self.source.package_of(one))}
+                more += [f"{each} {self.versions[each]}" for each in sorted(packages & self.versions.keys())]
                 if isinstance(rule, language.Faker):
                     more += self.used_pools[pool_name(rule.faker)]
                 found[f"{name}.{field}"] = self._hash(
@@ -961,7 +1012,7 @@ def _ids_full(table: str, most: int) -> Callable[[int], str]:
     )
 
 
-def _capacity_limit(of: TableOf, field: str, raw: Made) -> Limit:
+def _capacity_limit(of: TableOf, field: str, raw: Definition) -> Limit:
     capacity = raw.capacity
     if capacity is None:
         raise TypeError("only a unique field has a capacity")
@@ -988,8 +1039,8 @@ def _words(key: Key) -> str:
     return f"{table}{ {'field': '.', 'pick': '@', 'count': '#count'}[kind] }{name}"
 
 
-def _description(words: language.Field, made: Made) -> str:
-    return " ".join((words.description or made.text).split())
+def _description(words: language.Field, definition: Definition) -> str:
+    return " ".join((words.description or definition.text).split())
 
 
 def _sentence(text: str) -> str:

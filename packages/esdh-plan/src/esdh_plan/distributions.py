@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from esdh_plan.fixed_point import exp, ln, normal
 
-__all__ = ["PARAMETERS", "Band", "bands", "listed_bands", "mean", "merged", "scale_weights"]
+__all__ = ["PARAMETERS", "Band", "bands", "listed_bands", "mean", "merge_bands", "scale_weights"]
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "normal": ("mean", "sd"),
@@ -57,13 +57,13 @@ def bands(
     geometric and poisson distributions begin at 0, zipf at `first`. Raises ValueError, with a sentence,
     for parameters that can't be and for a range in which the distribution has no mass.
     """
-    wanted = PARAMETERS.get(distribution)
-    if wanted is None:
+    names = PARAMETERS.get(distribution)
+    if names is None:
         raise ValueError(f"There is no distribution '{distribution}'; there are {', '.join(PARAMETERS)}.")
-    if sorted(parameters) != sorted(wanted):
-        given = ", ".join(parameters) or "none"
-        raise ValueError(f"The parameters of {distribution} are {', '.join(wanted)}, not {given}.")
-    return _bands(distribution, tuple(Fraction(parameters[name]) for name in wanted), first, last, scale)
+    if sorted(parameters) != sorted(names):
+        found = ", ".join(parameters) or "none"
+        raise ValueError(f"The parameters of {distribution} are {', '.join(names)}, not {found}.")
+    return _bands(distribution, tuple(Fraction(parameters[name]) for name in names), first, last, scale)
 
 
 def listed_bands(listed: Sequence[tuple[int, int, Fraction | int]]) -> tuple[Band, ...]:
@@ -106,7 +106,7 @@ def mean(bands: Sequence[Band]) -> Fraction:
     return Fraction(doubled, 2 * sum(band.weight for band in bands))
 
 
-def merged(bands: Sequence[Band], most: int = 64) -> tuple[Band, ...]:
+def merge_bands(bands: Sequence[Band], most: int = 64) -> tuple[Band, ...]:
     """Return the bands joined to at most `most` ranges of about equal weight, for statistics.
 
     Up to `most` bands stay as they are. Else a range ends with the band that brings the cumulated weight
@@ -178,7 +178,7 @@ class _Shares:
         self.law, self.first, self.last = law, first, last
         self._known: dict[int, int] = {}
         self._cuts: dict[int, tuple[int, int, int]] = {}
-        # How many bits the cut's mass costs is told by few bits when it is large, by many when it is small.
+        # Few bits say how many bits the cut's mass costs when it is large, many when it is small.
         for bits in (96, 320):
             mass = law.upto(last, bits) - law.upto(first - 1, bits)
             if mass >> 64:

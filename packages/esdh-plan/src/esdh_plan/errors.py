@@ -12,18 +12,18 @@ __all__ = [
     "MAX_FAULTS",
     "Fault",
     "PlanError",
-    "chained",
-    "listed",
+    "chain",
+    "display",
     "near",
     "nearest",
     "printed",
-    "shown",
-    "suggested",
+    "suggestion",
+    "word_list",
 ]
 
 MAX_FAULTS: Final = 100
 """Faults of a file, after which its reading ends: each may cost a search for a near match."""
-_TOLD = 50  # faults that the text of an error lists; a hostile file has any number of them
+_MAX_LINES = 50  # of the text of an error; a hostile file has any number of faults
 _SEARCHED = 1_000  # names that are searched for a near match
 _LINKS = 10  # words of a chain
 _WIDTH = 60  # characters of a value that a message repeats
@@ -51,17 +51,17 @@ class PlanError(ValueError):
     def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.file = file
         self.faults = sorted(set(faults))
-        more = len(self.faults) - _TOLD
-        told = [_line(file, fault) for fault in self.faults[:_TOLD]]
+        more = len(self.faults) - _MAX_LINES
+        lines = [_line(file, fault) for fault in self.faults[:_MAX_LINES]]
         if more > 0:
             least = "at least " if len(self.faults) >= MAX_FAULTS else ""
-            told.append(f"{file}: and {least}{more} more fault{'s' * (more > 1)}")
-        super().__init__("\n".join(told))
+            lines.append(f"{file}: and {least}{more} more fault{'s' * (more > 1)}")
+        super().__init__("\n".join(lines))
 
 
 def near(name: object, known: Iterable[object]) -> str:
     """Return `; did you mean 'x'?` for the known name that is nearest, or nothing."""
-    return suggested(nearest(name, known))
+    return suggestion(nearest(name, known))
 
 
 def nearest(name: object, known: Iterable[object]) -> str | None:
@@ -71,25 +71,25 @@ def nearest(name: object, known: Iterable[object]) -> str | None:
     return found[0] if found else None
 
 
-def suggested(name: str | None) -> str:
+def suggestion(name: str | None) -> str:
     """Return `; did you mean 'x'?` for a name, or nothing for none."""
     return "" if name is None else f"; did you mean {name!r}?"
 
 
-def listed(words: Iterable[object], last: str = "or") -> str:
+def word_list(words: Iterable[object], last: str = "or") -> str:
     """Return `a, b or c`."""
     *head, tail = [str(word) for word in words]
     return f"{', '.join(head)} {last} {tail}" if head else tail
 
 
-def chained(words: Sequence[str], link: str) -> str:
+def chain(words: Sequence[str], link: str) -> str:
     """Return words with a link between them, of a long chain its ends."""
     if len(words) <= _LINKS:
         return link.join(words)
     return link.join([*words[: _LINKS // 2], "...", *words[-(_LINKS // 2) :]])
 
 
-def shown(value: object) -> str:
+def display(value: object) -> str:
     """Return a value of a file as a message repeats it: as YAML writes it, and cut short."""
     if value is None:
         return "nothing"

@@ -1,6 +1,6 @@
 """What the types of a Struct's fields say: one form for the converter and for the JSON Schema.
 
-`msgspec.inspect` tells the same of the types that msgspec decodes; ours mix what no format of its tells apart,
+`msgspec.inspect` describes the types that msgspec decodes in the same way; ours mix what no format of its tells apart,
 such as a share and a number of rows.
 """
 

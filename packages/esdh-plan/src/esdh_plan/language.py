@@ -11,16 +11,16 @@ import keyword
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from importlib import metadata
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, TypeGuard
 
 import msgspec
 from msgspec import Meta
 
-from esdh_plan.errors import Fault, chained, listed, near, shown
+from esdh_plan.errors import Fault, chain, display, near, word_list
 from esdh_plan.kinds import FieldKind, Scalar, fields_of
 from esdh_plan.reader import INVALID, Converter, Document, Path, read_draft
 from esdh_plan.schema import DIALECT, Definitions
@@ -31,6 +31,7 @@ __all__ = [
     "MAX_LEVELS",
     "MAX_ROWS",
     "MAX_TABLES",
+    "RULES",
     "RULES_GROUP",
     "SHIPPED_TABLES",
     "UNKNOWN_FIELD",
@@ -61,6 +62,7 @@ __all__ = [
     "Modifiers",
     "Normal",
     "Offer",
+    "Package",
     "Pattern",
     "Pick",
     "Plan",
@@ -80,6 +82,7 @@ __all__ = [
     "Zipf",
     "draft_of",
     "json_schema",
+    "packages_offering",
     "parse_plan",
     "plan_of",
 ]
@@ -92,7 +95,22 @@ MAX_LEVELS: Final = 64
 """Tables one below the other."""
 MAX_COUNT: Final = 1 << 24
 """Rows of a record, and so children of one row."""
-SHIPPED_TABLES: Final = ("first_names", "last_names", "states", "cities", "places")
+SHIPPED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "first_names": ("name", "weight"),
+    "last_names": ("name", "weight"),
+    "states": ("code", "name", "population"),
+    "cities": ("state", "city", "population"),
+    "places": ("zip", "state", "city", "population"),
+    "area_codes": ("area_code", "state"),
+    "street_stems": ("word",),
+    "street_endings": ("word",),
+    "street_kinds": ("kind",),
+    "vehicle_models": (
+        *("make", "model", "body_style", "model_year"),
+        *("make_code", "model_code", "body_code", "weight"),
+    ),
+}
+"""The tables that ship, and the columns of theirs that a plan can use."""
 RULES_GROUP: Final = "esdh.rules"
 
 _MARKER = "synthetic_source"
@@ -256,15 +274,15 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
         return
     kinds = {type(label) for label in labels}
     if len(kinds) > 1:
-        words = listed(sorted(_KINDS[kind] for kind in kinds), "and")
+        words = word_list(sorted(_KINDS[kind] for kind in kinds), "and")
         yield path, f"the labels of a choice are of one kind; these are {words} (quotes make text)"
     for label in labels:
         if isinstance(label, str) and CONTROL.search(label):
-            yield path, f"the label {shown(label)} has a control character; take it out"
+            yield path, f"the label {display(label)} has a control character; take it out"
     if isinstance(labels, list):
         twice = [label for label, times in Counter(labels).items() if times > 1]
         if len(kinds) == 1 and twice:
-            yield path, f"the label {shown(twice[0])} is given twice; use weights to have it more often"
+            yield path, f"the label {display(twice[0])} is given twice; use weights to have it more often"
     elif not any(labels.values()):
         yield path, "every weight is 0; at least one is above"
     elif _is_too_fine(labels.values()):
@@ -357,7 +375,7 @@ class Distributions(_Words, frozen=True):
         """Refuse two distributions, and bounds that are missing, are too many, or cross."""
         found = [name for name in _DISTRIBUTIONS if getattr(self, name) is not None]
         if len(found) > 1:
-            yield (found[1],), f"a range has one distribution; this one has {listed(found, 'and')}"
+            yield (found[1],), f"a range has one distribution; this one has {word_list(found, 'and')}"
         bounds = {"from": self.from_, "to": self.to}
         for name, bound in bounds.items():
             if self.bands is not None and bound is not None:
@@ -510,7 +528,7 @@ class Value(Rule, frozen=True):
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse text with a control character."""
         if isinstance(self.value, str) and CONTROL.search(self.value):
-            yield ("value",), f"the text {shown(self.value)} has a control character; take it out"
+            yield ("value",), f"the text {display(self.value)} has a control character; take it out"
 
 
 class Choice(Rule, frozen=True):
@@ -667,7 +685,7 @@ class Field(Modifiers, frozen=True, kw_only=True):
     rule: Rule
 
 
-_RULES: Final[tuple[type[Rule], ...]] = (
+RULES: Final[tuple[type[Rule], ...]] = (
     *(Id, Sequence, Value, Choice, Integer, DecimalRule, Date, Timestamp),
     *(Pattern, Faker, Expr, Rollup, Running, Case),
 )
@@ -682,7 +700,7 @@ class Offer(NamedTuple):
     words: type[Rule]
     """A Struct with one key, the rule's word, which is the entry point's name too."""
     column: Callable[..., Any]
-    """What compiles the rule: of its words and its place (`made.Place`), a `made.Made`, which makes columns of blocks."""
+    """What compiles the rule: of its words and its place (`definitions.Place`), a `definitions.Definition`, which makes columns of blocks."""
 
 
 # Tables
@@ -749,7 +767,7 @@ class FileRows(_Words, frozen=True):
         if self.file.startswith("/") or re.search(r"\\|:|(^|/)\.\.(/|$)", self.file):
             yield (
                 ("file",),
-                f"the file is below the plan's folder, such as `data/x.csv`; found {shown(self.file)}",
+                f"the file is below the plan's folder, such as `data/x.csv`; found {display(self.file)}",
             )
 
 
@@ -813,9 +831,9 @@ class Table(_Words, frozen=True, kw_only=True):
     @property
     def stands(self) -> bool:
         """Whether it is known what a table with faults hangs below, if anything."""
-        given = [each for each in (self.rows, self.per) if each is not None]
+        places = [each for each in (self.rows, self.per) if each is not None]
         below = self.per is not None or (self.count is None and self.room is None)
-        return len(given) < 2 and self.per is not INVALID and below
+        return len(places) < 2 and self.per is not INVALID and below
 
     def _key_refused(self) -> Iterator[tuple[Path, str]]:
         fields = _known(self.fields)
@@ -856,8 +874,8 @@ def _streams_refused(named: Mapping[str, Any], path: Path) -> Iterator[tuple[Pat
     for name, stream in streams.items():
         if stream != name and len(holders[stream]) > 1:
             other = next(holder for holder in holders[stream] if holder != name)
-            told = f"{other!r} has the stream {stream!r} already; give another, or take it out"
-            yield (*path, name, "stream"), told
+            reason = f"{other!r} has the stream {stream!r} already; give another, or take it out"
+            yield (*path, name, "stream"), reason
 
 
 _PACKAGE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -951,7 +969,7 @@ class Plan(_Words, frozen=True, kw_only=True):
             if above and above[-1] == name and name == min(above, key=order.__getitem__):
                 yield (
                     ("tables", name, "per"),
-                    f"the table hangs below itself: {chained([name, *above], ' below ')}",
+                    f"the table hangs below itself: {chain([name, *above], ' below ')}",
                 )
 
             elif len(above) == MAX_LEVELS:  # and what hangs below it isn't told again
@@ -1013,8 +1031,16 @@ class Plan(_Words, frozen=True, kw_only=True):
 # Reading
 
 
+class Package(NamedTuple):
+    """An installed package that a plan names under `uses`: its name, its version, and its rules by their words."""
+
+    name: str
+    version: str
+    offers: dict[str, Offer]
+
+
 class Source(NamedTuple):
-    """A plan with its document, which knows the places, and the rules that other packages offer to it.
+    """A plan with its document, which knows the places, and the packages whose rules it takes.
 
     Of a draft, `faults` are its faults of form, `refused` the paths where they are, and `doubtful` those with all that
     lead there. What stands there isn't known: in the plan it is left out, or it is `UNKNOWN_FIELD`, or a pick that
@@ -1023,11 +1049,21 @@ class Source(NamedTuple):
 
     plan: Plan
     document: Document
-    offers: dict[str, Offer]
+    packages: tuple[Package, ...]
     faults: tuple[Fault, ...] = ()
     refused: frozenset[Path] = frozenset()
     doubtful: frozenset[Path] = frozenset()
     adrift: frozenset[str] = frozenset()
+
+    @property
+    def offers(self) -> dict[str, Offer]:
+        """The rules that the packages offer, by their words."""
+        return {word: offer for package in self.packages for word, offer in package.offers.items()}
+
+    def package_of(self, rule: Rule) -> Package | None:
+        """Return the package that offers a rule, None for one of the language."""
+        word = _word(type(rule))
+        return next((each for each in self.packages if word in each.offers), None)
 
     def fault(self, path: Path, reason: str) -> Fault:
         """Return a fault at a path of the plan, such as `("tables", "accounts", "fields", "type", "choice")`."""
@@ -1042,22 +1078,26 @@ def parse_plan(text: str | bytes, file: str) -> Source:
     return plan_of(read_draft(text, file))
 
 
-def plan_of(document: Document) -> Source:
-    """Return the plan that a document holds. Raises PlanError with all faults of form."""
-    source = draft_of(document)
+def plan_of(document: Document, versions: Mapping[str, str] | None = None) -> Source:
+    """Return the plan that a document holds; `versions` are those of its packages that a recipe tells.
+
+    Raises PlanError with all faults of form.
+    """
+    source = draft_of(document, versions)
     if source.faults:
         raise document.error(*source.faults)
     return source
 
 
-def draft_of(document: Document) -> Source:
+def draft_of(document: Document, versions: Mapping[str, str] | None = None) -> Source:
     """Return the plan that a document holds as far as it is one, with its faults of form.
 
-    So a compiler can tell the other faults beside them. Raises PlanError where there is no table to look at.
+    So a compiler can report the other faults beside them. Raises PlanError where there is no table to look at.
     """
     faults: list[Fault] = []
-    offers = _offers(document, faults)
-    rules = {_word(rule): rule for rule in (*_RULES, *(offer.words for offer in offers.values()))}
+    packages = _packages(document, versions or {}, faults)
+    offered = [offer.words for package in packages for offer in package.offers.values()]
+    rules = {_word(rule): rule for rule in (*RULES, *offered)}
     hooks = {
         Field: functools.partial(_field, rules, open_ended=bool(faults)),
         Branch: functools.partial(_branch, rules, open_ended=bool(faults)),
@@ -1066,7 +1106,7 @@ def draft_of(document: Document) -> Source:
     plan = converter.take((), Annotated[Plan, _PLAN])
     faults += converter.faults
     if not faults:
-        return Source(plan, document, offers)
+        return Source(plan, document, packages)
     plan = converter.partial(())
     if not isinstance(plan, Plan) or not isinstance(plan.tables, dict):
         raise document.error(*faults)
@@ -1079,7 +1119,7 @@ def draft_of(document: Document) -> Source:
     doubtful = frozenset(path[:end] for path in refused for end in range(len(path) + 1))
     sound = _sound(plan, doubtful)
     adrift = frozenset(name for name in sound.tables if not plan.is_placed(name))
-    return Source(sound, document, offers, tuple(faults), refused, doubtful, adrift)
+    return Source(sound, document, packages, tuple(faults), refused, doubtful, adrift)
 
 
 _PLAN = _about("", "a plan, with the keys esdh, name, version, reference_date and tables")
@@ -1148,10 +1188,10 @@ def _field(
         rule = converter.struct(path, Expr, {"expr": value})
         return rule if rule is INVALID else Field(rule=rule)
     if not isinstance(value, dict):
-        told = f"expected an expression, as text, or a rule; found {shown(value)}"
+        reason = f"expected an expression, as text, or a rule; found {display(value)}"
         if isinstance(value, int | Decimal):
-            told += f"; {{value: {shown(value)}}} is the same on every row"
-        return converter.refuse(path, told)
+            reason += f"; {{value: {display(value)}}} is the same on every row"
+        return converter.refuse(path, reason)
     if open_ended and _is_unknown_rule(rules, value, Modifiers.__struct_fields__):
         converter.refused.add(path)
         return INVALID
@@ -1161,7 +1201,7 @@ def _field(
         return converter.keep(path, INVALID if rule is INVALID else Field(rule=rule))
     for word in ("unique", "ordered"):
         if getattr(modifiers, word) and word not in rule.takes:
-            able = listed(f"`{name}`" for name, one in rules.items() if word in one.takes)
+            able = word_list(f"`{name}`" for name, one in rules.items() if word in one.takes)
             converter.refuse(
                 (*path, word), f"`{word}` is for {able}; this is `{_word(type(rule))}`", key=True
             )
@@ -1178,11 +1218,11 @@ def _branch(
 ) -> Any:
     """Read a branch of a case: a rule, and `when`."""
     if not isinstance(value, dict):
-        return converter.refuse(path, f"expected a rule with its `when`; found {shown(value)}")
+        return converter.refuse(path, f"expected a rule with its `when`; found {display(value)}")
     if open_ended and _is_unknown_rule(rules, value, ("when", *Modifiers.__struct_fields__)):
         converter.refused.add(path)
         return INVALID
-    able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in _RULES}
+    able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in RULES}
     rule, rest = _rule(able, converter, path, value, ("when", *Modifiers.__struct_fields__))
     for key in [
         key for key in rest if key != "when" and (key in rules or key in Modifiers.__struct_fields__)
@@ -1213,56 +1253,84 @@ def _rule(
     rest = {key: inner for key, inner in value.items() if key not in words}
     if len(words) > 1:
         return converter.refuse(
-            (*path, words[1]), f"one rule is taken at a place; this has {listed(words, 'and')}", key=True
+            (*path, words[1]), f"one rule is taken at a place; this has {word_list(words, 'and')}", key=True
         ), rest
     if not words:
-        if all(key in modifiers for key in rest):  # else a key is unknown, and is told with its near match
-            converter.refuse(path, f"there is no rule; give one of {listed(rules)}")
+        if all(
+            key in modifiers for key in rest
+        ):  # else a key is unknown, and is reported with its near match
+            converter.refuse(path, f"there is no rule; give one of {word_list(rules)}")
         return INVALID, rest
     return converter.struct(path, rules[words[0]], {words[0]: value[words[0]]}), rest
 
 
-def _offers(document: Document, faults: list[Fault]) -> dict[str, Offer]:
-    """Return the rules of the packages that a plan names under `uses`; nothing else is loaded."""
-    uses = document.content.get("uses") if isinstance(document.content, dict) else None
-    if not isinstance(uses, list):
-        return {}
+def packages_offering(names: Iterable[str]) -> tuple[tuple[Package, ...], dict[str, list[str]]]:
+    """Return installed packages with the rules that they offer, and by name why one, or a rule of one, can't be taken.
+
+    Nothing of a package that isn't named is imported.
+    """
     points: dict[str, list[metadata.EntryPoint]] = {}
     for point in metadata.entry_points(group=RULES_GROUP):
         if point.dist is not None:
             points.setdefault(_normal(point.dist.name), []).append(point)
-    offers: dict[str, Offer] = {}
-    for number, name in enumerate(uses):
-        if not isinstance(name, str) or re.search(_PACKAGE, name) is None:
-            continue  # which is told where the plan's keys are read
-        path = ("uses", number)
-        if _normal(name) not in points:
+    known = set(map(_word, RULES))
+    packages, whys = [], dict[str, list[str]]()
+    for name in dict.fromkeys(names):
+        found = points.get(_normal(name), [])
+        if not found:
             hint = near(_normal(name), points)
-            faults.append(
-                document.fault(path, f"no installed package {name!r} offers rules; install it{hint}")
-            )
-        whys = [(point.name, _offered(point, offers)) for point in points.get(_normal(name), ())]
-        faults += [document.fault(path, f"the rule {word!r} of {name!r} {why}") for word, why in whys if why]
-    return offers
+            whys[name] = [f"no installed package {name!r} offers rules; install it{hint}"]
+            continue
+        offers: dict[str, Offer] = {}
+        for point in found:
+            offer = _offered(point, known)
+            if isinstance(offer, Offer):
+                offers[point.name] = offer
+                known.add(point.name)
+            else:
+                whys.setdefault(name, []).append(f"the rule {point.name!r} of {name!r} {offer}")
+        packages.append(Package(_normal(name), found[0].dist.version if found[0].dist else "", offers))
+    return tuple(packages), whys
 
 
-def _offered(point: metadata.EntryPoint, offers: dict[str, Offer]) -> str | None:
-    """Add what an entry point offers; return why it can't be taken, None if it is."""
-    if point.name in offers or point.name in map(_word, _RULES):
+def _packages(document: Document, versions: Mapping[str, str], faults: list[Fault]) -> tuple[Package, ...]:
+    """Return the packages that a plan names under `uses`, and report what is wrong with them there."""
+    uses = document.content.get("uses") if isinstance(document.content, dict) else None
+    names: dict[str, int] = {}
+    for number, name in enumerate(uses if isinstance(uses, list) else ()):
+        if isinstance(name, str) and re.search(
+            _PACKAGE, name
+        ):  # any other is reported where the plan's keys are read
+            names.setdefault(name, number)
+    packages, whys = packages_offering(names)
+    for name, reasons in whys.items():
+        version = versions.get(_normal(name))
+        made_with = f"; the recipe was made with its version {version}" if version else ""
+        faults += [document.fault(("uses", names[name]), reason + made_with) for reason in reasons]
+    return packages
+
+
+def _offered(point: metadata.EntryPoint, known: Container[str]) -> Offer | str:
+    """Return what an entry point offers, or why it can't be taken."""
+    if point.name in known:
         return "is there already; two packages can't offer one"
     try:
         offer = point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever the import of a stranger's module raises is the package's fault
         return f"can't be loaded: {error}"
     if not _is_offer(offer, point.name):
         return f"is no Offer with a Rule of the one key {point.name!r}"
-    offers[point.name] = offer
-    return None
+    try:
+        Definitions().of(offer.words)
+    except TypeError as error:
+        return f"has words that a plan can't hold: {error}"
+    return offer
 
 
-def _is_offer(offer: object, word: str) -> bool:
+def _is_offer(offer: object, word: str) -> TypeGuard[Offer]:
     return (
         isinstance(offer, Offer)
+        and isinstance(offer.words, type)
         and issubclass(offer.words, Rule)
         and offer.words.__struct_encode_fields__ == (word,)
         and word not in Modifiers.__struct_fields__
@@ -1276,10 +1344,10 @@ def _normal(package: str) -> str:
 # The JSON Schema
 
 
-def json_schema(offers: Mapping[str, Offer] | None = None) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of plan files, with the rules that are offered besides ours."""
-    rules = [*_RULES, *(offer.words for offer in (offers or {}).values())]
-    able = [rule for rule in rules if _word(rule) in _IN_BRANCHES or rule not in _RULES]
+def json_schema(offers: Iterable[Offer] = ()) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of plan files, with the rules that packages offer besides ours."""
+    rules = [*RULES, *(offer.words for offer in offers)]
+    able = [rule for rule in rules if _word(rule) in _IN_BRANCHES or rule not in RULES]
     definitions = Definitions()
     definitions.of(Plan)
     schemas = definitions.schemas

@@ -28,7 +28,7 @@ def load_plan(plan: str | Path) -> Dataset:
         return DEFAULT_DATASET
     if isinstance(plan, str) and "/" not in text and "\\" not in text and not Path(text).suffix:
         try:
-            return compile_plan(draft_of(read_draft(plans.source(text), text)))
+            return compile_plan(draft_of(read_draft(plans.source(text), text)), plans.folder())
         except KeyError as unknown:
             raise _refused(
                 text, f"{unknown.args[0]}; a file has a slash or a suffix, such as ./{text}.yaml"

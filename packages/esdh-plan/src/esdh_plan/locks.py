@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from esdh_plan import language
-from esdh_plan.errors import Fault, PlanError, shown
+from esdh_plan.errors import Fault, PlanError, display
 from esdh_plan.language import Source
 from esdh_plan.sources import read_beside
 
-__all__ = ["PROVIDERS", "Lock", "lock_name", "make_lock", "read_lock", "wanted_pools"]
+__all__ = ["PROVIDERS", "Lock", "lock_name", "make_lock", "read_lock", "required_pools"]
 
 PROVIDERS: Final = frozenset(
     {
@@ -56,15 +56,15 @@ def read_lock(folder: Path, file: str) -> Mapping[str, Sequence[str]]:
     try:
         lock = msgspec.json.decode(read_beside(folder, name, _MAX_BYTES), type=Lock)
     except (ValueError, OSError) as error:  # a file that isn't JSON is a ValueError too
-        told = f"it is no lock ({error}); `esdh lock-plan {file} --renew` makes it again"
-        raise PlanError(name, [Fault(0, 0, "", told)]) from None
+        reason = f"it is no lock ({error}); `esdh lock-plan {file} --renew` makes it again"
+        raise PlanError(name, [Fault(0, 0, "", reason)]) from None
     if lock.esdh != "lock/1":
-        told = f"expected `lock/1`, the locks that this program reads; found {shown(lock.esdh)}"
-        raise PlanError(name, [Fault(0, 0, "esdh", told)])
+        reason = f"expected `lock/1`, the locks that this program reads; found {display(lock.esdh)}"
+        raise PlanError(name, [Fault(0, 0, "esdh", reason)])
     return lock.pools
 
 
-def wanted_pools(plan: language.Plan) -> dict[str, language.FakerWords]:
+def required_pools(plan: language.Plan) -> dict[str, language.FakerWords]:
     """Return the pools that a plan draws from, by name."""
     found: dict[str, language.FakerWords] = {}
 
@@ -82,8 +82,10 @@ def wanted_pools(plan: language.Plan) -> dict[str, language.FakerWords]:
     return dict(sorted(found.items()))
 
 
-def make_lock(source: Source, *, kept: Mapping[str, Sequence[str]] = {}) -> bytes:
-    """Return the lock of a plan: its pools, made by the Faker that is installed but for those that are `kept`.
+def make_lock(source: Source, *, previous: Mapping[str, Sequence[str]] = {}) -> bytes:
+    """Return the lock of a plan: its pools, made by the Faker that is installed.
+
+    A pool of the `previous` lock that has the size that the plan asks for is taken as it is.
 
     Raises ImportError where it isn't, and PlanError for a provider or a locale that there isn't.
     """
@@ -91,18 +93,18 @@ def make_lock(source: Source, *, kept: Mapping[str, Sequence[str]] = {}) -> byte
 
     pools: dict[str, list[str]] = {}
     faults: list[Fault] = []
-    for name, words in wanted_pools(source.plan).items():
-        if len(kept.get(name, ())) == words.pool:
-            pools[name] = list(kept[name])
+    for name, words in required_pools(source.plan).items():
+        if len(previous.get(name, ())) == words.pool:
+            pools[name] = list(previous[name])
             continue
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
         if words.provider not in PROVIDERS:
             faults.append(Fault(0, 0, name, f"{words.provider!r} is none of our providers"))
             continue
         try:
-            made = faker.Faker(words.locale)
-            made.seed_instance(seed)
-            provider = getattr(made, words.provider)
+            generator = faker.Faker(words.locale)
+            generator.seed_instance(seed)
+            provider = getattr(generator, words.provider)
             pools[name] = [" ".join(str(provider()).split()) for _ in range(words.pool)]
         except (AttributeError, ImportError, TypeError) as error:
             faults.append(Fault(0, 0, name, f"Faker can't make it: {error}"))

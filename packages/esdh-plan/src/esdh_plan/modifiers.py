@@ -1,17 +1,18 @@
 """What a field may have beside its rule: `ordered`, then `when` and `missing`, which act on the ordered value."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from esdh_core.columns import Categorical, Column, Integer, Numbers
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
 from numpy.typing import NDArray
 
 from esdh_plan import language
-from esdh_plan.made import Formula, Made, Place, holds, joined
+from esdh_plan.definitions import Definition, Formula, Place, holds, joined
 from esdh_plan.siblings import masked, ranks, siblings
 
-__all__ = ["condition", "modified"]
+__all__ = ["apply_modifiers", "condition"]
 
 Mask = NDArray[np.bool_]
 
@@ -23,52 +24,55 @@ def condition(words: language.Field, place: Place) -> Formula | None:
     return None if words.when is None else place.at("when").truth(words.when)
 
 
-def modified(words: language.Field, made: Made, when: Formula | None, place: Place) -> Made:
+def apply_modifiers(
+    words: language.Field, definition: Definition, when: Formula | None, place: Place
+) -> Definition:
     """Return what a field's rule makes once its modifiers have acted, with its condition."""
     if words.ordered:
-        made = _ordered(made, place)
+        definition = _ordered(definition, place)
     if when is None and words.missing is None:
-        return made
+        return definition
     stream = f"{place.stream}.missing"
-    drawn = made.column
+    drawn = definition.column
     table = place.of.table
+    met = None if when is None else memoized_per_block(partial(holds, when))
     limit = None if words.missing is None else int(words.missing * (1 << 32))
 
     def column(block: Block) -> Column:
         valid: Mask | None = None
         if limit is not None:
             valid = (block.words(table, stream) >> np.uint64(32)) >= np.uint64(limit)
-        if when is not None:
-            met = holds(when, block)
-            valid = met if valid is None else met & valid
+        if met is not None:
+            valid = met(block) if valid is None else met(block) & valid
         return masked(drawn(block), valid)
 
     return replace(
-        made,
-        type=replace(made.type, nullable=True),
+        definition,
+        type=replace(definition.type, nullable=True),
         column=column,
-        text=made.text + _told(words, when),
-        streams=made.streams if words.missing is None else (*made.streams, stream),
-        depends_on=made.depends_on if when is None else joined(made.depends_on, when.depends_on),
+        text=definition.text + _null_text(words, when),
+        streams=definition.streams if words.missing is None else (*definition.streams, stream),
+        depends_on=definition.depends_on if when is None else joined(definition.depends_on, when.depends_on),
         at_slots=None,
+        met=met,
     )
 
 
-def _told(words: language.Field, when: Formula | None) -> str:
-    told = "" if when is None or words.when is None else f"; null unless {' '.join(words.when.split())}"
-    return told if words.missing is None else f"{told}; null in {float(words.missing):.4%} of rows"
+def _null_text(words: language.Field, when: Formula | None) -> str:
+    text = "" if when is None or words.when is None else f"; null unless {' '.join(words.when.split())}"
+    return text if words.missing is None else f"{text}; null in {float(words.missing):.4%} of rows"
 
 
-def _ordered(made: Made, place: Place) -> Made:
-    of, drawn = place.of, made.column
+def _ordered(definition: Definition, place: Place) -> Definition:
+    of, drawn = place.of, definition.column
 
     def column(block: Block) -> Column:
         return _sorted(drawn(block), siblings(block, of.table).parents)
 
-    return replace(made, column=column, text=f"{made.text}; siblings in ascending order")
+    return replace(definition, column=column, text=f"{definition.text}; siblings in ascending order")
 
 
-_MOST = 1 << 63
+_MAX_KEY = 1 << 63
 
 
 def _sorted(column: Column, parents: NDArray[np.intp]) -> Column:
@@ -82,7 +86,7 @@ def _sorted(column: Column, parents: NDArray[np.intp]) -> Column:
     order = ranks(column)
     least = int(order.min())
     size = int(order.max()) - least + 1
-    if not isinstance(column, Numbers | Categorical) or size * (int(parents[-1]) + 1) >= _MOST:
+    if not isinstance(column, Numbers | Categorical) or size * (int(parents[-1]) + 1) >= _MAX_KEY:
         return column.take(np.lexsort((order, parents)))
     above = parents.astype(np.int64) * size - least
     keys = order + above

@@ -1,4 +1,4 @@
-"""Strict YAML: text to plain values that know their places, and from there to Structs, with every fault told.
+"""Strict YAML: text to plain values that know their places, and from there to Structs, with every fault reported.
 
 The syntax is YAML 1.2 with the core schema, less what a plan has no use for and an attacker has: tags,
 anchors, aliases, merge keys, directives, several documents. Numbers are exact (`int` and `Decimal`), dates stay
@@ -27,7 +27,17 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
-from esdh_plan.errors import MAX_FAULTS, Fault, PlanError, listed, near, nearest, printed, shown, suggested
+from esdh_plan.errors import (
+    MAX_FAULTS,
+    Fault,
+    PlanError,
+    display,
+    near,
+    nearest,
+    printed,
+    suggestion,
+    word_list,
+)
 from esdh_plan.kinds import Kind, fields_of, kind_of
 
 __all__ = [
@@ -111,7 +121,7 @@ class Document(NamedTuple):
         return words.removeprefix("."), value
 
     def error(self, *faults: Fault) -> PlanError:
-        """Return the error that tells these faults."""
+        """Return the error that lists these faults."""
         return PlanError(self.file, faults)
 
 
@@ -159,7 +169,7 @@ def read_yaml(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> Do
 
 
 def read_draft(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> Document:
-    """Return the document in a text with the faults of its values and keys, so that more can be told beside them.
+    """Return the document in a text with the faults of its values and keys, so that more can be reported beside them.
 
     Raises PlanError for a text whose syntax can't be followed to its end.
     """
@@ -175,7 +185,7 @@ def read_draft(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> D
     except (YAMLError, ValueError, OverflowError) as error:  # an escape past the last character
         builder.refuse(builder.place, (), f"this isn't YAML: {' '.join(str(error).split())}")
     document = Document(file, builder.content, builder.places, builder.key_places)
-    faults = tuple(Fault(*place, document.words(path), told) for place, path, told in builder.faults)
+    faults = tuple(Fault(*place, document.words(path), reason) for place, path, reason in builder.faults)
     if not whole:
         raise document.error(*faults)
     return document._replace(faults=faults, refused=frozenset(path for _, path, _ in builder.faults))
@@ -240,8 +250,8 @@ def _decoded(text: str | bytes, file: str, max_bytes: int) -> str:
         raise PlanError(file, [Fault(*place, "", reason)]) from error
     for number, line in enumerate(_BREAK.split(decoded), 1):
         if len(line) > MAX_LINE:
-            told = f"the line has {len(line):,} characters; {MAX_LINE:,} are the most"
-            raise PlanError(file, [Fault(number, MAX_LINE + 1, "", told)])
+            reason = f"the line has {len(line):,} characters; {MAX_LINE:,} are the most"
+            raise PlanError(file, [Fault(number, MAX_LINE + 1, "", reason)])
     found = [match for match, _ in zip(_UNPRINTABLE.finditer(decoded), range(MAX_FAULTS), strict=False)]
     if found:
         reason = (
@@ -272,7 +282,7 @@ class _Open:
 
 
 class _Invalid:
-    """What stands for a value, or for a key, that has a fault that is told."""
+    """What stands for a value, or for a key, that has a fault that is reported."""
 
     def __repr__(self) -> str:
         return "INVALID"
@@ -284,7 +294,7 @@ class _Invalid:
 INVALID: Final[Any] = _Invalid()
 
 _CORE_TAGS: Final = "tag:yaml.org,2002:"  # what `!!` stands for
-_TOLD = 40  # characters of a tag or an anchor that a message repeats
+_MAX_REPEATED = 40  # characters of a tag or an anchor that a message repeats
 
 
 class _Builder:
@@ -327,20 +337,20 @@ class _Builder:
         keyed = holder if holder and isinstance(holder.value, dict) and not holder.waits else None
         path = self._path(holder, keyed)
         if self._nodes > MAX_NODES:
-            told = f"there are more than {MAX_NODES:,} keys and values, which is the most"
-            self.refuse(self.place, (), told)
+            reason = f"there are more than {MAX_NODES:,} keys and values, which is the most"
+            self.refuse(self.place, (), reason)
             return False
         if isinstance(event, AliasEvent):
-            told = f"`*{event.anchor[:_TOLD]}` is an alias, which isn't taken; write the value out"
-            self.refuse(self.place, path, told)
+            reason = f"`*{event.anchor[:_MAX_REPEATED]}` is an alias, which isn't taken; write the value out"
+            self.refuse(self.place, path, reason)
         else:
             if event.anchor is not None:
-                told = f"`&{event.anchor[:_TOLD]}` is an anchor, which isn't taken; take it out"
-                self.refuse(self.place, path, told)
+                reason = f"`&{event.anchor[:_MAX_REPEATED]}` is an anchor, which isn't taken; take it out"
+                self.refuse(self.place, path, reason)
             if event.tag is not None:
-                tag = str(event.tag).replace(_CORE_TAGS, "!!", 1)[:_TOLD]
-                told = f"`{tag}` is a tag, which isn't taken; take it out"
-                self.refuse(self.place, path, told)
+                tag = str(event.tag).replace(_CORE_TAGS, "!!", 1)[:_MAX_REPEATED]
+                reason = f"`{tag}` is a tag, which isn't taken; take it out"
+                self.refuse(self.place, path, reason)
         if isinstance(event, CollectionStartEvent):
             return self._collection(event, holder, keyed, path)
         value = self._scalar(event, path) if isinstance(event, ScalarEvent) else INVALID
@@ -359,13 +369,13 @@ class _Builder:
 
     def _collection(self, event: Any, holder: _Open | None, keyed: _Open | None, path: Path) -> bool:
         if len(self._open) >= MAX_DEPTH:
-            told = f"lists and mappings are nested more than {MAX_DEPTH} deep, which is the most"
-            self.refuse(self.place, (), told)
+            reason = f"lists and mappings are nested more than {MAX_DEPTH} deep, which is the most"
+            self.refuse(self.place, (), reason)
             return False
         value: list[Any] | dict[Any, Any] = {} if isinstance(event, MappingStartEvent) else []
         if keyed:
-            told = "a key is text; this one is a list or a mapping (quotes make it text)"
-            self.refuse(self.place, path, told)
+            reason = "a key is text; this one is a list or a mapping (quotes make it text)"
+            self.refuse(self.place, path, reason)
             keyed.key, keyed.waits = INVALID, True
             path = (*path, INVALID)
         else:
@@ -393,14 +403,14 @@ class _Builder:
         elif isinstance(key, Decimal):
             self.refuse(self.place, holder.path, f"a key is text or a whole number; put {key} in quotes")
             key = INVALID
-        elif key is INVALID:  # which is told
+        elif key is INVALID:  # which is reported
             pass
         elif key in holder.value:
             first = self.key_places[path].line
             self.refuse(
                 self.place,
                 path,
-                f"the key {shown(key) if isinstance(key, str) else _key_text(key)} is given twice, first in line {first}",
+                f"the key {display(key) if isinstance(key, str) else _key_text(key)} is given twice, first in line {first}",
             )
         else:
             self.key_places[path] = self.place
@@ -481,7 +491,7 @@ def convert(
     Raises PlanError with all faults: keys that are unknown (with the near match) or missing, values of another
     type or out of bounds, and what the Structs refuse by themselves: a `__post_init__` that raises ValueError,
     or a method `refusals()` that yields (path from there, reason). A Struct with `tolerant = True` is asked for its
-    refusals even where a part is wrong, so that a file's faults are told at once: such a part is INVALID there.
+    refusals even where a part is wrong, so that a file's faults are reported at once: such a part is INVALID there.
     """
     converter = Converter(document, hooks)
     struct: S = converter.take(path, kind)
@@ -562,13 +572,13 @@ class Converter:
             if key not in fields and key is not INVALID:
                 word = nearest(key, [*fields, *known])
                 meant.add(word)
-                more = _there_are([*fields, *known]) if word is None else suggested(word)
-                self.refuse((*path, key), f"unknown key {shown(key)}{more}", key=True)
+                more = _there_are([*fields, *known]) if word is None else suggestion(word)
+                self.refuse((*path, key), f"unknown key {display(key)}{more}", key=True)
         taken: dict[str, Any] = {}
         for key, field in fields.items():
             if key in value:
                 taken[field.name] = self._take((*path, key), field.kind, value[key])
-            elif key in meant or INVALID in value:  # what stands there isn't known, and that is told
+            elif key in meant or INVALID in value:  # what stands there isn't known, and that is reported
                 taken[field.name] = INVALID
                 self.refused.add((*path, key))
             elif field.required:
@@ -576,26 +586,26 @@ class Converter:
                 self.refuse(path, f"the key {key!r} is missing; expected {_expected(field.kind)}")
                 self.refused.add((*path, key))
         if all(inner is not INVALID for inner in taken.values()):
-            return self._made(path, kind, taken)
+            return self._build(path, kind, taken)
         if getattr(kind, "tolerant", False):
             keys = {field.name: key for key, field in fields.items()}
             parts = {
                 name: self._partial.get((*path, keys[name]), INVALID) if inner is INVALID else inner
                 for name, inner in taken.items()
             }
-            made = self._made(path, kind, parts)
-            self._partial.setdefault(path, made)
+            struct = self._build(path, kind, parts)
+            self._partial.setdefault(path, struct)
         return INVALID
 
-    def _made(self, path: Path, kind: Any, taken: dict[str, Any]) -> Any:
+    def _build(self, path: Path, kind: Any, taken: dict[str, Any]) -> Any:
         """Return a Struct of its parts, or INVALID if it refuses them."""
         try:
             struct = kind(**taken)
         except ValueError as error:
             return self.refuse(path, str(error))
         refusals: Iterable[tuple[Path, str]] = getattr(struct, "refusals", tuple)()
-        told = [self.refuse((*path, *inner), reason) for inner, reason in refusals]
-        return self.keep(path, struct) if told else struct
+        faults = [self.refuse((*path, *inner), reason) for inner, reason in refusals]
+        return self.keep(path, struct) if faults else struct
 
     def _dict(self, path: Path, kind: Kind, value: dict[Any, Any]) -> Any:
         if len(value) < (kind.say("min_length") or 0):
@@ -690,7 +700,7 @@ def _within(kind: Kind, value: Any) -> bool:
 def _mismatch(kind: Kind, value: Any) -> str:
     literals = [one for option in kind.options if option.base is Literal for one in option.args]
     hint = near(value, literals) if isinstance(value, str) and kind.expected is None else ""
-    return f"expected {_expected(kind)}; found {shown(value)}{hint}"
+    return f"expected {_expected(kind)}; found {display(value)}{hint}"
 
 
 _EXPECTED: Final[dict[Any, str]] = {
@@ -710,7 +720,7 @@ _EXPECTED: Final[dict[Any, str]] = {
 def _there_are(keys: Sequence[str]) -> str:
     """Return the keys that there are, if they aren't too many for a message."""
     are = "is" if len(keys) == 1 else "are"
-    return f"; there {are} {listed(keys, 'and')}" if len(keys) <= _MOST_KEYS else ""
+    return f"; there {are} {word_list(keys, 'and')}" if len(keys) <= _MOST_KEYS else ""
 
 
 _MOST_KEYS = 8  # that a message lists
@@ -723,9 +733,9 @@ def _expected(kind: Kind) -> str:
         return kind.expected
     if kind.base is Union:
         inner = [replace(one, meta=(*kind.meta, *one.meta)) for one in kind.args if one.base is not NoneType]
-        return listed(dict.fromkeys(map(_expected, inner)))
+        return word_list(dict.fromkeys(map(_expected, inner)))
     if kind.base is Literal:
-        return listed(f"`{value}`" for value in kind.args)
+        return word_list(f"`{value}`" for value in kind.args)
     if kind.is_scalar:
         return str(kind.base.expected)
     if kind.is_struct:
@@ -750,5 +760,5 @@ def _bounds(kind: Kind) -> str:
     if least is not None and most is not None:
         return f" from {least:,} to {most:,}"
     bounds = {"of at least": least, "above": kind.say("gt"), "of at most": most, "below": kind.say("lt")}
-    told = [f"{words} {bound:,}" for words, bound in bounds.items() if bound is not None]
-    return f" {listed(told, 'and')}" if told else ""
+    texts = [f"{words} {bound:,}" for words, bound in bounds.items() if bound is not None]
+    return f" {word_list(texts, 'and')}" if texts else ""

@@ -1,5 +1,6 @@
 """The recipe of a dataset: its plan, what it compiled to, and every table and pool it draws from, as one JSON text.
 
+`packages` are the versions of other packages whose rules made the values, if there are any.
 It is read by the same strict reader as a plan. What it gives (bands, tables, pools) is taken in place of what
 would be computed or read, compiled again, and must come out the same to the byte: a recipe that was edited by
 hand isn't taken.
@@ -17,7 +18,7 @@ import msgspec
 from esdh_core.dataset import Dataset
 
 from esdh_plan import locks
-from esdh_plan.compile import Compiler, Given
+from esdh_plan.compile import Compiler, RecipeInputs
 from esdh_plan.distributions import Band
 from esdh_plan.errors import Fault, PlanError
 from esdh_plan.language import Source, plan_of
@@ -42,6 +43,7 @@ class _Recipe(msgspec.Struct, forbid_unknown_fields=True):
     tables: dict[str, TableData]
     pools: dict[str, list[str]]
     compiled: dict[str, Any]
+    packages: dict[str, str] = {}
 
 
 def compile_plan(
@@ -51,13 +53,13 @@ def compile_plan(
 
     The same plan is one object in a process. Raises PlanError with all faults, a draft's among them.
     """
-    given: Mapping[str, Any] | PlanError | None = pools
-    if pools is None and folder is not None and locks.wanted_pools(source.plan):
+    known: Mapping[str, Any] | PlanError | None = pools
+    if pools is None and folder is not None and locks.required_pools(source.plan):
         try:
-            given = locks.read_lock(folder, source.document.file)
+            known = locks.read_lock(folder, source.document.file)
         except PlanError as error:  # which is told with the plan's own faults
-            given = error
-    compiler = Compiler(source, folder, pools=given)
+            known = error
+    compiler = Compiler(source, folder, pools=known)
     compiler.solve()
     return _interned(compiler)
 
@@ -98,13 +100,14 @@ def load_recipe(data: bytes, file: str) -> Dataset:
             file, f"expected `{_LANGUAGE}`, the recipes that this program reads; found {recipe.esdh!r}"
         )
     places = dict.fromkeys(_paths((), plan), Place(0, 0))
-    source = plan_of(Document(file, plan, places, places))
-    given = Given(
+    source = plan_of(Document(file, plan, places, places), recipe.packages)
+    inputs = RecipeInputs(
         {path: tuple(Band(*band) for band in bands) for path, bands in recipe.bands.items()},
         recipe.tables,
         recipe.pools,
+        recipe.packages,
     )
-    compiler = Compiler(source, None, given=given)
+    compiler = Compiler(source, None, inputs=inputs)
     compiler.solve()
     _compare(_compiled(compiler), recipe.compiled, file)
     if _written(compiler) != data:
@@ -120,10 +123,10 @@ def _content(data: bytes, file: str) -> dict[str, Any]:
         raise _refused(file, f"it has more than {_MAX_BYTES:,} bytes")
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(found)
-        if len(made) < len(found):
+        mapping = dict(found)
+        if len(mapping) < len(found):
             raise ValueError("a key is given twice")
-        return made
+        return mapping
 
     try:
         content = json.loads(data, parse_float=Decimal, object_pairs_hook=pairs)
@@ -163,12 +166,12 @@ def _compare(ours: Any, theirs: Any, file: str, path: str = "compiled") -> None:
 def _written(compiler: Compiler) -> bytes:
     content = {
         "esdh": _LANGUAGE,
-        "plan": _plain(compiler.source.document.content),
+        "plan": _to_plain(compiler.source.document.content),
         "compiled": _compiled(compiler),
         "bands": dict(sorted(compiler.used_bands.items())),
         "tables": dict(sorted(compiler.used_tables.items())),
         "pools": {name: list(pool) for name, pool in sorted(compiler.used_pools.items())},
-    }
+    } | ({"packages": dict(sorted(compiler.versions.items()))} if compiler.versions else {})
     parts = [
         f"{json.dumps(key)}: {_encoder.encode(value).decode()}"
         if key in ("bands", "tables", "pools")
@@ -205,13 +208,13 @@ def _compiled(compiler: Compiler) -> dict[str, Any]:
     return {"shard_rows": compiler.default_shard_rows, "tables": tables}
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """Return a plan's content as JSON can hold it."""
     if isinstance(value, dict):
         if all(isinstance(key, str) for key in value) and list(value) != [_PAIRS]:
-            return {key: _plain(inner) for key, inner in value.items()}
-        return {_PAIRS: [[key, _plain(inner)] for key, inner in value.items()]}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+            return {key: _to_plain(inner) for key, inner in value.items()}
+        return {_PAIRS: [[key, _to_plain(inner)] for key, inner in value.items()]}
+    return [_to_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _typed(value: Any) -> Any:

@@ -14,7 +14,7 @@ from esdh_core.ids import bare_id
 from esdh_core.located import Located, locate_row
 
 from esdh_plan import plans
-from esdh_plan.errors import Fault, PlanError, listed, near
+from esdh_plan.errors import Fault, PlanError, near, word_list
 from esdh_plan.language import Source, parse_plan
 from esdh_plan.loading import load_plan
 from esdh_plan.reader import read_bytes
@@ -23,7 +23,7 @@ from esdh_plan.recipe import load_recipe
 __all__ = ["FolderError", "find_row", "open_dataset", "parse_file", "source_of"]
 
 _MANIFEST: Final = "snapshot_manifest_*.json"
-_LARGEST: Final = 1 << 28  # bytes of a manifest or a recipe
+_MAX_BYTES: Final = 1 << 28  # bytes of a manifest or a recipe
 _SUFFIXES: Final = (".yaml", ".yml")
 
 
@@ -31,7 +31,7 @@ class FolderError(ValueError):
     """A folder that is no snapshot that this program can make again."""
 
 
-class _Claims(msgspec.Struct):
+class _Manifest(msgspec.Struct):
     """What a manifest says of its dataset."""
 
     dataset_version: str
@@ -96,7 +96,7 @@ def find_row(value: str | UUID) -> Located:
             continue
         return locate_row(dataset, value)
     raise IdError(
-        f"{str(value)!r} is the id of no plan that ships ({listed(plans.names())}); if a plan of yours made it, it is of "
+        f"{str(value)!r} is the id of no plan that ships ({word_list(plans.names())}); if a plan of yours made it, it is of "
         f"seed {bare.seed}, of the table with tag {bare.tag}, slot {bare.slot}: name the plan file or a snapshot's folder "
         "with --plan"
     )
@@ -116,19 +116,19 @@ def _check_file(reference: str) -> None:
             if Path(name).is_file()
         ]
         here = f"; the file here is ./{files[0]}" if files else ""
-        told = near(reference, _known())
+        hint = near(reference, _known())
         raise _refused(
             reference,
-            f"no plan of this name ships; there are {listed(_known(), 'and')}, and a file is given by a path with a "
-            f"slash or a suffix{here or told}",
+            f"no plan of this name ships; there are {word_list(_known(), 'and')}, and a file is given by a path with a "
+            f"slash or a suffix{here or hint}",
         )
     if path.exists():
         return
     beside = _beside(path)
-    told = near(path.name, beside)
-    if not told and "/" not in reference:
-        told = near(reference, _known())
-    raise _refused(reference, f"there is no such file or folder{told}")
+    hint = near(path.name, beside)
+    if not hint and "/" not in reference:
+        hint = near(reference, _known())
+    raise _refused(reference, f"there is no such file or folder{hint}")
 
 
 def _beside(path: Path) -> Iterator[str]:
@@ -151,19 +151,19 @@ def _of_snapshot(folder: Path) -> Dataset:
         hint = f"; a plan in it is given by its own path, such as {files[0]}" if files else ""
         raise FolderError(f"folder {named} is no snapshot: there is {found} in it{hint}")
     try:
-        claims = msgspec.json.decode(_bytes(manifests[0]), type=_Claims)
+        manifest = msgspec.json.decode(_bytes(manifests[0]), type=_Manifest)
     except msgspec.DecodeError as error:
         raise FolderError(f"the manifest of snapshot {named} can't be read: {error}") from None
-    if claims.dataset_version == catalog.VERSION:
-        return _made_here(named, claims, DEFAULT_DATASET)
-    recipe = folder / f"plan_{claims.dataset_version.replace(' ', '_').replace('.', '_')}.json"
+    if manifest.dataset_version == catalog.VERSION:
+        return _check_plan(named, manifest, DEFAULT_DATASET)
+    recipe = folder / f"plan_{manifest.dataset_version.replace(' ', '_').replace('.', '_')}.json"
     if not recipe.is_file():
         raise FolderError(
-            f"snapshot {named} is of {claims.dataset_version}, and has no recipe, {recipe.name}; this program makes "
+            f"snapshot {named} is of {manifest.dataset_version}, and has no recipe, {recipe.name}; this program makes "
             f"{catalog.VERSION}, and what a recipe or a plan says"
         )
     data = _bytes(recipe)
-    if hashlib.sha256(data).hexdigest() != claims.plan_sha256:
+    if hashlib.sha256(data).hexdigest() != manifest.plan_sha256:
         raise FolderError(
             f"the recipe of snapshot {named}, {recipe.name}, was changed: its SHA-256 isn't the manifest's plan_sha256"
         )
@@ -171,22 +171,24 @@ def _of_snapshot(folder: Path) -> Dataset:
         dataset = load_recipe(data, recipe.name)
     except PlanError as error:
         raise FolderError(f"the recipe of snapshot {named} can't be taken: {error}") from None
-    return _made_here(named, claims, dataset)
+    return _check_plan(named, manifest, dataset)
 
 
-def _made_here(named: str, claims: _Claims, dataset: Dataset) -> Dataset:
+def _check_plan(named: str, manifest: _Manifest, dataset: Dataset) -> Dataset:
     """Return the dataset, unless a snapshot was made by another plan of the same name."""
-    if (claims.dataset_version, claims.plan_sha256) != (dataset.dataset_version, dataset.plan_sha256):
+    if (manifest.dataset_version, manifest.plan_sha256) != (dataset.dataset_version, dataset.plan_sha256):
         raise FolderError(
-            f"snapshot {named} is of {claims.dataset_version} with the plan {claims.plan_sha256[:12]}; this program's "
+            f"snapshot {named} is of {manifest.dataset_version} with the plan {manifest.plan_sha256[:12]}; this program's "
             f"{dataset.dataset_version} has the plan {dataset.plan_sha256[:12]}: another version of the program made it"
         )
     return dataset
 
 
 def _bytes(path: Path) -> bytes:
-    if path.stat().st_size > _LARGEST:
-        raise FolderError(f"{str(path)!r} has more than {_LARGEST:,} bytes, so it is not what its name says")
+    if path.stat().st_size > _MAX_BYTES:
+        raise FolderError(
+            f"{str(path)!r} has more than {_MAX_BYTES:,} bytes, so it is not what its name says"
+        )
     return path.read_bytes()
 
 

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 __all__ = ["Runs", "masked", "null_rows", "ranks", "runs_below", "siblings", "taken", "valid_rows"]
 
 Mask = NDArray[np.bool_]
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 class Runs(NamedTuple):
     """For rows that hang together: whose each is, and where the rows of each begin and how many there are."""
 
-    parents: Places
-    starts: Places
-    counts: Places
+    parents: Positions
+    starts: Positions
+    counts: Positions
 
 
 def runs_below(block: Block, table: Table, above: Table) -> Runs:
@@ -57,11 +57,11 @@ def masked(column: Column, valid: Mask | None) -> Column:
     return column if valid is None else column.masked(valid)
 
 
-def taken(column: Column, places: Places, valid: Mask | None = None) -> Column:
+def taken(column: Column, positions: Positions, valid: Mask | None = None) -> Column:
     """Return some rows, null where `valid` is false, whatever place is named there."""
     if len(column) == 0:
-        return masked(null_rows(column, len(places)), valid)
-    return masked(column.take(places), valid)
+        return masked(null_rows(column, len(positions)), valid)
+    return masked(column.take(positions), valid)
 
 
 def null_rows(column: Column, rows: int) -> Column:

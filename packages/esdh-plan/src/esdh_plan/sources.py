@@ -20,22 +20,17 @@ from esdh_core.columns import (
     day_number,
 )
 from esdh_core.datasets import shipped_table
-from esdh_core.lookups import LookupTable
+from esdh_core.lookups import LookupTable, load_table
 from numpy.typing import NDArray
 
+from esdh_plan.definitions import column_of
 from esdh_plan.expressions import ValueType
-from esdh_plan.language import MAX_ROWS
-from esdh_plan.made import column_of
+from esdh_plan.language import MAX_ROWS, SHIPPED_TABLES
 
-__all__ = ["SHIPPED", "Cells", "TableData", "read_beside", "read_csv", "shipped"]
+__all__ = ["Cells", "TableData", "read_beside", "read_csv", "shipped"]
 
-SHIPPED: Final = {
-    "first_names": ("name", "weight"),
-    "last_names": ("name", "weight"),
-    "states": ("code", "name", "population"),
-    "cities": ("state", "city", "population"),
-}
-"""The tables that ship, and the columns of theirs that a plan can use."""
+_OWN: Final = frozenset({"places", "area_codes", "vehicle_models"})
+"""The tables that this package ships; the others are the first dataset's."""
 _MAX_BYTES = 1 << 27
 _MOST_LABELS = 1 << 16
 _DAY = 86_400
@@ -80,12 +75,12 @@ class _NoCellError(ValueError):
 
 def shipped(name: str) -> Cells:
     """Return a table that ships."""
-    table = shipped_table(name)
-    wanted = SHIPPED[name]
-    places = [table.columns.index(column) for column in wanted]
+    table = load_table("esdh_plan.tables", name) if name in _OWN else shipped_table(name)
+    columns = SHIPPED_TABLES[name]
+    places = [table.columns.index(column) for column in columns]
     types = ["integer" if isinstance(table.rows[0][place], int) else "string" for place in places]
     rows: list[list[str | None]] = [[str(row[place]) for place in places] for row in table.rows]
-    return Cells.of(TableData(list(wanted), types, rows), table)
+    return Cells.of(TableData(list(columns), types, rows), table)
 
 
 def read_csv(folder: Path, file: str, types: dict[str, str]) -> TableData:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from esdh_plan.made import Made
+from esdh_plan.definitions import Definition
 
 __all__ = ["MARKER", "struct_of"]
 
@@ -17,10 +17,10 @@ _MOST_ENUMERATED = 64
 _TYPES: Final[Mapping[str, Any]] = {"boolean": bool, "date": dt.date}
 
 
-def struct_of(name: str, fields: Sequence[tuple[str, Made, str]], marker: str) -> type[msgspec.Struct]:
+def struct_of(name: str, fields: Sequence[tuple[str, Definition, str]], marker: str) -> type[msgspec.Struct]:
     """Return the Struct of a table: its fields with what is made and their descriptions, and the marker last."""
     annotated: list[tuple[str, Any]] = [
-        (field, _annotated(made, description)) for field, made, description in fields
+        (field, _annotated(definition, description)) for field, definition, description in fields
     ]
     source = Annotated[Literal[marker], Meta(description="The marker that every synthetic row carries")]  # type: ignore[valid-type]  # made here
     return msgspec.defstruct(_title(name), [*annotated, (MARKER, source)], frozen=True)
@@ -34,19 +34,19 @@ def _title(name: str) -> str:
     return "".join(part.capitalize() if part[:1].isalpha() else f"_{part}" for part in name.split("_"))
 
 
-def _annotated(made: Made, description: str) -> Any:
-    bare = _type(made)
-    whole = bare | None if made.type.nullable else bare
+def _annotated(definition: Definition, description: str) -> Any:
+    bare = _type(definition)
+    whole = bare | None if definition.type.nullable else bare
     return Annotated[whole, Meta(description=description)] if description else whole
 
 
-def _type(made: Made) -> Any:
-    of = made.type
+def _type(definition: Definition) -> Any:
+    of = definition.type
     match of.kind:
         case "string":
             if of.labels and len(of.labels) <= _MOST_ENUMERATED:
                 return Literal[tuple(of.labels)]
-            return Annotated[str, Meta(pattern=made.pattern)] if made.pattern else str
+            return Annotated[str, Meta(pattern=definition.pattern)] if definition.pattern else str
         case "integer":
             low, high = of.bounds
             return Annotated[int, Meta(ge=low, le=high)]

@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from esdh_proof.errors import AuditError
-from esdh_proof.findings import shown
+from esdh_proof.findings import display
 from esdh_proof.identity import SnapshotIdentity
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 FIRST = "0" * 64  # what stands for the hash of the line before the first
-_LONGEST = 1 << 20  # bytes of a line; a usual one has less than a thousand
+_MAX_LINE_BYTES = 1 << 20  # bytes of a line; a usual one has less than a thousand
 _LONGEST_DETAIL = 4_096  # characters
 _MOST_ENTITIES = 16  # digests of a snapshot; one of ours has three
 _WAIT = 60.0  # seconds for another run's line, which takes milliseconds
@@ -102,7 +102,7 @@ _decoder = msgspec.json.Decoder(AuditLine, strict=True)
 
 
 def actor_of_environment() -> str:
-    """Return the name of the user that the environment tells, `unknown` where it tells none."""
+    """Return the name of the user in the environment, `unknown` where there is none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container without a user database, Windows without names
@@ -126,12 +126,12 @@ def _bounded(snapshot: SnapshotIdentity) -> SnapshotIdentity:
     """Return an identity that fits a line: a manifest that was tampered with can claim texts of any length."""
     return SnapshotIdentity(
         folder=_utf8(snapshot.folder),
-        dataset_version=shown(snapshot.dataset_version),
+        dataset_version=display(snapshot.dataset_version),
         seed=snapshot.seed,
         records=snapshot.records,
-        plan_sha256=shown(snapshot.plan_sha256),
+        plan_sha256=display(snapshot.plan_sha256),
         content={
-            str(shown(entity)): str(shown(digest))
+            str(display(entity)): str(display(digest))
             for entity, digest in islice(snapshot.content.items(), _MOST_ENTITIES)
         },
     )
@@ -142,7 +142,7 @@ class AuditLog:
 
     def __init__(self, path: Path) -> None:
         self._name = repr(str(path))
-        self._given = path
+        self._unresolved = path
         self._path = Path(os.path.realpath(path))
 
     def check(self, *, outside: Iterable[Path] = ()) -> None:
@@ -189,9 +189,9 @@ class AuditLog:
             )
             line = AuditLine(**msgspec.structs.asdict(entry), hash=_hash(entry))
             data = msgspec.json.encode(line) + b"\n"
-            if len(data) > _LONGEST:
+            if len(data) > _MAX_LINE_BYTES:
                 raise AuditError(
-                    f"a line of {len(data):,} bytes is too long for audit log {self._name}, which takes {_LONGEST:,}; "
+                    f"a line of {len(data):,} bytes is too long for audit log {self._name}, which takes {_MAX_LINE_BYTES:,}; "
                     "give shorter names"
                 )
             self._write(data, size)
@@ -202,8 +202,8 @@ class AuditLog:
         """Hold the trail against other runs; turn the operating system's errors into ours."""
         try:
             # By the given name, which the system follows: `/dev/stdout` can be a pipe that has no path.
-            if self._given.exists() and not (self._given.is_file() and self._path.is_file()):
-                kind = "a folder" if self._given.is_dir() else "a device or a pipe"
+            if self._unresolved.exists() and not (self._unresolved.is_file() and self._path.is_file()):
+                kind = "a folder" if self._unresolved.is_dir() else "a device or a pipe"
                 raise AuditError(f"audit log {self._name} is {kind}; name a file")
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self._path}.lock", timeout=_WAIT):
@@ -224,7 +224,7 @@ class AuditLog:
         if size == 0:
             return 0, None
         with self._path.open("rb") as file:
-            file.seek(max(0, size - _LONGEST))
+            file.seek(max(0, size - _MAX_LINE_BYTES))
             tail = file.read()
         if not tail.endswith(b"\n"):
             torn = len(tail.rpartition(b"\n")[2])
@@ -244,7 +244,7 @@ class AuditLog:
         try:
             _put(descriptor, data)
         except OSError:
-            with suppress(OSError):  # what stays is told by the next run as an unfinished line
+            with suppress(OSError):  # the next run reports what stays as an unfinished line
                 os.ftruncate(descriptor, size)
             raise
         finally:
@@ -265,10 +265,12 @@ def _put(descriptor: int, data: bytes) -> None:
 
 
 def _read(data: bytes, number: int | None, previous: str | None) -> AuditLine | AuditProblem:
-    """Return a line that is what its hash says and, as far as told, stands in its place; or what is wrong with it."""
+    """Return a line that has its hash and, where `previous` is given, stands in its place; or what is wrong with it."""
 
     def problem(what: str, found: object, expected: object) -> AuditProblem:
-        return AuditProblem(line=number, what=what, found=shown(found) or "", expected=shown(expected) or "")
+        return AuditProblem(
+            line=number, what=what, found=display(found) or "", expected=display(expected) or ""
+        )
 
     try:
         line = _decoder.decode(data)
@@ -293,7 +295,7 @@ def _read(data: bytes, number: int | None, previous: str | None) -> AuditLine | 
 
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        while line := file.readline(_LONGEST):
+        while line := file.readline(_MAX_LINE_BYTES):
             yield line
 
 
@@ -305,13 +307,15 @@ def verify_audit(path: Path, *, last_hash: str | None = None) -> AuditReport:
 
     Raises AuditError when there is no such file, it can't be read, or the kept hash isn't one.
     """
-    kept = None if last_hash is None else last_hash.strip().lower()
-    if kept is not None and (len(kept) != 64 or set(kept) - set("0123456789abcdef")):
-        raise AuditError(f"the kept hash {shown(last_hash)!r} is not 64 hexadecimal digits; give it whole")
+    expected_hash = None if last_hash is None else last_hash.strip().lower()
+    if expected_hash is not None and (
+        len(expected_hash) != 64 or set(expected_hash) - set("0123456789abcdef")
+    ):
+        raise AuditError(f"the kept hash {display(last_hash)!r} is not 64 hexadecimal digits; give it whole")
     if not path.is_file():
         raise AuditError(f"audit log {str(path)!r} is no file; name one that --audit-log wrote")
     previous, count = FIRST, 0
-    added = 0 if kept == FIRST else None
+    added = 0 if expected_hash == FIRST else None
     problem: AuditProblem | None = None
     try:
         for number, data in enumerate(_lines(path), start=1):
@@ -319,7 +323,7 @@ def verify_audit(path: Path, *, last_hash: str | None = None) -> AuditReport:
                 problem = AuditProblem(
                     line=number,
                     what="it is longer than any line of an audit log"
-                    if len(data) == _LONGEST
+                    if len(data) == _MAX_LINE_BYTES
                     else "it is unfinished: a run was cut off while writing it, or is writing it now",
                     found=f"{len(data):,} bytes without a line end",
                     expected="a whole line",
@@ -332,16 +336,16 @@ def verify_audit(path: Path, *, last_hash: str | None = None) -> AuditReport:
             previous, count = line.hash, number
             if added is not None:
                 added += 1
-            elif line.hash == kept:
+            elif line.hash == expected_hash:
                 added = 0
     except OSError as error:
         raise AuditError(f"audit log {str(path)!r} can't be read ({error}); mend its permissions") from error
-    if problem is None and kept is not None and added is None:
+    if problem is None and expected_hash is not None and added is None:
         problem = AuditProblem(
             line=None,
             what="no line has the kept hash: the end was cut off, or the log was written anew",
             found=f"the last hash {previous}",
-            expected=kept,
+            expected=expected_hash,
         )
     return AuditReport(
         file=str(path),
@@ -350,7 +354,7 @@ def verify_audit(path: Path, *, last_hash: str | None = None) -> AuditReport:
         last_hash=previous,
         problem=problem,
         caution="its end can have been cut off: only the last hash, kept elsewhere, can show that"
-        if kept is None
+        if expected_hash is None
         else "the lines after the kept hash can have been cut off: only a later hash, kept elsewhere, can show that",
         added=added,
     )

@@ -1,4 +1,4 @@
-"""Says why two snapshots differ: the drift is attributed to a cause, and told with rows and statistics."""
+"""Says why two snapshots differ: it names the cause of the drift, with rows and statistics."""
 
 import re
 from collections import Counter
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from esdh_proof.checks.finding import differing
 from esdh_proof.datasets import dataset_of
 from esdh_proof.errors import ProofError
-from esdh_proof.findings import Findings, shown
+from esdh_proof.findings import Findings, display
 from esdh_proof.identity import SnapshotIdentity
 from esdh_proof.reading import Rows, TableReader, manifest_names, regular
 
@@ -58,8 +58,8 @@ _MEANING: dict[Cause, str] = {
     "bytes": "they hold the same data in other bytes",
     "none": "they are the same, byte for byte",
 }
-_EXAMPLES = 10  # changed values that are told one by one
-_LABELS = 5  # labels of a moved statistic that are told
+_EXAMPLES = 10  # changed values that are listed one by one
+_LABELS = 5  # labels of a moved statistic that are listed
 
 
 class ChangedValue(msgspec.Struct, frozen=True):
@@ -137,7 +137,7 @@ def diff_snapshots(a: Path, b: Path, *, dataset: Dataset | None = None) -> Snaps
     default one. Rows are compared in the slots that both have, and read where the manifests can't explain the difference: of the formats whose files differ, or of
     one format of each where they have none in common.
 
-    Raises ProofError when a folder holds no manifest that can be read, or not the recipe that it tells of.
+    Raises ProofError when a folder holds no manifest that can be read, or not the recipe that it names.
 
     >>> from esdh_export import write_snapshot
     >>> folders = [write_snapshot(Path(f"{n}"), SnapshotRequest(records=n, seed=1)).folder for n in (5, 6)]
@@ -212,7 +212,7 @@ class _Side:
         self.folder = folder
         self.problems: list[FileProblem] = list(file_problems(folder, self.manifest))
         # What a file really is: its listed checksum, unless it isn't as listed.
-        self.files = {path: listed.sha256 for path, listed in self.manifest.checksums.items()}
+        self.files = {path: entry.sha256 for path, entry in self.manifest.checksums.items()}
         self.files |= {problem.path: problem.found for problem in self.problems}
         # Files that a tool changed on the way, whose rows are the listed ones all the same.
         self.changed = {problem.path for problem in self.problems if problem.remedy}
@@ -267,7 +267,7 @@ def _differing_files(left: _Side, right: _Side) -> list[str]:
 
 
 def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str | None]]:
-    """Return the simple claims that differ; the others are told as rows, files and statistics."""
+    """Return the simple claims that differ; the others show as rows, files and statistics."""
     names = (
         "dataset_version",
         "seed",
@@ -283,7 +283,7 @@ def _claims(ours: Manifest, theirs: Manifest) -> dict[str, tuple[str | None, str
         None if ours.gates is None else ours.gates.verdict,
         None if theirs.gates is None else theirs.gates.verdict,
     )
-    return {name: (shown(a), shown(b)) for name, (a, b) in pairs.items() if a != b}
+    return {name: (display(a), display(b)) for name, (a, b) in pairs.items() if a != b}
 
 
 # --- rows --------------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def _compare_block(
             wrong |= mask
             values += [
                 ChangedValue(
-                    a.start + int(here[row]), field, shown(ours[row].as_py()), shown(theirs[row].as_py())
+                    a.start + int(here[row]), field, display(ours[row].as_py()), display(theirs[row].as_py())
                 )
                 for row in np.flatnonzero(mask)[:_EXAMPLES].tolist()
             ]

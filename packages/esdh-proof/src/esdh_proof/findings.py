@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["CLAIMS", "Check", "Failure", "Findings"]
 
-# The checks in the order in which they are told, and what each of them claims.
+# The checks in the order of the report, and what each of them claims.
 CLAIMS = {
     "manifest": "the manifest can be read, and every claim that follows from the others is as it must be",
     "files": "every file is there, none is too many, each has its checksum, its size and its rows",
@@ -22,7 +22,7 @@ CLAIMS = {
     "stats": "the statistics counted again are those of the manifest",
     "regenerated": "the rows and the bytes are those that the seed gives",
 }
-_SHOWN = 120  # characters of a value; enough to tell it, too few to flood a terminal
+_MAX_CHARACTERS = 120  # characters of a value; enough to recognize it, too few to flood a terminal
 
 Status = Literal["passed", "failed", "unproven"]
 
@@ -57,12 +57,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-def shown(value: object) -> str | None:
-    """Return a value as a message shows it: None as None, a long text cut."""
+def display(value: object, most: int = _MAX_CHARACTERS) -> str | None:
+    """Return a value as a message shows it: None as None, a text of more than `most` characters cut."""
     if value is None:
         return None
     text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 class Findings:
@@ -97,7 +97,7 @@ class Findings:
             return True
         self.fail(
             check,
-            Failure(file=file, field=field, found=shown(found), expected=shown(expected) or "nothing"),
+            Failure(file=file, field=field, found=display(found), expected=display(expected) or "nothing"),
         )
         return False
 

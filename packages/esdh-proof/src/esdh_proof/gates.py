@@ -11,10 +11,16 @@ number of records, not on what holds in the limit:
   at most exp(-t), so on either side at most 2 exp(-t) (H. Chernoff, Annals of Mathematical Statistics 23,
   1952; W. Hoeffding, Journal of the American Statistical Association 58, 1963, theorem 1), with a union
   bound over the labels.
+- Ranges of values, and of the rows of a pool: both, each at half the level. A drift that is small in every
+  range adds up in the distribution function.
 
 The level of 1e-6 is that of a whole run: it is shared out evenly over every distribution that there can
 be, whichever are in the snapshot. States and other copies are judged in each entity that holds them,
 which only makes the bound more cautious. A label that the plan never gives fails whatever its count.
+
+A plan's shares are judged where their word is drawn, once a draw. Where they depend on something, the draws
+are judged in groups that share their odds: what a group depends on is drawn from other streams, so that
+within it the draws are as independent as ever. All groups of a draw share the level of one distribution.
 
 The manifest is the same bytes on every platform, so its numbers come from integers, from divisions and
 square roots that IEEE 754 rounds correctly, and from `decimal`, whose logarithm is exactly specified;
@@ -22,12 +28,14 @@ the logarithm and the power of a C library are not.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from fractions import Fraction
 from functools import cache
 from typing import NamedTuple
 
-from esdh_core import DEFAULT_DATASET, MAX_RECORDS, Dataset
+from esdh_core import DEFAULT_DATASET, MAX_RECORDS, Dataset, Table
+from esdh_core.ids import SLOT_BITS
 from esdh_core.stats import Statistic
 from esdh_manifest import GateCheck, Gates, Stats
 
@@ -37,6 +45,7 @@ __all__ = ["LEVEL", "judge", "skip"]
 
 LEVEL = 1e-6
 DKWM, KL, IMPOSSIBLE = "Dvoretzky-Kiefer-Wolfowitz-Massart", "Chernoff-Kullback-Leibler", "impossible value"
+_MOST_ROWS = 1 << SLOT_BITS  # of a table, whose ids must have room for them
 _DIGITS = Context(prec=24, rounding=ROUND_HALF_EVEN)  # whatever the caller's own context is
 
 
@@ -47,22 +56,34 @@ class _Shares(NamedTuple):
     whole: int
 
 
-def judge(stats: Stats, *, dataset: Dataset = DEFAULT_DATASET) -> Gates:
+class _Gated(NamedTuple):
+    """A distribution that is judged; `groups` is how many share its level."""
+
+    name: str
+    shares: _Shares
+    groups: int
+    ordered: bool = False
+    cumulative: bool = False
+    ranges: bool = False
+
+
+def judge(stats: Stats, *, dataset: Dataset = DEFAULT_DATASET, seed: int | None = None) -> Gates:
     """Return the verdict on a snapshot's counts: table to statistic to label to count.
 
+    The odds of a draw from a table that is itself made follow from the `seed`; a dataset without such draws needs none.
     The verdict on tables of which the plan declares no shares is that nothing was asked.
 
-    Raises ProofError for counts that no snapshot has: none, a negative one, or more than a snapshot's records.
+    Raises ProofError for counts that no snapshot has: none, a negative one, or more than a snapshot's rows; and
+    where a seed is needed and none is given.
     """
     named = [table for table in dataset.tables if table.name in stats]
     with localcontext(_DIGITS):
         checks = [
-            _check(dataset, table.name, statistic, counts)
+            _check(dataset, table, gated, counts)
             for table in named
-            for statistic in table.statistics
-            if statistic.expected is not None
+            for gated in _gated(dataset, table, seed)
             # A plan's table may have no row, and a field of it no value.
-            if (counts := stats[table.name].get(statistic.name, {})) or dataset.recipe is None
+            if (counts := stats[table.name].get(gated.name, {})) or dataset.recipe is None
         ]
     passed = all(check.passed for check in checks)
     if not checks:  # nothing must pass because nothing was looked at
@@ -82,58 +103,109 @@ def skip(stats: Stats) -> Gates:  # noqa: ARG001 - a gate like any other
 
 @cache
 def _distributions(dataset: Dataset) -> int:
-    """Return the number of distributions that a snapshot can be held against."""
-    return sum(each.expected is not None for table in dataset.tables for each in table.statistics)
+    """Return the number of distributions that a snapshot can be held against; the groups of a draw are one together."""
+    return sum(
+        sum(each.expected is not None for each in table.statistics) + len(table.draws)
+        for table in dataset.tables
+    )
+
+
+def _gated(dataset: Dataset, table: Table, seed: int | None) -> Iterator[_Gated]:
+    """Yield what is judged of a table: the statistics and the groups of draws whose shares are declared."""
+    for statistic in table.statistics:
+        if statistic.expected is not None:
+            shares = _shares_of(statistic)
+            yield _Gated(statistic.name, shares, 1, statistic.ordered, statistic.cumulative, statistic.ranges)
+    for draw in table.draws:
+        if draw.follows_seed and seed is None:
+            raise ProofError(
+                f"the odds of a pick of {table.name} follow from the seed, since the table that it draws from is "
+                "made; give judge the seed of the snapshot"
+            )
+        groups = draw.groups(dataset, seed or 0)
+        for group in groups:
+            if group.expected is not None:
+                yield _Gated(group.name, _shares(group.expected), len(groups), ranges=group.ranges)
 
 
 @cache
-def _shares(statistic: Statistic) -> _Shares:
-    """Return the declared shares of a statistic over one common denominator."""
+def _shares_of(statistic: Statistic) -> _Shares:
     if statistic.expected is None:
         raise TypeError(f"the plan declares no shares of {statistic.name}")
-    shares = statistic.expected()
+    return _shares(statistic.expected())
+
+
+def _shares(shares: Mapping[str, Fraction]) -> _Shares:
+    """Return declared shares over one common denominator."""
     whole = math.lcm(*(share.denominator for share in shares.values()))
     return _Shares(
         {label: share.numerator * (whole // share.denominator) for label, share in shares.items()}, whole
     )
 
 
-def _check(dataset: Dataset, table: str, statistic: Statistic, counts: Mapping[str, int]) -> GateCheck:
-    distributions = _distributions(dataset)
-    records = sum(counts.values())
-    if not 0 < records <= MAX_RECORDS or min(counts.values()) < 0:
+def _check(dataset: Dataset, table: Table, gated: _Gated, counts: Mapping[str, int]) -> GateCheck:
+    distributions = _distributions(dataset) * gated.groups
+    records, most = sum(counts.values()), MAX_RECORDS if table.one_a_record else _MOST_ROWS
+    if not 0 < records <= most or min(counts.values()) < 0:
         raise ProofError(
-            f"{table} {statistic.name} count {records} records in {len(counts)} labels; a gate needs counts "
-            f"that aren't negative, of at least one record and at most {MAX_RECORDS}"
+            f"{table.name} {gated.name} count {records} records in {len(counts)} labels; a gate needs counts "
+            f"that aren't negative, of at least one record and at most {most}"
         )
-    shares = _shares(statistic)
-    reported = _reported(shares, counts, records, ordered=statistic.ordered)
-    impossible = [label for label, count in counts.items() if count and not shares.parts.get(label)]
-    if impossible:
-        worst, observed = impossible[0], counts[impossible[0]]
-        method, distance, bound, expected = IMPOSSIBLE, float(observed), 0.0, 0.0
-    elif statistic.cumulative:
-        method = DKWM
-        distance, worst, observed, expected = _furthest_cumulative(shares, counts, records)
-        bound = float(((2 / _level(distributions, 1)).ln() / (2 * records)).sqrt())
-    else:
-        method = KL
-        distance, worst = _furthest_cell(shares, counts, records)
-        observed, expected = counts.get(worst, 0), records * shares.parts[worst] / shares.whole
-        bound = float((2 / _level(distributions, len(shares.parts))).ln())
+    shares = gated.shares
+    reported = _reported(shares, counts, records, ordered=gated.ordered)
+    worst = max(_departures(gated, counts, records, distributions), key=lambda each: each.excess)
     return GateCheck(
-        entity=table,
-        statistic=statistic.name,
+        entity=table.name,
+        statistic=gated.name,
         records=records,
-        method=method,
-        distance=_rounded(distance),
-        bound=_rounded(bound),
-        passed=distance <= bound,
-        worst=worst,
-        observed=observed,
-        expected=_rounded(expected),
+        method=worst.method,
+        distance=_rounded(worst.distance),
+        bound=_rounded(worst.bound),
+        passed=worst.distance <= worst.bound,
+        worst=worst.label,
+        observed=worst.observed,
+        expected=_rounded(worst.expected),
         reported={name: _rounded(value) for name, value in reported.items()},
     )
+
+
+class _Departure(NamedTuple):
+    """How far counts are from what is declared, by one method, and where they are furthest."""
+
+    method: str
+    distance: float
+    bound: float
+    label: str
+    observed: int
+    expected: float
+
+    @property
+    def excess(self) -> float:
+        """The distance as a part of its bound."""
+        return self.distance / self.bound if self.bound else math.inf
+
+
+def _departures(
+    gated: _Gated, counts: Mapping[str, int], records: int, distributions: int
+) -> Iterator[_Departure]:
+    """Yield how far counts are from what is declared; methods that judge together share the level."""
+    shares = gated.shares
+    impossible = [label for label, count in counts.items() if count and not shares.parts.get(label)]
+    if impossible:
+        observed = counts[impossible[0]]
+        yield _Departure(IMPOSSIBLE, float(observed), 0.0, impossible[0], observed, 0.0)
+        return
+    methods = 2 if gated.ranges else 1
+    if gated.cumulative or gated.ranges:
+        order = sorted(shares.parts, key=int) if gated.cumulative else list(shares.parts)
+        distance, label, observed, expected = _furthest_cumulative(shares, counts, records, order)
+        bound = float(((2 / _level(distributions * methods, 1)).ln() / (2 * records)).sqrt())
+        yield _Departure(DKWM, distance, bound, label, observed, expected)
+    if not gated.cumulative:
+        distance, label = _furthest_cell(shares, counts, records)
+        bound = float((2 / _level(distributions * methods, len(shares.parts))).ln())
+        expected = records * shares.parts[label] / shares.whole
+        yield _Departure(KL, distance, bound, label, counts.get(label, 0), expected)
 
 
 def _level(distributions: int, cells: int) -> Decimal:
@@ -146,27 +218,38 @@ def _rounded(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def _cumulative(shares: _Shares, counts: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
-    """Yield each label in ascending order, with the count and the parts up to and including it."""
+def _cumulative(
+    shares: _Shares, counts: Mapping[str, int], order: Sequence[str]
+) -> Iterator[tuple[str, int, int]]:
+    """Yield each label in order, with the count and the parts up to and including it."""
     count = parts = 0
-    for label in sorted(shares.parts, key=int):
+    for label in order:
         count += counts.get(label, 0)
         parts += shares.parts[label]
         yield label, count, parts
 
 
 def _furthest_cumulative(
-    shares: _Shares, counts: Mapping[str, int], records: int
+    shares: _Shares, counts: Mapping[str, int], records: int, order: Sequence[str]
 ) -> tuple[float, str, int, float]:
     """Return sup |F_n - F|, the labels up to where it is (`16-45`), and both counts of these."""
     furthest, first, worst, observed, expected = -1, "", "", 0, 0
-    for label, count, parts in _cumulative(shares, counts):
+    for label, count, parts in _cumulative(shares, counts, order):
         first = first or label
         gap = abs(count * shares.whole - records * parts)
         if gap > furthest:
-            worst = label if label == first else f"{first}-{label}"
+            worst = _up_to(first, label)
             furthest, observed, expected = gap, count, parts
     return furthest / (records * shares.whole), worst, observed, records * expected / shares.whole
+
+
+def _up_to(first: str, last: str) -> str:
+    """Return the labels from one to another: `16-45`, and of ranges `0.10 to 9.99`."""
+    if first == last:
+        return first
+    begin, to, _ = first.partition(" to ")
+    end = last.rpartition(" to ")[2]
+    return f"{begin} to {end}" if to or " to " in last else f"{first}-{last}"
 
 
 def _squared(part: int, whole: int, count: int, records: int) -> float:
@@ -221,5 +304,6 @@ def _reported(shares: _Shares, counts: Mapping[str, int], records: int, *, order
         "largest_z": math.sqrt(max(_squared(part, shares.whole, count, records) for part, count in cells)),
     }
     if ordered:
-        reported["kolmogorov_smirnov"] = _furthest_cumulative(shares, counts, records)[0]
+        order = sorted(shares.parts, key=int)
+        reported["kolmogorov_smirnov"] = _furthest_cumulative(shares, counts, records, order)[0]
     return reported

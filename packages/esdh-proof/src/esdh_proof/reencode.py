@@ -63,8 +63,8 @@ def columns_of(dataset: Dataset, table: Table, arrays: Mapping[str, pa.Array]) -
     columns = {
         name: _column(values, kinds[name], nullable=name in nullable) for name, values in arrays.items()
     }
-    kept = {name: column for name, column in columns.items() if column is not None}
-    return kept if len(kept) == len(columns) else None
+    present = {name: column for name, column in columns.items() if column is not None}
+    return present if len(present) == len(columns) else None
 
 
 def _column(values: pa.Array, kind: Column, *, nullable: bool) -> Column | None:
@@ -78,7 +78,7 @@ def _numbers(values: pa.Array, kind: Numbers, *, nullable: bool) -> Column | Non
     if (values.null_count and not nullable) or not len(values):
         return None
     valid = values.is_valid().to_numpy(zero_copy_only=False) if values.null_count else None
-    numbers, bounds = _stored(values, kind)
+    numbers, bounds = _column_numbers(values, kind)
     if numbers is None:
         return None
     low, high = kind.low, kind.high
@@ -99,7 +99,7 @@ def _numbers(values: pa.Array, kind: Numbers, *, nullable: bool) -> Column | Non
     raise TypeError(f"no column is made of values as {type(kind).__name__}")
 
 
-def _stored(values: pa.Array, kind: Numbers) -> tuple[NDArray[np.integer] | None, tuple[int, int]]:
+def _column_numbers(values: pa.Array, kind: Numbers) -> tuple[NDArray[np.integer] | None, tuple[int, int]]:
     """Return the numbers that a column keeps, nulls as any, and the bounds within which it is cheap whatever its rule.
 
     No numbers for an instant that isn't of a whole second.

@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 from esdh_core import BLOCK_RECORDS, DEFAULT_DATASET, Dataset, Table
 from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
-from esdh_core.stats import Tally, merge
 from esdh_export import (
     FORMATS,
     EncodedBlock,
     SnapshotRequest,
+    Tallies,
     array_digest,
     block_digest,
     build_manifest,
     entity_digest,
+    manifest_counts,
+    merge_counts,
     render_descriptors,
 )
 from esdh_export.formats import Writer
@@ -37,7 +39,6 @@ from esdh_manifest import (
     FileProblem,
     Manifest,
     ManifestError,
-    Stats,
     decode_manifest,
     encode_manifest,
     entry_of,
@@ -58,7 +59,7 @@ from esdh_proof.checks import Finding, checks_of, schema
 from esdh_proof.checks.finding import differing
 from esdh_proof.datasets import LARGEST_DOCUMENT, dataset_of
 from esdh_proof.errors import ProofError
-from esdh_proof.findings import Check, Failure, Findings, first_true, shown
+from esdh_proof.findings import Check, Failure, Findings, display, first_true
 from esdh_proof.gates import judge, skip
 from esdh_proof.reading import Rows, TableReader, manifest_names, regular
 from esdh_proof.reencode import BytesSink, columns_of, text_of
@@ -124,18 +125,18 @@ def verify_snapshot(
     else:
         for name in _ROW_CHECKS if manifest is not None else ("files", *_ROW_CHECKS):
             findings.skip(name, "the manifest doesn't say what to look for")
-    made = findings.checks()
+    checks = findings.checks()
     return Verification(
         folder=str(folder),
-        verdict="failed" if any(check.status == "failed" for check in made) else "passed",
+        verdict="failed" if any(check.status == "failed" for check in checks) else "passed",
         dataset_version=manifest.dataset_version if manifest else None,
         seed=manifest.seed if manifest else None,
         records=manifest.records_requested if manifest else None,
         plan_sha256=manifest.plan_sha256 if manifest else None,
         content=manifest.content if manifest else {},
-        checks=made,
+        checks=checks,
         unproven=[
-            *(f"{check.name}: {check.reason}" for check in made if check.status == "unproven"),
+            *(f"{check.name}: {check.reason}" for check in checks if check.status == "unproven"),
             *UNPROVABLE,
         ],
     )
@@ -165,7 +166,7 @@ def _manifest(folder: Path, dataset: Dataset, findings: Findings) -> Manifest | 
     try:
         manifest = decode_manifest(written)
     except (ManifestError, RecursionError) as error:
-        findings.fail("manifest", Failure(file=name, found=shown(error), expected="a snapshot's manifest"))
+        findings.fail("manifest", Failure(file=name, found=display(error), expected="a snapshot's manifest"))
         return None
     _same_bytes(folder, name, encode_manifest(manifest), "manifest", findings)
     findings.expect("manifest", name, None, name, manifest_name(manifest.dataset_version))
@@ -173,7 +174,7 @@ def _manifest(folder: Path, dataset: Dataset, findings: Findings) -> Manifest | 
 
 
 def _same_text(findings: Findings, check: str, file: str, found: bytes, expected: bytes) -> None:
-    """Compare two texts; the failure tells the first line that differs."""
+    """Compare two texts; the failure names the first line that differs."""
     if found == expected:
         return
     here, there = found.splitlines(keepends=True), expected.splitlines(keepends=True)
@@ -181,13 +182,17 @@ def _same_text(findings: Findings, check: str, file: str, found: bytes, expected
     if at is None:
         at = min(len(here), len(there))
     line = here[at].decode("utf-8", "replace").rstrip("\n") if at < len(here) else None
-    wanted = there[at].decode("utf-8", "replace").rstrip("\n") if at < len(there) else "the end of the file"
-    failure = Failure(file=file, field=f"line {at + 1}", found=shown(line), expected=shown(wanted) or "")
+    line_expected = (
+        there[at].decode("utf-8", "replace").rstrip("\n") if at < len(there) else "the end of the file"
+    )
+    failure = Failure(
+        file=file, field=f"line {at + 1}", found=display(line), expected=display(line_expected) or ""
+    )
     findings.fail(check, failure)
 
 
 def _same_bytes(folder: Path, path: str, rendered: bytes, check: str, findings: Findings) -> None:
-    """Hold a file against what it must be; the failure tells what a tool did to it, or the first line that differs."""
+    """Hold a file against what it must be; the failure says what a tool did to it, or the first line that differs."""
     problem = file_problem(folder, path, entry_of(rendered))
     if problem is not None and problem.remedy:
         _fail_file(problem, check, findings)
@@ -212,7 +217,7 @@ def _files(folder: Path, manifest: Manifest, findings: Findings) -> list[FilePro
         _fail_file(problem, "files", findings)
     name = next(each for each in manifest_names(folder))
     extras = files_below(folder) - set(manifest.checksums) - {SUMS_NAME, name}
-    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # told already
+    extras -= {f"{problem.path}.gz" for problem in problems if problem.remedy}  # reported already
     ignored = {extra for extra in extras if is_ignored(extra)}
     for extra in sorted(extras - ignored):
         findings.fail(
@@ -262,7 +267,7 @@ def _name_writers(
         by = pq.read_metadata(folder / path).created_by
         findings.note(
             "files",
-            f"{path} holds the listed rows in bytes that {shown(by)} wrote; take the file from its source, or "
+            f"{path} holds the listed rows in bytes that {display(by)} wrote; take the file from its source, or "
             "generate the snapshot again",
         )
 
@@ -286,7 +291,9 @@ def _request(
         dataset = dataset or dataset_of(folder, manifest)
     except ProofError as error:
         name = recipe_name(manifest.dataset_version)
-        findings.fail("manifest", Failure(file=name, found=shown(error), expected="the plan of the dataset"))
+        findings.fail(
+            "manifest", Failure(file=name, found=display(error, 500), expected="the plan of the dataset")
+        )
         for check in _ROW_CHECKS:
             findings.skip(check, "the plan of the dataset can't be read")
         return None
@@ -302,7 +309,7 @@ def _request(
     except ValueError as error:
         findings.fail(
             "manifest",
-            Failure(file=manifest_name(manifest.dataset_version), found=shown(error), expected="a request"),
+            Failure(file=manifest_name(manifest.dataset_version), found=display(error), expected="a request"),
         )
         return None
 
@@ -348,9 +355,9 @@ class _Unit:
     `block` has their slots and parents, whether or not their columns are made.
     """
 
-    def __init__(self, block: Block, made: EncodedBlock | None) -> None:
+    def __init__(self, block: Block, encoded: EncodedBlock | None) -> None:
         self.block = block
-        self.made = made
+        self.encoded = encoded
         self.checked: set[tuple[object, ...]] = set()  # what has been checked of it
 
     def is_new(self, content: tuple[object, ...]) -> bool:
@@ -380,7 +387,7 @@ class _Digests:
             pieces.append(piece)
             if not ends or len(pieces) > 1:
                 self._arrays.setdefault(piece, dict(rows.arrays))
-        if ends:
+        if ends and (pieces or not self._table.is_fixed):  # whose blocks are of rows: none without any
             self.blocks.setdefault(name, []).append(self._block(tuple(pieces)))
             pieces.clear()
 
@@ -428,10 +435,8 @@ class _Reading:
         self._restored = restored
         self._regenerate = regenerate
         self._digests = {table.name: _Digests(table) for table in request.tables}
-        self._stats: Stats = {t.name: {each.name: {} for each in t.statistics} for t in request.tables}
-        self._tallies: dict[
-            str, dict[str, Tally]
-        ] = {}  # of the part at hand, as they were when it was written
+        self._tallies = Tallies(request)  # of the part at hand, as they were when it was written
+        self._stats = self._tallies.counts()
         self._texts: dict[tuple[str, str], tuple[BytesSink, Writer]] = {}
         self._rewritten: dict[str, _Rewritten] = {}
         self._checks = checks_of(request.dataset)
@@ -473,6 +478,7 @@ class _Reading:
         units: dict[str, _Unit] = {}
         for table in (each for each in request.tables if each.is_fixed):
             block = request.dataset.block_of(table, request.dataset.block(0, 0, request.seed))
+            self._tallies.add_draws(table, block)
             unit = units.setdefault(table.top.name, _Unit(block, None))
             whole = table.columns(unit.block) if self._regenerate else None
             rows = len(unit.block.level(table).slots)
@@ -480,11 +486,13 @@ class _Reading:
             for start in range(0, max(rows, 1), BLOCK_RECORDS):
                 count = min(BLOCK_RECORDS, rows - start)
                 self._count_rows(table, start, count)
-                made = None
+                encoded = None
                 if whole is not None:
                     at = np.arange(start, start + count)
-                    made = EncodedBlock({table.name: {name: each.take(at) for name, each in whole.items()}})
-                part = _Unit(unit.block, made)
+                    encoded = EncodedBlock(
+                        {table.name: {name: each.take(at) for name, each in whole.items()}}
+                    )
+                part = _Unit(unit.block, encoded)
                 for name, reader in readers.items():
                     found = reader.take(start, count, count)
                     if found is None:
@@ -513,7 +521,7 @@ class _Reading:
         first: dict[tuple[bytes, ...], Rows] = {}
         for name, held in ((name, self._fixed[name].get(table.name)) for name in self._request.formats):
             if held is not None:
-                held.arrays = first.setdefault(tuple(blocks[name]), held).arrays
+                held.arrays = first.setdefault(tuple(blocks.get(name, ())), held).arrays
 
     def records(self, start: int, count: int) -> bool:
         """Check the rows of some records in every table, a format at a time; return whether any was there."""
@@ -525,6 +533,7 @@ class _Reading:
         rows = {table.name: len(block.level(table).slots) for table in tables}
         for table in tables:
             self._count_rows(table, start, rows[table.name])
+            self._tallies.add_draws(table, block)
         found = not any(rows.values())
         for name in request.formats:
             found |= self._format(name, tables, rows, unit)
@@ -582,22 +591,22 @@ class _Reading:
 
     def _table(self, name: str, table: Table, rows: Rows, unit: _Unit, *, ends: bool) -> bytes:
         """Check some rows of one table in one format; return their digest."""
-        made = unit.made
+        encoded = unit.encoded
         digest = block_digest(_column_digests(rows.arrays, table) if len(rows) else [])
         self._digests[table.name].add(name, digest, rows, ends=ends)
-        same = made is not None and digest == made.digest_of(table)
+        same = encoded is not None and digest == encoded.digest_of(table)
         columns = None
         if len(rows):
             columns = (
-                made.columns[table.name]
-                if made and same
+                encoded.columns[table.name]
+                if encoded and same
                 else columns_of(self._request.dataset, table, rows.arrays)
             )
-        if made is not None:
+        if encoded is not None:
             self._findings.count_rows("regenerated", len(rows))
             if not same:
-                self._explain(rows, table, made)
-        self._spelled(name, table, rows, columns, made=made if same else None, ends=ends)
+                self._explain(rows, table, encoded)
+        self._spelled(name, table, rows, columns, encoded=encoded if same else None, ends=ends)
         self._findings.count_rows("schema", len(rows))
         if unit.is_new((table.name, digest)):
             self._fail("schema", schema(rows, table))
@@ -611,7 +620,7 @@ class _Reading:
             if row is None:
                 continue
             rows = finding.rows
-            value = shown(rows.arrays[finding.field][row].as_py())
+            value = display(rows.arrays[finding.field][row].as_py())
             if finding.describe is not None and value is not None:
                 value = finding.describe(value)
             expected = finding.expected if isinstance(finding.expected, str) else finding.expected(row)
@@ -620,12 +629,12 @@ class _Reading:
             )
             self._findings.fail(check, failure, count=int(finding.wrong.sum()))
 
-    def _explain(self, rows: Rows, table: Table, made: EncodedBlock) -> None:
+    def _explain(self, rows: Rows, table: Table, encoded: EncodedBlock) -> None:
         """Tell the first row and field in which a block differs from what the seed gives."""
         first: tuple[int, str, pa.Array] | None = None
         wrong: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
-        for field, column in made.columns[table.name].items():
-            expected = made.array(column)
+        for field, column in encoded.columns[table.name].items():
+            expected = encoded.array(column)
             count = min(len(rows), len(expected))
             mask = differing(rows.arrays[field].slice(0, count), expected.slice(0, count))
             wrong = mask if wrong is None else wrong | mask
@@ -633,7 +642,7 @@ class _Reading:
             if row is not None and (first is None or row < first[0]):
                 first = row, field, expected
         if first is None or wrong is None:  # the same as far as it goes
-            number = len(next(iter(made.columns[table.name].values())))
+            number = len(next(iter(encoded.columns[table.name].values())))
             self._findings.expect("regenerated", rows.file, None, f"{len(rows)} rows", f"{number} rows")
             return
         row, field, expected = first
@@ -641,8 +650,8 @@ class _Reading:
             file=rows.file,
             row=rows.start + row,
             field=field,
-            found=shown(rows.arrays[field][row].as_py()),
-            expected=shown(expected[row].as_py()) or "null",
+            found=display(rows.arrays[field][row].as_py()),
+            expected=display(expected[row].as_py()) or "null",
         )
         self._findings.fail("regenerated", failure, count=int(wrong.sum()))
 
@@ -653,19 +662,21 @@ class _Reading:
         rows: Rows,
         columns: dict[str, Column] | None,
         *,
-        made: EncodedBlock | None,
+        encoded: EncodedBlock | None,
         ends: bool,
     ) -> None:
         """Hold a text format's bytes against those that its writer gives for the same values."""
         if rows.text is None:
             if self._regenerate:
-                self._rewritten.setdefault(rows.file, _Rewritten(self._request, table)).add(made, ends=ends)
+                self._rewritten.setdefault(rows.file, _Rewritten(self._request, table)).add(
+                    encoded, ends=ends
+                )
             return
         if columns is None or not rows.text:
             return  # a value that no column holds has failed another check
         expected = (
-            self._text(name, table, made)
-            if made
+            self._text(name, table, encoded)
+            if encoded
             else text_of(name, self._request.dataset, table, columns, self._request.seed)
         )
         found, ending = memoryview(rows.text), b""
@@ -681,12 +692,12 @@ class _Reading:
         failure = Failure(
             file=rows.file,
             row=rows.start + min(at, len(rows) - 1),
-            found=shown(here[at].decode("utf-8", "replace") if at < len(here) else None),
-            expected=shown(there[at].decode("utf-8", "replace")) or "a line end",
+            found=display(here[at].decode("utf-8", "replace") if at < len(here) else None),
+            expected=display(there[at].decode("utf-8", "replace")) or "a line end",
         )
         self._findings.fail("schema", failure)
 
-    def _text(self, name: str, table: Table, made: EncodedBlock) -> memoryview:
+    def _text(self, name: str, table: Table, encoded: EncodedBlock) -> memoryview:
         """Return a block as its format's writer gives it; the writer is kept, and what it has rendered."""
         if (name, table.name) not in self._texts:
             sink = BytesSink()
@@ -696,16 +707,14 @@ class _Reading:
             )
         sink, writer = self._texts[name, table.name]
         sink.take()
-        writer.write(made)
+        writer.write(encoded)
         return sink.take()
 
     def _count(self, table: Table, rows: Rows, columns: dict[str, Column] | None) -> None:
         self._findings.count_rows("stats", len(rows))
         self._findings.count_rows("fidelity", len(rows))
-        tallies = self._tallies.setdefault(table.name, {each.name: each.tally() for each in table.statistics})
         try:
-            for each in table.statistics:
-                tallies[each.name].add((columns or {})[each.field])
+            self._tallies.add(table, columns or {})
         except (KeyError, TypeError):  # a value of another kind, which the check of the schema names
             failure = Failure(
                 file=rows.file,
@@ -717,28 +726,25 @@ class _Reading:
 
     def _end_part(self) -> None:
         """Add what was counted of a part to the statistics of the snapshot."""
-        for table, tallies in self._tallies.items():
-            counts = self._stats[table]
-            self._stats[table] = {
-                name: merge([counts[name], each.counts()]) for name, each in tallies.items()
-            }
-        self._tallies.clear()
+        self._stats = merge_counts(self._stats, self._tallies.counts())
+        self._tallies = Tallies(self._request)
 
     def finish(self, folder: Path) -> None:
         """Run the checks over the sums: digests, statistics, gates, claims, and rewritten Parquet files."""
         self._end_part()
+        self._stats = manifest_counts(self._request, self._stats)
         for reader in self._readers.values():  # lets each file be looked at to its end
             reader.close(whole=not self._stopped)
         content = self._content()
-        self._counted()
-        self._judged()
-        listed_as_asked = self._claimed(content)
+        self._check_statistics()
+        self._check_gates()
+        tables_agree = self._check_manifest(content)
         if (recipe := self._request.dataset.recipe) is not None:
             _rendered(folder, recipe_name(self._manifest.dataset_version), recipe, self._findings)
         if "json" in self._request.formats:
             metadata = metadata_document(self._request.dataset.metadata(self._rows(), self._request.seed))
             _rendered(folder, metadata_name(self._manifest.dataset_version), metadata, self._findings)
-        if listed_as_asked:  # else a manifest of a million made-up parts would be rendered at length
+        if tables_agree:  # else a manifest of a million made-up parts would be rendered at length
             for path, rendered in render_descriptors(self._manifest, self._request.dataset).items():
                 _rendered(folder, path, rendered, self._findings)
         for path, rewritten in self._rewritten.items():
@@ -786,39 +792,39 @@ class _Reading:
                 self._findings.fail("formats", failure)
         return content
 
-    def _counted(self) -> None:
+    def _check_statistics(self) -> None:
         for table, statistics in self._stats.items():
-            claimed = self._manifest.stats.get(table, {})
+            manifest_statistics = self._manifest.stats.get(table, {})
             for statistic, counts in statistics.items():
-                told = claimed.get(statistic, {})
-                for label in sorted({*counts, *told}):
+                labels = manifest_statistics.get(statistic, {})
+                for label in sorted({*counts, *labels}):
                     field = f"stats.{table}.{statistic}.{label}"
-                    self._findings.expect("stats", self._name, field, told.get(label), counts.get(label))
+                    self._findings.expect("stats", self._name, field, labels.get(label), counts.get(label))
 
-    def _judged(self) -> None:
+    def _check_gates(self) -> None:
         """Hold the recounted statistics against the plan, and the gates that the manifest claims against that."""
-        claimed = self._manifest.gates
+        manifest_gates = self._manifest.gates
         try:
-            gates = judge(self._stats, dataset=self._request.dataset)
+            gates = judge(self._stats, dataset=self._request.dataset, seed=self._request.seed)
         except ProofError as error:
-            self._findings.expect("fidelity", self._name, "stats", shown(error), "counts of every row")
+            self._findings.expect("fidelity", self._name, "stats", display(error), "counts of every row")
             return
         for check in (each for each in gates.checks if not each.passed):
             field = f"stats.{check.entity}.{check.statistic}.{check.worst}"
             expected = f"about {check.expected}" if check.expected else "none"
             self._findings.expect("fidelity", self._name, field, check.observed, expected)
-        if claimed is None or claimed.verdict == "skipped":
+        if manifest_gates is None or manifest_gates.verdict == "skipped":
             if gates.verdict != "skipped":  # as it is where no shares are declared
                 self._findings.note("fidelity", "no gate was asked when the snapshot was written")
             gates = skip(self._stats)  # which claims nothing else
-        if claimed is None:
+        if manifest_gates is None:
             return
-        self._findings.expect("fidelity", self._name, "gates.verdict", claimed.verdict, gates.verdict)
-        self._findings.expect("fidelity", self._name, "gates.level", claimed.level, gates.level)
-        for at, (told, made) in enumerate(zip_longest(claimed.checks, gates.checks)):
-            self._findings.expect("fidelity", self._name, f"gates.checks.{at}", told, made)
+        self._findings.expect("fidelity", self._name, "gates.verdict", manifest_gates.verdict, gates.verdict)
+        self._findings.expect("fidelity", self._name, "gates.level", manifest_gates.level, gates.level)
+        for at, (found, recomputed) in enumerate(zip_longest(manifest_gates.checks, gates.checks)):
+            self._findings.expect("fidelity", self._name, f"gates.checks.{at}", found, recomputed)
 
-    def _claimed(self, content: dict[str, str]) -> bool:
+    def _check_manifest(self, content: dict[str, str]) -> bool:
         """Hold every claim of the manifest that follows from the others against what it must be.
 
         Return whether it lists the tables that the request asks for.
@@ -829,24 +835,24 @@ class _Reading:
         )
         passed_over = {"checksums", "content", "stats", "gates"}  # other checks look at these
         for field in (name for name in Manifest.__struct_fields__ if name not in passed_over):
-            found, wanted = getattr(manifest, field), getattr(expected, field)
-            if isinstance(wanted, dict):
-                for key in [*wanted, *(key for key in found if key not in wanted)]:
+            found, correct = getattr(manifest, field), getattr(expected, field)
+            if isinstance(correct, dict):
+                for key in [*correct, *(key for key in found if key not in correct)]:
                     self._findings.expect(
-                        "manifest", self._name, f"{field}.{key}", found.get(key), wanted.get(key)
+                        "manifest", self._name, f"{field}.{key}", found.get(key), correct.get(key)
                     )
                 self._findings.expect(
-                    "manifest", self._name, f"the order of {field}", list(found), list(wanted)
+                    "manifest", self._name, f"the order of {field}", list(found), list(correct)
                 )
             elif field == "generator":
-                self._findings.expect("manifest", self._name, "generator.name", found.name, wanted.name)
-                if found.version != wanted.version:
+                self._findings.expect("manifest", self._name, "generator.name", found.name, correct.name)
+                if found.version != correct.version:
                     self._findings.note(
                         "manifest",
-                        f"says it was written by version {found.version}; this is {wanted.version}",
+                        f"says it was written by version {found.version}; this is {correct.version}",
                     )
             else:
-                self._findings.expect("manifest", self._name, field, found, wanted)
+                self._findings.expect("manifest", self._name, field, found, correct)
         listed = {path: each.rows for path, each in manifest.checksums.items() if each.rows is not None}
         tables = self._rows_of_files(listed)
         for path in sorted({*tables, *listed}):
@@ -867,25 +873,25 @@ class _Rewritten:
             self._sink, table, dataset=request.dataset, seed=request.seed
         )
 
-    def add(self, made: EncodedBlock | None, *, ends: bool) -> None:
+    def add(self, encoded: EncodedBlock | None, *, ends: bool) -> None:
         """Add a piece of a block as it was read and as it was made again, None where these differ.
 
         Then a block of the file isn't what the seed gives, so its bytes can't be either.
         """
         if self._writer is None:
             return
-        if made is None:
+        if encoded is None:
             self._writer.close()
             self._writer = None
             self._pieces.clear()
             return
-        self._pieces.append(made.columns[self._table.name])
+        self._pieces.append(encoded.columns[self._table.name])
         if ends:
             whole = {
                 name: concatenate([piece[name] for piece in self._pieces]) for name in self._table.fields
             }
             # What was made of the columns of a block that is one piece is made once.
-            self._writer.write(made if len(self._pieces) == 1 else EncodedBlock({self._table.name: whole}))
+            self._writer.write(encoded if len(self._pieces) == 1 else EncodedBlock({self._table.name: whole}))
             self._pieces.clear()
 
     def compare(self, folder: Path, path: str, manifest: Manifest, findings: Findings) -> None:
@@ -906,7 +912,8 @@ class _Rewritten:
             findings.fail("regenerated", failure)
         else:
             findings.note(
-                "regenerated", f"{path} holds the right rows in bytes that {shown(by)} wrote; this is {ours}"
+                "regenerated",
+                f"{path} holds the right rows in bytes that {display(by)} wrote; this is {ours}",
             )
 
 

@@ -1,40 +1,9 @@
 // The demo page: asks the preview API, and shows rows, records, pictures and the plan. No library, no build.
-// Data reaches the document as text nodes and attributes only, never as markup.
 
-// ---------------------------------------------------------------------------------------------- elements
-
-const byId = (id) => document.getElementById(id);
-
-/** Return an element with attributes and children; a null child is left out, a string is text. */
-function element(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
-}
-
-function drawn(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
-}
-
-function filled(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children.flat().filter((child) => child !== null));
-  return node;
-}
-
-function button(label, action, attributes = {}) {
-  const node = element("button", { type: "button", ...attributes }, label);
-  node.addEventListener("click", action);
-  return node;
-}
-
-/** Say something to a screen reader that sighted readers see anyway. */
-function say(text) {
-  byId("said").textContent = text;
-}
-
-const capitalized = (text) => text[0].toUpperCase() + text.slice(1);
-const titled = (name) => capitalized(name.replaceAll("_", " "));
-const grouped = (number) => number.toLocaleString("en-US");
-const plural = (count, one, many = `${one}s`) => `${grouped(count)} ${count === 1 ? one : many}`;
+import { button, byId, capitalized, element, fact, grouped, plural, say, titled } from "./elements.js";
+import { pictureOf, titleOf } from "./pictures.js";
+import { branch, brief, treeList } from "./tree.js";
+import { canBeExact, cellKind, exactly, numberOf, textOf, valueNode } from "./values.js";
 
 // ------------------------------------------------------------------------------------------------ the API
 
@@ -75,7 +44,8 @@ async function ask(path, { body, accept = "application/json", signal, guarded = 
     return answer;
   }
   const envelope = await answer.json().catch(() => null); // null: not the API's, but a proxy's
-  const reason = envelope?.error?.message ?? `the server answered ${answer.status} ${answer.statusText}`.trimEnd();
+  const reason =
+    envelope?.error?.message ?? `the server answered ${answer.status} ${answer.statusText}`.trimEnd();
   throw new Problem(sentence(reason), answer.status);
 }
 
@@ -88,10 +58,10 @@ async function bytesOf(answer) {
 }
 
 /** Return an answer's bytes as text and as the JSON they are; a proxy in between may send something else. */
-function parsed(bytes) {
+function parsed(bytes, parse = JSON.parse) {
   const text = new TextDecoder().decode(bytes);
   try {
-    return { text, json: JSON.parse(text) };
+    return { text, json: parse(text) };
   } catch {
     throw new Problem("The answer is not the API's JSON. Is something between this page and the server?");
   }
@@ -175,6 +145,7 @@ byId("key-form").addEventListener("submit", (event) => {
   const again = refused;
   refused = null;
   if (again) again();
+  else if (opens()) generate();
   else showKeyState("The key goes with every call from now on.");
 });
 
@@ -206,6 +177,11 @@ const limitHint = () => (health ? `1 to ${grouped(health.max_records)}` : "1 or 
 
 async function begin() {
   try {
+    if (!canBeExact) {
+      throw new Problem(
+        "This page needs a browser that reads numbers digit for digit: one of 2025 or later.",
+      );
+    }
     health = parsed(await bytesOf(await ask("healthz"))).json;
   } catch (problem) {
     byId("start-notice").hidden = false;
@@ -222,6 +198,21 @@ async function begin() {
     records.value = health.max_records;
   }
   if (!byId("seed").value) byId("seed").value = health.default_seed;
+  open();
+}
+
+/** Whether the view for rows is shown and has none yet. */
+const opens = () => !shown && !byId("view-generate").hidden;
+
+/** Show the first rows without being asked, unless there is a key to be asked for. */
+function open() {
+  if (!health || !opens()) return;
+  if (health.api_key_required && !apiKey) showNothing("This server asks for a key before it gives rows.");
+  else generate({ asked: false });
+}
+
+function showNothing(why) {
+  byId("empty-state").textContent = why;
 }
 
 byId("start-again").addEventListener("click", begin);
@@ -306,33 +297,23 @@ function commandBlock(title, text) {
 
 // --------------------------------------------------------------------------------------------- tables
 
-/** Return a value as people read it: an id as a link to its record, null as such. */
-function valueNode(table, name, value) {
-  if (value === null) return element("span", { class: "null" }, "null");
-  const text = String(value);
-  return table.ids.includes(name)
-    ? element("a", { href: `#lookup/${text}` }, text)
-    : document.createTextNode(text);
-}
-
 const MOST_ROWS = 1000; // more would make the document slow; the files hold them all
 
 function rowsTable(table, title, rows, start) {
-  const names = Object.keys(rows[0] ?? {});
-  const kind = (name, value) =>
-    typeof value === "number" ? { class: "number" } : table.ids.includes(name) ? { class: "id" } : {};
+  const names = Object.keys(table.types);
+  const kinds = names.map((name) => cellKind(table, name));
   const head = element(
     "tr",
     {},
     element("th", { scope: "col" }, "#"),
-    names.map((name) => element("th", { scope: "col", ...kind("", rows[0][name]) }, name)),
+    names.map((name, place) => element("th", { scope: "col", ...kinds[place] }, name)),
   );
   const body = rows.slice(0, MOST_ROWS).map((row, offset) =>
     element(
       "tr",
       {},
       element("th", { scope: "row" }, String(start + offset)),
-      names.map((name) => element("td", kind(name, row[name]), valueNode(table, name, row[name]))),
+      names.map((name, place) => element("td", kinds[place], valueNode(table, name, row[name]))),
     ),
   );
   const shownTable = element(
@@ -342,11 +323,16 @@ function rowsTable(table, title, rows, start) {
     element("thead", {}, head),
     element("tbody", {}, body),
   );
-  const cut = rows.length > MOST_ROWS;
+  const note =
+    rows.length > MOST_ROWS
+      ? `The first ${grouped(MOST_ROWS)} rows; the files hold all.`
+      : rows.length
+        ? ""
+        : "These records have no rows here.";
   return [
     element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, shownTable),
-    cut ? element("p", { class: "hint" }, `The first ${grouped(MOST_ROWS)} rows; the files hold all.`) : null,
-  ].filter(Boolean);
+    element("p", { class: "hint" }, note),
+  ];
 }
 
 // ----------------------------------------------------------------------------------------------- tabs
@@ -398,9 +384,18 @@ function showTabs(list, panels, tabs, wanted) {
 
 // ------------------------------------------------------------------------------------------- generating
 
-// Of the dataset: { names, tables: [{ entity, name, units, id, ids, counted }], pictures, commands, plan }, as the
-// server says it. A table that has no one row a record is `counted`: "whole", or the rows of the "window".
+// Of the dataset, as the server says it: its `version`, its `tables` with what their fields hold, the `pictures` to draw, the
+// `option` by which `esdh` makes it (null where it can't), whether the API gives it as `trees`, the `plans` that are
+// served with their pages, and the `plan`, unless the API's is to be asked for. A table that has no one row a record
+// is `counted`: "whole", or the rows of the "window".
 const DATASET = JSON.parse(byId("main").dataset.dataset);
+
+/** Return a table by its name or what its rows are called. */
+const tableOf = (name) => DATASET.tables.find((table) => name === table.name || name === table.entity);
+
+/** Return what is known of a table of another dataset. */
+const strangeTable = (name) => ({ name, entity: name, types: {}, ids: [], brief: [], counted: "whole" });
+
 const LARGEST_SEED = BigInt(Number.MAX_SAFE_INTEGER); // 2^53 - 1, the contract's largest as well
 
 let shown = null; // what is on the page: the request, its answer as bytes, text and JSON, and names for it
@@ -446,6 +441,7 @@ const FIELD_ERRORS = { records: "records-error", start: "start-field-error", see
 
 /** Show why a request failed, beside the field that the server's sentence names first. */
 function reportGenerate(problem) {
+  showNothing("There are no rows to show.");
   if (problem.status === 401) {
     showError("generate-error", "Not generated: the server asks for a key.");
     demandKey(generate);
@@ -460,17 +456,21 @@ function reportGenerate(problem) {
 
 const generating = latest(reportGenerate);
 
-function generate() {
+function generate({ asked = true } = {}) {
   showError("generate-error");
   const entity = byId("generate-form").elements.entity.value;
   generating(byId("generate"), async (signal) => {
     const body = readForm();
-    if (!body) return () => {}; // told beside the fields
+    if (!body) return () => showNothing("There are no rows to show."); // told beside the fields
     const answer = await ask(`generate/${entity}`, { body, signal, guarded: true });
     const bytes = await bytesOf(answer);
-    const { text, json } = parsed(bytes);
+    const { text, json } = parsed(bytes, exactly);
     const requestId = answer.headers.get("X-Request-ID") ?? "none";
-    return () => showResult({ entity, body, bytes, text, answer: json, requestId });
+    return () => {
+      showResult({ entity, body, bytes, text, answer: json, requestId });
+      // On a narrow screen the rows stand below the form.
+      if (asked && matchMedia("(max-width: 62rem)").matches) byId("result").scrollIntoView();
+    };
   });
 }
 
@@ -498,7 +498,8 @@ function showResult(result) {
   const version = answer.metadata.dataset_version;
   const last = body.start + body.records - 1;
   const name = entity === "bundle" ? entity : first.name;
-  const stem = `${name}_${slug(version)}_seed${answer.seed}_${body.start}-${last}`;
+  const seed = textOf(answer.seed);
+  const stem = `${name}_${slug(version)}_seed${seed}_${body.start}-${last}`;
   shown = { ...result, tables, stem };
 
   byId("empty").hidden = true;
@@ -506,15 +507,15 @@ function showResult(result) {
   const what =
     entity === "bundle"
       ? `${plural(body.records, "record")} of ${DATASET.names}`
-      : plural(answer.record_count, ...first.units);
+      : plural(numberOf(answer.record_count), ...first.units);
   const which =
     last > body.start
       ? `records ${grouped(body.start)} to ${grouped(last)}`
       : `record ${grouped(body.start)}`;
   const part = entity !== "bundle" && first.counted === "whole" ? "the whole table" : which;
   byId("summary").textContent = `${what}, ${part}`;
-  say(`${what}, ${part}, seed ${answer.seed}`);
-  byId("effective-seed").textContent = answer.seed;
+  say(`${what}, ${part}, seed ${seed}`);
+  byId("effective-seed").textContent = seed;
   byId("keep-seed").hidden = !body.randomize;
   byId("result-version").textContent = version;
   byId("request-id").textContent = result.requestId;
@@ -534,13 +535,13 @@ function showResult(result) {
             table.counted ? 0 : body.start,
           ),
       })),
+      ...(tables.every((table) => table.counted === "whole") ? [] : [{ name: "Tree", fill: treePanel }]),
       { name: "JSON", fill: jsonPanel },
     ],
     selected,
   );
   showCommands();
-  showPictures(shown);
-  if (matchMedia("(max-width: 62rem)").matches) byId("result").scrollIntoView();
+  showPictures();
 }
 
 function jsonPanel() {
@@ -561,7 +562,7 @@ function jsonPanel() {
 }
 
 byId("keep-seed").addEventListener("click", () => {
-  byId("seed").value = shown.answer.seed;
+  byId("seed").value = textOf(shown.answer.seed);
   byId("seed").disabled = false;
   byId("randomize").checked = false;
   byId("seed").focus();
@@ -614,203 +615,132 @@ function download(form, trigger, downloading) {
 
 const MOST_IDS = 10; // more is a long command; a row's own id leads to its record
 
+/** Return a command line of `esdh` on this dataset, a part a line. */
+const esdh = (command, ...parts) =>
+  [`esdh ${command}`, DATASET.option, ...parts].filter(Boolean).join(" \\\n  ");
+
 function showCommands() {
   const { entity, tables, answer, stem } = shown;
   const { records, start, seed } = sameRequest(shown);
-  const [first] = tables;
-  const ids = answer[first.name].slice(0, MOST_IDS).map((row) => row[first.id]);
-  const snapshot = [
-    "esdh generate-snapshot",
-    `--records ${records} --seed ${seed}`,
-    entity === "bundle" ? null : `--entity-filter ${first.name}`,
-    "--output-format csv json ndjson",
-    `--output-dir ${stem}`,
-  ]
-    .filter(Boolean)
-    .join(" \\\n  ");
-  const reproduce = ["esdh reproduce", ...ids].join(" \\\n  ");
-  const call = commandBlock("This call", curl(`generate/${entity}`, sameRequest(shown)));
-  byId("commands").replaceChildren(call);
-  if (!DATASET.commands) return;
-  byId("commands").append(
-    // A snapshot starts at record 0: a later window is made again from its ids.
-    start === 0
-      ? commandBlock("A snapshot of these records, as files", snapshot)
-      : commandBlock(
-          records > MOST_IDS ? `The first ${MOST_IDS} of these records, by id` : "These records, by id",
-          reproduce,
-        ),
-  );
+  byId("commands").replaceChildren(commandBlock("This call", curl(`generate/${entity}`, sameRequest(shown))));
+  if (DATASET.option === null) return;
+  const first =
+    entity === "bundle" ? DATASET.tables.find((table) => !table.parent && !table.counted) : tables[0];
+  const ids = first.id ? answer[first.name].slice(0, MOST_IDS).map((row) => row[first.id]) : [];
+  const whole = tables.every((table) => table.counted === "whole");
+  // A snapshot starts at record 0: a later window is made again from its ids, where it has some.
+  const snapshot = (title, upTo) =>
+    commandBlock(
+      title,
+      esdh(
+        "generate-snapshot",
+        `--records ${upTo} --seed ${textOf(seed)}`,
+        entity === "bundle" ? null : `--entity-filter ${first.name}`,
+        "--output-format csv json ndjson",
+        `--output-dir ${stem}`,
+      ),
+    );
+  const rows = entity === "bundle" || !first.counted ? "records" : "rows";
+  if (start === 0 || whole)
+    byId("commands").append(snapshot(`A snapshot of these ${rows}, as files`, records));
+  else if (!ids.length)
+    byId("commands").append(snapshot(`A snapshot that ends with these ${rows}`, start + records));
+  else {
+    const all = ids.length === answer[first.name].length;
+    const title = all ? `These ${rows}, by id` : `The first ${ids.length} of these ${rows}, by id`;
+    byId("commands").append(commandBlock(title, esdh("reproduce", ...ids)));
+  }
 }
 
 // -------------------------------------------------------------------------------------------- pictures
 
-// A histogram's bins come in order, others by size; more labels than fit are counted by tens.
-const MOST_BINS = 20;
-const MOST_BARS = 8;
+const MOST_PICTURES = 12; // at first
 
-/** Return the whole years from a date to the reference date, both as YYYY-MM-DD. */
-function yearsBetween(born, reference) {
-  const birthday = reference.slice(5, 10) >= born.slice(5);
-  return Number(reference.slice(0, 4)) - Number(born.slice(0, 4)) - (birthday ? 0 : 1);
-}
-
-/** Return a function from a number to its ten's label: 16-19, the first that there is, then 20s, 30s. */
-function tens(labels) {
-  const least = Math.min(...labels);
-  return (number) => {
-    const ten = Math.floor(number / 10) * 10;
-    return ten < least ? `${least}-${ten + 9}` : `${ten}s`;
-  };
-}
-
-/** Return a statistic's bars: [{ label, count, declared }]; `declared` is the rules' share, null for none. */
-function barsOf(picture, statistic, rows, generatedAt) {
-  const value = (row) =>
-    picture.years ? yearsBetween(row[statistic.field], generatedAt) : row[statistic.field];
-  const labels = Object.keys(statistic.shares ?? {});
-  const bin = picture.histogram && labels.length > MOST_BINS ? tens(labels.map(Number)) : String;
-  const bars = new Map();
-  const barFor = (label) => {
-    if (!bars.has(label)) bars.set(label, { label, count: 0, declared: statistic.shares ? 0 : null });
-    return bars.get(label);
-  };
-  for (const [label, share] of Object.entries(statistic.shares ?? {})) barFor(bin(label)).declared += share;
-  for (const row of rows) if (row[statistic.field] !== null) barFor(bin(value(row))).count += 1;
-  const all = [...bars.values()];
-  if (picture.histogram) return all;
-  all.sort((a, b) => b.count - a.count || b.declared - a.declared);
-  if (all.length <= MOST_BARS) return all;
-  const rest = all.slice(MOST_BARS - 1);
-  const sum = (key) => rest.reduce((total, bar) => total + bar[key], 0);
-  return [
-    ...all.slice(0, MOST_BARS - 1),
-    { label: `${rest.length} others`, count: sum("count"), declared: sum("declared") },
-  ];
-}
-
-const WIDTH = 320; // of a picture, in its own units; its text is legible from 260 pixels on
-const HEIGHT = 188;
-
-const barStep = (bars) => Math.min(28, HEIGHT / bars.length);
-
-function barChart(bars, total) {
-  const step = barStep(bars);
-  const [left, right] = [92, WIDTH - 38];
-  const most = Math.max(...bars.map((bar) => Math.max(bar.count / total, bar.declared ?? 0)));
-  const width = (share) => ((right - left) * share) / most;
-  return bars.flatMap((bar, place) => {
-    const [top, thick] = [place * step + step * 0.16, step * 0.68];
-    const middle = place * step + step / 2 + 4;
-    const declared = left + width(bar.declared ?? 0);
-    return [
-      drawn("text", { x: left - 8, y: middle, "text-anchor": "end" }, bar.label),
-      drawn("rect", { class: "bar", x: left, y: top, width: width(bar.count / total), height: thick, rx: 2 }),
-      bar.declared === null
-        ? null
-        : drawn("line", { class: "tick", x1: declared, x2: declared, y1: top - 1, y2: top + thick + 1 }),
-      drawn("text", { x: WIDTH - 2, y: middle, "text-anchor": "end", class: "faint" }, grouped(bar.count)),
-    ];
-  });
-}
-
-function histogram(bars, total) {
-  const margin = 8; // half of a label under the first and the last bar
-  const step = (WIDTH - 2 * margin) / bars.length;
-  const [top, bottom] = [16, HEIGHT - 18];
-  const most = Math.max(...bars.map((bar) => Math.max(bar.count / total, bar.declared ?? 0)));
-  const height = (share) => ((bottom - top) * share) / most;
-  const every = Math.ceil(bars.length / 9); // room for nine labels
-  return [
-    drawn("line", { class: "axis", x1: 0, x2: WIDTH, y1: bottom + 0.5, y2: bottom + 0.5 }),
-    ...bars.flatMap((bar, place) => {
-      const x = margin + place * step;
-      const middle = x + step / 2;
-      const tall = height(bar.count / total);
-      const declared = bottom - height(bar.declared ?? 0);
-      return [
-        drawn("rect", {
-          class: "bar",
-          x: x + step * 0.12,
-          y: bottom - tall,
-          width: step * 0.76,
-          height: tall,
-          rx: 2,
-        }),
-        bar.declared === null
-          ? null
-          : drawn("line", {
-              class: "tick",
-              x1: x + step * 0.06,
-              x2: x + step * 0.94,
-              y1: declared,
-              y2: declared,
-            }),
-        bar.count
-          ? drawn(
-              "text",
-              {
-                x: middle,
-                y: Math.min(bottom - tall, declared) - 4,
-                "text-anchor": "middle",
-                class: "faint",
-              },
-              grouped(bar.count),
-            )
-          : null,
-        place % every === 0
-          ? drawn("text", { x: middle, y: HEIGHT - 4, "text-anchor": "middle" }, bar.label)
-          : null,
-      ];
-    }),
-  ];
-}
-
-function chart(picture, bars, total) {
-  const id = `picture-${picture.name}`;
-  const told = bars
-    .filter((bar) => bar.count)
-    .map((bar) => `${bar.label}: ${grouped(bar.count)}`)
-    .join(", ");
-  const marks = picture.histogram ? histogram(bars, total) : barChart(bars, total);
-  const height = picture.histogram ? HEIGHT : bars.length * barStep(bars);
-  return element(
-    "div",
-    {},
-    element("h4", {}, titled(picture.name)),
-    drawn(
-      "svg",
-      { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-labelledby": `${id}-title ${id}-text`, id },
-      drawn("title", { id: `${id}-title` }, `${titled(picture.name)} of ${plural(total, "record")}`),
-      drawn("desc", { id: `${id}-text` }, told),
-      marks,
-    ),
-  );
-}
-
-async function showPictures({ tables, answer }) {
-  showError("pictures-error");
-  byId("pictures").closest("section").hidden = !DATASET.pictures.length;
-  let plan;
-  try {
-    plan = await thePlan();
-  } catch (problem) {
-    byId("pictures").replaceChildren();
-    showError("pictures-error", `The pictures need the plan, which did not come. ${problem.message}`);
-    return;
-  }
-  if (shown.answer !== answer) return; // a newer answer draws its own
-  const drawnNames = new Set(); // a statistic of several tables is drawn of the first
+function showPictures() {
+  const { tables, answer } = shown;
+  const names = new Set();
   const charts = DATASET.pictures.flatMap((picture) => {
-    const table = tables.find(({ entity }) => entity === picture.entity);
-    if (!table || drawnNames.has(picture.name)) return [];
-    drawnNames.add(picture.name);
-    const { statistics } = plan.entities.find(({ name }) => name === picture.entity);
-    const statistic = statistics.find(({ name }) => name === picture.name);
-    const rows = answer[table.name];
-    return [chart(picture, barsOf(picture, statistic, rows, answer.metadata.generated_at), rows.length)];
+    const table = tables.find(({ name }) => name === picture.table);
+    const again = names.has(picture.title);
+    // A count that several tables share is drawn of the first of them.
+    if (!table || (again && picture.shared)) return [];
+    names.add(picture.title);
+    const chart = pictureOf(picture, answer[table.name], answer.metadata, {
+      id: `picture-${again ? `${table.name}-` : ""}${picture.title.replaceAll(" ", "-")}`,
+      title: titleOf(picture, tables.length > 1),
+      unit: table.counted ? "row" : "record",
+    });
+    return chart ? [chart] : [];
   });
-  byId("pictures").replaceChildren(...charts);
+  byId("pictures").replaceChildren(...charts.slice(0, MOST_PICTURES));
+  byId("pictures").closest("section").hidden = !charts.length;
+  const more = byId("more-pictures");
+  more.hidden = charts.length <= MOST_PICTURES;
+  more.textContent = `Show all ${charts.length} pictures`;
+  more.onclick = () => {
+    byId("pictures").replaceChildren(...charts);
+    more.hidden = true;
+    charts[MOST_PICTURES].tabIndex = -1;
+    charts[MOST_PICTURES].focus(); // where the reading goes on
+  };
+}
+
+// --------------------------------------------------------------------------------------------- records as trees
+
+const MOST_TREES = 25;
+
+/** Return a record as the row of its root with those below it, from a row of each table. */
+function nested(rowOf) {
+  const node = (table) => ({
+    table: table.name,
+    row: rowOf(table),
+    below: Object.fromEntries(
+      DATASET.tables
+        .filter(({ parent }) => parent === table.name)
+        .map((child) => [child.name, [node(child)]]),
+    ),
+  });
+  return node(DATASET.tables.find(({ parent }) => parent === null));
+}
+
+/** Return one record as a tree. */
+async function treeOf(start, seed, signal) {
+  const body = { records: 1, start, seed };
+  const path = DATASET.trees ? "generate/record-trees" : "generate/bundle";
+  const { json } = parsed(await bytesOf(await ask(path, { body, signal, guarded: true })), exactly);
+  return DATASET.trees ? json.records[0] : nested((table) => json[table.name][0]);
+}
+
+function treePanel() {
+  const { answer, body, tables } = shown;
+  const root = DATASET.tables.find((table) => table.parent === null && table.counted !== "whole");
+  const listed = Math.min(body.records, MOST_TREES);
+  const roots = tables.includes(root) ? answer[root.name] : [];
+  const records = Array.from({ length: listed }, (_, offset) => {
+    const number = body.start + offset;
+    const row = roots[offset];
+    const fill = async (place) => {
+      const wait = element("p", { class: "hint" }, "The record is on its way.");
+      place.append(wait);
+      try {
+        place.append(treeList([await treeOf(number, answer.seed)], tableOf));
+        wait.remove();
+      } catch (problem) {
+        if (!(problem instanceof Problem)) throw problem;
+        wait.replaceWith(element("p", { class: "error" }, problem.message));
+      }
+    };
+    const summary = [element("span", { class: "table-name" }, `Record ${grouped(number)}`), " "];
+    return element(
+      "li",
+      {},
+      branch([...summary, ...(row ? [brief(root, row)] : [])], fill, { open: !offset }),
+    );
+  });
+  return [
+    element("ul", { class: "tree" }, records),
+    element("p", { class: "hint" }, listed < body.records ? `The first ${listed} of these records.` : ""),
+  ];
 }
 
 // --------------------------------------------------------------------------------------------- looking up
@@ -840,8 +770,20 @@ function lookUp() {
       throw new Problem("An id has 36 characters: hexadecimal digits and four dashes.", 404);
     }
     const answer = await ask(`records/${id}`, { signal, guarded: true });
-    const { text, json } = parsed(await bytesOf(answer));
-    return () => showRecord(json, text);
+    const { text, json } = parsed(await bytesOf(answer), exactly);
+    const record = readRecord(json);
+    let problem = "";
+    if (record.number !== null && DATASET.trees) {
+      // The answer has the rows above, and the record has those below as well.
+      record.rows = await treeOf(Number(record.number), json.seed, signal)
+        .then((root) => [root])
+        .catch((error) => {
+          if (!(error instanceof Problem) || error.status !== 400) throw error;
+          problem = `Shown are the row and those above it. ${error.message}`;
+          return record.rows;
+        });
+    }
+    return () => showRecord(json, record, text, problem);
   });
 }
 
@@ -857,81 +799,103 @@ byId("lookup-form").addEventListener("submit", (event) => {
 
 byId("record-id").addEventListener("input", () => showError("lookup-error", "", byId("record-id")));
 
-function fact(name, ...value) {
-  const parts = name.split(/(?<=_)/).flatMap((part, place) => (place ? [element("wbr"), part] : [part]));
-  return element("div", {}, element("dt", {}, parts), element("dd", {}, ...value));
-}
-
-/** Return an id's answer in one form: a plan's has a row and those above it, another a row of every table. */
+/**
+ * Return an id's answer in one form: a plan's has a row and those above it, another a row of every table. `rows` are
+ * the record as far as the answer has it, `number` is its own, null for a row of a fixed table or of another dataset.
+ */
 function readRecord(record) {
-  const isPlans = "row" in record;
-  const rows = isPlans
-    ? [[record.table, record.row], ...Object.entries(record.parents)]
-    : Object.entries(record).filter(([, value]) => typeof value === "object");
   // The id may be of another dataset that is served beside this one.
-  const known = [record.dataset_version, undefined].includes(health?.dataset_version) ? DATASET.tables : [];
-  const tableOf = (entity) => known.find((table) => table.entity === entity) ?? { entity, ids: [], counted: "whole" };
-  const own = tableOf(isPlans ? record.table : record.entity);
+  const own = record.dataset_version === DATASET.version;
+  const tableIn = own ? tableOf : strangeTable;
+  const common = { own, tableIn };
+  if (!("row" in record)) {
+    const parts = Object.entries(record).filter(([, value]) => value?.constructor === Object);
+    const flat = parts.map(([table, row]) => ({ table, row, below: {} }));
+    const table = tableIn(record.entity);
+    return {
+      ...common,
+      table,
+      place: ["Record", textOf(record.index)],
+      number: own ? textOf(record.index) : null,
+      rows: own ? [nested((each) => record[each.entity])] : flat,
+      isAsked: (node) => node.table === table.name,
+    };
+  }
+  const table = tableIn(record.table);
+  let rows = [{ table: record.table, row: record.row, below: {}, slot: record.slot }];
+  for (const [name, row] of Object.entries(record.parents)) {
+    rows = [{ table: name, row, below: { [rows[0].table]: rows } }];
+  }
+  const slot = textOf(record.slot);
   return {
-    names: isPlans ? ["Table", "Slot"] : ["Entity", "Record"],
-    entity: own.entity,
-    index: isPlans ? record.slot : record.index,
-    rows: rows.map(([entity, row]) => [tableOf(entity), row]),
-    counted: Boolean(own.counted),
+    ...common,
+    table,
+    place: ["Slot", slot],
+    number: own && table.counted !== "whole" ? String(BigInt(slot) / BigInt(table.span)) : null,
+    rows,
+    isAsked: (node) => node.table === record.table && node.slot !== undefined && textOf(node.slot) === slot,
   };
 }
 
-function showRecord(record, text) {
+function showRecord(answer, record, text, problem) {
   byId("record").hidden = false;
-  const { names, entity, index, rows, counted } = readRecord(record);
-  const summary = `${titled(entity)} ${grouped(index)} of seed ${record.seed}`;
+  const { table, place, number, rows, tableIn, isAsked, own } = record;
+  const seed = textOf(answer.seed);
+  const summary = `${titled(table.entity)} ${grouped(BigInt(place[1]))} of seed ${seed}`;
   byId("record-summary").textContent = summary;
   say(summary);
   byId("record-facts").replaceChildren(
     fact(
       "Id",
-      element("code", {}, record.id),
-      copyButton("the id", () => record.id),
+      element("code", {}, answer.id),
+      copyButton("the id", () => answer.id),
     ),
-    fact(names[0], entity),
-    fact(names[1], grouped(index)),
+    fact(DATASET.trees ? "Table" : "Entity", table.entity),
+    fact(place[0], grouped(BigInt(place[1]))),
+    ...(number === null || place[0] === "Record" ? [] : [fact("Record", grouped(BigInt(number)))]),
     fact(
       "Seed",
-      element("code", {}, String(record.seed)),
-      copyButton("the seed", () => String(record.seed)),
+      element("code", {}, seed),
+      copyButton("the seed", () => seed),
     ),
-    fact("Dataset", record.dataset_version),
+    fact("Dataset", answer.dataset_version),
   );
-  byId("record-parts").replaceChildren(
-    ...rows.map(([table, row]) =>
-      element(
-        "section",
-        {
-          class: table.entity === entity ? "card asked" : "card",
-          "aria-labelledby": `part-${table.entity}`,
-        },
-        element("h3", { id: `part-${table.entity}` }, titled(table.entity)),
-        element(
-          "dl",
-          { class: "fields" },
-          Object.entries(row).map(([name, value]) => fact(name, valueNode(table, name, value))),
-        ),
-      ),
-    ),
+  const page = DATASET.plans.find(({ version }) => version === answer.dataset_version)?.page;
+  byId("record-note").replaceChildren(
+    ...(own || !page
+      ? []
+      : [
+          "This page shows another dataset. ",
+          element("a", { href: `${page}#lookup/${answer.id}` }, `Open it in ${answer.dataset_version}'s own`),
+        ]),
   );
+  showError("tree-error", problem);
+  byId("record-parts").replaceChildren(treeList(rows, tableIn, isAsked));
+  // The row itself may stand deep in the record, below all fields of the rows above it.
+  const marked = byId("record-parts").querySelector("[aria-current]");
+  if (marked?.closest("ul").closest("details")) marked.scrollIntoView({ block: "center" });
   byId("record-copy").onclick = (event) => copy(text, event.currentTarget);
-  byId("record-window").hidden = counted; // its slot is no record's number
+  byId("record-window").hidden = number === null;
   byId("record-window").onclick = () => {
-    byId("start").value = index;
-    byId("seed").value = record.seed;
+    byId("start").value = number;
+    byId("seed").value = seed;
     byId("seed").disabled = false;
     byId("randomize").checked = false;
-    byId("generate-form").elements.entity.value = entity;
+    byId("generate-form").elements.entity.value = table.entity;
     location.hash = "#generate";
   };
   byId("record-commands").replaceChildren(
-    commandBlock("This call", curl(`records/${record.id}`)),
-    ...(DATASET.commands ? [commandBlock("On the command line", `esdh reproduce ${record.id}`)] : []),
+    commandBlock("This call", curl(`records/${answer.id}`)),
+    ...(own && DATASET.option !== null
+      ? [
+          commandBlock(
+            "On the command line",
+            ["esdh reproduce", answer.id, DATASET.option, DATASET.trees ? "--tree" : ""]
+              .filter(Boolean)
+              .join(" "),
+          ),
+        ]
+      : []),
   );
 }
 
@@ -1027,10 +991,7 @@ async function showPlan() {
     showError("plan-error", problem.message);
     return;
   }
-  const choices = [
-    ["all", "All"],
-    ...plan.entities.map(({ name, plural: many }) => [name, titled(many)]),
-  ];
+  const choices = [["all", "All"], ...plan.entities.map(({ name, plural: many }) => [name, titled(many)])];
   byId("plan-entities").replaceChildren(
     ...choices.map(([value, label], place) =>
       element(
@@ -1057,12 +1018,14 @@ function route({ focus }) {
   const [, name, rest] = /^#?([a-z]*)(?:\/(.*))?$/.exec(location.hash) ?? [null, "", ""];
   const view = name in VIEWS ? name : "generate";
   for (const each of Object.keys(VIEWS)) byId(`view-${each}`).hidden = each !== view;
-  for (const link of document.querySelectorAll("nav a")) {
+  for (const link of document.querySelectorAll(".views a")) {
     if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${VIEWS[view]} · Synthetic Data Hub`;
+  for (const link of document.querySelectorAll(".datasets a")) link.hash = `#${view}`;
   if (focus) byId(`${view}-heading`).focus();
+  if (view === "generate") open();
   if (view === "plan") showPlan();
   if (view === "lookup" && rest !== undefined) {
     byId("record-id").value = decodedText(rest);

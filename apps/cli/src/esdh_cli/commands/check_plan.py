@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from esdh_cli.estimates import Estimate
 
-__all__ = ["check_plan"]
+__all__ = ["check_plan", "drawn_tables"]
 
 _EXAMPLES = """\b
 Examples:
   esdh check-plan bank.yaml
   esdh check-plan bank.yaml --records 1000000
   esdh check-plan --schema > plan.schema.json     (for editors that complete and check)
+  esdh check-plan --schema --uses esdh-plan       (with the rules of a package that plans name under `uses`)
 """
 
 
@@ -43,9 +44,14 @@ Examples:
     "--records", type=RECORDS, default=1000, show_default=True, metavar="N", help="Records to expect rows of."
 )
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the language instead; takes no FILE.")
+@click.option(
+    "--uses", multiple=True, metavar="PACKAGE", help="With --schema: add the rules of an installed package."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def check_plan(*, file: str | None, records: int, schema: bool, as_json: bool) -> None:
+def check_plan(*, file: str | None, records: int, schema: bool, uses: tuple[str, ...], as_json: bool) -> None:
     """Run `esdh check-plan`."""
+    if uses and not schema:
+        raise click.UsageError("--uses is for --schema; a plan names its packages itself, under `uses`")
     if schema == (file is not None):
         raise click.UsageError(
             f"--schema is that of every plan, and takes no FILE, such as {file!r}"
@@ -54,9 +60,12 @@ def check_plan(*, file: str | None, records: int, schema: bool, as_json: bool) -
         )
     with exit_on_error():
         if file is None:
-            from esdh_plan import json_schema
+            from esdh_plan import json_schema, packages_offering
 
-            print_document(json_schema())
+            packages, whys = packages_offering(uses)
+            if whys:
+                raise click.UsageError("; ".join(why for found in whys.values() for why in found))
+            print_document(json_schema(offer for each in packages for offer in each.offers.values()))
             return
         try:
             dataset = open_plan(file)
@@ -66,7 +75,7 @@ def check_plan(*, file: str | None, records: int, schema: bool, as_json: bool) -
             raise
         try:
             dataset.check_records(records)
-        except ValueError as error:  # what an option's type can't tell: wrong usage all the same
+        except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
         from esdh_cli.estimates import estimate
 
@@ -129,7 +138,7 @@ def _lines(dataset: "Dataset", expected: "dict[str, Estimate]", records: int) ->
             str(dataset.table(name).room) if dataset.table(name).count is not None else "",
             f"{dataset.table(name).block_records:,} {'rows' if dataset.table(name).is_fixed else 'records'}",
         ]
-        for drawn, name in _drawn(dataset)
+        for drawn, name in drawn_tables(dataset, ascii_only=not _can_print("├─└│"))
     ]
     total = [_bytes(sum(each.sizes[form] for each in expected.values())) for form in formats]
     rows.append(["together", f"{sum(each.rows for each in expected.values()):,}", *total, "", ""])
@@ -163,9 +172,9 @@ def _aligned(rows: list[list[str]]) -> "Iterator[str]":
         yield "  ".join([f"{name:<{widths[0]}}", *right]).rstrip()
 
 
-def _drawn(dataset: "Dataset") -> "Iterator[tuple[str, str]]":
+def drawn_tables(dataset: "Dataset", *, ascii_only: bool) -> "Iterator[tuple[str, str]]":
     """Yield each table's name after the lines that draw the tree: the root's first."""
-    fork, last, bar = ("├─ ", "└─ ", "│  ") if _can_print("├─└│") else ("|- ", "`- ", "|  ")
+    fork, last, bar = ("|- ", "`- ", "|  ") if ascii_only else ("├─ ", "└─ ", "│  ")
 
     def below(name: str, drawn: str) -> "Iterator[tuple[str, str]]":
         children = [

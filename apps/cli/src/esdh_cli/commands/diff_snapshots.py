@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from esdh_core.datasets import catalog
 
-from esdh_cli.audit import audit_options, audited
+from esdh_cli.audit import audit_options, audit_run
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
@@ -22,7 +22,7 @@ Examples:
   esdh diff-snapshots data/snapshots/{catalog.VERSION} out
   esdh diff-snapshots monday tuesday --json
 """
-_SHOWN = 8  # lines of a kind in the text form; --json has them all
+_MAX_LINES = 8  # lines of a kind in the text form; --json has them all
 
 
 @click.command(
@@ -44,10 +44,10 @@ def diff_snapshots(*, a: Path, b: Path, audit_log: Path | None, actor: str | Non
     with exit_on_error(after="nothing was compared"), interruptible():
         import esdh_proof
 
-        with audited(audit_log, actor, "diff-snapshots", a, b) as run:
+        with audit_run(audit_log, actor, "diff-snapshots", a, b) as run:
             drift = esdh_proof.diff_snapshots(a, b)
             differ = drift.cause != "none"
-            run.tell("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
+            run.end("differ" if differ else "same", *drift.identities, detail=drift.cause if differ else "")
     if as_json:
         print_document(drift)
     else:
@@ -66,7 +66,7 @@ def _print(drift: "SnapshotDiff") -> None:
         click.echo(f"prefix      {'the smaller is the beginning of the larger' if drift.prefix else 'no'}")
     _lines("field", drift.fields)
     for rows in drift.rows:
-        fields = ", ".join(f"{name} {count:,}" for name, count in list(rows.fields.items())[:_SHOWN])
+        fields = ", ".join(f"{name} {count:,}" for name, count in list(rows.fields.items())[:_MAX_LINES])
         formats = rows.a_format if rows.a_format == rows.b_format else f"{rows.a_format} and {rows.b_format}"
         unread = f"; {rows.unread:,} missing or unreadable" if rows.unread else ""
         click.echo(
@@ -76,14 +76,14 @@ def _print(drift: "SnapshotDiff") -> None:
         for value in rows.first:
             click.echo(f"            record {value.row}, {value.field}: {value.a} in A, {value.b} in B")
     _lines("file", drift.files)
-    for each in drift.statistics[:_SHOWN]:
+    for each in drift.statistics[:_MAX_LINES]:
         labels = ", ".join(f"{x.label} {x.a_share:.2%} to {x.b_share:.2%}" for x in each.labels)
         click.echo(f"moved       {each.entity} {each.statistic} by {each.distance:.4f}: {labels}")
     _lines("damaged", drift.damaged)
 
 
 def _lines(word: str, lines: list[str]) -> None:
-    for line in lines[:_SHOWN]:
+    for line in lines[:_MAX_LINES]:
         click.echo(f"{word:<11} {line}")
-    if len(lines) > _SHOWN:
-        click.echo(f"{'':<11} and {len(lines) - _SHOWN} more")
+    if len(lines) > _MAX_LINES:
+        click.echo(f"{'':<11} and {len(lines) - _MAX_LINES} more")

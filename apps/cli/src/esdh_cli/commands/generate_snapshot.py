@@ -10,7 +10,7 @@ import click
 from esdh_core.constants import DEFAULT_RECORDS, DEFAULT_SEED, MAX_RECORDS, MAX_SEED
 from esdh_core.datasets import catalog
 
-from esdh_cli.audit import audit_options, audited
+from esdh_cli.audit import audit_options, audit_run
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf, Words
@@ -145,21 +145,20 @@ def generate_snapshot(
     formats = tuple(name for names in output_format for name in names) or ("csv", "json")
     with exit_on_error(), interruptible(), ExitStack() as stack:
         dataset = None if plan is None else open_plan(plan)
-        words = (word for words in entity_filter for word in words)
-        entities = tables_named(dataset, words, "entity_filter")
+        entities = tables_named(dataset, (name for names in entity_filter for name in names), "entity_filter")
         if dataset is None:
-            folder, part = DEFAULT_OUTPUT, shard_rows or DEFAULT_SHARD_ROWS
+            folder, shard_rows = DEFAULT_OUTPUT, shard_rows or DEFAULT_SHARD_ROWS
         else:
-            folder, part = _folder(dataset), shard_rows or dataset.default_shard_rows
+            folder, shard_rows = _folder(dataset), shard_rows or dataset.default_shard_rows
         # As early as can be: its processes import what they need while this one does.
-        executor = _pool(stack, workers, -(-records // part), formats)
+        executor = _pool(stack, workers, -(-records // shard_rows), formats)
         dataset = dataset or open_plan(None)
         from esdh_export import SnapshotRequest, locate, write_snapshot
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        place = locate(output_dir or folder, connecting=None if quiet else _tell_connecting)
-        run = stack.enter_context(audited(audit_log, actor, "generate-snapshot", place))
+        destination = locate(output_dir or folder, connecting=None if quiet else _tell_connecting)
+        run = stack.enter_context(audit_run(audit_log, actor, "generate-snapshot", destination))
         if randomize:
             import secrets
 
@@ -172,13 +171,13 @@ def generate_snapshot(
                 randomized=randomize,
                 entities=entities,
                 formats=formats,
-                shard_rows=part,
+                shard_rows=shard_rows,
             )
-        except ValueError as error:  # what an option's type can't tell: wrong usage all the same
+        except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
         run.about(
             SnapshotIdentity(
-                folder=str(place),
+                folder=str(destination),
                 dataset_version=dataset.dataset_version,
                 seed=request.seed,
                 records=request.records,
@@ -187,16 +186,17 @@ def generate_snapshot(
         )
         with ExitStack() as working:
             snapshot = write_snapshot(
-                place,
+                destination,
                 request,
                 overwrite=overwrite,
                 resume=resume,
                 executor=executor,
                 progress=working.enter_context(recorded(records, hidden=quiet or as_json)),
-                gate=skip if no_gate else partial(judge, dataset=dataset),
+                gate=skip if no_gate else partial(judge, dataset=dataset, seed=request.seed),
             )
-        run.tell(
-            "written" if snapshot.written else "unchanged", SnapshotIdentity.of(str(place), snapshot.manifest)
+        run.end(
+            "written" if snapshot.written else "unchanged",
+            SnapshotIdentity.of(str(destination), snapshot.manifest),
         )
     for note in snapshot.notes:
         click.echo(f"Note: {note}", err=True)
@@ -209,7 +209,7 @@ def generate_snapshot(
 
 
 def _folder(dataset: "Dataset") -> str:
-    """Return the folder that a dataset's snapshots take unless told."""
+    """Return the folder that a dataset's snapshots take by default."""
     from esdh_manifest import slug
 
     version = dataset.dataset_version
@@ -290,6 +290,6 @@ def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | 
         click.echo("To verify: copy it to a folder, then esdh verify-snapshot")
     if not any(table.field_with("id") for table in dataset.select(manifest.record_counts)):
         return
-    given = quoted_plan(plan) if dataset.recipe is not None else ""
+    option = quoted_plan(plan) if dataset.recipe is not None else ""
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
-    click.echo(f"To see a record from any id in it: esdh reproduce ID{given}.{again}")
+    click.echo(f"To see a record from any id in it: esdh reproduce ID{option}.{again}")

@@ -45,44 +45,44 @@ def lock_plan(*, file: Path, check: bool, renew: bool, as_json: bool) -> None:
     if check and renew:
         raise click.UsageError("--check changes nothing, and --renew everything; give one of them")
     with exit_on_error():
-        from esdh_plan.locks import lock_name, read_lock, wanted_pools
+        from esdh_plan.locks import lock_name, read_lock, required_pools
         from esdh_plan.references import parse_file
 
         source = parse_file(str(file))
         path = file.parent / lock_name(str(file))
-        wanted = {name: words.pool for name, words in wanted_pools(source.plan).items()}
+        pools = {name: words.pool for name, words in required_pools(source.plan).items()}
         try:
             had = read_lock(file.parent, str(file))
         except ValueError:  # a lock that is damaged, which is made anew
             if not renew:
                 raise
             had = {}
-        lacks = [name for name, size in wanted.items() if len(had.get(name, ())) != size]
-        unused = [name for name in had if name not in wanted]
+        lacks = [name for name, size in pools.items() if len(had.get(name, ())) != size]
+        unused = [name for name in had if name not in pools]
         status = "current"
         if check:
             status = "stale" if lacks or unused else "current"
-        elif lacks or unused or (renew and wanted):
-            status = "written" if wanted else "removed"
-            if wanted:
-                _write(path, _made(source, {} if renew else had))
+        elif lacks or unused or (renew and pools):
+            status = "written" if pools else "removed"
+            if pools:
+                _write(path, _make_lock(source, {} if renew else had))
             else:
                 path.unlink()
     if as_json:
         print_document(
-            {"status": status, "lock": str(path), "pools": wanted, "lacks": lacks, "unused": unused}
+            {"status": status, "lock": str(path), "pools": pools, "lacks": lacks, "unused": unused}
         )
     else:
-        _tell(status, path, wanted, lacks, unused)
+        _tell(status, path, pools, lacks, unused)
     if status == "stale":
         raise click.exceptions.Exit(1)
 
 
-def _made(source: "Source", had: "Mapping[str, Sequence[str]]") -> bytes:
+def _make_lock(source: "Source", had: "Mapping[str, Sequence[str]]") -> bytes:
     from esdh_plan.locks import make_lock
 
     try:
-        return make_lock(source, kept=had)
+        return make_lock(source, previous=had)
     except ModuleNotFoundError as error:
         raise click.ClickException(
             "Faker, which makes pools, is not installed here; install esdh-plan[faker]"
@@ -113,18 +113,18 @@ def _mask() -> int:
     return mask
 
 
-def _tell(status: str, path: Path, wanted: dict[str, int], lacks: list[str], unused: list[str]) -> None:
+def _tell(status: str, path: Path, pools: dict[str, int], lacks: list[str], unused: list[str]) -> None:
     if status == "stale":
-        told = [f"lacks {name} ({wanted[name]:,} values)" for name in lacks] + [
+        differences = [f"lacks {name} ({pools[name]:,} values)" for name in lacks] + [
             f"has {name}, which nothing uses" for name in unused
         ]
-        click.echo(f"{path} {'; '.join(told)}: run esdh lock-plan without --check")
+        click.echo(f"{path} {'; '.join(differences)}: run esdh lock-plan without --check")
     elif status == "removed":
         click.echo(f"Removed {path}: the plan has no pools")
-    elif not wanted:
+    elif not pools:
         click.echo("The plan has no pools; it needs no lock")
     else:
         click.echo(f"{'Wrote' if status == 'written' else 'Nothing to do:'} {path}")
-        for name, size in wanted.items():
-            made = " (new)" if status == "written" and name in lacks else ""
-            click.echo(f"  {name}: {size:,} values{made}")
+        for name, size in pools.items():
+            suffix = " (new)" if status == "written" and name in lacks else ""
+            click.echo(f"  {name}: {size:,} values{suffix}")

@@ -141,13 +141,13 @@ def _print_tree(found: "Located") -> None:
     """Print the rows of a record, each below its parent, and mark the row that was asked for."""
     dataset, tree = found.block.dataset, found.tree
     parents = {name: found.parent_rows(dataset.table(name)) for name in tree}
-    asked = found.place_in_tree
+    position = found.place_in_tree
 
     def print_below(name: str, above: int | None, indent: str) -> None:
         for at, parent in enumerate(parents[name]):
             if parent != above:
                 continue
-            mark = "  <- this id" if (name, at) == (found.table.name, asked) else ""
+            mark = "  <- this id" if (name, at) == (found.table.name, position) else ""
             click.echo(f"{indent}{name}{mark}")
             _print_row(tree[name], at, indent + "  ")
             for child in tree:

@@ -57,19 +57,19 @@ def sample(*, plan: str | None, records: int, name: str | None, seed: int, start
     with exit_on_error():
         dataset = open_plan(plan)
         if name is None:
-            chosen = [table for table in dataset.tables if not table.is_fixed]
+            tables = [table for table in dataset.tables if not table.is_fixed]
         else:
-            chosen = list(dataset.select(tables_named(dataset, [name], "name")))
+            tables = list(dataset.select(tables_named(dataset, [name], "name")))
         try:
             dataset.block(start, records, seed)
-        except ValueError as error:  # what an option's type can't tell: wrong usage all the same
+        except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
         if as_json:
-            _print_json(dataset, chosen, start, records, seed)
+            _print_json(dataset, tables, start, records, seed)
         elif sys.stdout.isatty():
-            _print_tables(dataset, chosen, start, records, seed)
+            _print_tables(dataset, tables, start, records, seed)
         else:
-            for table in chosen:
+            for table in tables:
                 printer = RowPrinter()
                 for columns in _windows(dataset, table, start, records, seed):
                     click.echo(printer.lines(columns), nl=False)

@@ -21,10 +21,10 @@ Examples:
 _HASH = re.compile(r"\s*[0-9a-fA-F]{64}\s*", re.ASCII)
 
 
-def _whole(_context: click.Context, _parameter: click.Parameter, kept: str | None) -> str | None:
-    if kept is not None and _HASH.fullmatch(kept) is None:
-        raise click.BadParameter(f"{kept[:80]!r} is not 64 hexadecimal digits; give the hash whole")
-    return kept
+def _whole(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and _HASH.fullmatch(value) is None:
+        raise click.BadParameter(f"{value[:80]!r} is not 64 hexadecimal digits; give the hash whole")
+    return value
 
 
 @click.command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from esdh_core.datasets import catalog
 
-from esdh_cli.audit import audit_options, audited
+from esdh_cli.audit import audit_options, audit_run
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
@@ -57,11 +57,11 @@ def verify_snapshot(
     with exit_on_error(after="nothing was verified"), interruptible():
         import esdh_proof
 
-        with audited(audit_log, actor, "verify-snapshot", folder) as run:
+        with audit_run(audit_log, actor, "verify-snapshot", folder) as run:
             with counted(hidden=quiet or as_json) as progress:
                 outcome = esdh_proof.verify_snapshot(folder, regenerate=not no_regenerate, progress=progress)
             failed = [check.name for check in outcome.checks if check.status == "failed"]
-            run.tell(
+            run.end(
                 outcome.verdict,
                 esdh_proof.SnapshotIdentity(
                     folder=str(folder),

@@ -55,7 +55,7 @@ class Resource(msgspec.Struct, frozen=True):
 
     @property
     def plan(self) -> EntityPlan:
-        """What the plan tells of the table."""
+        """The plan of the table: its fields and their rules."""
         return self.dataset.table_plan(self.table)
 
     @property

@@ -9,18 +9,14 @@ from esdh_manifest import SUMS_NAME, FileEntry, Manifest
 
 from esdh_export.descriptors import contents
 from esdh_export.descriptors.contents import Resource
-from esdh_export.formats import csv, json, ndjson, parquet
+from esdh_export.formats import FORMATS, json, ndjson, parquet
 
 __all__ = ["LABEL", "NAME", "render"]
 
 LABEL = "croissant"
 NAME = "croissant.json"
-_MEDIA_TYPES = {  # as Croissant names them
-    csv.EXTENSION: "text/csv",
-    json.EXTENSION: "application/json",
-    ndjson.EXTENSION: "application/jsonlines",
-    parquet.EXTENSION: "application/x-parquet",
-}
+# As Croissant names them, where it names them otherwise.
+_MEDIA_TYPES = {ndjson.EXTENSION: "application/jsonlines", parquet.EXTENSION: "application/x-parquet"}
 _DATA_TYPES = {
     "string": "sc:Text",
     "integer": "sc:Integer",
@@ -29,9 +25,6 @@ _DATA_TYPES = {
     "date": "sc:Date",
     "timestamp": "sc:DateTime",
 }
-# A record set has one source. Parquet keeps types; the others are read by pandas with types that it guesses,
-# the document record by record in plain Python.
-_BEST_FIRST = (parquet.EXTENSION, csv.EXTENSION, ndjson.EXTENSION, json.EXTENSION)
 # The context of the Croissant 1.0 specification.
 _CONTEXT = {
     "@language": "en",
@@ -98,8 +91,8 @@ def render(manifest: Manifest, dataset: Dataset) -> bytes:
             *(_distribution(each) for each in resources if each.format != json.EXTENSION),
             *(_file(path, entry, json.EXTENSION) for path, entry in contents.documents(manifest).values()),
         ],
-        "recordSet": [
-            _record_set(manifest, min(group, key=lambda each: _BEST_FIRST.index(each.format)))
+        "recordSet": [  # each has one source
+            _record_set(manifest, min(group, key=lambda each: FORMATS[each.format].RANK))
             for table in dataset.tables
             if (group := [each for each in resources if each.table is table])
         ],
@@ -123,7 +116,7 @@ def _distribution(resource: Resource) -> dict[str, Any]:
         "@id": resource.path,
         "name": resource.path,
         "description": f"The rows in parts, in the order of their numbers; {SUMS_NAME} lists the hash of each.",
-        "encodingFormat": _MEDIA_TYPES[resource.format],
+        "encodingFormat": _media_type(resource.format),
         "includes": f"{resource.path}/*.{resource.format}",
     }
 
@@ -135,9 +128,13 @@ def _file(path: str, entry: FileEntry, extension: str) -> dict[str, Any]:
         "name": path,
         "contentUrl": path,
         "contentSize": f"{entry.bytes} B",
-        "encodingFormat": _MEDIA_TYPES[extension],
+        "encodingFormat": _media_type(extension),
         "sha256": entry.sha256,
     }
+
+
+def _media_type(extension: str) -> str:
+    return _MEDIA_TYPES.get(extension, FORMATS[extension].MEDIA_TYPE)
 
 
 def _record_set(manifest: Manifest, resource: Resource) -> dict[str, Any]:

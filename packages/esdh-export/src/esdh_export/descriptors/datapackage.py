@@ -9,19 +9,13 @@ from esdh_manifest import FileEntry, Manifest
 
 from esdh_export.descriptors import contents
 from esdh_export.descriptors.contents import Resource
-from esdh_export.formats import csv, json, ndjson, parquet
+from esdh_export.formats import FORMATS, csv, json, parquet
 
 __all__ = ["LABEL", "NAME", "render"]
 
 LABEL = "datapackage"
 NAME = "datapackage.json"
 _PROFILE = "https://datapackage.org/profiles/2.0/datapackage.json"
-_MEDIA_TYPES = {
-    csv.EXTENSION: "text/csv",
-    json.EXTENSION: "application/json",
-    ndjson.EXTENSION: "application/x-ndjson",
-    parquet.EXTENSION: "application/vnd.apache.parquet",
-}
 # As Table Schema names them, where it names them otherwise.
 _TYPES = {"decimal": "number", "timestamp": "datetime"}
 _CSV_DIALECT = {
@@ -91,7 +85,7 @@ def _file(path: str, entry: FileEntry, extension: str) -> dict[str, Any]:
     described = {
         "path": path,
         "format": extension,
-        "mediatype": _MEDIA_TYPES[extension],
+        "mediatype": FORMATS[extension].MEDIA_TYPE,
         "hash": f"sha256:{entry.sha256}",
     }
     if extension == parquet.EXTENSION:

@@ -38,7 +38,7 @@ def column_digest(column: Column, *, nullable: bool = False) -> bytes:
     before, 1 where there is a value, and 0 for the value of a null.
     """
     if isinstance(column, Numbers):
-        return number_digest(_stored(column), column.valid, nullable=nullable)
+        return number_digest(_hashed_numbers(column), column.valid, nullable=nullable)
     if isinstance(column, Categorical) and len(column.categories) == 1:
         return _constant(column.categories, len(column))
     if isinstance(column, FixedText) and column.valid is None:
@@ -50,7 +50,7 @@ def column_digest(column: Column, *, nullable: bool = False) -> bytes:
     return digest.digest()
 
 
-def _stored(column: Numbers) -> NDArray[np.integer]:
+def _hashed_numbers(column: Numbers) -> NDArray[np.integer]:
     """Return the numbers that a column's values are hashed as."""
     if isinstance(column, Timestamp):
         return column.values * np.int64(1_000_000)

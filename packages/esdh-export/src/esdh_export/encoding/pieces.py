@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from esdh_export.encoding.numbers import digits, number_categories, timestamp_texts
 
 __all__ = [
-    "FEW",
+    "FEW_ROWS",
     "MOST_COMBINATIONS",
     "CodedPiece",
     "Dialect",
@@ -38,7 +38,7 @@ __all__ = [
 # Fuse coded pieces while their combinations stay below this: the joined text of 16,384 combinations
 # stays in the second-level cache or near it.
 MOST_COMBINATIONS = 16_384
-FEW = 4_096  # rows: fewer are put together as they are, without tables and without Arrow
+FEW_ROWS = 4_096  # rows: fewer are put together as they are, without tables and without Arrow
 _FEW_NUMBERS = 1_024  # that are written out once for a few rows
 _EXACT_DIGITS = 15  # of a number, that every reader of JSON keeps
 
@@ -153,7 +153,7 @@ def _number_piece(column: Integer | Decimal, dialect: Dialect) -> Piece:
     scale = column.scale if isinstance(column, Decimal) else 0
     # Readers of JSON keep 15 digits of a number; a column that can have more is text in every row.
     quote = dialect.quote if max(-column.low, column.high) >= 10**_EXACT_DIGITS else b""
-    few = MOST_COMBINATIONS if len(column) >= FEW else _FEW_NUMBERS
+    few = MOST_COMBINATIONS if len(column) >= FEW_ROWS else _FEW_NUMBERS
     if column.high - column.low < few and not quote:
         if isinstance(column, Integer):
             text = column.text()
@@ -193,7 +193,7 @@ def _two(first: str, second: str) -> Categories:
 
 def _concat_pieces(column: Concat, dialect: Dialect) -> list[Piece]:
     """Return the parts between quotes or, where one can't be written as a part, whole values."""
-    if len(column) < FEW or not all(_as_part(part, dialect) for part in column.parts):
+    if len(column) < FEW_ROWS or not all(_as_part(part, dialect) for part in column.parts):
         return _whole(column, dialect)
     if dialect.text("") != dialect.quote * 2 and all(_may_be_empty(part) for part in column.parts):
         return _whole(column, dialect)

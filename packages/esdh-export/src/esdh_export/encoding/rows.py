@@ -29,7 +29,7 @@ from esdh_core.columns import (
 from numpy.typing import NDArray
 
 from esdh_export.encoding.pieces import (
-    FEW,
+    FEW_ROWS,
     MOST_COMBINATIONS,
     CodedPiece,
     Dialect,
@@ -155,7 +155,7 @@ def texts(column: Categorical | FixedText | Text | Concat) -> Iterator[memoryvie
     """Yield the UTF-8 bytes of a column's texts, one after another, those of some thousand rows at a time."""
     if isinstance(column, FixedText) and column.valid is None:
         return iter([np.ascontiguousarray(column.matrix).data.cast("B")] if len(column) else [])
-    if isinstance(column, Categorical) and len(column) >= FEW:
+    if isinstance(column, Categorical) and len(column) >= FEW_ROWS:
         return _taken(column)
     return _Gatherer().gather(pieces_of(column, _RAW), len(column))
 
@@ -292,7 +292,7 @@ def _table(runs: list[_CodedRun]) -> _Table:
     """Return the table of some coded runs, which is kept as long as their first categories lives."""
     if not runs:
         return _Table(b"", np.empty(0, dtype=np.int64), [])
-    numbers: dict[int, int] = {}  # tell which pieces share their codes, whatever these are
+    numbers: dict[int, int] = {}  # which pieces share their codes, whatever these are
     key = tuple(
         tuple(
             piece
@@ -333,7 +333,7 @@ class _Gatherer:
         if count == 0:
             return
         pieces = [piece for piece in pieces if not isinstance(piece, bytes) or piece]
-        if count < FEW:
+        if count < FEW_ROWS:
             yield memoryview(_few(pieces, count))
             return
         runs = _fuse(pieces, count)

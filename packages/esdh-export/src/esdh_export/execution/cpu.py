@@ -1,6 +1,6 @@
 """How many cores this process may use, and how many workers find room on them and in memory.
 
-A container is told its share by control groups (cgroups): those of the process and all above them count, in version 1
+Control groups (cgroups) set a container's share: those of the process and all above them count, in version 1
 of the kernel's interface, version 2, or both at once.
 """
 
@@ -21,7 +21,7 @@ _WORKER_TASKS = 16
 
 
 def default_workers(root: Path = _ROOT) -> int:
-    """Return how many workers to start unless told: one a core, as far as all find room beside their parent.
+    """Return how many workers to start by default: one a core, as far as all find room beside their parent.
 
     Control groups limit the memory and the tasks that there is room for.
     """
@@ -35,7 +35,7 @@ def default_workers(root: Path = _ROOT) -> int:
 
 
 def usable_cores(root: Path = _ROOT) -> int:
-    """Return the number of cores that this process may use, as far as the system tells; a part of one is one.
+    """Return the number of cores that this process may use, as far as the system says; a part of one is one.
 
     `root` is the folder that holds `proc`, and from which the mount points of control groups are counted.
     """

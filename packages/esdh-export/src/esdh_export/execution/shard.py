@@ -5,12 +5,15 @@ from contextlib import ExitStack, closing
 
 import msgspec
 import numpy as np
-from esdh_core import BLOCK_RECORDS
+from esdh_core import BLOCK_RECORDS, Table
 from esdh_core.columns import Column, concatenate
-from esdh_core.stats import merge
+from esdh_core.dataset import Block
 from esdh_manifest import FileEntry, Stats
 
+from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_counts
 from esdh_export.encoding.block import EncodedBlock
+from esdh_export.encoding.controls import control_character
+from esdh_export.errors import ExportError
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
@@ -84,7 +87,7 @@ def write_shard(
             for name, sink in {**files, **fragments}.items()
         }
         content = stack.enter_context(closing(_Content(request, background=spare)))
-        for count, block in _blocks(request, shard):
+        for count, block in _blocks(request, shard, content.count_draws):
             for name, writer in writers.items():
                 if tables[name].name in block.columns:
                     writer.write(block)
@@ -104,42 +107,48 @@ def write_shard(
     )
 
 
-def _blocks(request: SnapshotRequest, shard: Shard) -> Iterator[tuple[int, EncodedBlock]]:
+def _blocks(
+    request: SnapshotRequest, shard: Shard, count_draws: Callable[[Table, Block], None]
+) -> Iterator[tuple[int, EncodedBlock]]:
     """Yield the number of records that were made, and the blocks of the tables that end there.
 
     Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
-    rest of theirs, so that every table has its own.
+    rest of theirs, so that every table has its own. `count_draws` is called with what was made of a table.
     """
     dataset, tables = request.dataset, request.tables_of(shard)
     if shard.fixed:
-        yield from _fixed_blocks(request)
+        yield from _fixed_blocks(request, count_draws)
         return
-    names = [table.name for table in tables]
     size = min(table.block_records for table in tables)
     waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
     for done in range(0, shard.count, size):
         count = min(size, shard.count - done)
-        columns = dataset.columns(shard.start + done, count, request.seed, tables=names)
+        records = dataset.block(shard.start + done, count, request.seed)
         ended: dict[str, dict[str, Column]] = {}
         for table in tables:
             parts = waiting[table.name]
-            parts.append(columns.pop(table.name))
+            parts.append(table.columns(records))
+            count_draws(table, records)
             if (done + count) % table.block_records == 0 or done + count == shard.count:
                 ended[table.name] = {
                     name: concatenate([part[name] for part in parts]) for name in table.fields
                 }
                 parts.clear()
         block = EncodedBlock(ended)
-        del ended
+        del ended, records
         yield count, block
         del block  # before the next one is made
 
 
-def _fixed_blocks(request: SnapshotRequest) -> Iterator[tuple[int, EncodedBlock]]:
+def _fixed_blocks(
+    request: SnapshotRequest, count_draws: Callable[[Table, Block], None]
+) -> Iterator[tuple[int, EncodedBlock]]:
     """Yield the blocks of the fixed tables, which count their rows: 65,536, whatever the records."""
     dataset = request.dataset
     for table in (each for each in request.tables if each.is_fixed):
-        columns = dataset.columns(0, 0, request.seed, tables=[table.name])[table.name]
+        whole = dataset.block_of(table, dataset.block(0, 0, request.seed))
+        columns = table.columns(whole)
+        count_draws(table, whole)
         rows = len(next(iter(columns.values())))
         for start in range(0, rows, BLOCK_RECORDS):
             at = np.arange(start, min(start + BLOCK_RECORDS, rows))
@@ -151,6 +160,17 @@ def _fixed_blocks(request: SnapshotRequest) -> Iterator[tuple[int, EncodedBlock]
             yield 0, EncodedBlock({table.name: part})
 
 
+def _check_texts(block: EncodedBlock) -> None:
+    for table, columns in block.columns.items():
+        for field, column in columns.items():
+            text = control_character(column)
+            if text is not None:
+                raise ExportError(
+                    f"{table}.{field} has the text {text!r}, and no text of a snapshot has a control character; "
+                    "take it out of the rule"
+                )
+
+
 class _Content:
     """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics.
 
@@ -159,24 +179,29 @@ class _Content:
 
     def __init__(self, request: SnapshotRequest, *, background: bool) -> None:
         self._tables = request.tables
+        self._by_name = {table.name: table for table in self._tables}
         self._rows = {table.name: 0 for table in self._tables}
         self._digests: dict[str, list[bytes]] = {table.name: [] for table in self._tables}
-        self._tallies = {
-            table.name: {each.name: (each.field, each.tally()) for each in table.statistics}
-            for table in self._tables
-        }
+        self._tallies = Tallies(request)
         self._queue = BackgroundQueue(1) if background else None
 
     def add(self, block: EncodedBlock) -> None:
-        """Add the blocks of some tables; those of each table come in their order."""
+        """Add the blocks of some tables; those of each table come in their order.
+
+        Raises ExportError for a text that no snapshot can hold.
+        """
+        _check_texts(block)
         if self._queue is None:
             self._digest(block)
         else:
             self._queue.call(self._digest, block)
         for name, columns in block.columns.items():
             self._rows[name] += len(next(iter(columns.values())))
-            for field, tally in self._tallies[name].values():
-                tally.add(columns[field])
+            self._tallies.add(self._by_name[name], columns)
+
+    def count_draws(self, table: Table, block: Block) -> None:
+        """Count what was drawn of a table in some records, or in all of its rows if it is fixed."""
+        self._tallies.add_draws(table, block)
 
     def _digest(self, block: EncodedBlock) -> None:
         for table in self._tables:
@@ -187,11 +212,7 @@ class _Content:
         """Return the rows, the raw block digests and the statistics, by table name."""
         if self._queue is not None:
             self._queue.wait()
-        stats: Stats = {
-            table: {name: merge([tally.counts()]) for name, (_, tally) in tallies.items()}
-            for table, tallies in self._tallies.items()
-        }
-        return self._rows, self._digests, stats
+        return self._rows, self._digests, self._tallies.counts()
 
     def close(self) -> None:
         """End the thread, if there is one."""
@@ -215,12 +236,12 @@ def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> S
     files: dict[str, FileEntry] = {}
     fragments: dict[str, FileEntry] = {}
     blocks: dict[str, list[bytes]] = {table.name: [] for table in request.tables}
-    stats: Stats = {table.name: {each.name: {} for each in table.statistics} for table in request.tables}
+    stats = no_counts(request)
     for report in reports:
         files.update(report.files)
         fragments.update(report.fragments)
-        for name, more in report.stats.items():
+        for name in rows:
             rows[name] += report.rows[name]
             blocks[name].extend(report.blocks[name])
-            stats[name] = {each: merge([counts, more[each]]) for each, counts in stats[name].items()}
-    return ShardReport(rows, files, fragments, blocks, stats)
+        stats = merge_counts(stats, report.stats)
+    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats))

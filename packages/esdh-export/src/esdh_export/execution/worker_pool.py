@@ -32,7 +32,7 @@ class WorkerPool(ProcessPoolExecutor):
 
         Raises WorkerError where the system lacks what every pool needs.
         """
-        method = _begun_server(formats)
+        method = _start_server(formats)
         context = multiprocessing.get_context(method)
         try:
             self._watched, self._lifeline = context.Pipe(duplex=False)
@@ -72,7 +72,7 @@ class WorkerPool(ProcessPoolExecutor):
             self._watched.close()
 
 
-def _begun_server(formats: Sequence[str]) -> str:
+def _start_server(formats: Sequence[str]) -> str:
     """Begin the server that workers are forked from, which imports while the caller goes on; return how they start.
 
     They are spawned where there is no such server: on Windows, or where it can't have its socket, whose path in

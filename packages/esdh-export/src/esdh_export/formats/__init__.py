@@ -1,16 +1,17 @@
 """The formats of a snapshot: modules with the same verbs, one file each."""
 
-from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol
+
+from esdh_core import Dataset, Table
 
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.formats import csv, json, ndjson, parquet
 
-__all__ = ["FORMATS", "Writer"]
+__all__ = ["FORMATS", "Format", "Writer"]
 
 
 class Writer(Protocol):
-    """What every format's `Writer(sink, table, dataset=..., seed=...)` does."""
+    """What every format's `Writer` does."""
 
     def write(self, block: EncodedBlock) -> None:
         """Append the rows of a block."""
@@ -19,4 +20,21 @@ class Writer(Protocol):
         """Finish the file."""
 
 
-FORMATS: dict[str, ModuleType] = {module.EXTENSION: module for module in (csv, json, ndjson, parquet)}
+class Format(Protocol):
+    """What every module of a format has.
+
+    `EXTENSION` is what its files end with, and the format's name; `MEDIA_TYPE` its media type in descriptors;
+    `RANK` its place among formats that hold the same rows, for a tool that reads one of them: 1 is read first.
+    `Writer` makes the writer of one table's file.
+    """
+
+    EXTENSION: str
+    MEDIA_TYPE: str
+    RANK: int
+
+    def Writer(self, sink: Any, table: Table, *, dataset: Dataset, seed: int) -> Writer:  # noqa: N802 - a class
+        """Return a writer to an open file."""
+
+
+_MODULES: tuple[Format, ...] = (csv, json, ndjson, parquet)
+FORMATS = {module.EXTENSION: module for module in _MODULES}

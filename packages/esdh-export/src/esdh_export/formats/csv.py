@@ -4,9 +4,11 @@ from esdh_core import Table
 
 from esdh_export.formats.text import TextWriter
 
-__all__ = ["CSV", "EXTENSION", "Writer"]
+__all__ = ["CSV", "EXTENSION", "MEDIA_TYPE", "RANK", "Writer"]
 
 EXTENSION = "csv"
+MEDIA_TYPE = "text/csv"
+RANK = 2  # a reader guesses the types
 _SPECIAL = '",\r\n'
 _NEEDS_QUOTES = frozenset(_SPECIAL)
 

@@ -14,9 +14,11 @@ from esdh_export.formats.ndjson import JsonRows
 from esdh_export.formats.text import TextWriter
 from esdh_export.io.hashed_file import HashedFile
 
-__all__ = ["EXTENSION", "Writer", "assemble", "metadata_document"]
+__all__ = ["EXTENSION", "MEDIA_TYPE", "RANK", "Writer", "assemble", "metadata_document"]
 
 EXTENSION = "json"
+MEDIA_TYPE = "application/json"
+RANK = 4  # a document of all tables, which is read whole
 _SEPARATOR = b",\n"  # stands before every row, and is passed over before a fragment's first
 _FRAGMENT = JsonRows(opening=_SEPARATOR, ending=b"")
 

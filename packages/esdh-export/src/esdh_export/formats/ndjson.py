@@ -4,9 +4,11 @@ import msgspec
 
 from esdh_export.formats.text import TextWriter
 
-__all__ = ["EXTENSION", "NDJSON", "JsonRows", "Writer"]
+__all__ = ["EXTENSION", "MEDIA_TYPE", "NDJSON", "RANK", "JsonRows", "Writer"]
 
 EXTENSION = "ndjson"
+MEDIA_TYPE = "application/x-ndjson"
+RANK = 3  # as CSV, in more bytes
 
 
 class JsonRows:

@@ -6,9 +6,11 @@ from esdh_core.columns import Categorical, Integer, Numbers
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.io.hashed_file import HashedFile
 
-__all__ = ["EXTENSION", "Writer"]
+__all__ = ["EXTENSION", "MEDIA_TYPE", "RANK", "Writer"]
 
 EXTENSION = "parquet"
+MEDIA_TYPE = "application/vnd.apache.parquet"
+RANK = 1  # it holds the types
 _GATHERED_BYTES = 1 << 20  # pages are written one by one, and most are small
 _PAGE_BYTES = 16 << 20  # more than the texts of any column of a block take
 _FEW_NUMBERS = 1 << 14  # that a dictionary is worth building for

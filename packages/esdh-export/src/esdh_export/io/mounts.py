@@ -1,4 +1,4 @@
-"""What is mounted where, as Linux tells a process."""
+"""What is mounted where, as Linux lists it for a process."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def mounts(root: Path = _ROOT) -> list[Mount]:
 
 def is_mount_point(folder: Path) -> bool:
     """Return whether something is mounted at a folder, by its real path: it can't be renamed then."""
-    # `ismount` doesn't tell a folder that is mounted elsewhere on its own file system.
+    # `ismount` doesn't recognize a folder that is mounted elsewhere on its own file system.
     return os.path.ismount(folder) or str(folder) in {mount.point for mount in mounts()}
 
 

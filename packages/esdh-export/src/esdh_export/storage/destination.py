@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 __all__ = ["locate"]
 
 
-def locate(place: str, *, connecting: "Callable[[Prefix], object] | None" = None) -> "Path | Prefix":
+def locate(destination: str, *, connecting: "Callable[[Prefix], object] | None" = None) -> "Path | Prefix":
     """Return the local folder that a path or a `file:` URI names, or the prefix that another URI does.
 
     `connecting` is called with a prefix before its store is asked anything, which can take a while.
     Raises TargetError for a URI that no file system of Arrow's knows, or that holds credentials.
     """
-    if "://" not in place:
-        return Path(place)
+    if "://" not in destination:
+        return Path(destination)
     from pyarrow import fs  # which nothing else of a small snapshot needs
 
     from esdh_export.storage.object_store import Prefix
 
-    prefix = Prefix(place)
-    if connecting is not None and not place.startswith("file:"):
+    prefix = Prefix(destination)
+    if connecting is not None and not destination.startswith("file:"):
         connecting(prefix)
     system, path = prefix.filesystem()
     return Path(path) if isinstance(system, fs.LocalFileSystem) else prefix

@@ -141,7 +141,7 @@ class Target:
         except OSError as error:
             if not is_unsupported(error):
                 raise
-            self._note("can't lock files, so that two runs at once are not told of each other")
+            self._note("can't lock files, so that two runs at once don't notice each other")
 
     def _try_syncs(self) -> None:
         """Note what the file system can't do for what is written to outlast a power cut."""
@@ -220,8 +220,8 @@ class Target:
         if problem is not None and not problem.remedy:
             return [FileProblem(name, "in another form", "the form that it was written in")]
         sums = entry_of(sha256sums({**manifest.checksums, name: written}))
-        claimed = [problem, file_problem(self.folder, SUMS_NAME, sums)]
-        return [each for each in claimed if each is not None] + [
+        problems = [problem, file_problem(self.folder, SUMS_NAME, sums)]
+        return [each for each in problems if each is not None] + [
             self._name_writer(each) for each in file_problems(self.folder, manifest)
         ]
 
@@ -242,7 +242,7 @@ class Target:
             return problem
         if writer == f"parquet-cpp-arrow version {pa.__version__}":
             return problem
-        remedy = "esdh verify-snapshot tells whether its rows are the same"
+        remedy = "esdh verify-snapshot says whether its rows are the same"
         return problem._replace(found=f"{problem.found}, as {writer!r} wrote it", remedy=remedy)
 
     def check_replaceable(self, earlier: Manifest | None) -> None:
@@ -290,8 +290,8 @@ class Target:
             sync_folder(folder)
         sync_folder(staged)
         held = self.manifest()
-        taken = self._mounted and any((self.folder / path.name).exists() for path in staged.iterdir())
-        if self.folder.is_symlink() or held not in (None, earlier) or taken:
+        is_occupied = self._mounted and any((self.folder / path.name).exists() for path in staged.iterdir())
+        if self.folder.is_symlink() or held not in (None, earlier) or is_occupied:
             raise TargetError(
                 f"output folder {str(self.display_path)!r} was changed while the snapshot was written, and is left as it is; "
                 "name another --output-dir, or run again"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +19,7 @@ from esdh_manifest import (
     FileProblem,
     Manifest,
     ManifestError,
+    content_problem,
     decode_manifest,
     encode_manifest,
     entry_of,
@@ -45,10 +46,10 @@ class _SilentError(Exception):
     """A store that gave no answer in time."""
 
 
-def _asked(function: Callable[..., T], *arguments: Any, seconds: float = float("inf")) -> T:
+def _call_in_thread(function: Callable[..., T], *arguments: Any, seconds: float = float("inf")) -> T:
     """Return what a call of Arrow's returns, which a thread of its own makes.
 
-    Python hears of signals in the main thread, and a call that waits for a store in C++ would keep that deaf.
+    Python handles signals in the main thread, and a call that waits for a store in C++ would keep it from doing so.
     The thread of a call that was given up ends with the process. Raises _SilentError after so many seconds.
     """
     returned: list[T] = []
@@ -67,7 +68,7 @@ def _asked(function: Callable[..., T], *arguments: Any, seconds: float = float("
         left = deadline - time.monotonic()
         if left <= 0:
             raise _SilentError
-        thread.join(min(left, 1))  # without an end Windows would hear of no signal
+        thread.join(min(left, 1))  # without a limit Windows would handle no signal
     if raised:
         raise raised[0]
     return returned[0]
@@ -88,7 +89,7 @@ def _limited(uri: str) -> str:
 
 @cache
 def _opened(uri: str) -> tuple[fs.FileSystem, str]:
-    system, path = _asked(fs.FileSystem.from_uri, _limited(uri), seconds=_FIRST_ANSWER)
+    system, path = _call_in_thread(fs.FileSystem.from_uri, _limited(uri), seconds=_FIRST_ANSWER)
     return system, path.rstrip("/")
 
 
@@ -136,7 +137,7 @@ class Prefix(msgspec.Struct, frozen=True):
             if error.errno is not None and not isinstance(error, FileNotFoundError):
                 raise  # the local disk's
             raise self._unreached(error) from error
-        except pa.ArrowException as error:  # as Arrow tells what an Azure store says
+        except pa.ArrowException as error:  # as which Arrow raises what an Azure store says
             raise self._unreached(error) from error
 
     def _unreached(self, error: Exception) -> TargetError:
@@ -160,7 +161,7 @@ class Prefix(msgspec.Struct, frozen=True):
         """
         system, path = self.filesystem()
         try:
-            _asked(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
+            _call_in_thread(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
         except _SilentError:
             raise self._silent() from None
         self._check_outer()
@@ -191,7 +192,9 @@ class Prefix(msgspec.Struct, frozen=True):
         system, path = self.filesystem()
         for outer in (each for each in PurePosixPath(path).parents if each.name):
             with suppress(OSError):
-                beside = _asked(system.get_file_info, fs.FileSelector(str(outer), allow_not_found=True))
+                beside = _call_in_thread(
+                    system.get_file_info, fs.FileSelector(str(outer), allow_not_found=True)
+                )
                 if _manifest_name(each.base_name for each in beside) is not None:
                     raise TargetError(
                         f"output folder {str(self)!r} lies in a prefix that holds a snapshot, which would be damaged by it; "
@@ -200,11 +203,8 @@ class Prefix(msgspec.Struct, frozen=True):
 
     def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot; every one is read."""
-        written, found, name = (
-            encode_manifest(manifest),
-            self._sizes(),
-            manifest_name(manifest.dataset_version),
-        )
+        written, found = encode_manifest(manifest), self._sizes()
+        name = manifest_name(manifest.dataset_version)
         if name not in found or self._read(name) != written:
             return [FileProblem(name, "in another form", "the form that it was written in")]
         if SUMS_NAME not in found or self._read(SUMS_NAME) != sha256sums(
@@ -212,28 +212,30 @@ class Prefix(msgspec.Struct, frozen=True):
         ):
             return [FileProblem(SUMS_NAME, "another list", f"what {name} lists")]
         system, path = self.filesystem()
-        problems = []
-        for file, entry in manifest.checksums.items():
-            if found.get(file) != entry.bytes:
-                size = "missing" if file not in found else f"{found[file]} bytes long"
-                problems.append(FileProblem(file, size, f"{entry.bytes} bytes"))
-                continue
-            digest = _asked(_sha256, system, f"{path}/{file}")
-            if digest != entry.sha256:
-                problems.append(FileProblem(file, f"of SHA-256 {digest}", f"SHA-256 {entry.sha256}"))
-        return problems
+        problems = (
+            content_problem(
+                file,
+                entry,
+                size=found.get(file),
+                sha256=partial(_call_in_thread, _sha256, system, f"{path}/{file}"),
+            )
+            for file, entry in manifest.checksums.items()
+        )
+        return [each for each in problems if each is not None]
 
     def _sizes(self) -> dict[str, int]:
         """Return the size of each object, by its path below the prefix."""
         system, path = self.filesystem()
-        infos = _asked(system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True))
+        infos = _call_in_thread(
+            system.get_file_info, fs.FileSelector(path, recursive=True, allow_not_found=True)
+        )
         files = (each for each in infos if each.type == fs.FileType.File)
         sizes = {each.path.removeprefix(f"{path}/"): each.size for each in files}
         return {name: size for name, size in sizes.items() if not is_ignored(name)}
 
     def _read(self, name: str) -> bytes:
         system, path = self.filesystem()
-        return _asked(_content, system, f"{path}/{name}")
+        return _call_in_thread(_content, system, f"{path}/{name}")
 
 
 def _manifest_name(names: Iterable[str]) -> str | None:
@@ -284,7 +286,7 @@ class _Stream:
         if self._given_up:
             return
         try:
-            _asked(function, *arguments)
+            _call_in_thread(function, *arguments)
         except KeyboardInterrupt:
             self._given_up = True
             raise
@@ -299,5 +301,5 @@ class ObjectStore(msgspec.Struct, frozen=True):
     def create(self, path: str, *, large: bool, background: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, background the caller
         """Open a new object of the snapshot by its relative path."""
         system, prefix = self.prefix.filesystem()
-        stream = _asked(system.open_output_stream, f"{prefix}/{path}")
+        stream = _call_in_thread(system.open_output_stream, f"{prefix}/{path}")
         return HashedFile(_Stream(stream), synced=False)

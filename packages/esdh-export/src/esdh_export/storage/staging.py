@@ -1,6 +1,6 @@
 """The staging folder: a snapshot in the making, and the finished shards that a later run may take over.
 
-It holds `snapshot` (the files that will take the target's place), `sections` (the rows of the JSON
+It holds `snapshot` (the files that will take the target's place), `fragments` (the rows of the JSON
 document, a file for each entity and shard), `reports` (what came of each finished shard, stored only after
 its files were synced) and `request.json` (what decides their bytes).
 """
@@ -30,15 +30,19 @@ _reports = msgspec.json.Decoder(ShardReport)
 
 def _fingerprint(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
-    described = msgspec.structs.asdict(request)
-    described |= {
-        "dataset": request.dataset.dataset_version,
-        "randomized": False,
-    }  # where a seed is from changes no row
+    dataset = request.dataset
     versions = {name: version(name) for name in ("esdh-core", "esdh-export", "pyarrow")}
     versions |= {module.__name__: module.__version__ for module in (msgspec, np)}
     return msgspec.json.encode(
-        {"request": described, "plan_sha256": request.dataset.plan_sha256, "versions": versions}
+        {
+            "request": {
+                **msgspec.structs.asdict(request),
+                "dataset": dataset.dataset_version,
+                "randomized": False,  # where a seed is from changes no row
+            },
+            "plan_sha256": dataset.plan_sha256,
+            "versions": versions,
+        }
     )
 
 
@@ -96,16 +100,13 @@ class Staging(msgspec.Struct, frozen=True):
 
     def _sweep(self, request: SnapshotRequest) -> int:
         """Remove everything but finished shards, and return how many there are."""
-        finished_shards = [shard for shard in request.shards() if self._report(shard).is_file()]
-        self._retain(self.folder / "reports", (self._report(shard).name for shard in finished_shards))
+        shards = [shard for shard in request.shards() if self._report(shard).is_file()]
+        self._retain(self.folder / "reports", (self._report(shard).name for shard in shards))
+        self._retain(self.store.files, (path for shard in shards for path in request.shard_files(shard)))
         self._retain(
-            self.store.files, (path for shard in finished_shards for path in request.shard_files(shard))
+            self.store.fragments, (name for shard in shards for name in request.json_fragments(shard))
         )
-        self._retain(
-            self.store.fragments,
-            (name for shard in finished_shards for name in request.json_fragments(shard)),
-        )
-        return len(finished_shards)
+        return len(shards)
 
     def strip(self, paths: Iterable[str]) -> None:
         """Remove from the snapshot's files whatever isn't one of these."""
@@ -113,8 +114,7 @@ class Staging(msgspec.Struct, frozen=True):
 
     @staticmethod
     def _retain(folder: Path, paths: Iterable[str]) -> None:
-        paths_kept = set(paths)
-        for path in files_below(folder) - paths_kept if folder.is_dir() else ():
+        for path in files_below(folder).difference(paths) if folder.is_dir() else ():
             stray = folder / path
             if stray.is_dir() and not stray.is_symlink():
                 stray.rmdir()
@@ -173,10 +173,10 @@ class Staging(msgspec.Struct, frozen=True):
         ):
             return report
         path.unlink(missing_ok=True)
-        for part in request.shard_files(shard):
-            (store.files / part).unlink(missing_ok=True)
-        for fragment in request.json_fragments(shard):
-            (store.fragments / fragment).unlink(missing_ok=True)
+        for name in request.shard_files(shard):
+            (store.files / name).unlink(missing_ok=True)
+        for name in request.json_fragments(shard):
+            (store.fragments / name).unlink(missing_ok=True)
         return None
 
     def remove(self) -> None:

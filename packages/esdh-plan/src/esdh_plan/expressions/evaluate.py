@@ -245,7 +245,8 @@ def _round(of: _Evaluation, node: Node) -> Vector:
 # --- times
 
 
-_FEW = 4_096  # times: fewer are worked out one by one, without a table of all that there can be
+_FEW_TIMES = 4_096  # times: fewer are worked out one by one, without a table of all that there can be
+_MOST_TEXTS = 1 << 14  # of a range of integers that is written out once
 _MOST_DAYS = 200_000  # that a table is made for: five centuries
 
 Days = NDArray[np.int64]
@@ -260,7 +261,7 @@ def _months_of(node: Node, days: Days) -> tuple[Days, Days]:
     low, high = node.type.bounds
     if node.type.kind == "timestamp":
         low, high = low // DAY, high // DAY
-    if len(days) < _FEW or high - low > _MOST_DAYS:
+    if len(days) < _FEW_TIMES or high - low > _MOST_DAYS:
         return _calendar_of(days)
     months, day = _calendar(low, high)
     return months.take(days - low), day.take(days - low)
@@ -402,7 +403,7 @@ def _met(of: _Evaluation, condition: Node) -> Mask:
 # --- one of several
 
 
-def _chosen(first: Mask, a: Vector, b: Vector) -> Vector:
+def _where(first: Mask, a: Vector, b: Vector) -> Vector:
     valid = None
     if a.valid is not None or b.valid is not None:
         valid = np.where(first, True if a.valid is None else a.valid, True if b.valid is None else b.valid)
@@ -412,8 +413,8 @@ def _chosen(first: Mask, a: Vector, b: Vector) -> Vector:
 @_number("if")
 def _if(of: _Evaluation, node: Node) -> Vector:
     condition, a, b = node.args
-    chosen = _chosen(_met(of, condition), of.numbers(a), of.numbers(b))
-    return Vector(_narrowed(node, chosen.values), chosen.valid)
+    result = _where(_met(of, condition), of.numbers(a), of.numbers(b))
+    return Vector(_narrowed(node, result.values), result.valid)
 
 
 @_number("coalesce")
@@ -422,7 +423,7 @@ def _coalesce(of: _Evaluation, node: Node) -> Vector:
     for other in others:
         if first.valid is None:
             break
-        first = _chosen(first.valid, first, other)
+        first = _where(first.valid, first, other)
     return Vector(_narrowed(node, first.values), first.valid if node.type.nullable else None)
 
 
@@ -521,6 +522,9 @@ def _pad(of: _Evaluation, node: Node) -> strings.Operand:
         digits = len(str(high))
         if low >= 0 and isinstance(count, int) and digits <= count and strings.is_plain(fill):
             padded = strings.padded_digits(values, digits, count, fill)
+        elif isinstance(count, int) and high - low < _MOST_TEXTS:
+            places = values - low if valid is None else np.where(valid, values - low, 0)
+            padded = Categorical(places, strings.padded_range(low, high, count, fill))
         else:
             padded = strings.padded(strings.integers(values), count, fill)
     return padded if valid is None else padded.masked(valid)

@@ -17,9 +17,9 @@ from esdh_plan.expressions.nodes import (
     Ratio,
     Refused,
     any_null,
+    common_type,
     extreme,
     integer,
-    merged,
     rounded,
     text_type,
     unified,
@@ -58,11 +58,11 @@ class Function:
     def signature(self) -> str:
         """The function with its parameters, as `left(s, n)`."""
         names = [parameter.name for parameter in self.parameters]
-        given, optional = (
+        needed, optional = (
             ", ".join(names[: self.required]),
             "".join(f"[, {n}]" for n in names[self.required :]),
         )
-        return f"{self.name}({given}{optional}{', ...' if self.variadic else ''})"
+        return f"{self.name}({needed}{optional}{', ...' if self.variadic else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def call(
 ) -> Operand:
     """Return a call of a function; Refused where the arguments don't fit.
 
-    `quotes` tell how the call is written, and then each of its operands.
+    `quotes` are the call as it is written, then each operand as it is written.
     """
     whole, *quotes = quotes
     _check_number(function, len(operands))
@@ -113,13 +113,13 @@ def call(
     return function.build(Call(whole, operands, quotes, today))
 
 
-def _check_number(function: Function, given: int) -> None:
+def _check_number(function: Function, count: int) -> None:
     least, most = function.required, None if function.variadic else len(function.parameters)
-    if least <= given and (most is None or given <= most):
+    if least <= count and (most is None or count <= most):
         return
-    wanted = f"at least {least}" if most is None else str(least) if least == most else f"{least} or {most}"
-    plural = "argument" if wanted == "1" else "arguments"
-    raise Refused(f"{function.name} takes {wanted} {plural}, not {given}: {function.signature}")
+    number = f"at least {least}" if most is None else str(least) if least == most else f"{least} or {most}"
+    plural = "argument" if number == "1" else "arguments"
+    raise Refused(f"{function.name} takes {number} {plural}, not {count}: {function.signature}")
 
 
 def _check_kind(function: Function, parameter: Parameter, operand: Operand, quote: str) -> None:
@@ -128,9 +128,9 @@ def _check_kind(function: Function, parameter: Parameter, operand: Operand, quot
     if isinstance(operand, Ratio):
         raise TypeError("only round() is given a quotient")
     if parameter.kinds and operand.type.kind not in parameter.kinds:
-        wanted = " or ".join(A_KIND[kind] for kind in parameter.kinds)
+        expected = " or ".join(A_KIND[kind] for kind in parameter.kinds)
         raise Refused(
-            f"{quote} is {A_KIND[operand.type.kind]}; {function.name} takes {wanted} there: {function.signature}"
+            f"{quote} is {A_KIND[operand.type.kind]}; {function.name} takes {expected} there: {function.signature}"
         )
 
 
@@ -193,7 +193,7 @@ def full_years(born: dt.date, on: dt.date) -> int:
     Parameter("born", _TIMES),
     Parameter("on", _TIMES),
     required=1,
-    description="The whole years from one day to another, today unless told. A time of day doesn't count.",
+    description="The whole years from one day to another, by default to today. A time of day doesn't count.",
 )
 def _age(call: Call) -> Operand:
     born, on = call.nodes if len(call.nodes) > 1 else (call.nodes[0], call.today())
@@ -221,7 +221,7 @@ def _year(call: Call) -> Operand:
 def _coalesce(call: Call) -> Operand:
     nodes = unified(call.nodes, call.quotes, "the arguments of coalesce")
     nullable = all(node.type.nullable for node in nodes)
-    return Node.of("coalesce", merged(nodes, nullable=nullable), *nodes)
+    return Node.of("coalesce", common_type(nodes, nullable=nullable), *nodes)
 
 
 def _extreme(name: str, which: str) -> None:
@@ -253,12 +253,12 @@ _extreme("max", "greatest")
 def _round(call: Call) -> Operand:
     scale = 0
     if len(call.operands) > 1:
-        (operand, given), (_, quote) = call.operands, call.quotes
-        if not (isinstance(given, Node) and given.is_constant and given.type.kind == "integer"):
+        (operand, digits), (_, quote) = call.operands, call.quotes
+        if not (isinstance(digits, Node) and digits.is_constant and digits.type.kind == "integer"):
             raise Refused(
                 f"{quote} doesn't stand for one number; round takes an integer from 0 to {MOST_DIGITS} as s"
             )
-        scale = int(str(given.value))
+        scale = int(str(digits.value))
         if not 0 <= scale <= MOST_DIGITS:
             raise Refused(
                 f"{scale} is no number of digits; round takes an integer from 0 to {MOST_DIGITS} as s"
@@ -290,10 +290,10 @@ def _check_characters(name: str, count: Node, quote: str, most: int | None = Non
     low, high = count.type.bounds
     if low >= 0 and (most is None or high <= most):
         return
-    wanted = "from 0" if most is None else f"from 0 to {most}"
+    expected = "from 0" if most is None else f"from 0 to {most}"
     reached = low if low < 0 else high
     what = f"{reached} is" if count.is_constant else f"{quote} can be {reached}, which is"
-    raise Refused(f"{what} no number of characters for {name}; it takes one {wanted}")
+    raise Refused(f"{what} no number of characters for {name}; it takes one {expected}")
 
 
 def _part(name: str, which: str) -> None:

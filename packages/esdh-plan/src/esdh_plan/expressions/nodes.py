@@ -28,17 +28,17 @@ __all__ = [
     "boolean",
     "chained",
     "checked",
+    "common_type",
     "constant_integer",
-    "divided",
+    "decimal_text",
+    "divide",
     "extreme",
     "floored",
     "integer",
-    "merged",
     "multiplied",
     "negated",
     "rounded",
     "shifted",
-    "shown",
     "subtracted",
     "text_type",
     "unified",
@@ -109,7 +109,7 @@ def constant_integer(value: int) -> Node:
     return Node.constant(integer(value, value, nullable=False), value)
 
 
-def shown(unscaled: int, scale: int) -> str:
+def decimal_text(unscaled: int, scale: int) -> str:
     """Return a number as people write it; a very long one is rounded."""
     if len(str(abs(unscaled))) > _MOST_SHOWN:
         return f"{Exact(unscaled).scaleb(-scale, Context(prec=3)):.1e}"
@@ -135,7 +135,7 @@ def checked(node: Node, quote: str) -> Node:
         return node
     if of.is_time:
         raise Refused(f"{quote} can leave the years 1 to 9999")
-    reached = shown(most if most > high else least, of.scale)
+    reached = decimal_text(most if most > high else least, of.scale)
     if node.is_constant:
         raise Refused(f"{reached} is too large; an integer lies between {low} and {high}")
     if of.kind == "decimal":
@@ -204,7 +204,7 @@ def _as_timestamp(kinds: set[Kind]) -> str:
     return ", and + hours(0) makes a timestamp of a date" if kinds == {"date", "timestamp"} else ""
 
 
-def merged(nodes: Sequence[Node], *, nullable: bool) -> ValueType:
+def common_type(nodes: Sequence[Node], *, nullable: bool) -> ValueType:
     """Return the type of a value that is one of some unified values."""
     first = nodes[0].type
     if first.kind == "string":
@@ -220,7 +220,7 @@ def merged(nodes: Sequence[Node], *, nullable: bool) -> ValueType:
 
 def extreme(op: str, nodes: Sequence[Node]) -> Node:
     """Return the `min` or `max` of unified values, null where one of them is."""
-    of = merged(nodes, nullable=any_null(*nodes))
+    of = common_type(nodes, nullable=any_null(*nodes))
     if of.kind != "string":
         bounds = [node.type.bounds for node in nodes]
         if op == "min":
@@ -364,7 +364,7 @@ def multiplied(a: Operand, b: Operand, quotes: Sequence[str]) -> Operand:
     return _quotient(_product(x.above, y.above), _product(x.below, y.below), bounds)
 
 
-def divided(a: Operand, b: Operand, quotes: Sequence[str]) -> Operand:
+def divide(a: Operand, b: Operand, quotes: Sequence[str]) -> Operand:
     """Return a / b, exact, for round(); Refused where b can be 0."""
     _numbers("/", a, b, quotes)
     x, y = _ratio(a), _ratio(b)

@@ -11,7 +11,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -29,9 +29,9 @@ from esdh_plan.expressions.nodes import (
     boolean,
     chained,
     checked,
-    divided,
+    common_type,
+    divide,
     floored,
-    merged,
     multiplied,
     negated,
     subtracted,
@@ -211,7 +211,7 @@ def _check_size(text: str, tree: ast.expr) -> None:
 
 
 class _Skipped(Exception):  # noqa: N818 # never leaves this module
-    """A part that can't be typed since a part of it has a fault that is told already."""
+    """A part that can't be typed since a part of it has a fault that is reported already."""
 
 
 _COMPARISONS: dict[type[ast.cmpop], str] = {
@@ -226,7 +226,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Operand, Operand, Sequence[str]],
     ast.Add: added,
     ast.Sub: subtracted,
     ast.Mult: multiplied,
-    ast.Div: divided,
+    ast.Div: divide,
     ast.FloorDiv: partial(floored, "floordiv"),
     ast.Mod: partial(floored, "mod"),
 }
@@ -394,7 +394,7 @@ class _Parser:
         if path is None:
             raise Refused(f"{self.quote(tree)} is no name; a point stands only between names, as in parent.x")
         try:
-            return Node.named(path, self.scope.resolve(path))
+            return self._of(path)
         except Doubtful:
             raise _Skipped from None
         except LookupError as unknown:
@@ -404,6 +404,13 @@ class _Parser:
             if name in FUNCTIONS:
                 raise Refused(f"{name!r} is a function; write {FUNCTIONS[name].signature}") from None
             raise Refused(str(unknown.args[0]) if unknown.args else f"{name!r} is unknown") from None
+
+    def _of(self, path: Path) -> Node:
+        """Return what a path names: `today`, where its day is known, as a constant, so that what is reckoned from it is one."""
+        of = self.scope.resolve(path)
+        if path == ("today",) and of.low is not None and of.low == of.high:
+            return Node.constant(of, of.low)
+        return Node.named(path, of)
 
     # --- operators
 
@@ -436,7 +443,7 @@ class _Parser:
         condition, *branches = self.values(tree.test, tree.body, tree.orelse)
         self._check_truth("if", tree.test, condition)
         a, b = unified(branches, self.quotes((tree.body, tree.orelse)), "both branches of if")
-        return Node.of("if", merged((a, b), nullable=any_null(a, b)), condition, a, b)
+        return Node.of("if", common_type((a, b), nullable=any_null(a, b)), condition, a, b)
 
     def _comparison(self, tree: ast.Compare) -> Node:
         special = [op for op in tree.ops if type(op) not in _COMPARISONS]
@@ -494,7 +501,7 @@ class _Parser:
 
     def _today(self) -> Node:
         try:
-            return Node.named(("today",), self.scope.resolve(("today",)))
+            return self._of(("today",))
         except Doubtful:
             raise _Skipped from None
         except LookupError:
@@ -541,10 +548,17 @@ def _path(tree: ast.expr) -> Path | None:
 
 
 def _folded(node: Node) -> Node:
-    """Return a part that reads nothing as the constant that it is."""
+    """Return a part that reads nothing as the constant that it is, whose bounds are its value."""
     if node.names or node.is_constant or (node.type.kind != "string" and not node.type.fits_int64):
         return node
-    return Node.constant(node.type, constant_value(node))
+    value = constant_value(node)
+    of = replace(node.type, length=len(value)) if isinstance(value, str) else _only(node.type, value)
+    return Node.constant(of, value)
+
+
+def _only(of: ValueType, value: int) -> ValueType:
+    """Return a type's one value as the type's bounds."""
+    return replace(of, low=value, high=value)
 
 
 _BUILDERS: dict[type[ast.expr], Callable[[_Parser, Any], Operand]] = {
@@ -642,14 +656,14 @@ def parse_aggregate(text: str, scope: Scope, *, running: bool = False) -> Aggreg
 
 
 def _aggregate(parser: _Parser, tree: ast.expr, *, running: bool) -> Aggregate:
-    listed = ", ".join(AGGREGATES)
+    names = ", ".join(AGGREGATES)
     example = "amount" if running else "transactions.amount"
     quote = parser.quote(tree)
     if not (isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name)):
-        raise Refused(f"{quote} is no function over rows; write one of {listed}, such as sum({example})")
+        raise Refused(f"{quote} is no function over rows; write one of {names}, such as sum({example})")
     name = tree.func.id
     if name not in AGGREGATES:
-        raise Refused(f"{name!r} is no function over rows; there are {listed}{near(name, AGGREGATES)}")
+        raise Refused(f"{name!r} is no function over rows; there are {names}{near(name, AGGREGATES)}")
     arg = tree.args[0] if len(tree.args) == 1 and not tree.keywords else None
     if name == "count" and not running:
         if not isinstance(arg, ast.Name):

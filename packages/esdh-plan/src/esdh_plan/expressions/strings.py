@@ -33,6 +33,7 @@ __all__ = [
     "luhn",
     "padded",
     "padded_digits",
+    "padded_range",
     "right",
     "select",
     "upper",
@@ -63,21 +64,21 @@ _UPPER[ord("a") : ord("z") + 1] -= 32
 
 # What has been made of categories, for as long as they live: a rendering is cached by the categories' identity, so
 # the same ones must come out for every block.
-_made: "WeakKeyDictionary[Categories, dict[object, Any]]" = WeakKeyDictionary()
-_made_of_two: "WeakKeyDictionary[Categories, WeakKeyDictionary[Categories, dict[object, Any]]]" = (
+_memo: "WeakKeyDictionary[Categories, dict[object, Any]]" = WeakKeyDictionary()
+_memo_of_pairs: "WeakKeyDictionary[Categories, WeakKeyDictionary[Categories, dict[object, Any]]]" = (
     WeakKeyDictionary()
 )
 
 
 def _once(categories: Categories, key: object, make: Callable[[], Any]) -> Any:
-    known = _made.setdefault(categories, {})
+    known = _memo.setdefault(categories, {})
     if key not in known:
         known[key] = make()
     return known[key]
 
 
 def _once_of_two(one: Categories, other: Categories, key: object, make: Callable[[], Any]) -> Any:
-    known = _made_of_two.setdefault(one, WeakKeyDictionary()).setdefault(other, {})
+    known = _memo_of_pairs.setdefault(one, WeakKeyDictionary()).setdefault(other, {})
     if key not in known:
         known[key] = make()
     return known[key]
@@ -313,6 +314,12 @@ def padded_digits(values: Longs, digits: int, count: int, fill: str) -> FixedTex
     return FixedText(matrix)
 
 
+@lru_cache(maxsize=64)
+def padded_range(low: int, high: int, count: int, fill: str) -> Categories:
+    """Return the integers from `low` to `high`, filled on their left: the same object each time."""
+    return Categories([str(number).rjust(count, fill) for number in range(low, high + 1)])
+
+
 def is_plain(fill: str) -> bool:
     """Whether a character may stand in a FixedText."""
     return ord(fill) in _SIGNIFICANT
@@ -353,7 +360,7 @@ def _check_digits(matrix: Bytes) -> Bytes:
 
 def joined(one: Operand, other: Operand, rows: int) -> Column:
     """Return one text and another after it: parts side by side, or bytes joined where one is no part."""
-    parts = _merged_literals([*_parts(one), *_parts(other)])
+    parts = _merge_literals([*_parts(one), *_parts(other)])
     valids = [
         valid
         for each in (one, other)
@@ -376,16 +383,16 @@ def _parts(operand: Operand) -> Iterator[Categorical | FixedText | Integer | Tex
             yield operand
 
 
-def _merged_literals(
+def _merge_literals(
     parts: Sequence[Categorical | FixedText | Integer | Text | str],
 ) -> list[Categorical | FixedText | Integer | Text | str]:
-    merged: list[Categorical | FixedText | Integer | Text | str] = []
+    texts: list[Categorical | FixedText | Integer | Text | str] = []
     for part in parts:
-        if isinstance(part, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += part
+        if isinstance(part, str) and texts and isinstance(texts[-1], str):
+            texts[-1] += part
         else:
-            merged.append(part)
-    return merged
+            texts.append(part)
+    return texts
 
 
 def select(first: Mask, one: Operand, other: Operand) -> Column:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from esdh_plan import language
-from esdh_plan.made import Made, Place
+from esdh_plan.definitions import Definition, Place
 from esdh_plan.rules import case, choice, computed, faker, identity, pattern, ranges
 
 __all__ = ["RULES"]
 
-RULES: Final[Mapping[type[language.Rule], Callable[[Any, Place], Made]]] = {
+RULES: Final[Mapping[type[language.Rule], Callable[[Any, Place], Definition]]] = {
     language.Id: identity.id_of,
     language.Sequence: identity.sequence,
     language.Value: identity.value,

@@ -1,59 +1,77 @@
 """The first of several rules whose condition holds."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from esdh_core.columns import Boolean, Column, Integer, Numbers
 from esdh_core.columns import Decimal as Decimals
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
 from numpy.typing import NDArray
 
 from esdh_plan import language
-from esdh_plan.errors import listed
+from esdh_plan.definitions import Definition, Formula, Place, holds, joined
+from esdh_plan.errors import word_list
 from esdh_plan.expressions import ValueType
 from esdh_plan.expressions.strings import select
-from esdh_plan.made import Formula, Made, Place, holds, joined
 
 __all__ = ["case"]
 
 Mask = NDArray[np.bool_]
 
 
-def case(rule: language.Case, place: Place) -> Made:
+def case(rule: language.Case, place: Place) -> Definition:
     """Make the values of the first branch whose condition holds."""
     place = place.at("case")
-    made: list[tuple[Formula | None, Made]] = []
+    branches: list[tuple[Formula | None, Definition]] = []
 
     def branch(number: int, words: language.Branch) -> None:
         here = place.at(number)
-        when, made_of = here.all(
+        when, definition = here.all(
             lambda: None if words.when is None else here.at("when").truth(words.when),
             lambda: place.compiler.rule(words.rule, here),
         )
-        made.append((when, made_of))
+        branches.append((when, definition))
 
     place.all(*(lambda n=n, b=b: branch(n, b) for n, b in enumerate(rule.case)))
-    of = _common([each.type for _, each in made], place)
+    of = _common([each.type for _, each in branches], place)
     if place.ordered and of.nullable:
         place.refuse("an `ordered` field has a value on every row; a branch of this can be null")
 
+    conditions = [memoized_per_block(partial(holds, when)) for when, _ in branches if when is not None]
+
     def column(block: Block) -> Column:
-        *conditional, (_, last) = made
+        *conditional, (_, last) = branches
         result = _fitted(last.column(block), of)
-        for when, each in reversed(conditional):
-            if when is not None:
-                result = _either(holds(when, block), _fitted(each.column(block), of), result)
+        for met, (_, each) in reversed(list(zip(conditions, conditional, strict=True))):
+            result = _either(met(block), _fitted(each.column(block), of), result)
         return result
 
-    return Made(
+    @memoized_per_block
+    def branch_numbers(block: Block) -> NDArray[np.intp]:
+        numbers = np.full(place.of.rows(block), len(conditions), dtype=np.intp)
+        for number, met in reversed(list(enumerate(conditions))):
+            numbers = np.where(met(block), number, numbers)
+        return numbers
+
+    def takes(number: int) -> Callable[[Block], Mask]:
+        return lambda block: branch_numbers(block) == number
+
+    return Definition(
         of,
         column,
-        f"The first of {len(made)} rules whose condition holds",
-        streams=joined(*(each.streams for _, each in made)),
+        f"The first of {len(branches)} rules whose condition holds",
+        streams=joined(*(each.streams for _, each in branches)),
         depends_on=joined(
-            *(() if when is None else when.depends_on for when, _ in made),
-            *(each.depends_on for _, each in made),
+            *(() if when is None else when.depends_on for when, _ in branches),
+            *(each.depends_on for _, each in branches),
+        ),
+        draws=tuple(
+            outcomes.within(f"case {number}", takes(number))
+            for number, (_, each) in enumerate(branches)
+            for outcomes in each.draws
         ),
     )
 
@@ -62,7 +80,7 @@ def _common(types: list[ValueType], place: Place) -> ValueType:
     kinds = {of.kind for of in types}
     kind: Any = "decimal" if kinds == {"integer", "decimal"} else types[0].kind
     if len(kinds) > 1 and kind != "decimal":
-        place.refuse(f"all branches of a case are of one kind; these are {listed(sorted(kinds), 'and')}")
+        place.refuse(f"all branches of a case are of one kind; these are {word_list(sorted(kinds), 'and')}")
     nullable = any(of.nullable for of in types)
     labels: tuple[Any, ...] | None = None
     if all(of.labels is not None for of in types):
@@ -107,5 +125,5 @@ def _either(first: Mask, one: Column, other: Column) -> Column:
     values = np.where(first, one.values, other.values)
     if isinstance(one, Integer):
         return Integer(values, one.low, one.high, valid)
-    chosen: Any = replace(one, values=values, valid=valid)
-    return chosen  # type: ignore[no-any-return]
+    result: Any = replace(one, values=values, valid=valid)
+    return result  # type: ignore[no-any-return]

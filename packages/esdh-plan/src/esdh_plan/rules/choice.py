@@ -1,5 +1,6 @@
 """Choices: one of several labels, by weights, and by another field."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -7,15 +8,17 @@ from typing import Any
 import numpy as np
 from esdh_core.choices import Choice
 from esdh_core.columns import Boolean, Categorical, Categories, Column, Integer
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
+from esdh_core.stats import OTHER, Group
 from esdh_core.streams import high32
 from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.branches import By
+from esdh_plan.definitions import Definition, Place
 from esdh_plan.distributions import scale_weights
+from esdh_plan.draws import Outcomes, branch_name, frequent_labels, label_of
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Made, Place
 
 __all__ = ["choice"]
 
@@ -29,19 +32,27 @@ class _Tree:
 
     by: By
     branches: "list[int | _Tree]"
+    names: tuple[str, ...]
+
+    def paths(self) -> Iterator[str]:
+        """Yield the branches that lead to each group, in the order of groups."""
+        for name, branch in zip(self.names, self.branches, strict=True):
+            yield from (
+                [f"[{name}]"] if isinstance(branch, int) else (f"[{name}]{path}" for path in branch.paths())
+            )
 
     def groups(self, block: Block) -> Longs:
-        chosen = self.by.branch(block)
+        branches = self.by.branch(block)
         if all(isinstance(branch, int) for branch in self.branches):
-            return np.array(self.branches, dtype=np.int64).take(chosen)
-        groups = np.zeros(len(chosen), dtype=np.int64)
+            return np.array(self.branches, dtype=np.int64).take(branches)
+        groups = np.zeros(len(branches), dtype=np.int64)
         for number, branch in enumerate(self.branches):
             inner = branch if isinstance(branch, int) else branch.groups(block)
-            groups = np.where(chosen == number, inner, groups)
+            groups = np.where(branches == number, inner, groups)
         return groups
 
 
-def choice(rule: language.Choice, place: Place) -> Made:
+def choice(rule: language.Choice, place: Place) -> Definition:
     """Make one of several labels."""
     groups: list[tuple[list[Any], tuple[int, ...]]] = []
     tree = _read(rule.choice, place.at("choice"), groups)
@@ -56,9 +67,11 @@ def choice(rule: language.Choice, place: Place) -> Made:
     codes = np.array([places[type(each), each] for listed, _ in groups for each in listed], dtype=np.int32)
     plain = bool((codes == np.arange(len(codes))).all())
 
+    group_of = None if tree is None else memoized_per_block(tree.groups)
+
+    @memoized_per_block
     def draw(block: Block) -> NDArray[np.int32]:
-        group = None if tree is None else tree.groups(block)
-        members = drawn.codes(high32(place.words(block)), group)
+        members = drawn.codes(high32(place.words(block)), None if group_of is None else group_of(block))
         return members if plain else codes.take(members)
 
     kind = kinds.pop()
@@ -67,16 +80,50 @@ def choice(rule: language.Choice, place: Place) -> Made:
     if tree is None:
         ((listed, weights),) = groups
         total = sum(weights)
-        shares = {_label(each): Fraction(weight, total) for each, weight in zip(listed, weights, strict=True)}
+        shares = {
+            label_of(each): Fraction(weight, total) for each, weight in zip(listed, weights, strict=True)
+        }
     by = () if tree is None else _fields(tree)
-    return Made(
+    return Definition(
         of,
         lambda block: finish(draw(block)),
         "One of the labels, by their weights" + (", which depend on another field" if by else ""),
         streams=(place.stream,),
         depends_on=by,
         shares=shares,
+        draws=(_outcomes(values, groups, [""] if tree is None else list(tree.paths()), draw, group_of),),
     )
+
+
+def _outcomes(
+    values: Sequence[Any],
+    groups: list[tuple[list[Any], tuple[int, ...]]],
+    names: list[str],
+    draw: Callable[[Block], NDArray[np.int32]],
+    group_of: Callable[[Block], Longs] | None,
+) -> Outcomes:
+    """Return the draws of a choice: each group has every label, those of others with a share of 0."""
+    labels = [label_of(each) for each in values]
+    known = frequent_labels(labels)
+    texts = list(dict.fromkeys(label if known is None or label in known else OTHER for label in labels))
+    places = {label: number for number, label in enumerate(texts)}
+    merge = None if known is None else np.array([places.get(label, places[OTHER]) for label in labels])
+    found = []
+    for name, (listed, weights) in zip(names, groups, strict=True):
+        shares = dict.fromkeys(texts, Fraction(0))
+        total = sum(weights)
+        for each, weight in zip(listed, weights, strict=True):
+            label = label_of(each)
+            shares[label if label in shares else OTHER] += Fraction(weight, total)
+        found.append(Group(name, tuple(texts), tuple(shares.values())))
+
+    def cells(block: Block) -> NDArray[np.integer]:
+        codes: NDArray[np.integer] = draw(block)
+        if merge is not None:
+            codes = merge.take(codes)
+        return codes if group_of is None else group_of(block) * len(texts) + codes
+
+    return Outcomes(tuple(found), cells)
 
 
 def _read(words: Any, place: Place, groups: list[tuple[list[Any], tuple[int, ...]]]) -> "_Tree | None":
@@ -101,7 +148,8 @@ def _read(words: Any, place: Place, groups: list[tuple[list[Any], tuple[int, ...
         lambda: By(place, words),
         *(lambda p=path, i=inner: branch(p, i) for path, inner in pairs),
     )
-    return _Tree(by, branches)
+    names = tuple("else" if path == ("else",) else branch_name(path[1]) for path, _ in pairs)
+    return _Tree(by, branches, names)
 
 
 def _add(words: Any, groups: list[tuple[list[Any], tuple[int, ...]]]) -> None:
@@ -115,10 +163,6 @@ def _fields(tree: _Tree) -> tuple[str, ...]:
         if isinstance(branch, _Tree):
             found += _fields(branch)
     return tuple(dict.fromkeys(found))
-
-
-def _label(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _finisher(kind: type, values: tuple[Any, ...]) -> Any:

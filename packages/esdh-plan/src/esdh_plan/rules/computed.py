@@ -9,8 +9,8 @@ from esdh_core.dataset import Block
 from numpy.typing import NDArray
 
 from esdh_plan import language
+from esdh_plan.definitions import Definition, Place
 from esdh_plan.expressions import ExpressionError, ValueType
-from esdh_plan.made import Made, Place
 from esdh_plan.siblings import Runs, masked, ranks, runs_below, siblings, taken
 
 __all__ = ["expr", "rollup", "running"]
@@ -18,7 +18,7 @@ __all__ = ["expr", "rollup", "running"]
 Longs = NDArray[np.int64]
 
 
-def expr(rule: language.Expr, place: Place) -> Made:
+def expr(rule: language.Expr, place: Place) -> Definition:
     """Make the values of an expression."""
     of = place.path if isinstance(place.compiler.written(place.path), str) else (*place.path, "expr")
     formula = Place(place.compiler, place.of, of).formula(rule.expr)
@@ -28,18 +28,18 @@ def expr(rule: language.Expr, place: Place) -> Made:
     differ = _numbers_siblings(formula.node)
     if isinstance(path, tuple) and formula.references[path].copies:
         found = formula.references[path]
-        return Made(
+        return Definition(
             formula.type,
             found.read,
             f"A copy of {'.'.join(path)}",
             role="copy" if found.field else "value",
             depends_on=(found.field,) if found.field else (),
             picked=found.picked,
-            pattern=found.made.pattern if found.made else "",
+            pattern=found.definition.pattern if found.definition else "",
             lookups=found.lookups,
             siblings_differ=found.siblings_differ,
         )
-    return Made(
+    return Definition(
         formula.type,
         formula.column,
         f"Computed: {' '.join(rule.expr.split())}",
@@ -87,7 +87,7 @@ class _Own:
         return self.place.compiler.field_type(self.place.of.name, path[0])
 
 
-def rollup(rule: language.Rollup, place: Place) -> Made:
+def rollup(rule: language.Rollup, place: Place) -> Definition:
     """Make a value over the rows below."""
     place = place.at("rollup")
     compiler, of = place.compiler, place.of
@@ -115,7 +115,7 @@ def rollup(rule: language.Rollup, place: Place) -> Made:
         return gathered(aggregate.function, read(block), runs, kind)
 
     depends = () if read is None else (field,)
-    return Made(kind, column, f"Over the rows below: {rule.rollup}", depends_on=depends)
+    return Definition(kind, column, f"Over the rows below: {rule.rollup}", depends_on=depends)
 
 
 def _over(aggregate: Any, fewest: int, most: int, place: Place) -> ValueType:
@@ -171,11 +171,11 @@ def _with(column: Column, values: Longs, of: ValueType) -> Column:
         raise TypeError(f"a {type(column).__name__} column has no sum")
     if isinstance(column, Integer):
         return Integer(values, low, high)
-    made: Any = replace(column, values=values, low=low, high=high, valid=None)
-    return made  # type: ignore[no-any-return]
+    result: Any = replace(column, values=values, low=low, high=high, valid=None)
+    return result  # type: ignore[no-any-return]
 
 
-def running(rule: language.Running, place: Place) -> Made:
+def running(rule: language.Running, place: Place) -> Definition:
     """Make a value over the siblings up to each row."""
     place = place.at("running")
     compiler, of = place.compiler, place.of
@@ -197,7 +197,7 @@ def running(rule: language.Running, place: Place) -> Made:
             return Integer(places.astype(np.int64), 0, of.largest)
         return accumulated(aggregate.function, read(block), runs, kind)
 
-    return Made(kind, column, f"Over the siblings up to the row: {rule.running}", depends_on=depends)
+    return Definition(kind, column, f"Over the siblings up to the row: {rule.running}", depends_on=depends)
 
 
 def accumulated(function: str, column: Column, runs: Runs, of: ValueType) -> Column:
@@ -238,7 +238,7 @@ def accumulated(function: str, column: Column, runs: Runs, of: ValueType) -> Col
     return masked(whole, some if of.nullable else None)
 
 
-def _first_of(keys: Longs, wanted: Longs) -> Longs:
+def _first_of(keys: Longs, queries: Longs) -> Longs:
     """Return where each wanted key stands first."""
     distinct, first = np.unique(keys, return_index=True)
-    return first.take(np.searchsorted(distinct, wanted)).astype(np.int64)
+    return first.take(np.searchsorted(distinct, queries)).astype(np.int64)

@@ -8,8 +8,8 @@ from esdh_core.streams import key_word
 
 from esdh_plan import language
 from esdh_plan.arithmetic import alike
+from esdh_plan.definitions import Capacity, Definition, Place, Words
 from esdh_plan.expressions import ValueType
-from esdh_plan.made import Capacity, Made, Place, Words
 
 __all__ = ["faker", "pool_name"]
 
@@ -19,14 +19,14 @@ def pool_name(words: language.FakerWords) -> str:
     return f"{words.provider}/{words.locale}/{words.pool}"
 
 
-def faker(rule: language.Faker, place: Place) -> Made:
+def faker(rule: language.Faker, place: Place) -> Definition:
     """Make values of a pool."""
     pool = place.compiler.pool(rule.faker, place.at("faker"))
     categories = Categories(pool)
     of = ValueType("string", length=max(map(len, pool)))
     stream = place.stream
     if not place.unique:
-        return Made(
+        return Definition(
             of,
             lambda block: Categorical(alike(place.words(block), len(pool)).astype(np.int32), categories),
             f"One of {len(pool)} values that Faker made, all alike",
@@ -37,7 +37,7 @@ def faker(rule: language.Faker, place: Place) -> Made:
         rows = permute_below(np.uint64(block.seed ^ key_word(stream)), slots, len(pool))
         return Categorical(rows.astype(np.int32), categories)
 
-    return Made(
+    return Definition(
         of,
         lambda block: at_slots(block, block.level(place.of.table).slots),
         f"One of {len(pool)} values that Faker made, each once",

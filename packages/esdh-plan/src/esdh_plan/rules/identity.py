@@ -9,24 +9,24 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.dataset import Block
 
 from esdh_plan import language
-from esdh_plan.errors import shown
+from esdh_plan.definitions import Definition, Place, Words
+from esdh_plan.errors import display
 from esdh_plan.expressions import ValueType
 from esdh_plan.expressions.types import MOST_DIGITS
-from esdh_plan.made import Made, Place, Words
 
 __all__ = ["constant", "id_of", "sequence", "value"]
 
 ID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 
-def id_of(_: language.Id, place: Place) -> Made:
+def id_of(_: language.Id, place: Place) -> Definition:
     """Make the ids of the rows."""
     table = place.of.table
 
     def at_slots(block: Block, slots: Words) -> Column:
         return FixedText(block.dataset.ids.texts(block.seed, table.entity, slots))
 
-    return Made(
+    return Definition(
         ValueType("string", length=36),
         lambda block: FixedText(block.ids(table)),
         "The row's id: decodes to seed, dataset, table and slot",
@@ -36,7 +36,7 @@ def id_of(_: language.Id, place: Place) -> Made:
     )
 
 
-def sequence(rule: language.Sequence, place: Place) -> Made:
+def sequence(rule: language.Sequence, place: Place) -> Definition:
     """Make numbers in the order of the rows."""
     of, start = place.of, rule.sequence.start
     if of.is_adrift or not place.compiler.is_sized(of):
@@ -49,7 +49,7 @@ def sequence(rule: language.Sequence, place: Place) -> Made:
     def at_slots(_: Block, slots: Words) -> Column:
         return Integer(slots.astype(np.int64) + np.int64(start), low, high)
 
-    return Made(
+    return Definition(
         ValueType("integer", low=low, high=high),
         lambda block: at_slots(block, block.level(of.table).slots),
         f"Numbers in the order of the rows, from {start}",
@@ -58,17 +58,17 @@ def sequence(rule: language.Sequence, place: Place) -> Made:
     )
 
 
-def value(rule: language.Value, place: Place) -> Made:
+def value(rule: language.Value, place: Place) -> Definition:
     """Make the same value in every row."""
     of, held = place.of, rule.value
     if isinstance(held, decimal.Decimal):
         digits = len(held.as_tuple().digits) + max(0, int(held.as_tuple().exponent))
         if max(digits, -int(held.as_tuple().exponent)) > MOST_DIGITS:
             place.at("value").refuse(
-                f"{shown(held)} has more than {MOST_DIGITS} digits, the most of a decimal"
+                f"{display(held)} has more than {MOST_DIGITS} digits, the most of a decimal"
             )
     kind, column = constant(held)
-    return Made(kind, lambda block: column(of.rows(block)), f"Always {held}")
+    return Definition(kind, lambda block: column(of.rows(block)), f"Always {held}")
 
 
 def constant(held: object) -> tuple[ValueType, Callable[[int], Column]]:

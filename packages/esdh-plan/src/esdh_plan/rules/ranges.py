@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 from esdh_core.columns import Column
-from esdh_core.dataset import Block
+from esdh_core.dataset import Block, memoized_per_block
 from esdh_core.permutations import permute_below
 from esdh_core.streams import key_word
 from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw, alike, alike_per_row
-from esdh_plan.errors import shown
+from esdh_plan.definitions import Capacity, Definition, Formula, Place, column_of, joined
+from esdh_plan.draws import Ranges
+from esdh_plan.errors import display
 from esdh_plan.expressions import ExpressionError, Node, ValueType, parse_date_text
 from esdh_plan.expressions.types import MOST_DIGITS, RANGES
-from esdh_plan.made import Capacity, Formula, Made, Place, column_of, joined
 
 __all__ = ["bound", "date", "decimal_of", "in_units", "integer", "timestamp"]
 
@@ -25,22 +26,22 @@ _DAY = 86_400
 _DATE_LIKE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 
 
-def integer(rule: language.Integer, place: Place) -> Made:
+def integer(rule: language.Integer, place: Place) -> Definition:
     """Make whole numbers."""
     return _range(rule.integer, place.at("integer"), "integer", 0)
 
 
-def decimal_of(rule: language.DecimalRule, place: Place) -> Made:
+def decimal_of(rule: language.DecimalRule, place: Place) -> Definition:
     """Make decimals."""
     return _range(rule.decimal, place.at("decimal"), "decimal", rule.decimal.scale)
 
 
-def date(rule: language.Date, place: Place) -> Made:
+def date(rule: language.Date, place: Place) -> Definition:
     """Make dates."""
     return _range(rule.date, place.at("date"), "date", 0)
 
 
-def timestamp(rule: language.Timestamp, place: Place) -> Made:
+def timestamp(rule: language.Timestamp, place: Place) -> Definition:
     """Make timestamps."""
     return _range(rule.timestamp, place.at("timestamp"), "timestamp", 0)
 
@@ -65,7 +66,7 @@ def bound(value: Any, place: Place, kind: str, scale: int) -> Formula:
             place.refuse(str(error))
         if node is None and kind in ("date", "timestamp") and _DATE_LIKE.match(value):
             place.refuse(
-                f"{shown(value)} is no date; write it like 2024-06-01, or 2024-06-01T12:00:00Z for a timestamp, and within "
+                f"{display(value)} is no date; write it like 2024-06-01, or 2024-06-01T12:00:00Z for a timestamp, and within "
                 "an expression like date(2024, 6, 1)"
             )
         formula = place.formula(value) if node is None else Formula(node, {}, place.of.rows)
@@ -92,7 +93,7 @@ def bound(value: Any, place: Place, kind: str, scale: int) -> Formula:
             if kind == "decimal"
             else f"an integer lies between {least} and {most}"
         )
-        place.refuse(f"{shown(value)} is out of range; {room}")
+        place.refuse(f"{display(value)} is out of range; {room}")
     return formula
 
 
@@ -116,7 +117,7 @@ def constant_units(formula: Formula, place: Place, kind: str, scale: int) -> int
     return int(in_units(formula.type.bounds[0], formula.type, kind, scale))
 
 
-def _range(words: Any, place: Place, kind: Any, scale: int) -> Made:
+def _range(words: Any, place: Place, kind: Any, scale: int) -> Definition:
     if words.distribution is not None:
         return _spread(words, place, kind, scale)
     first, last = place.all(
@@ -142,7 +143,7 @@ def _range(words: Any, place: Place, kind: Any, scale: int) -> Made:
             drawn = alike(place.words(block), high - low + 1)
             return column_of((drawn + np.uint64(low % (1 << 64))).astype(np.int64), of)
 
-        return Made(of, column, "All values of the range alike", streams=(place.stream,))
+        return Definition(of, column, "All values of the range alike", streams=(place.stream,))
     most, fewest = max(high - low + 1, 1), max(low_last - high_first + 1, 1)
 
     def per_row(block: Block) -> Column:
@@ -151,7 +152,7 @@ def _range(words: Any, place: Place, kind: Any, scale: int) -> Made:
         valid = b_valid if a_valid is None else a_valid if b_valid is None else a_valid & b_valid
         return column_of(alike_per_row(place.words(block), a, b, most, fewest), of, valid)
 
-    return Made(
+    return Definition(
         of, per_row, "All values of the row's range alike", streams=(place.stream,), depends_on=fields
     )
 
@@ -169,16 +170,14 @@ def _bound_values(formula: Formula, block: Block, kind: str, scale: int, instead
 
 def _check_above(place: Place, *bounds: Formula) -> None:
     for formula in bounds:
-        own = [
-            path for path in formula.node.names if path != ("today",) and not formula.references[path].above
-        ]
+        own = [path for path in formula.node.names if not formula.references[path].above]
         if own:
             place.refuse(
                 f"the bounds of an `ordered` field are of constants and rows above; {'.'.join(own[0])!r} is none"
             )
 
 
-def _unique(place: Place, of: ValueType, low: int, high: int) -> Made:
+def _unique(place: Place, of: ValueType, low: int, high: int) -> Definition:
     capacity = high - low + 1
     stream = place.stream
 
@@ -186,7 +185,7 @@ def _unique(place: Place, of: ValueType, low: int, high: int) -> Made:
         number = permute_below(np.uint64(block.seed ^ key_word(stream)), slots, capacity)
         return column_of(number.astype(np.int64) + np.int64(low), of)
 
-    return Made(
+    return Definition(
         of,
         lambda block: at_slots(block, block.level(place.of.table).slots),
         "All values of the range, each once",
@@ -197,7 +196,7 @@ def _unique(place: Place, of: ValueType, low: int, high: int) -> Made:
     )
 
 
-def _spread(words: Any, place: Place, kind: Any, scale: int) -> Made:
+def _spread(words: Any, place: Place, kind: Any, scale: int) -> Definition:
     """Make values by a distribution or by bands."""
     if place.unique:
         place.refuse("`unique` is for values that are all alike; take the distribution out")
@@ -211,10 +210,16 @@ def _spread(words: Any, place: Place, kind: Any, scale: int) -> Made:
 
     draw = BandDraw(place.compiler.bands(words, place, units, scale, kind))
     of = ValueType(kind, False, scale, draw.bands[0].first, draw.bands[-1].last)
-    return Made(
+
+    @memoized_per_block
+    def column(block: Block) -> Column:
+        return column_of(draw.draw(place.words(block)), of)
+
+    return Definition(
         of,
-        lambda block: column_of(draw.draw(place.words(block)), of),
+        column,
         f"By the distribution {words.distribution}" if words.distribution != "bands" else "By bands",
         streams=(place.stream,),
         bands=draw,
+        draws=(Ranges(draw.bands, of).outcomes(column),),
     )

@@ -5,7 +5,7 @@ It is read from the plan as the recipe holds it, not from what the plan compiled
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from math import prod
@@ -26,18 +26,24 @@ from numpy.typing import NDArray
 from esdh_proof.checks.finding import Finding, Mask, Tables, differing, texts_of
 from esdh_proof.reading import Rows
 
-__all__ = ["derived"]
+__all__ = ["derived", "is_emptied"]
 
 _AGGREGATE = re.compile(
     r"\s*(sum|count|min|max|first|last)\s*\(\s*([a-z0-9_]*)\s*(?:\.\s*([a-z0-9_]+)\s*)?\)\s*"
 )
 _TOKEN = re.compile(r"(?:\[([^\]]+)\]|\\(.)|([^\[\]{}\\]))(?:\{([0-9]+)\})?", re.DOTALL)
-_MOST = 1 << 62  # values of a pattern
+_MAX_CAPACITY = 1 << 62  # values of a pattern
 _MOST_PLACES = 1_000  # of a pattern, and characters that a place can have
 _DIGITS = "0123456789"
+_VIN = "0123456789ABCDEFGHJKLMNPRSTUVWXYZ"
+# The rules of esdh-plan's own: which places of a VIN (6, 8, 11, 12 and 13 to 17) and of a licence hold the number.
+_OFFERED = {
+    "vin": (*[""] * 5, _VIN, "", _VIN, "", "", _VIN, _VIN, *[_DIGITS] * 5),
+    "license_number": ("", "", *[_DIGITS] * 11),
+}
 
 Words = NDArray[np.uint64]
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
@@ -49,32 +55,44 @@ def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[
             expected = _rollup(words["rollup"], block, table, tables)
         elif isinstance(words.get("running"), str):
             expected = _running(words["running"], block, table, rows)
-        elif words.get("unique") is True:
+        else:
             yield from _unique(block, table, rows, name, words)
         if expected is None or len(expected) < len(found) or expected.type != found.type:
             continue
         expected = expected.slice(0, len(found))
         wrong = differing(found, expected)
-        if "when" in words or "missing" in words:
+        if is_emptied(block.dataset, table, name):
             wrong &= found.is_valid().to_numpy(zero_copy_only=False)
         yield Finding(rows, name, wrong, texts_of(expected))
 
 
+def is_emptied(dataset: Dataset, table: Table, name: str) -> bool:
+    """Return whether a plan makes a field null in some rows, by `when` or `missing`, whatever its rule gives there."""
+    words = _fields(dataset, table).get(name, {})
+    return "when" in words or "missing" in words
+
+
 @lru_cache(maxsize=16)
 def _plan(dataset: Dataset) -> dict[str, Any]:
-    """Return the tables of a dataset's plan as they are written, none for one without."""
+    """Return a dataset's plan as it is written, nothing for one without."""
+    return _part(dataset, "plan")
+
+
+@lru_cache(maxsize=16)
+def _part(dataset: Dataset, name: str) -> dict[str, Any]:
+    """Return a part of a dataset's recipe, empty where it has none."""
     try:
         content = msgspec.json.decode(dataset.recipe or b"{}", type=dict[str, msgspec.Raw])
-        plan = msgspec.json.Decoder(float_hook=Decimal).decode(content.get("plan", msgspec.Raw(b"{}")))
-    except msgspec.DecodeError:  # a recipe in another form has no plan to be read
+        part = msgspec.json.Decoder(float_hook=Decimal).decode(content.get(name, msgspec.Raw(b"{}")))
+    except msgspec.DecodeError:  # a recipe in another form has no parts to be read
         return {}
-    tables = plan.get("tables", {}) if isinstance(plan, dict) else {}
-    return tables if isinstance(tables, dict) else {}
+    return part if isinstance(part, dict) else {}
 
 
 def _fields(dataset: Dataset, table: Table) -> dict[str, dict[str, Any]]:
     """Return the fields of a table whose rule has words: a plain text is an expression."""
-    words = _plan(dataset).get(table.name, {})
+    tables = _plan(dataset).get("tables", {})
+    words = tables.get(table.name, {}) if isinstance(tables, dict) else {}
     fields = words.get("fields", {}) if isinstance(words, dict) else {}
     return {name: rule for name, rule in fields.items() if isinstance(rule, dict) and name in table.fields}
 
@@ -105,7 +123,7 @@ def _values(block: Block, table: Table, field: str, tables: Tables) -> pa.Array:
     return array(next(rule for rule in table.rules if rule.name == field).column(block))
 
 
-def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.Array:
+def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> pa.Array:
     """Return the sum, least, greatest, first or last of the values of each owner; nulls are passed over."""
     if function == "sum":
         sums = np.zeros(rows, dtype=np.int64)
@@ -126,23 +144,54 @@ def _gathered(function: str, values: pa.Array, owners: Places, rows: int) -> pa.
 
 
 def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | None:
-    """Return the sum or the number of each row and its siblings before it; None for what is told of by no sum."""
+    """Return the aggregate of each row and its siblings before it, nulls passed over."""
     aggregate = _AGGREGATE.fullmatch(text)
-    if aggregate is None or aggregate[1] not in ("sum", "count"):
+    if aggregate is None:
         return None
     parents = block.level(table).parents
     parents = np.arange(len(rows)) if parents is None else parents[: len(rows)]
-    each = np.ones(len(rows), dtype=np.int64)
-    kind = pa.int64()
-    if aggregate[1] == "sum":
-        values = rows.arrays[aggregate[2]]
-        each, kind = _unscaled(values), values.type
-    if len(parents) != len(each) or not len(each):
+    if len(parents) != len(rows) or not len(rows):
         return None
-    totals = np.cumsum(each)  # which may wrap; differences don't
     firsts = np.flatnonzero(np.concatenate([[True], parents[1:] != parents[:-1]]))
-    sizes = np.diff(np.append(firsts, len(parents)))
-    return _scaled(totals - np.repeat(totals[firsts] - each[firsts], sizes), kind)
+    before = np.arange(len(parents)) - np.repeat(firsts, np.diff(np.append(firsts, len(parents))))
+    if aggregate[1] == "count":
+        return pa.array(before + 1)
+    values = rows.arrays[aggregate[2]]
+    if aggregate[1] == "sum":
+        each = _unscaled(values)
+        totals = np.cumsum(each)  # which may wrap; differences don't
+        starts = np.arange(len(parents)) - before
+        return _scaled(totals - totals.take(starts) + each.take(starts), values.type)
+    places = _places_so_far(aggregate[1], values, before)
+    return values.take(pa.array(places, mask=places < 0))
+
+
+def _places_so_far(function: str, values: pa.Array, before: Positions) -> Positions:
+    """Return where the least, greatest, first or last value stands of each row and the `before` siblings before it.
+
+    -1 stands for no value. Among equal values any does.
+    """
+    order = np.arange(len(values))
+    if function in ("min", "max"):
+        encoded = values.dictionary_encode()
+        codes = pc.fill_null(encoded.indices, 0).to_numpy()
+        dictionary = encoded.dictionary
+        if pa.types.is_boolean(dictionary.type):
+            dictionary = dictionary.cast(pa.int8())  # which can be sorted
+        ranks = np.empty(len(dictionary), dtype=np.int64)
+        ranks[pc.sort_indices(dictionary).to_numpy()] = np.arange(len(dictionary))
+        order = ranks.take(codes) if len(ranks) else order
+    present = values.is_valid().to_numpy(zero_copy_only=False)
+    sign = -1 if function in ("max", "last") else 1
+    none = np.iinfo(np.int64).max
+    best = np.where(present, sign * order, none)
+    known, where = np.unique(best, return_index=True)
+    step = 1
+    while step <= before.max():  # each row knows of twice as many siblings as before
+        earlier = np.minimum(best[step:], best[:-step])
+        best[step:] = np.where(before[step:] >= step, earlier, best[step:])
+        step *= 2
+    return np.where(best == none, -1, where.take(np.searchsorted(known, best)))
 
 
 def _unscaled(values: pa.Array) -> NDArray[np.int64]:
@@ -172,9 +221,9 @@ class _Numbered(NamedTuple):
 
 
 def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, Any]) -> Iterator[Finding]:
-    """Check that each value gives back the slot of its row."""
+    """Check that each value gives back the slot of its row; siblings that are `ordered` hold their slots between them."""
     rule = next(each for each in table.rules if each.name == name)
-    held = _numbered(words)
+    held = _numbered(block.dataset, table, name, words)
     if held is None or not rule.permutation:
         return
     key = np.uint64(block.seed ^ key_word(rule.permutation))
@@ -184,8 +233,15 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     holds &= numbers < held.capacity
     slots_held = unpermute_below(key, np.where(holds, numbers, np.uint64(0)), held.capacity)
     wrong = ~holds
-    wrong[: len(slots)] |= slots_held[: len(slots)] != slots
-    if "when" in words or "missing" in words:
+    here, emptied = slots_held[: len(slots)], is_emptied(block.dataset, table, name)
+    if words.get("ordered") is not True:
+        wrong[: len(slots)] |= here != slots
+    elif emptied:
+        room = np.uint64(table.room)
+        wrong[: len(slots)] |= here // room != slots // room
+    else:
+        wrong[: len(slots)] |= _sorted_below(block, table, here) != slots
+    if emptied:
         wrong &= found.is_valid().to_numpy(zero_copy_only=False)
 
     def describe(text: str) -> str:
@@ -199,20 +255,58 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     )
 
 
-def _numbered(words: dict[str, Any]) -> _Numbered | None:
-    """Return how a field's values hold numbers, None where that takes more than its words."""
+def _sorted_below(block: Block, table: Table, slots: Words) -> Words:
+    """Return the slots that the rows of each parent hold in ascending order."""
+    parents = block.level(table).parents
+    return slots if parents is None else slots[np.lexsort((slots, parents[: len(slots)]))]
+
+
+def _numbered(dataset: Dataset, table: Table, name: str, words: dict[str, Any]) -> _Numbered | None:
+    """Return how a field's values hold numbers, None where they hold none or that takes more than the recipe says."""
+    for word, places in _OFFERED.items():
+        if word in words and "esdh-plan" in _plan(dataset).get("uses", ()):
+            return _of_places(places)
+    if words.get("unique") is not True:
+        return None
     if isinstance(words.get("pattern"), str):
         return _of_pattern(words["pattern"])
+    if isinstance(words.get("faker"), dict):
+        pool = words["faker"]
+        return _of_pool(dataset, f"{pool.get('provider')}/{pool.get('locale')}/{pool.get('pool')}")
     for kind in ("integer", "decimal", "date"):
         if isinstance(words.get(kind), dict):
-            return _of_range(kind, words[kind])
+            return _of_range(kind, words[kind], _bounds(dataset, table.name, name))
     return None
 
 
-def _of_range(kind: str, words: dict[str, Any]) -> _Numbered | None:
+@lru_cache(maxsize=16)
+def _of_pool(dataset: Dataset, name: str) -> _Numbered | None:
+    """Return how the values of a pool hold numbers: by their places in it."""
+    pool = _part(dataset, "pools").get(name)
+    if not isinstance(pool, list) or len(set(pool)) < len(pool):
+        return None
+    known = pa.array(pool, pa.string())
+
+    def numbers(values: pa.Array) -> tuple[Words, Mask]:
+        places = pc.index_in(values, value_set=known)
+        holds = places.is_valid().to_numpy(zero_copy_only=False)
+        return pc.fill_null(places, 0).to_numpy().astype(np.uint64), holds
+
+    return _Numbered(len(pool), numbers)
+
+
+def _bounds(dataset: Dataset, table: str, field: str) -> tuple[int | None, int | None]:
+    """Return the least and the greatest value of a field in units, as its plan was compiled."""
+    compiled = _part(dataset, "compiled").get("tables", {}).get(table, {}).get("fields", {}).get(field, {})
+    low, high = (compiled.get(end) for end in ("low", "high"))
+    return (None if low is None else int(low)), (None if high is None else int(high))
+
+
+def _of_range(kind: str, words: dict[str, Any], compiled: tuple[int | None, int | None]) -> _Numbered | None:
     scale = words.get("scale", 0) if kind == "decimal" else 0
     ends = [_units(kind, words.get(end), scale) for end in ("from", "to")]
-    first, last = ends
+    # A bound that is an expression is known by what it was compiled to.
+    first, last = (end if known is None else known for known, end in zip(ends, compiled, strict=True))
     if first is None or last is None:
         return None
 
@@ -241,9 +335,11 @@ def _units(kind: str, value: Any, scale: int) -> int | None:
 def _of_pattern(pattern: str) -> _Numbered | None:
     """Return how texts of a pattern hold a number: a digit a class, the most significant first."""
     places = _places(pattern)
-    capacity = prod(len(each) for each in places)
-    if not places or not 1 < capacity <= _MOST:
-        return None
+    return _of_places(places) if places and 1 < prod(map(len, places)) <= _MAX_CAPACITY else None
+
+
+def _of_places(places: Sequence[str]) -> _Numbered:
+    """Return how texts hold a number by the characters of their places; a place without any holds nothing of it."""
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
         shaped = pc.fill_null(pc.equal(pc.utf8_length(values), len(places)), False).to_numpy(
@@ -253,6 +349,8 @@ def _of_pattern(pattern: str) -> _Numbered | None:
         characters = np.array(even, dtype=f"U{len(places)}").view(np.uint32).reshape(-1, len(places))
         number, holds = np.zeros(len(values), dtype=np.uint64), shaped.copy()
         for place, column in zip(places, characters.T, strict=True):
+            if not place:
+                continue
             known = np.frombuffer(place.encode("utf-32-le"), dtype=np.uint32)
             order = np.argsort(known)
             at = np.minimum(np.searchsorted(known, column, sorter=order), len(known) - 1)
@@ -261,7 +359,7 @@ def _of_pattern(pattern: str) -> _Numbered | None:
             number = number * np.uint64(len(known)) + digit.astype(np.uint64)
         return number, holds
 
-    return _Numbered(capacity, numbers)
+    return _Numbered(prod(len(each) or 1 for each in places), numbers)
 
 
 def _places(pattern: str) -> list[str]:

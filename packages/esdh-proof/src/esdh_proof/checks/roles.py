@@ -5,6 +5,7 @@ values are those that were read.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +17,9 @@ from esdh_core.rules import Rule
 from esdh_export import array
 from numpy.typing import NDArray
 
-from esdh_proof.checks.derived import derived
-from esdh_proof.checks.finding import Finding, Tables, copy, differing, outside, texts_of, to_mask
+from esdh_proof.checks.derived import derived, is_emptied
+from esdh_proof.checks.finding import Finding, Mask, Tables, copy, differing, outside, texts_of, to_mask
+from esdh_proof.reading import Rows
 
 __all__ = ["CLAIMS", "describe_id", "integrity", "rules", "synthetic"]
 
@@ -36,7 +38,7 @@ def synthetic(block: Block, tables: Tables) -> Iterator[Finding]:
             if rule.role == "id":
                 slots = _slots(block, table, table, len(rows))
                 ids = _ids(block, table, slots)
-                wrong = differing(rows.arrays[rule.name], ids)
+                wrong = differing(rows.arrays[rule.name], ids) & ~_emptied(block, table, rule, rows)
                 yield Finding(rows, rule.name, wrong, _id_of(table, ids, slots), describe_id(block.dataset))
             elif rule.role == "marker":
                 marker = to_mask(pc.not_equal(rows.arrays[rule.name], block.dataset.marker))
@@ -60,11 +62,14 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             if not picked and _is_above(table, source.table):
                 if owner is not None and _is_above(table, owner):
                     ids = _ids(block, owner, _slots(block, table, owner, len(rows)))
-                    wrong = differing(found, ids)
+                    wrong = differing(found, ids) & ~_emptied(block, table, rule, rows)
                     yield Finding(rows, rule.name, wrong, texts_of(ids), describe_id(block.dataset))
                 elif source.table.name in tables:
                     values = tables[source.table.name].arrays[source.rule.name]
-                    yield copy(rows, rule.name, _of_ancestor(block, table, source, values, len(rows)))
+                    copied = copy(rows, rule.name, _of_ancestor(block, table, source, values, len(rows)))
+                    if is_emptied(block.dataset, table, rule.name):
+                        copied = replace(copied, wrong=copied.wrong & ~_nulls(rows, rule))
+                    yield copied
             elif source.table.is_fixed and source.table.name in tables:
                 values = tables[source.table.name].arrays[source.rule.name]
                 wrong = outside(found, values) & found.is_valid().to_numpy(zero_copy_only=False)
@@ -75,6 +80,22 @@ def rules(block: Block, tables: Tables) -> Iterator[Finding]:
     """Check the values that follow from others, as the plan says of them."""
     for table in _tables(block, tables):
         yield from derived(block, table, tables[table.name], tables)
+
+
+def _emptied(block: Block, table: Table, rule: Rule, rows: Rows) -> Mask:
+    """Return where an id, or a copy of one, is null and may be: by its own `when` or `missing`, or of what it copies."""
+    dataset, owner, at = block.dataset, table, rule
+    while not is_emptied(dataset, owner, at.name):
+        source = dataset.copied(at)
+        if source is None:
+            return np.zeros(len(rows), dtype=np.bool_)
+        owner, at = source
+    return _nulls(rows, rule)
+
+
+def _nulls(rows: Rows, rule: Rule) -> Mask:
+    nulls: Mask = rows.arrays[rule.name].is_null().to_numpy(zero_copy_only=False)
+    return nulls
 
 
 def _tables(block: Block, tables: Tables) -> Iterator[Table]:
@@ -111,8 +132,10 @@ def _of_ancestor(block: Block, table: Table, source: FieldRef, values: pa.Array,
 
 
 def _owner_of_id(dataset: Dataset, table: Table, rule: Rule) -> Table | None:
-    """Return the table whose ids a field holds, None for a field that holds no id."""
+    """Return the table above whose ids a field holds, None for a field that holds none, or that of a row that was drawn."""
     while (source := dataset.copied(rule)) is not None:
+        if rule.picked:
+            return None
         table, rule = source
     return table if rule.role == "id" else None
 

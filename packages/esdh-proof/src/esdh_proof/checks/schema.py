@@ -36,18 +36,18 @@ def _violates(values: pa.Array, constraint: str, bound: object) -> Mask:
     """Return which values break a constraint of JSON Schema; a null breaks none."""
     match constraint:
         case "enum":
-            kept = pc.is_in(values, value_set=pa.array(bound, values.type))
+            within = pc.is_in(values, value_set=pa.array(bound, values.type))
         case "pattern":
-            kept = pc.match_substring_regex(values, bound)
+            within = pc.match_substring_regex(values, bound)
         case "minLength":
-            kept = pc.greater_equal(pc.utf8_length(values), bound)
+            within = pc.greater_equal(pc.utf8_length(values), bound)
         case "minimum":
-            kept = pc.greater_equal(values, bound)
+            within = pc.greater_equal(values, bound)
         case "maximum":
-            kept = pc.less_equal(values, bound)
+            within = pc.less_equal(values, bound)
         case _:
             raise TypeError(f"the Structs use the constraint {constraint!r}, which no check knows")
-    return to_mask(pc.and_(values.is_valid(), pc.invert(pc.fill_null(kept, False))))
+    return to_mask(pc.and_(values.is_valid(), pc.invert(pc.fill_null(within, False))))
 
 
 def _describe(constraint: str, bound: object) -> str:

@@ -301,7 +301,7 @@ _RATINGS = pa.array(
     [_JOINT.join(pair) for pair in (("Personal", "Low"), ("Personal", "Medium"), ("Commercial", "Medium"))]
     + [_JOINT.join(("Commercial", "High"))]
 )
-_RATING_TOLD = "Low or Medium for Personal, Medium or High for Commercial"
+_RATING_RULE = "Low or Medium for Personal, Medium or High for Commercial"
 # 49 CFR 565.15: the value of each letter, the weight of each position, the code of each model year.
 _VALUES = np.zeros(128, dtype=np.int64)
 _VALUES[[ord(each) for each in "0123456789"]] = range(10)
@@ -360,7 +360,7 @@ def _vehicle_rules(rows: Rows) -> Iterator[Finding]:
 
 def _rating(rows: Rows) -> Finding:
     found = _joined(rows.arrays["lob_type"], rows.arrays["risk_rating"])
-    return Finding(rows, "risk_rating", outside(found, _RATINGS), _RATING_TOLD)
+    return Finding(rows, "risk_rating", outside(found, _RATINGS), _RATING_RULE)
 
 
 def _vin(rows: Rows, field: str, known: pa.Array) -> Iterator[Finding]:

@@ -154,26 +154,26 @@ def measure_pages(path: Path, metadata: pq.FileMetaData, *, longest: int) -> Pag
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             for column in range(metadata.num_columns):
-                stored = metadata.row_group(group).column(column)
+                chunk_metadata = metadata.row_group(group).column(column)
                 try:
-                    chunk = _measured(file, size, stored, rows, longest=longest)
+                    chunk = _measured(file, size, chunk_metadata, rows, longest=longest)
                 except _MalformedError as error:
                     return Pages(
-                        f"column {stored.path_in_schema!r} of row group {group}: {error}", frozenset()
+                        f"column {chunk_metadata.path_in_schema!r} of row group {group}: {error}", frozenset()
                     )
                 if chunk.dictionary:
-                    dictionaries.add(stored.path_in_schema)
+                    dictionaries.add(chunk_metadata.path_in_schema)
     return Pages(None, frozenset(dictionaries))
 
 
 def _measured(
-    file: BinaryIO, size: int, stored: pq.ColumnChunkMetaData, rows: int, *, longest: int
+    file: BinaryIO, size: int, chunk_metadata: pq.ColumnChunkMetaData, rows: int, *, longest: int
 ) -> _Chunk:
     """Return what the pages of a column chunk say; _MalformedError when they can't be those of `rows` rows."""
-    begin = stored.data_page_offset
-    if stored.dictionary_page_offset is not None:  # it stands before the data pages
-        begin = min(begin, stored.dictionary_page_offset)
-    end = begin + stored.total_compressed_size
+    begin = chunk_metadata.data_page_offset
+    if chunk_metadata.dictionary_page_offset is not None:  # it stands before the data pages
+        begin = min(begin, chunk_metadata.dictionary_page_offset)
+    end = begin + chunk_metadata.total_compressed_size
     if not 0 < begin <= end <= size:
         raise _MalformedError("it lies outside the file")
     chunk = _chunk(_headers(file, begin, end))

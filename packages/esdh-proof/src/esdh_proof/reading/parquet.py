@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from esdh_core import BLOCK_RECORDS, Table
 from esdh_export import schema
 
-from esdh_proof.findings import Failure, Findings, shown
+from esdh_proof.findings import Failure, Findings, display
 from esdh_proof.reading.pages import measure_pages
 from esdh_proof.reading.rows import FileReader, Rows, Slice, no_rows
 
@@ -34,15 +34,15 @@ class ParquetFile(FileReader):
         self._target = schema(table)
         self._expected: list[int] = []
         self._known = known
-        self._next = self._taken = 0
+        self._next = self._position = 0
         self._group: dict[str, pa.Array] | None = None
         metadata = pq.read_metadata(path)
         self._sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         pages = measure_pages(path, metadata, longest=longest)
         # Dictionaries are kept: a small page can name a long value many times.
         texts = [field.name for field in self._target if pa.types.is_string(field.type)]
-        kept = [text for text in texts if text in pages.dictionaries]
-        self._file = pq.ParquetFile(path, metadata=metadata, read_dictionary=kept, pre_buffer=False)
+        encoded = [text for text in texts if text in pages.dictionaries]
+        self._file = pq.ParquetFile(path, metadata=metadata, read_dictionary=encoded, pre_buffer=False)
         _check_schema(self._file.schema_arrow, self._target, name, findings)
         self._closed = self._file.schema_arrow.names != self._target.names
         if self._closed:
@@ -66,18 +66,18 @@ class ParquetFile(FileReader):
         if self._group is None:
             return None
         size = len(next(iter(self._group.values())))
-        count = min(rows.size, size - self._taken)
+        count = min(rows.size, size - self._position)
         if rows.ends and self._table.one_a_record:
-            count = size - self._taken
-        arrays = {name: values.slice(self._taken, count) for name, values in self._group.items()}
-        self._taken += count
+            count = size - self._position
+        arrays = {name: values.slice(self._position, count) for name, values in self._group.items()}
+        self._position += count
         if rows.ends:
             self._group = None
         return Rows(self._name, rows.start, arrays, None)
 
     def _begin(self, rows: int) -> None:
         """Read the row group of a block of so many rows."""
-        self._group, self._taken = None, 0
+        self._group, self._position = None, 0
         if not rows:
             self._group = None if self._closed else no_rows(self._table)
             return
@@ -90,7 +90,7 @@ class ParquetFile(FileReader):
         columns = self._file.read_row_group(self._next).columns
         self._next += 1
         self._group = {
-            field.name: self._plain(column, field.type)
+            field.name: self._decode(column, field.type)
             for field, column in zip(self._target, columns, strict=True)
         }
 
@@ -106,12 +106,13 @@ class ParquetFile(FileReader):
             )
             self._findings.fail("files", failure)
         if self._sizes != expected:
-            told = f"row groups of one block: {shown(expected)} rows"
+            expected_sizes = f"row groups of one block: {display(expected)} rows"
             self._findings.fail(
-                "schema", Failure(file=self._name, found=f"{shown(self._sizes)} rows", expected=told)
+                "schema",
+                Failure(file=self._name, found=f"{display(self._sizes)} rows", expected=expected_sizes),
             )
 
-    def _plain(self, column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    def _decode(self, column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
         """Return a column of a row group as one plain array.
 
         Raises ValueError when a value is longer than any that a snapshot has, or is no UTF-8.

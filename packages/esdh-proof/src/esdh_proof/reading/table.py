@@ -9,7 +9,7 @@ from esdh_core import BLOCK_RECORDS, Table
 from esdh_export import SnapshotRequest
 from esdh_manifest import document_name
 
-from esdh_proof.findings import Failure, Findings, shown
+from esdh_proof.findings import Failure, Findings, display
 from esdh_proof.reading.parquet import ParquetFile
 from esdh_proof.reading.rows import FileReader, Rows, Slice, longest_value, regular
 from esdh_proof.reading.text import open_csv, open_document, open_ndjson
@@ -67,7 +67,7 @@ class TableReader:
         self._part = -1
         self._path = ""
         self._file: FileReader | None = None
-        self._row = self._asked = 0  # rows that were asked for: of the table, and of the file
+        self._row = self._file_row = 0  # rows that were asked for: of the table, and of the file
 
     def take(self, start: int, records: int, rows: int) -> Rows | None:
         """Return the next `rows` rows: those of records `start` to `start + records - 1`, or of a fixed table.
@@ -84,18 +84,18 @@ class TableReader:
             end = min(start + self._block, self._total)
             block_rows = rows if end == stop else self._rows(start, end)
         ends = stop % self._block == 0 or stop == self._total
-        asked = Slice(self._row, rows, block_rows, ends)
+        window = Slice(self._row, rows, block_rows, ends)
         self._row += rows
-        self._asked += rows
+        self._file_row += rows
         file = self._file
-        return None if file is None else self._attempt(lambda: file.take(asked))
+        return None if file is None else self._attempt(lambda: file.take(window))
 
     def _rows(self, start: int, stop: int) -> int:
         """Return the rows of some records, where the reader must know them ahead."""
         return _rows_of_records(self._request, self._table, start, stop) if self._name == "parquet" else 0
 
     def _open(self, part: int) -> None:
-        self._part, self._asked = part, 0
+        self._part, self._file_row = part, 0
         self._path = (
             document_name(self._request.dataset.dataset_version)
             if self._name == "json"
@@ -132,9 +132,9 @@ class TableReader:
         """Return what a file gives; one that can't be read gives nothing from there on."""
         try:
             return read()
-        # Arrow raises a KeyError for a footer that lacks a column that it was told of.
+        # Arrow raises a KeyError for a footer that lacks a column that it should have.
         except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
-            failure = Failure(file=self._path, found=shown(error), expected=f"readable {self._name}")
+            failure = Failure(file=self._path, found=display(error), expected=f"readable {self._name}")
             self._findings.fail("schema", failure)
             if self._file is not None:
                 self._file.close()
@@ -145,7 +145,7 @@ class TableReader:
         """Look at the file at hand to its end, and close it; `whole` says that all of its rows were asked for."""
         if self._file is None:
             return
-        file, expected = self._file, self._asked
+        file, expected = self._file, self._file_row
         if known := self._known():
             whole, expected = True, sum(known)
         self._attempt(lambda: file.finish(expected, whole=whole))

@@ -17,7 +17,7 @@ from esdh_core import Dataset, Table
 from esdh_core.columns import Numbers
 from esdh_export import SnapshotRequest, schema
 
-from esdh_proof.findings import Failure, Findings, first_true, shown
+from esdh_proof.findings import Failure, Findings, display, first_true
 from esdh_proof.reading.rows import Fail, FileReader, Rows, Slice, kinds_of, no_rows
 
 __all__ = ["TextFile", "open_csv", "open_document", "open_ndjson"]
@@ -152,7 +152,7 @@ def open_document(
 ) -> TextFile:
     """Return a table's rows in the JSON document, which holds one section of lines a table.
 
-    `counts` are the rows of each table that its metadata tells of; ValueError where they aren't.
+    `counts` are the rows of each table that its metadata gives; ValueError where they aren't there.
     """
     begin, end = _section(path, request, table, counts)
     form = _form(request.dataset, table, "json")
@@ -174,7 +174,7 @@ def _section(
     with path.open("rb") as file:
         found = file.read(len(opening))
         if found != opening:
-            raise ValueError(f"the document begins {shown(found)}, where {shown(opening)} is expected")
+            raise ValueError(f"the document begins {display(found)}, where {display(opening)} is expected")
         begin = len(opening)
         for needle in needles[: at + 1]:
             previous, begin = begin, _find(file, begin, needle)
@@ -259,7 +259,7 @@ def _from_text(form: _Form, file: str, *, start: int, data: bytes, findings: Fin
     number = data.count(b"\n") + (not data.endswith(b"\n"))
 
     def fail(row: int, field: str | None, found: object, expected: str) -> None:
-        failure = Failure(file=file, row=start + row, field=field, found=shown(found), expected=expected)
+        failure = Failure(file=file, row=start + row, field=field, found=display(found), expected=expected)
         findings.fail("schema", failure)
 
     parsed = form.parse(form, data)
@@ -286,14 +286,14 @@ def _typed(form: _Form, name: str, values: pa.Array, fail: Callable[[int, object
     try:
         return values.cast(kind)
     except pa.ArrowInvalid:  # 2023-02-30 has the form of a date
-        kept: list[pa.Array] = []
+        arrays: list[pa.Array] = []
         for row in range(len(values)):
             try:
-                kept.append(values.slice(row, 1).cast(kind))
+                arrays.append(values.slice(row, 1).cast(kind))
             except pa.ArrowInvalid:
                 fail(row, values[row].as_py(), expected)
-                kept.append(pa.nulls(1, kind))
-        return pa.concat_arrays(kept)
+                arrays.append(pa.nulls(1, kind))
+        return pa.concat_arrays(arrays)
 
 
 # --- CSV ---------------------------------------------------------------------------------------------
@@ -335,11 +335,11 @@ def _csv_rows(form: _Form, lines: list[bytes], fail: Fail) -> Iterator[dict[str,
             continue
         if len(cells) != len(fields):
             fail(number, None, f"{len(cells)} fields: {line.decode()}", f"{len(fields)} fields")
-        kept: list[str | None] = [cell or None for cell in cells]
+        texts: list[str | None] = [cell or None for cell in cells]
         if b'""' in line:  # Python's reader takes an empty text for nothing
             written = [cell == '""' for cell in _CELL.findall(line.decode())]
-            kept = ["" if empty else cell for cell, empty in zip(kept, written, strict=False)]
-        yield dict(zip(fields, kept, strict=False))
+            texts = ["" if empty else cell for cell, empty in zip(texts, written, strict=False)]
+        yield dict(zip(fields, texts, strict=False))
 
 
 # --- JSON --------------------------------------------------------------------------------------------
@@ -388,7 +388,7 @@ def _json_rows(form: _Form, lines: list[bytes], fail: Fail) -> Iterator[dict[str
             continue
         if not isinstance(row, dict) or tuple(row) != fields:
             fail(number, None, line, f"an object with the keys {', '.join(fields)} in this order")
-        kept: dict[str, str | None] = {}
+        texts: dict[str, str | None] = {}
         if isinstance(row, dict):
             written = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
             for name, value in row.items():
@@ -396,10 +396,10 @@ def _json_rows(form: _Form, lines: list[bytes], fail: Fail) -> Iterator[dict[str
                     continue
                 known, word = _json_kind(form.read[name])
                 if type(value) in known:
-                    kept[name] = value if isinstance(value, str) else bytes(written[name]).decode()
+                    texts[name] = value if isinstance(value, str) else bytes(written[name]).decode()
                 else:
                     fail(number, name, msgspec.json.encode(value).decode(), word)
-        yield kept
+        yield texts
 
 
 def _json_kind(kind: pa.DataType) -> tuple[tuple[type, ...], str]:

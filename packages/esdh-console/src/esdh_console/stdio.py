@@ -1,7 +1,4 @@
-"""Standard streams that can be relied on: there, whatever the caller closed, and able to print any text.
-
-Each app has this module, word for word, since apps know nothing of each other.
-"""
+"""Standard streams that can be relied on: there, whatever the caller closed, and able to print any text."""
 
 import errno
 import io
@@ -14,7 +11,7 @@ from typing import Any, TextIO
 __all__ = ["UnprintedError", "reliable_streams"]
 
 _NAMES = ("stdin", "stdout", "stderr")  # of the descriptors 0, 1 and 2
-_NO_READER = 128 + 13  # as shells tell of a program that SIGPIPE ended
+_NO_READER = 128 + 13  # as a shell gives it for a program that SIGPIPE ended
 
 
 class UnprintedError(Exception):
@@ -52,7 +49,7 @@ class _Raw(io.RawIOBase):
 
 @contextmanager
 def reliable_streams(after: str) -> Iterator[None]:
-    """Run a program whose output is told of in one sentence when it can't be printed; `after` says how things stand then.
+    """Run a program; when its output can't be printed, one sentence says so, and `after` says how things stand then.
 
     A standard stream that is closed is the null device. A character that stdout's encoding lacks is escaped,
     as Python does on stderr. A reader that goes away ends the program with exit status 141 and no word.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw
+from esdh_plan.draws import Outcomes
 from esdh_plan.expressions import Node, ValueType, evaluate
 from esdh_plan.reader import Path
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Capacity",
-    "Counted",
+    "ChildCount",
+    "Definition",
     "Failed",
     "Formula",
-    "Made",
     "Place",
     "Reference",
     "TableOf",
@@ -39,7 +40,7 @@ Words = NDArray[np.uint64]
 ColumnOf = Callable[[Block], Column]
 
 
-class Failed(Exception):  # noqa: N818 # never leaves the compiler: its faults are told already
+class Failed(Exception):  # noqa: N818 # never leaves the compiler: its faults are reported already
     """A part of a plan that can't be compiled, since it or what it needs has a fault."""
 
 
@@ -52,11 +53,12 @@ class Capacity:
 
 
 @dataclass(frozen=True)
-class Made:
+class Definition:
     """What a rule makes: the type of its values, the function from a block to its column, and what is known of it.
 
-    `at_slots` makes the values of any slots, where they follow from the slot alone; `labels` are the declared
-    shares of a choice; `bands` what a range draws from; `pattern` what a text matches.
+    `at_slots` makes the values of any slots, where they follow from the slot alone; `shares` are the declared
+    shares of a choice without `by`; `bands` what a range draws from; `draws` are what its words decide, as it is
+    counted where they are drawn; `met` is where a `when` holds; `pattern` what a text matches.
     """
 
     type: ValueType
@@ -72,18 +74,21 @@ class Made:
     at_slots: Callable[[Block, Words], Column] | None = None
     shares: Mapping[str, Fraction] | None = None
     bands: BandDraw | None = None
+    draws: tuple[Outcomes, ...] = ()
+    met: Callable[[Block], NDArray[np.bool_]] | None = None
     capacity: Capacity | None = None
     siblings_differ: bool = False
 
 
 @dataclass(frozen=True)
-class Counted:
-    """How many rows each parent has: a function, and its bounds and mean."""
+class ChildCount:
+    """How many rows each parent has: a function, its bounds and mean, and what its words decide."""
 
     column: Callable[[Block], NDArray[np.int64]]
     smallest: int
     largest: int
     mean: Fraction
+    draws: tuple[Outcomes, ...] = ()
 
 
 @dataclass(eq=False)
@@ -98,7 +103,7 @@ class TableOf:
     table: Table
     parent: "TableOf | None"
     stream: str
-    counted: Counted | None = None
+    child_count: ChildCount | None = None
     is_unknown: bool = False
     cells: dict[str, "Reference"] = field(default_factory=dict)
 
@@ -124,19 +129,19 @@ class TableOf:
     @property
     def largest(self) -> int:
         """The most rows below one parent."""
-        return 1 if self.counted is None else self.counted.largest
+        return 1 if self.child_count is None else self.child_count.largest
 
     @property
     def smallest(self) -> int:
         """The fewest rows below one parent."""
-        return 1 if self.counted is None else self.counted.smallest
+        return 1 if self.child_count is None else self.child_count.smallest
 
     @property
     def mean(self) -> Fraction:
         """The expected rows a record, exactly."""
         mean = Fraction(1)
         for each in self.path:
-            mean *= 1 if each.counted is None else each.counted.mean
+            mean *= 1 if each.child_count is None else each.child_count.mean
         return mean
 
     @property
@@ -153,14 +158,14 @@ class TableOf:
 class Reference:
     """What a name stands for on the rows of a table: its type, and how to read it.
 
-    `field` is the field, as `table.field`, and `made` what its rule makes; `above` is whether it is of this row or of
+    `field` is the field, as `table.field`, and `definition` what its rule makes; `above` is whether it is of this row or of
     one above it.
     """
 
     type: ValueType
     read: ColumnOf
     field: str = ""
-    made: Made | None = None
+    definition: Definition | None = None
     above: bool = False
     picked: bool = False
     copies: bool = False
@@ -184,7 +189,7 @@ class Formula:
     @property
     def is_constant(self) -> bool:
         """Whether it is the same on every row: of constants and `today`."""
-        return all(path == ("today",) for path in self.node.names)
+        return self.node.is_constant
 
     @property
     def depends_on(self) -> tuple[str, ...]:
@@ -221,16 +226,16 @@ class Place:
         return block.memoized(("words", table, stream), lambda: block.words(table, stream))
 
     def refuse(self, reason: str) -> NoReturn:
-        """Tell what is wrong here, and give up on what stands here."""
+        """Report what is wrong here, and give up on what stands here."""
         self.compiler.fault(self.path, reason)
         raise Failed
 
     def refuse_silently(self) -> NoReturn:
-        """Give up on what stands here, of which the faults are told already."""
+        """Give up on what stands here, whose faults are reported already."""
         raise Failed
 
     def formula(self, text: str) -> Formula:
-        """Return the expression that a text is; Failed, once its faults are told, where it is none."""
+        """Return the expression that a text is; Failed, once its faults are reported, where it is none."""
         return self.compiler.formula(self.of, text, self.path)
 
     def truth(self, text: str) -> Formula:
@@ -245,7 +250,7 @@ class Place:
         return self.compiler.reference(self.of, tuple(name.split(".")), self.path)
 
     def all(self, *thunks: Callable[[], Any]) -> list[Any]:
-        """Return what some functions make, once each has told its faults."""
+        """Return what some functions make, once each has reported its faults."""
         results = []
         failed = False
         for thunk in thunks:
