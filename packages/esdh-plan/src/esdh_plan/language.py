@@ -114,8 +114,8 @@ SHIPPED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
 RULES_GROUP: Final = "esdh.rules"
 
 _MARKER = "synthetic_source"
-_REFUSED_NAMES = {*keyword.kwlist, "parent", "k", "today", "row", "prev", "next"}
-_REFUSED_TABLES = {
+RESERVED_NAMES = {*keyword.kwlist, "parent", "k", "today", "row", "prev", "next"}
+RESERVED_TABLES = {
     *("metadata", "dataset", "dataset_version", "plan", "readme", "bundle", "seed", "records_requested"),
     *("record_count", "id", "index", "entity", "defects", "esdh_loads"),
 }
@@ -849,12 +849,12 @@ class Table(_Words, frozen=True, kw_only=True):
 
     def _names_refused(self) -> Iterator[tuple[Path, str]]:
         for name in _known(self.pick):
-            if name in _REFUSED_NAMES:
+            if name in RESERVED_NAMES:
                 yield ("pick", name), f"{name!r} is a reserved word; give the pick another name"
             elif name in _known(self.fields):
                 yield ("pick", name), f"{name!r} is a field of the table too; give the pick another name"
         for name in _known(self.fields):
-            if name in _REFUSED_NAMES:
+            if name in RESERVED_NAMES:
                 yield ("fields", name), f"{name!r} is a reserved word; give the field another name"
             elif name == _MARKER:
                 yield ("fields", name), f"{name!r} is added to every table; take it out"
@@ -922,7 +922,7 @@ class Plan(_Words, frozen=True, kw_only=True):
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse what is wrong with how the tables hang together."""
         for name in _known(self.tables):
-            if name in _REFUSED_NAMES or name in _REFUSED_TABLES:
+            if name in RESERVED_NAMES or name in RESERVED_TABLES:
                 yield ("tables", name), f"{name!r} is a reserved word; give the table another name"
         yield from _streams_refused(_known(self.tables), ("tables",))
         yield from self._roots_refused()
