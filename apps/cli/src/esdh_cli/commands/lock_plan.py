@@ -51,7 +51,12 @@ def lock_plan(*, file: Path, check: bool, renew: bool, as_json: bool) -> None:
         source = parse_file(str(file))
         path = file.parent / lock_name(str(file))
         pools = {name: words.pool for name, words in required_pools(source.plan).items()}
-        had = read_lock(file.parent, str(file))
+        try:
+            had = read_lock(file.parent, str(file))
+        except ValueError:  # a lock that is damaged, which is made anew
+            if not renew:
+                raise
+            had = {}
         lacks = [name for name, size in pools.items() if len(had.get(name, ())) != size]
         unused = [name for name in had if name not in pools]
         status = "current"
