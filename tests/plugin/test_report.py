@@ -269,7 +269,7 @@ def test_junit_xml_has_the_recipe(project: pytest.Pytester) -> None:
         """
     )
     result = project.runpytest("-p", "no:randomly", "--junitxml=junit.xml")
-    cases = ElementTree.parse(project.path / "junit.xml").getroot().iter("testcase")  # made a moment ago
+    cases = ElementTree.parse(project.path / "junit.xml").getroot().iter("testcase")
     found = {
         case.attrib["name"]: [(each.attrib["name"], each.attrib["value"]) for each in case.iter("property")]
         for case in cases
@@ -298,7 +298,7 @@ def test_controller_of_xdist_tells_it(project: pytest.Pytester) -> None:
     commands = set(re.findall(r"^(?:person +|to repeat: )(.*)$", alone.stdout.str(), re.MULTILINE))
     assert 8 == len(commands)
     assert commands == set(re.findall(r"^(?:person +|to repeat: )(.*)$", result.stdout.str(), re.MULTILINE))
-    properties = ElementTree.parse(project.path / "junit.xml").getroot().iter("property")  # made a moment ago
+    properties = ElementTree.parse(project.path / "junit.xml").getroot().iter("property")
     assert commands == {each.attrib["value"] for each in properties}
 
 
@@ -324,9 +324,25 @@ def test_attempt_that_passes_leaves_nothing(project: pytest.Pytester) -> None:
     )
     result = project.runpytest("--junitxml=junit.xml")
     result.assert_outcomes(passed=1)
-    assert [] == list(
-        ElementTree.parse(project.path / "junit.xml").getroot().iter("property")
-    )  # made a moment ago
+    assert [] == list(ElementTree.parse(project.path / "junit.xml").getroot().iter("property"))
+
+
+def test_test_that_fails_twice_tells_it_once(project: pytest.Pytester) -> None:
+    """A test that fails, and whose fixture fails after it, has each property once in JUnit XML."""
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def broken(): yield; assert 0
+
+        def test_one(esdh, broken): assert not esdh.persons(1)[0]
+        """
+    )
+    project.runpytest("--junitxml=junit.xml").assert_outcomes(failed=1, errors=1)
+    cases = ElementTree.parse(project.path / "junit.xml").getroot().iter("testcase")
+    found = [[each.attrib["name"] for each in case.iter("property")] for case in cases]
+    assert [["esdh_reproduce", "esdh_repeat"]] * 2 == found
 
 
 def test_expected_failures_tell_nothing(project: pytest.Pytester) -> None:
