@@ -45,9 +45,15 @@ def lock_plan(*, file: Path, check: bool, renew: bool, as_json: bool) -> None:
     if check and renew:
         raise click.UsageError("--check changes nothing, and --renew everything; give one of them")
     with exit_on_error():
+        from esdh_plan import plans
         from esdh_plan.locks import lock_name, read_lock, required_pools
         from esdh_plan.references import parse_file
 
+        if str(file) in plans.names() and not file.is_file():
+            raise click.UsageError(
+                f"{file} ships, with the pools that it draws from; to change it, begin with "
+                f"esdh show-plan --plan {file} --format yaml > mine.yaml, and lock that"
+            )
         source = parse_file(str(file))
         path = file.parent / lock_name(str(file))
         pools = {name: words.pool for name, words in required_pools(source.plan).items()}
