@@ -99,6 +99,16 @@ FAILURE_FIELDS: Final = (
 )
 NIGHT_FIELDS: Final = ("night", "windows", "found", "tests", "faults", "cpu")
 
+SEED_FIELDS: Final = ("arm", "seed", "circumstance", "outcomes")
+SEEDED: Final = (
+    ARMS[1],
+    Arm("Faker's fixture alone", "faker_fixture_alone", ("faker",), modules=_FAKER),
+    ARMS[3],
+    OURS,
+)
+SWEPT: Final = ("nothing", "order", "field added", "day")
+ANOTHER_DAY: Final = date(2027, 5, 21)
+
 
 class Plan(NamedTuple):
     """A run: its number, the change of circumstance and what it is drawn from."""
@@ -300,6 +310,7 @@ class Study:
         self.runs = Table(results / "runs.csv", RUN_FIELDS)
         self.failures = Table(results / "failures.csv", FAILURE_FIELDS)
         self.nights = Table(results / "nights.csv", NIGHT_FIELDS)
+        self.seeds = Table(results / "seeds.csv", SEED_FIELDS)
 
     def run(self, wanted: Iterable[Plan], arms: Iterable[Arm] = ARMS) -> None:
         """Run the arms, round by round, leaving out what was run."""
@@ -368,6 +379,20 @@ class Study:
             ]
         )
 
+    def sweep(self, seeds: int) -> None:
+        """Run the arms that have a seed with others, since one may be lucky, under some of the changes."""
+        done = {(row["arm"], int(row["seed"]), row["circumstance"]) for row in self.seeds.rows()}
+        for arm in SEEDED:
+            process = Forking(self._now, arm, 1)
+            try:
+                for seed in range(1, seeds + 1):
+                    for circumstance in SWEPT:
+                        if (arm.name, seed, circumstance) not in done:
+                            self.seeds.add([_run_of_seed(process, arm, seed, circumstance, self.folders)])
+            finally:
+                process.stop()
+            print(f"{seeds} seeds: {arm.name}", flush=True)
+
     def explore(self, nights: int, windows: int) -> None:
         """Explore night after night, with the file of failures that each leaves to the next."""
         done = [int(row["night"]) for row in self.nights.rows()]
@@ -402,6 +427,20 @@ class Study:
             (folder / "esdh-failures.txt").unlink(missing_ok=True)
 
 
+def _run_of_seed(
+    process: Forking, arm: Arm, seed: int, circumstance: str, folders: dict[str, Path]
+) -> dict[str, Any]:
+    recorded = process.run(
+        folders.get(circumstance, folders[""]),
+        ("--esdh-seed", str(seed)) if arm == OURS else (),
+        day=ANOTHER_DAY if circumstance == "day" else DAY,
+        order=f"seed {seed}" if circumstance == "order" else "",
+        seed=seed,
+    )
+    outcomes = "".join(recorded["outcomes"].get(test, "-") for test in suite_tests())
+    return {"arm": arm.name, "seed": seed, "circumstance": circumstance, "outcomes": outcomes}
+
+
 def environment(name: str, commit: str, peers: tuple[str, ...]) -> Path:
     """Make an environment of peers' releases and of wheels of a commit, if it isn't there; return its Python."""
     folder = BUILD / name
@@ -430,6 +469,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=sum(CIRCUMSTANCES.values()), help="runs an arm [200]")
     parser.add_argument("--nights", type=int, default=10, help="explorations of ours [10]")
     parser.add_argument("--windows", type=int, default=20, help="windows of an exploration [20]")
+    parser.add_argument("--seeds", type=int, default=20, help="other seeds of the arms that have one [20]")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV files are")
     parser.add_argument("--tables", action="store_true", help="print the page's tables and run nothing")
     return parser.parse_args()
@@ -458,6 +498,7 @@ def main() -> None:
     study = Study(chosen.results, BUILD, now, moved)
     study.run(spread(chosen.runs))
     study.explore(chosen.nights, chosen.windows)
+    study.sweep(chosen.seeds)
 
 
 if __name__ == "__main__":

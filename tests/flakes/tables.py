@@ -9,7 +9,7 @@ from random import Random
 from typing import Final
 
 from scipy.stats import binomtest
-from study import ARMS, CIRCUMSTANCES, HERE, suite_tests
+from study import ARMS, CIRCUMSTANCES, HERE, SEEDED, SWEPT, suite_tests
 
 __all__ = ["write"]
 
@@ -25,6 +25,7 @@ def write(results: Path) -> None:
     _print_circumstances(runs)
     _print_reports(failures)
     _print_faults(runs, nights)
+    _print_seeds(_read(results / "seeds.csv"))
 
 
 def _read(path: Path) -> Rows:
@@ -72,16 +73,18 @@ def _of(rows: Iterable[dict[str, str]], arm: str, circumstance: str = "") -> Row
 
 
 def _print_arms(runs: Rows, failures: Rows) -> None:
-    print("| arm | runs | flaky tests | flake rate | fails again from its report | with the same rows |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| arm | runs | flaky tests | flake rate | runs with a flake | fails again | with the same rows |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for arm in ARMS:
         outcomes = [row["outcomes"] for row in _of(runs, arm.name)]
         usual = _usual(outcomes)
         flaky = sum({".", "F"} <= set(column) for column in zip(*outcomes, strict=True))
+        counts = [_changed(each, usual) for each in outcomes]
+        unlike = sum(changed > 0 for changed, _ in counts)
         tried = _of(failures, arm.name)
         print(
             f"| {arm.name} | {len(outcomes)} | {flaky} of {len(usual)}: {_percent(flaky, len(usual))} "
-            f"| {_rate([_changed(each, usual) for each in outcomes])} "
+            f"| {_rate(counts)} | {_percent(unlike, len(counts))} "
             f"| {_percent(sum(row['fails_again'] == '1' for row in tried), len(tried))} "
             f"| {_percent(sum(row['same_rows'] == '1' for row in tried), len(tried))} |"
         )
@@ -111,8 +114,7 @@ def _print_reports(failures: Rows) -> None:
 
 
 def _print_faults(runs: Rows, nights: Rows) -> None:
-    text = (HERE / "test_quotes.py").read_text(encoding="utf-8")
-    fault_of = {test: fault for fault, test in re.findall(r'@fault\("(.+)"\)\ndef test_(\w+)', text)}
+    fault_of = _fault_of()
     tests = suite_tests()
     found: dict[str, dict[str, int]] = {}
     for arm in ARMS:
@@ -134,3 +136,31 @@ def _print_faults(runs: Rows, nights: Rows) -> None:
         print(f"| {fault} | {' | '.join(cells)} |")
     totals = [str(len(found[arm.name])) for arm in ARMS] + [str(len(explored))]
     print(f"| of {len(faults)} | {' | '.join(totals)} |")
+
+
+def _fault_of() -> dict[str, str]:
+    """Return the fault of each test that is marked with one."""
+    text = (HERE / "test_quotes.py").read_text(encoding="utf-8")
+    return {test: fault for fault, test in re.findall(r'@fault\("(.+)"\)\ndef test_(\w+)', text)}
+
+
+def _print_seeds(seeds: Rows) -> None:
+    print("\n| arm | seeds | faults found by a run | changed: order | changed: field added | changed: day |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    tests, fault_of = suite_tests(), _fault_of()
+    for arm in SEEDED:
+        before = {row["seed"]: row["outcomes"] for row in _of(seeds, arm.name, "nothing")}
+        found = []
+        for outcomes in before.values():
+            failed = {test for test, outcome in zip(tests, outcomes, strict=True) if outcome == "F"}
+            found.append(len({fault_of[test] for test in failed if test in fault_of}))
+        rates = [
+            _rate(
+                [_changed(row["outcomes"], list(before[row["seed"]])) for row in _of(seeds, arm.name, kind)]
+            )
+            for kind in SWEPT[1:]
+        ]
+        mean = sum(found) / len(found)
+        print(
+            f"| {arm.name} | {len(before)} | {mean:.1f} ({min(found)} to {max(found)}) | {' | '.join(rates)} |"
+        )
