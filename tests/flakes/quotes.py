@@ -1,6 +1,6 @@
 """Quotes and claims of a small motor insurer: the application of the study, with latent faults that only some data meet.
 
-It is written as such code is written; where a fault lies, and which data meet it, stands in `faults.py`. Don't mend it.
+It is written as such code is written; where a fault lies, and which data meet it, stands in `test_faults.py`. Don't mend it.
 """
 
 import sqlite3
