@@ -107,6 +107,10 @@ wheels:
 guides:
     uv run --no-project scripts/environments.py guides
 
+# Test pytest-esdh from built wheels, in the oldest and the newest pytest, with core alone and beside other plugins
+plugin:
+    uv run --no-project scripts/environments.py plugin
+
 # Write requirements.txt from a fresh resolution
 lock:
     uv run --no-project scripts/lock.py

@@ -22,8 +22,8 @@ PAGE, GUIDE, DATASETS = DOCS / "PYTHON_API.md", DOCS / "PLANS.md", DOCS / "DATAS
 TREE = re.compile(r"(<!-- tree of (\S+) -->\n```\n).*?(```\n)", re.DOTALL)
 RECORDS = 1_000
 # A package's names are those that its `__init__` imports, a module's those of its `__all__`.
-PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof")
-MODULES = ("esdh_plan.reader", "esdh_plan.distributions")
+PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof", "pytest_esdh")
+MODULES = ("esdh_core.testing", "esdh_plan.reader", "esdh_plan.distributions", "pytest_esdh.strategies")
 HEAD = """# The Python API
 
 Made from the docstrings by `just docs`; `just check` compares. The tests run every example. Options after `*` are

@@ -1,8 +1,9 @@
 """Run what must hold in other environments than the workspace's own, each made afresh.
 
 `lowest`: the lowest version of every declared dependency, on Python 3.11. `pythons [X.Y...]`: every Python that
-we support and that is installed here, or the ones that are named. `wheels`: the README's way for pip. `guides`: the
-commands for outside tools in docs/CLI_USAGE.md.
+we support and that is installed here, or the ones that are named. `wheels`: the README's way for pip, and the wheels
+by uvx on each of these Pythons. `guides`: the commands for outside tools in docs/CLI_USAGE.md. `plugin`: pytest-esdh
+from its wheel, with core alone and beside other plugins, in the oldest and the newest pytest that it supports.
 """
 
 import os
@@ -147,6 +148,21 @@ def wheels(scratch: Path) -> None:
     run(made / "pip", "check")
     run(made / "esdh", "generate-snapshot", "--quiet", "--output-dir", "snapshot", cwd=scratch)
     run(made / "esdh", "verify-snapshot", "--quiet", "snapshot", cwd=scratch)
+    _run_wheels_by_uv(copy / "dist", scratch)
+
+
+def _run_wheels_by_uv(dist: Path, scratch: Path) -> None:
+    """Run the command from the wheels alone, far from the repository, on every Python that is supported and installed."""
+    (command,) = dist.glob("esdh_cli-*.whl")
+    for version in PYTHONS:
+        python = next(interpreters(version), None)
+        if python is None:
+            print(f"Python {version}: not installed here", flush=True)
+            continue
+        esdh = ("uvx", "--quiet", "--python", python, "--find-links", dist, "--from", command, "esdh")
+        folder = scratch / f"shop-{version}"
+        run(*esdh, "generate-snapshot", "--plan", "shop", "--quiet", "--output-dir", folder, cwd=scratch)
+        run(*esdh, "verify-snapshot", "--quiet", folder, cwd=scratch)
 
 
 def guides(scratch: Path) -> None:
@@ -162,6 +178,59 @@ def guides(scratch: Path) -> None:
         run("bash", "-c", command, cwd=snapshot, UV_EXCLUDE_NEWER=newest)
     python = (ROOT / "docs/CLI_USAGE.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     run("uvx", "--with", "pandas", "python", "-c", python, cwd=snapshot, UV_EXCLUDE_NEWER=newest)
+
+
+# The project's own pytest is pinned; these are the oldest that pytest-esdh declares, and the newest there is.
+PYTESTS = ("pytest==8.0.0", "pytest")
+BESIDE = ("pytest-xdist", "pytest-randomly", "pytest-rerunfailures", "pytest-asyncio", "hypothesis")
+ALONE = """
+import sys
+import pytest
+
+@pytest.mark.esdh(records=3)
+def test_record(esdh_record, esdh):
+    assert esdh.persons(2)[0] != esdh_record.person
+    assert not {"esdh_plan", "esdh_export", "pyarrow"} & sys.modules.keys()
+"""
+
+
+def plugin(scratch: Path) -> None:
+    """Test pytest-esdh from built wheels: beside other plugins and the command, and with esdh-core alone."""
+    wheels = scratch / "wheels"
+    run("uv", "build", "--quiet", "--all-packages", "--wheel", "--out-dir", wheels)
+    copy = scratch / "tests-alone"
+    shutil.copytree(ROOT / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, copy)
+    (scratch / "alone").mkdir()
+    (scratch / "alone" / "test_alone.py").write_text(ALONE, encoding="utf-8")
+    newest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"][
+        "exclude-newer"
+    ]
+    for number, version in enumerate(PYTESTS):
+        for what, more in (("alone", ()), ("beside", ("pytest-esdh[plan]", "esdh-cli", *BESIDE))):
+            folder = scratch / f"{what}-{number}"
+            run("uv", "venv", "--quiet", folder)
+            install = ("uv", "pip", "install", "--quiet", "--python", folder, "--find-links", wheels)
+            run(*install, version, "pytest-esdh", *more, UV_EXCLUDE_NEWER=newest)
+            python = next(
+                path for path in (folder / "bin/python", folder / "Scripts/python.exe") if path.exists()
+            )
+            print(f"pytest-esdh {what}, {version}", flush=True)
+            if more:
+                run(python, "-m", "pytest", "-n", "2", "tests/plugin", cwd=copy)
+            else:
+                run(
+                    python,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    "-W",
+                    "error",
+                    "--strict-markers",
+                    "test_alone.py",
+                    cwd=scratch / "alone",
+                )
 
 
 def _name(member: Path) -> str:
@@ -194,8 +263,10 @@ def main() -> None:
             wheels(Path(scratch))
         elif what == "guides":
             guides(Path(scratch))
+        elif what == "plugin":
+            plugin(Path(scratch))
         else:
-            raise SystemExit(f"{what!r} is nothing to run; known are lowest, pythons, wheels, guides")
+            raise SystemExit(f"{what!r} is nothing to run; known are lowest, pythons, wheels, guides, plugin")
 
 
 if __name__ == "__main__":

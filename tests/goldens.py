@@ -64,7 +64,9 @@ def bank_manifest() -> bytes:
     dataset = load_plan("bank")
     with tempfile.TemporaryDirectory() as folder:
         request = SnapshotRequest(dataset=dataset, records=1_000, formats=("csv", "json", "ndjson"))
-        write_snapshot(Path(folder) / "snapshot", request, gate=partial(judge, dataset=dataset, seed=request.seed))
+        write_snapshot(
+            Path(folder) / "snapshot", request, gate=partial(judge, dataset=dataset, seed=request.seed)
+        )
         return (Path(folder) / "snapshot" / "snapshot_manifest_bank_v1.json").read_bytes()
 
 

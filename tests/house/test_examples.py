@@ -1,4 +1,4 @@
-"""The examples of docs/EXTENDING.md and docs/PLANS.md: files are written, diffs applied, sessions and commands run."""
+"""The examples of docs/EXTENDING.md, docs/PLANS.md and docs/TESTING_WITH_ESDH.md: files are written, diffs applied, sessions and commands run."""
 
 import os
 import re
@@ -10,8 +10,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
+from esdh_cli.main import main
+
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```(python|toml|yaml|diff|pycon) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|toml|yaml|diff|pycon|console) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def _path(name: str, folder: Path) -> Path:
@@ -75,21 +79,81 @@ def test_extending(tmp_path: Path) -> None:
     assert {"python", "toml", "yaml", "diff", "pycon"} == kinds
 
 
-def test_plans(tmp_path: Path) -> None:
-    """The plan of docs/PLANS.md is sound, and every command that is shown for it works, in order."""
-    text = (ROOT / "docs/PLANS.md").read_text(encoding="utf-8")
-    [(name, plan)] = re.findall(r"^```yaml (\S+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    (tmp_path / name).write_text(plan, encoding="utf-8")
-    commands = re.findall(r"^\$ esdh (.+)$", text, re.MULTILINE)
-    assert ["check-plan", "sample", "generate-snapshot", "verify-snapshot", "reproduce"] == [
-        command.split()[0] for command in commands
-    ]
-    for command in commands:
+def _printed(arguments: str) -> list[str]:
+    """Return the lines that a command prints, on stdout and stderr as they come."""
+    result = CliRunner().invoke(main, shlex.split(arguments), prog_name="esdh")
+    return result.output.rstrip("\n").splitlines()
+
+
+def _agrees(shown: list[str], printed: list[str]) -> bool:
+    """Whether a page shows what is printed; a line of three dots stands for any lines."""
+    if not shown:
+        return not printed
+    if shown[0] == "...":
+        return any(_agrees(shown[1:], printed[at:]) for at in range(len(printed) + 1))
+    return bool(printed) and shown[0] == printed[0] and _agrees(shown[1:], printed[1:])
+
+
+@pytest.mark.parametrize("page", ["docs/PLANS.md"])
+def test_guides(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file that a guide shows can be written, and every command after it prints what the guide shows."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    commands = 0
+    for kind, name, body in re.findall(
+        r"^```(yaml|console) ?([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    ):
+        if kind == "yaml":
+            path, _, added = name.partition(" ")
+            with (tmp_path / path).open("a" if added else "x", encoding="utf-8") as file:
+                file.write(body)
+            continue
+        for command, shown in re.findall(r"^\$ esdh (.+)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE):
+            commands += 1
+            printed = _printed(command)
+            assert _agrees(shown.splitlines(), printed), (command, printed)
+    assert commands > 5
+
+
+def _follow(session: str, folder: Path) -> None:
+    """Run the commands of a session and hold what each prints against what the page shows: `...` stands for anything."""
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
+    modules = {
+        "pytest": ["pytest", "-p", "no:cacheprovider", "-p", "no:randomly"],
+        "esdh": ["esdh_cli"],
+        "python": [],
+    }
+    for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        program, *arguments = shlex.split(command)
+        module = [*(["-m"] if modules[program] else []), *modules[program]]
         done = subprocess.run(
-            [sys.executable, "-m", "esdh_cli", *shlex.split(command)],
-            cwd=tmp_path,
-            capture_output=True,
+            [sys.executable, *module, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        assert (0, True) == (done.returncode, bool(done.stdout)), (command, done.stderr)
+        place = 0
+        for piece in shown.split("...\n"):
+            assert piece in done.stdout[place:], (command, piece, done.stdout)
+            place = done.stdout.index(piece, place) + len(piece)
+        assert shown or done.returncode == 0, (command, done.stdout)
+
+
+def test_testing(tmp_path: Path) -> None:
+    """The tests of docs/TESTING_WITH_ESDH.md fail and pass as it says, and its commands print what it shows."""
+    (tmp_path / "pytest.ini").touch()
+    kinds = []
+    for kind, name, text in BLOCK.findall((ROOT / "docs/TESTING_WITH_ESDH.md").read_text(encoding="utf-8")):
+        kinds.append(kind)
+        if kind == "python":
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        elif kind == "diff":
+            _apply(tmp_path / name, text)
+        else:
+            _follow(text, tmp_path)
+    assert ["python", "python", "console", "console", "diff", "console"] == kinds[:6]
+    assert 5 == kinds.count("console")

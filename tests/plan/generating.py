@@ -747,7 +747,7 @@ class _Builder:
                 if above is table.parent:
                     named.append((f"parent.{each.name}", each.type))
         for column, of in table.cells.items():
-            named.append((f"row.{column}", replace(of, labels=None)))
+            named.append((f"row.{column}", of))
         for name in table.picks if picks else ():
             named += [(f"{name}.{column}", of) for column, of in self._pick_types[name][1].items()]
         return _Scope(table, named)
@@ -1265,7 +1265,7 @@ def _value_type(value: Any) -> Type:
 
 def _is_reference(name: str) -> bool:
     """Return whether a name can stand after `by`: a field, or one of above."""
-    return re.fullmatch(r"((parent|[tp][0-9]+)\.)?([a-z_]+|f[0-9]+)", name) is not None and name not in (
+    return re.fullmatch(r"((parent|row|[tp][0-9]+)\.)?([a-z_]+[0-9]*)", name) is not None and name not in (
         "k",
         "today",
     )

@@ -45,10 +45,10 @@ def _lines(folder: Path) -> list[str]:
 
 def test_what_is_found_stays_found(suite: pytest.Pytester) -> None:
     """Records that fail in an exploration are written to the file, and every later run tries them first, and no more."""
-    explored = suite.runpytest("--esdh-explore", "12")
+    explored = suite.runpytest("--esdh-explore", "12", *WORD)
     assert {"passed", "failed"} <= explored.parseoutcomes().keys()
     found = {(line.split()[1], line.split()[0]) for line in _lines(suite.path)[1:]}
-    assert {f"{test}[{id}]" for test, id in found} == _failed(explored)  # noqa: A001 # short
+    assert {f"{test}[{text}]" for test, text in found} == _failed(explored)
     assert {"test_suite.py::test_name", "test_suite.py::TestBank::test_accounts"} == {
         test for test, _ in found
     }
@@ -63,7 +63,7 @@ def test_what_is_found_stays_found(suite: pytest.Pytester) -> None:
     ]
     kept = len([each for each in found if "test_name" in each[0]])
     assert kept + 3 >= len(order) > kept
-    assert {f"{test}[{id}]" for test, id in found if "test_name" in test} == set(order[:kept])  # noqa: A001 # short
+    assert {f"{test}[{text}]" for test, text in found if "test_name" in test} == set(order[:kept])
 
 
 def test_summary_says_what_was_written(suite: pytest.Pytester) -> None:
@@ -100,7 +100,7 @@ def test_workers_explore_the_same(suite: pytest.Pytester) -> None:
     assert _failed(alone) == _failed(result)
     assert expected == _lines(suite.path)
     drawn = suite.runpytest_subprocess("--esdh-explore", "3", "-n", "2")
-    assert "failed" in drawn.parseoutcomes()
+    assert len(_failed(drawn)) >= len(expected) - 1  # which are tried first
     drawn.stdout.no_fnmatch_line("*Different tests were collected*")
 
 
@@ -156,7 +156,7 @@ def test_condition_that_few_meet_explores_what_there_is(project: pytest.Pytester
         def test_one(esdh_record): pass
         """
     )
-    result = project.runpytest("--esdh-explore", "60")
+    result = project.runpytest("--esdh-explore", "60", *WORD)
     outcomes = result.parseoutcomes()
     assert {"passed"} == outcomes.keys()
     assert 30 < outcomes["passed"] < 61
@@ -249,6 +249,6 @@ def test_failing_record_is_reproduced_by_its_line(suite: pytest.Pytester) -> Non
     suite.runpytest("--esdh-explore", "12", *WORD)
     ids = [line.split()[0] for line in _lines(suite.path)[1:] if "test_name" in line]
     assert ids
-    for id in ids:  # noqa: A001 # short
-        assert "person" == decode_id(id).entity
-        assert reproduce_record(id).person.first_name[0] in "JKLM"
+    for text in ids:
+        assert "person" == decode_id(text).entity
+        assert reproduce_record(text).person.first_name[0] in "JKLM"

@@ -269,7 +269,7 @@ def test_junit_xml_has_the_recipe(project: pytest.Pytester) -> None:
         """
     )
     result = project.runpytest("-p", "no:randomly", "--junitxml=junit.xml")
-    cases = ElementTree.parse(project.path / "junit.xml").getroot().iter("testcase")  # made a moment ago
+    cases = ElementTree.parse(project.path / "junit.xml").getroot().iter("testcase")
     found = {
         case.attrib["name"]: [(each.attrib["name"], each.attrib["value"]) for each in case.iter("property")]
         for case in cases
@@ -298,7 +298,7 @@ def test_controller_of_xdist_tells_it(project: pytest.Pytester) -> None:
     commands = set(re.findall(r"^(?:person +|to repeat: )(.*)$", alone.stdout.str(), re.MULTILINE))
     assert 8 == len(commands)
     assert commands == set(re.findall(r"^(?:person +|to repeat: )(.*)$", result.stdout.str(), re.MULTILINE))
-    properties = ElementTree.parse(project.path / "junit.xml").getroot().iter("property")  # made a moment ago
+    properties = ElementTree.parse(project.path / "junit.xml").getroot().iter("property")
     assert commands == {each.attrib["value"] for each in properties}
 
 
@@ -324,9 +324,25 @@ def test_attempt_that_passes_leaves_nothing(project: pytest.Pytester) -> None:
     )
     result = project.runpytest("--junitxml=junit.xml")
     result.assert_outcomes(passed=1)
-    assert [] == list(
-        ElementTree.parse(project.path / "junit.xml").getroot().iter("property")
-    )  # made a moment ago
+    assert [] == list(ElementTree.parse(project.path / "junit.xml").getroot().iter("property"))
+
+
+def test_test_that_fails_twice_tells_it_once(project: pytest.Pytester) -> None:
+    """A test that fails, and whose fixture fails after it, has each property once in JUnit XML."""
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def broken(): yield; assert 0
+
+        def test_one(esdh, broken): assert not esdh.persons(1)[0]
+        """
+    )
+    project.runpytest("--junitxml=junit.xml").assert_outcomes(failed=1, errors=1)
+    cases = ElementTree.parse(project.path / "junit.xml").getroot().iter("testcase")
+    found = [[each.attrib["name"] for each in case.iter("property")] for case in cases]
+    assert [["esdh_reproduce", "esdh_repeat"]] * 2 == found
 
 
 def test_expected_failures_tell_nothing(project: pytest.Pytester) -> None:
@@ -386,3 +402,26 @@ def test_async_tests_are_told_apart(project: pytest.Pytester) -> None:
     )
     lines = _section(project.runpytest("-p", "anyio"))
     assert ["vehicle", "person"] == [line.split()[0] for line in lines[1:-1]]
+
+
+def test_asyncio_plugin_is_told_apart(project: pytest.Pytester) -> None:
+    """Under pytest-asyncio tests and fixtures take rows of their own."""
+    pytest.importorskip("pytest_asyncio", reason="`just plugin` has it")
+    project.makepyfile(
+        """
+        import pytest, pytest_asyncio
+
+        @pytest.fixture(scope="module")
+        def insurer(esdh): return esdh.profiles(1)[0]
+
+        @pytest_asyncio.fixture
+        async def customer(esdh):
+            yield esdh.persons(1)[0]
+
+        @pytest.mark.asyncio
+        async def test_one(esdh, insurer, customer):
+            assert customer == esdh.vehicles(1)[0]
+        """
+    )
+    lines = _section(project.runpytest_subprocess("-p", "no:anyio"))
+    assert ["vehicle", "person", "profile"] == [line.split()[0] for line in lines[1:-1]]

@@ -172,6 +172,30 @@ def pytest_runtest_protocol(item, nextitem):
     assert noted[0] == noted[1] == noted[2]
 
 
+def test_rerunfailures_changes_nothing(project: pytest.Pytester, notes: Notes) -> None:
+    """Under pytest-rerunfailures each attempt has the rows of the first, and the report is that of the last."""
+    pytest.importorskip("pytest_rerunfailures", reason="`just plugin` has it")
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def insurer(esdh, note):
+            note("insurer", esdh.persons(1))
+
+        def test_one(esdh, insurer, note):
+            rows = esdh.persons(2)
+            note("test", rows)
+            assert not rows[1]
+        """
+    )
+    result = project.runpytest_subprocess("--reruns", "2")
+    assert 2 == result.parseoutcomes()["rerun"]
+    found = notes()
+    assert 3 == len(found["test"])
+    assert 1 == len(set(map(tuple, found["test"]))) == len(set(map(tuple, found["insurer"])))
+
+
 def test_name_stands_for_the_window_elsewhere(project: pytest.Pytester, notes: Notes) -> None:
     """window_for with a test's node id gives the rows that the test got from the plugin."""
     project.makepyfile(

@@ -10,6 +10,7 @@ from esdh_core.datasets import catalog
 from esdh_cli.commands.check_plan import check_plan
 from esdh_cli.commands.diff_snapshots import diff_snapshots
 from esdh_cli.commands.generate_snapshot import generate_snapshot
+from esdh_cli.commands.import_plan import import_plan
 from esdh_cli.commands.list_plans import list_plans
 from esdh_cli.commands.lock_plan import lock_plan
 from esdh_cli.commands.reproduce import reproduce
@@ -80,6 +81,7 @@ def main() -> None:
 main.add_command(check_plan)
 main.add_command(diff_snapshots)
 main.add_command(generate_snapshot)
+main.add_command(import_plan)
 main.add_command(list_plans)
 main.add_command(lock_plan)
 main.add_command(reproduce)

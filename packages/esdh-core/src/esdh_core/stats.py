@@ -33,7 +33,7 @@ Counts = dict[str, int]
 
 OTHER = "other"
 """The label of what isn't counted by a label of its own."""
-MOST_DISTINCT = 1 << 16
+MOST_DISTINCT = 1 << 14
 """So many labels of one statistic are told apart while they are counted."""
 TOO_MANY = "\x00"
 """The label, until all is counted, of the values of a statistic that has more labels; no text of a row holds it."""
@@ -143,7 +143,7 @@ class DrawTally:
 def merge(counts: Iterable[Mapping[str, int]]) -> Counts:
     """Return the sum of counts, labels in ascending order.
 
-    More than 65,536 labels are too many to be told apart: so that memory is bounded, only their sum goes on. It is
+    More than 16,384 labels are too many to be told apart: so that memory is bounded, only their sum goes on. It is
     the same however the rows were split.
     """
     total: Counter[str] = Counter()

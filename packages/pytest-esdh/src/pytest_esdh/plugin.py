@@ -210,7 +210,10 @@ class _Hooks:
             f"esdh: exploring {windows} windows a test; the same again: --esdh-explore {windows} --esdh-explore-word {word}"
         ]
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(
+        self,
+        terminalreporter: "pytest.TerminalReporter",  # not in pytest 8.0
+    ) -> None:
         """Say what was written, or what couldn't be."""
         lines = sorted(self._lost)
         if self._new and self._unwritten:

@@ -34,14 +34,14 @@ def add_recipe(run: Run, item: "pytest.Item", report: "pytest.TestReport") -> No
     properties = [*(("esdh_reproduce", line) for line in lines), ("esdh_repeat", again)]
     if case is not None:
         properties.append((_FAILURE, f"{case.id} {item.nodeid.partition('[')[0]}"))
-    forget_recipe(item)
-    item.user_properties += properties  # the reports of later phases, of which JUnit XML takes them
-    report.user_properties += properties
+    for told in (item, report):  # JUnit XML takes them from the report of the tear-down, which has the item's
+        forget_recipe(told)
+        told.user_properties += properties
 
 
-def forget_recipe(item: "pytest.Item") -> None:
-    """Remove what an earlier attempt at a test has added."""
-    item.user_properties[:] = [each for each in item.user_properties if not each[0].startswith(_PREFIX)]
+def forget_recipe(told: "pytest.Item | pytest.TestReport") -> None:
+    """Remove the recipe that an earlier phase of a test, or an earlier attempt at it, has added."""
+    told.user_properties[:] = [each for each in told.user_properties if not each[0].startswith(_PREFIX)]
 
 
 def case_of(item: "pytest.Item") -> Case | None:

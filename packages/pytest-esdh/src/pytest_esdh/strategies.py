@@ -25,15 +25,32 @@ from pytest_esdh.run import Touched, current_run
 __all__ = ["records", "rows"]
 
 
-@st.composite
-def records(draw: st.DrawFn, table: str = "", *, plan: str | os.PathLike[str] = "") -> Any:
+def records(table: str = "", *, plan: str | os.PathLike[str] = "") -> st.SearchStrategy[Any]:
     """Return a strategy for the rows of a table with one row a record; for whole records, where none is named.
 
     `plan` is a plan that ships, a plan file (from pytest's root folder) or a snapshot's folder; without it, the setting
     esdh_plan, else the default dataset. Examples shrink towards record 0 of the run's seed.
 
     An example raises EsdhError for a table or a plan that there isn't, and for a table with any number of rows.
+
+    >>> from hypothesis import find
+    >>> find(records(), lambda record: True).id.index
+    0
     """
+    return _records(table, plan)
+
+
+def rows(table: str, *, plan: str | os.PathLike[str] = "") -> st.SearchStrategy[Any]:
+    """Return a strategy for single rows of any table, as its Struct; `plan` as in `records`.
+
+    Examples shrink towards the first row of record 0, of a fixed table towards its first row. A record that has no row
+    of the table is drawn again.
+    """
+    return _rows(table, plan)
+
+
+@st.composite
+def _records(draw: st.DrawFn, table: str, plan: str | os.PathLike[str]) -> Any:
     opened, seed = _opened(plan)
     dataset = opened.dataset
     chosen = table_of(dataset, table) if table else None
@@ -50,12 +67,7 @@ def records(draw: st.DrawFn, table: str = "", *, plan: str | os.PathLike[str] = 
 
 
 @st.composite
-def rows(draw: st.DrawFn, table: str, *, plan: str | os.PathLike[str] = "") -> Any:
-    """Return a strategy for single rows of any table, as its Struct; `plan` as in `records`.
-
-    Examples shrink towards the first row of record 0, of a fixed table towards its first row. A record that has no row
-    of the table is drawn again.
-    """
+def _rows(draw: st.DrawFn, table: str, plan: str | os.PathLike[str]) -> Any:
     opened, seed = _opened(plan)
     dataset = opened.dataset
     chosen = table_of(dataset, table)
