@@ -76,7 +76,9 @@ def import_plan(
             _write(output, imported.text, overwrite=overwrite)
     if as_json:
         written = None if output is None else str(output)
-        print_document({"source": str(source), "output": written, "plan": imported.text, "notes": imported.notes})
+        print_document(
+            {"source": str(source), "output": written, "plan": imported.text, "notes": imported.notes}
+        )
         return
     if output is None:
         click.echo(imported.text, nl=False)
