@@ -96,7 +96,7 @@ def _parsed(text: str, dialect: str) -> list[exp.Expr | None]:
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         line = int(first.get("line") or 0)
-        why = str(first.get("description", error)).rstrip(".")
+        why = str(first.get("description", error)).split(" but got <Token")[0].rstrip(".")
         where = f"line {line}, at {str(first.get('highlight', ''))[:_WIDTH]!r}"
         raise _ParseError(dialect, line, f"{where}: {why}") from None
     except TokenError as error:

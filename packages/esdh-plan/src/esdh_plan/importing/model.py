@@ -1,6 +1,6 @@
 """What a source says of its tables, whatever form it has: what an importer reads and a plan is written from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,9 +71,13 @@ class SourceTable:
 
     def is_single(self, key: ForeignKey) -> bool:
         """Whether a row of the other table is referred to by one row at most."""
-        held = set(key.columns)
+        return self.has_key_within(key.columns)
+
+    def has_key_within(self, columns: Iterable[str]) -> bool:
+        """Whether some columns hold a whole key, so that no two rows agree in all of them."""
+        held = set(columns)
         keys = [self.primary_key, *self.uniques, *((c.name,) for c in self.columns if c.unique)]
-        return any(columns and held.issuperset(columns) for columns in keys)
+        return any(key and held.issuperset(key) for key in keys)
 
 
 @dataclass

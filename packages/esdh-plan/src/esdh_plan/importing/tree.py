@@ -52,6 +52,11 @@ class Tree:
             above.append(table)
         return above
 
+    def has_one_a_parent(self, table: SourceTable) -> bool:
+        """Whether a parent has one row of a table: what follows from the rows above holds a whole key."""
+        links = [link for link in self.links[table.name] if link.how in (How.PARENT, How.ANCESTOR)]
+        return table.has_key_within(name for link in links for name in link.key.columns)
+
     def is_fixed(self, table: str) -> bool:
         """Whether a table has the same rows whatever is asked for."""
         return [table, *self.ancestors(table)][-1] != self.root

@@ -1,5 +1,6 @@
 """A plan's text, written from what a source says of its tables, with a comment for all that was decided."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ FIXED_ROWS = 50
 _CHILDREN = 3
 _RECORDS = 1_000
 _MISSING = "5%"
+_CREATED, _CHANGED = re.compile(r"^creat|_creat"), re.compile(r"updat|modif|chang")
 _MOST_DESCRIPTION = 2_000
 
 
@@ -58,7 +60,7 @@ class _Writer:
     def most_children(self, name: str) -> int:
         """Return the most rows below one parent: fewer than usual where that lets its keys have values enough."""
         table = self.schema.table(name)
-        if table.is_single(self.tree.hung[name]):
+        if self.tree.has_one_a_parent(table):
             return 1
         linked = {column for key in table.foreign_keys for column in key.columns}
         keys = [
@@ -191,7 +193,7 @@ class _TableWriter:
             yield f"    rows: {rows}  {comment('a fixed table: say how many rows it has')}"
             return
         yield f"    per: {self.plan.tables[parent]}"
-        if not self.table.is_single(self.tree.hung[self.table.name]):
+        if not self.tree.has_one_a_parent(self.table):
             most = self._most_children()
             few = ", where its key has few values" if most < _CHILDREN else ""
             yield f"    count: {{from: 1, to: {most}}}  {comment('say how many each ' + parent + ' has' + few)}"
@@ -284,7 +286,18 @@ class _TableWriter:
             return found
         if column.unique or (column.name in key and not self._is_proved_without(column)):
             return key_rule(column, slots=self._slots(), in_order=self.table.name not in self.tree.parents)
-        return suggestion(column, self.table.name, self._shipped)
+        return self._after_another(column) or suggestion(column, self.table.name, self._shipped)
+
+    def _after_another(self, column: SourceColumn) -> Suggestion | None:
+        """Return a range that begins where the row was created, for when it was changed."""
+        if column.kind not in ("date", "timestamp") or not _CHANGED.search(column.name.lower()):
+            return None
+        others = [each for each in self.table.columns if each.kind == column.kind and each is not column]
+        first = next((each for each in others if _CREATED.search(each.name.lower())), None)
+        if first is None or first.name in self._links:
+            return None
+        name = self.fields[first.name]
+        return Suggestion(f"{{{column.kind}: {{from: {name}, to: today}}}}", f"its name: not before {name}")
 
     def _is_proved_without(self, column: SourceColumn) -> bool:
         """Whether other columns of the primary key are unique already: one unique column is enough."""
