@@ -47,6 +47,14 @@ soak *args:
 bench *args:
     uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_plans.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
+# Run the flake study's small form: a few runs of every arm, and what must hold of ours (docs/FLAKE_STUDY.md)
+flakes *args:
+    uv run --group flakes pytest tests/flakes/test_faults.py tests/flakes/test_study.py {{ args }}
+
+# Run the flake study, or go on with it; `--tables` prints what docs/FLAKE_STUDY.md shows (ten CPU minutes)
+flake-study *args:
+    uv run --group flakes python tests/flakes/study.py {{ args }}
+
 # Print where the time of a row goes, for docs/PERFORMANCE.md
 costs:
     uv run python tests/perf/costs.py

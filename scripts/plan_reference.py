@@ -107,6 +107,8 @@ def takes(kind: Kind) -> str:
     """Return in words what a kind of value is."""
     if kind.base is Union and not kind.expected:
         return " or ".join(dict.fromkeys(takes(arg) for arg in kind.args if arg.base is not NoneType))
+    if kind.base is dict and kind.args[1].base in _LINKS:  # which says more than the words of a message
+        return str(_container(kind))
     if kind.expected:
         return {_NAME.expected: "a name", _EXPRESSION.expected: "an expression"}.get(
             kind.expected, kind.expected

@@ -351,6 +351,17 @@ def test_first_plan_is_the_apps_own(client: FlaskClient) -> None:
         assert 404 == client.post(path).status_code
 
 
+def test_tables_of_like_names_are_described_apart(tmp_path: Path) -> None:
+    """Tables whose names differ in underscores alone have schemas of their own."""
+    tables = "  a_b: {fields: {one: {id: true}}}\n  a__b: {per: a_b, fields: {other: {value: 1}}}\n"
+    path = tmp_path / "like.yaml"
+    path.write_text(f"{SHOP.partition('tables:')[0]}tables:\n{tables}", encoding="utf-8")
+    document = create_app(Settings(plans=(str(path),))).test_client().get("/openapi.json").get_json()
+    OpenAPIV31SpecValidator(document).validate()
+    schemas = document["components"]["schemas"]
+    assert ["one", "other"] == [next(iter(schemas[name]["properties"])) for name in ("AB", "A_B")]
+
+
 @pytest.mark.parametrize("path", ["/generate/orders", "/plans/shop/generate/orders"])
 def test_key_guards_plans(shop: Path, path: str) -> None:
     """Where there is a key, the rows of a plan need it by every path; its plan doesn't."""

@@ -380,3 +380,43 @@ def test_reproduce_of_another_plan_says_what_is_known() -> None:
     assert "slot 7" in made.stderr
     assert "--plan" in made.stderr
     assert "is no id of bank v1" in run("reproduce", text, "--plan", "bank").stderr
+
+
+@pytest.mark.parametrize("command", ["sample", "show-plan", "generate-snapshot"])
+def test_plan_without_its_option(command: str) -> None:
+    """A plan that is given without --plan, as check-plan takes it, is answered with the option."""
+    refused = run(command, "store.yaml")
+    assert 2 == refused.exit_code
+    assert "(store.yaml); a plan is given with --plan (see " in refused.stderr
+
+
+def test_stray_word_where_no_plan_is_taken() -> None:
+    """A word too many of a command without --plan is not taken for a plan."""
+    assert "--plan" not in run("check-plan", "a.yaml", "b.yaml").stderr
+
+
+def test_lock_of_a_plan_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that ships needs no lock, and lock-plan says how to have a copy, also beside a folder of that name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people").mkdir()
+    refused = run("lock-plan", "people")
+    assert 2 == refused.exit_code
+    assert "people ships, with the pools that it draws from; " in refused.stderr
+    assert "esdh show-plan --plan people --format yaml > mine.yaml" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("plan", "text", "owner"),
+    [
+        ("bank", "7325de0f-b0c4-806c-8636-3e3a1bdbceb4", "v0.1"),
+        ("v0.1", "3f2f9d23-be71-80e2-9d6d-9ce1862c5664", "bank v1"),
+        ("shop", "3f2f9d23-be71-80e2-9d6d-9ce1862c5664", "bank v1"),
+    ],
+)
+def test_id_of_another_dataset(plan: str, text: str, owner: str) -> None:
+    """An id of a dataset that is known, looked up in another, is answered with the one that it is of."""
+    refused = run("reproduce", text, "--plan", plan)
+    assert 1 == refused.exit_code
+    assert f"'{text}' is an id of {owner}, not of {plan}" in refused.stderr
+    assert refused.stderr.endswith("; leave out --plan\n")
+    assert 0 == run("reproduce", text).exit_code

@@ -39,6 +39,14 @@ def _characters(token: str) -> str:
     return found
 
 
+def _sign(inside: str) -> tuple[str, str]:
+    """Return what a class begins with, and what follows."""
+    if inside.startswith(r"\d"):
+        return "0123456789", inside[2:]
+    escaped = inside.startswith("\\")
+    return inside[escaped], inside[escaped + 1 :]
+
+
 def capacity(pattern: str) -> int:
     """Return how many texts a pattern has."""
     return math.prod(len(characters) for characters in places(pattern))

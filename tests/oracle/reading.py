@@ -77,7 +77,9 @@ def resolve(text: Text) -> Plain:
         return text.lower() == "true"
     if re.fullmatch(r"[-+]?\d+", text):
         return int(text)
-    if re.fullmatch(r"[-+]?(\d+\.\d*|\.\d+)", text):
+    if re.fullmatch(r"0o[0-7]+|0x[0-9a-fA-F]+", text):
+        return int(text, 0)
+    if re.fullmatch(r"[-+]?(\d+\.\d*|\.\d+|(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+)", text):
         return Fraction(text)
     return str(text)
 

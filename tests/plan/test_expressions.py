@@ -265,7 +265,7 @@ WRONG = {
     "flag ? k : 1": "'?' is no operator; write x if c else y",
     "!flag": "'!' is no operator; write not",
     "name <> 'x'": "'<>' is no operator; write !=",
-    "1 + 2)": "'1 + 2)' can't be read from ')' on",
+    "1 + 2)": "'1 + 2)' can't be read: a bracket is closed that isn't open",
     "k; k": "'k; k' can't be read from '; k' on",
     "a\x07": "the character U+0007 is no text; remove it",
     "k ** 2": "'k ** 2': ** is no part of the language; write x * x",
@@ -509,7 +509,7 @@ def test_aggregate(text: str, rows: tuple[int, int], expected: ValueType) -> Non
         ("sum(amont)", "'amont' is unknown; did you mean 'amount'?"),
         (
             "count(a.b)",
-            "'count(a.b)' counts no rows; count takes the name of a table, such as count(accounts)",
+            "'count(a.b)' counts no rows; count takes the name of a table, such as count(a)",
         ),
         ("count()", "'count()' counts no rows; count takes the name of a table, such as count(accounts)"),
     ],

@@ -145,7 +145,7 @@ def test_picks_are_refused(pick: str, path: str, told: str) -> None:
         (
             "  f: {rows: 11, fields: {c: {pattern: '[0-9]', unique: true}}}\n  a: {fields: {i: {id: true}}}\n",
             "tables.f.fields.c",
-            "10 values are too few for slots up to 10; a pattern of 2 digits, [0-9]{2}, would do",
+            "it has 10 different values, and rows are numbered from 0 to 10; a pattern of 2 digits, [0-9]{2}, would do",
         ),
         (
             "  f: {rows: {file: x.csv}, fields: {c: row.c}}\n  a: {fields: {i: {id: true}}}\n",

@@ -10,6 +10,7 @@ from esdh_core.datasets import catalog
 from esdh_cli.commands.check_plan import check_plan
 from esdh_cli.commands.diff_snapshots import diff_snapshots
 from esdh_cli.commands.generate_snapshot import generate_snapshot
+from esdh_cli.commands.import_plan import import_plan
 from esdh_cli.commands.list_plans import list_plans
 from esdh_cli.commands.lock_plan import lock_plan
 from esdh_cli.commands.reproduce import reproduce
@@ -61,14 +62,25 @@ def _one_sentence() -> Iterator[None]:
         raise
     except click.UsageError as error:
         see = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
-        raise _WrongUsage(error.format_message().rstrip(".") + see) from error
+        raise _WrongUsage(error.format_message().rstrip(".") + _plan_hint(error) + see) from error
+
+
+def _plan_hint(error: click.UsageError) -> str:
+    """Return how a plan is given, where a bare word may have been meant as one: check-plan takes it so, others don't."""
+    if error.ctx is None or not error.message.startswith("Got unexpected extra argument"):
+        return ""
+    takes_plan = any("--plan" in each.opts for each in error.ctx.command.params)
+    return "; a plan is given with --plan" if takes_plan else ""
 
 
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Start with: esdh generate-snapshot",
-    help=f"Make synthetic {catalog.SUMMARY} for {catalog.PURPOSE}: the same on every machine, from a seed.",
+    help=f"""Make synthetic data, the same on every machine, from a plan and a seed.
+
+    Without --plan the data are {catalog.SUMMARY} for {catalog.PURPOSE}.
+    """,
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
@@ -80,6 +92,7 @@ def main() -> None:
 main.add_command(check_plan)
 main.add_command(diff_snapshots)
 main.add_command(generate_snapshot)
+main.add_command(import_plan)
 main.add_command(list_plans)
 main.add_command(lock_plan)
 main.add_command(reproduce)

@@ -1,8 +1,10 @@
-"""The one JSON document that `--json` prints."""
+"""The one JSON document that `--json` prints, and single files that are written whole or not at all."""
+
+from pathlib import Path
 
 import click
 
-__all__ = ["print_document"]
+__all__ = ["print_document", "write_whole"]
 
 
 def print_document(document: object, *, indent: bool = True) -> None:
@@ -25,3 +27,31 @@ def _spelled(value: object) -> object:
     if isinstance(value, dict):
         return {_spelled(key): _spelled(each) for key, each in value.items()}
     return [_spelled(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
+    """Write a file whole or not at all. Raises FileExistsError where one is there that isn't to be replaced."""
+    import os
+    import tempfile
+
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o666 & ~_mask())
+        if replace:
+            Path(name).replace(path)
+        else:
+            path.hardlink_to(name)  # which never takes another's place
+            Path(name).unlink()
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _mask() -> int:
+    import os
+
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

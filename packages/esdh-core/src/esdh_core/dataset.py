@@ -295,7 +295,7 @@ class Dataset:
 
     `location` (`module:attribute`) is where Python finds the dataset: it is pickled by that and its plan's
     digest. One that was compiled has a `recipe` instead, the bytes of its plan, and `remake`, a function that
-    makes it of them; `rules_hashed` are the digests of what it draws by. `limits` bound its records.
+    makes it of them; `rules_hashed` gives the digests of what it draws by. `limits` bound its records.
     `bundle_type`, `metadata_type` and `record_type` are the typed façade of a dataset that has one; else
     they are made from its tables.
 
@@ -310,7 +310,7 @@ class Dataset:
     location: str = ""
     recipe: bytes | None = None
     remake: "Callable[[bytes], Dataset] | None" = None
-    rules_hashed: Mapping[str, str] | None = None
+    rules_hashed: Callable[[], Mapping[str, str]] | None = None
     limits: tuple[Limit, ...] = ()
     note: str = "The reference instant is also given as the date of publication."
     privacy_note: str = "None: nobody in these files exists."
@@ -630,7 +630,7 @@ class Dataset:
         A dataset with a recipe has them for picks, `table@pick`, and counts, `table#count`, too.
         """
         if self.rules_hashed is not None:
-            return dict(self.rules_hashed)
+            return dict(self.rules_hashed())
         return {
             f"{table.name}.{each.name}": hashlib.sha256(msgspec.json.encode(each)).hexdigest()
             for table in self.plan.entities

@@ -25,12 +25,12 @@ def permute(seed: int, stream: str, index: NDArray[np.uint64]) -> NDArray[np.uin
 
     A Feistel network of four rounds, keyed by the seed and the key word of `stream` (contract, section 5).
     """
-    return _feistel(index, np.uint64(seed ^ key_word(stream)), INDEX_BITS // 2)
+    return _feistel(index, _round_keys(np.uint64(seed ^ key_word(stream))), INDEX_BITS // 2)
 
 
 def unpermute(seed: int, stream: str, permuted: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return the indices whose permutation is `permuted`: the inverse of `permute`."""
-    return _unfeistel(permuted, np.uint64(seed ^ key_word(stream)), INDEX_BITS // 2)
+    return _unfeistel(permuted, _round_keys(np.uint64(seed ^ key_word(stream))), INDEX_BITS // 2)
 
 
 def permute_below(key: Key, index: NDArray[np.uint64], capacity: int) -> NDArray[np.uint64]:
@@ -49,43 +49,49 @@ def unpermute_below(key: Key, permuted: NDArray[np.uint64], capacity: int) -> ND
 
 
 def _walk(
-    step: Callable[[NDArray[np.uint64], Key, int], NDArray[np.uint64]],
+    step: Callable[[NDArray[np.uint64], list[Key], int], NDArray[np.uint64]],
     key: Key,
     values: NDArray[np.uint64],
     capacity: int,
 ) -> NDArray[np.uint64]:
     half = max(1, ((capacity - 1).bit_length() + 1) // 2)
-    values = step(values, key, half)
+    keys = _round_keys(key)
+    values = step(values, keys, half)
     limit = np.uint64(capacity)
     outside = np.flatnonzero(values >= limit)
     while len(outside):  # on average less than three times: the range is less than four times the capacity
-        own = key[outside] if isinstance(key, np.ndarray) else key
-        values[outside] = step(values[outside], own, half)
-        outside = outside[values[outside] >= limit]
+        own = [each[outside] if isinstance(each, np.ndarray) else each for each in keys]
+        walked = step(values[outside], own, half)
+        values[outside] = walked
+        outside = outside[walked >= limit]
     return values
 
 
-def _feistel(values: NDArray[np.uint64], key: Key, half: int) -> NDArray[np.uint64]:
+def _round_keys(key: Key) -> list[Key]:
+    """Return what each round of the network adds to its half."""
+    with np.errstate(over="ignore"):  # sums of single integers warn where those of arrays just wrap
+        return [key + np.uint64((r + 1) * GOLDEN_GAMMA & MASK_64) for r in range(_ROUNDS)]
+
+
+def _feistel(values: NDArray[np.uint64], keys: list[Key], half: int) -> NDArray[np.uint64]:
     """Return the network of four rounds over two halves of `half` bits."""
     shift, mask = np.uint64(half), np.uint64((1 << half) - 1)
     left, right = values >> shift, values & mask
-    for r in range(_ROUNDS):
-        left, right = right, left ^ _round(right, key, r, mask)
+    for key in keys:
+        left, right = right, left ^ _round(right, key, mask)
     return left << shift | right
 
 
-def _unfeistel(values: NDArray[np.uint64], key: Key, half: int) -> NDArray[np.uint64]:
+def _unfeistel(values: NDArray[np.uint64], keys: list[Key], half: int) -> NDArray[np.uint64]:
     """Return the inverse of `_feistel`."""
     shift, mask = np.uint64(half), np.uint64((1 << half) - 1)
     left, right = values >> shift, values & mask
-    for r in reversed(range(_ROUNDS)):
-        left, right = right ^ _round(left, key, r, mask), left
+    for key in reversed(keys):
+        left, right = right ^ _round(left, key, mask), left
     return left << shift | right
 
 
-def _round(half: NDArray[np.uint64], key: Key, r: int, mask: np.uint64) -> NDArray[np.uint64]:
-    with np.errstate(over="ignore"):  # sums of single integers warn where those of arrays just wrap
-        offset = key + np.uint64((r + 1) * GOLDEN_GAMMA & MASK_64)
-    mixed = mix64_array(half + offset)
+def _round(half: NDArray[np.uint64], key: Key, mask: np.uint64) -> NDArray[np.uint64]:
+    mixed = mix64_array(half + key)
     mixed &= mask
     return mixed

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from esdh_plan.conditions import row_condition as row_condition
     from esdh_plan.errors import Fault as Fault
     from esdh_plan.errors import PlanError as PlanError
+    from esdh_plan.importing import ImportedPlan as ImportedPlan
+    from esdh_plan.importing import ImportSourceError as ImportSourceError
+    from esdh_plan.importing import import_plan as import_plan
     from esdh_plan.language import Offer as Offer
     from esdh_plan.language import Rule as Rule
     from esdh_plan.language import json_schema as json_schema
@@ -22,10 +25,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Condition",
     "Fault",
+    "ImportSourceError",
+    "ImportedPlan",
     "Offer",
     "PlanError",
     "Rule",
     "compile_plan",
+    "import_plan",
     "json_schema",
     "load_plan",
     "load_recipe",
@@ -40,6 +46,7 @@ __getattr__ = lazy_names(
     {
         "conditions": ("Condition", "row_condition"),
         "errors": ("Fault", "PlanError"),
+        "importing": ("ImportSourceError", "ImportedPlan", "import_plan"),
         "language": ("Offer", "Rule", "json_schema", "packages_offering", "parse_plan"),
         "loading": ("load_plan",),
         "locks": ("make_lock",),

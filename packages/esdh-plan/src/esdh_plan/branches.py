@@ -98,30 +98,24 @@ class By:
 
     def _check(self, place: Place, words: Any, keys: list[Label]) -> None:
         of = self.reference.type
-        known = of.labels or ()
+        known = dict.fromkeys(of.labels or ())
         kinds = {"string": str, "integer": int, "boolean": bool}
+        branches = set(keys)
+        unused = [each for each in known if each not in branches]
         has_fault = False
         for key in keys:
             if key is None:
                 continue
             if type(key) is not kinds.get(of.kind):
-                place.compiler.fault(
-                    (*place.path, "of", key),
-                    f"{display(key)} is no {of.kind}, which {words.by!r} is",
-                    key=True,
-                )
-                has_fault = True
+                why = f"{display(key)} is no {of.kind}, which {words.by!r} is"
             elif known and key not in known:
-                place.compiler.fault(
-                    (*place.path, "of", key),
-                    f"{words.by!r} is never {display(key)}{near(key, [each for each in known if each not in keys])}",
-                    key=True,
-                )
-                has_fault = True
+                why = f"{words.by!r} is never {display(key)}{near(key, unused)}"
+            else:
+                continue
+            place.compiler.fault((*place.path, "of", key), why, key=True)
+            has_fault = True
         if words.else_ is None and not has_fault:
-            lacking = [display(each) for each in known if each not in keys]
-            if not known:
-                lacking = ["values that aren't known here"]
+            lacking = list(map(display, unused)) if known else ["values that aren't known here"]
             if of.nullable and None not in keys:
                 lacking.append("null")
             if lacking:

@@ -6,8 +6,10 @@ a part that needs another says so, and is compiled again once that stands, so th
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -25,10 +27,16 @@ from esdh_plan import language, locks
 from esdh_plan.counts import count_of
 from esdh_plan.definitions import ChildCount, Definition, Failed, Formula, Place, Reference, TableOf
 from esdh_plan.distributions import PARAMETERS, Band, bands, listed_bands
-from esdh_plan.errors import Fault, PlanError, near
-from esdh_plan.expressions import ExpressionError, ValueType, parse, parse_aggregate
-from esdh_plan.language import Source
-from esdh_plan.modifiers import apply_modifiers
+from esdh_plan.errors import MAX_FAULTS, Fault, PlanError, chain, display, near
+from esdh_plan.expressions import (
+    Doubtful,
+    ExpressionError,
+    ValueType,
+    parse,
+    parse_aggregate,
+)
+from esdh_plan.language import CONTROL, Source
+from esdh_plan.modifiers import apply_modifiers, condition
 from esdh_plan.picks import Picked, pick_of
 from esdh_plan.reader import Path
 from esdh_plan.rules import RULES
@@ -43,6 +51,7 @@ __all__ = ["Compiler", "RecipeInputs"]
 Key = tuple[str, str, str]  # field, pick or count; the table's name; its own
 
 _MOST_ROWS = 1 << 24  # of the largest record
+_MOST_BANDS = 1 << 19  # of all distributions of a plan: each costs some microseconds, at most some hundred
 _PROGRAM: Final = "esdh-plan"
 _STEP: Final = 16  # fields in a chain that call each other
 _FAILED: Final = object()
@@ -54,6 +63,10 @@ class _Needs(Exception):  # noqa: N818 # never leaves this module: what is neede
     def __init__(self, key: Key) -> None:
         super().__init__(key)
         self.key = key
+
+
+class _Enough(Exception):  # noqa: N818 # never leaves this module
+    """There are so many faults that more don't help."""
 
 
 class RecipeInputs(Struct, frozen=True):
@@ -78,14 +91,16 @@ class Compiler:
         folder: FilePath | None,
         *,
         inputs: RecipeInputs | None = None,
-        pools: Mapping[str, Sequence[str]] | None = None,
+        pools: Mapping[str, Sequence[str]] | PlanError | None = None,
     ) -> None:
         self.source, self.plan, self._folder, self._inputs = source, source.plan, folder, inputs
-        self.faults: list[Fault] = []
+        self._faults: dict[Fault, None] = dict.fromkeys(source.faults)
         self.used_bands: dict[str, tuple[Band, ...]] = {}
         self.used_tables: dict[str, TableData] = {}
         self.used_pools: dict[str, Sequence[str]] = {}
-        self._pools = pools if inputs is None else inputs.pools
+        self._pools: Mapping[str, Sequence[str]] | PlanError | None = (
+            pools if inputs is None else inputs.pools
+        )
         # Of other packages alone: the version of the program is the manifest's to tell, and its rules never change.
         recorded = {} if inputs is None else inputs.versions
         self.versions = {
@@ -103,8 +118,9 @@ class Compiler:
         self._used: set[Key] = set()
         self.today = day_number(self.plan.reference_date)
         self.tables: dict[str, TableOf] = {}
-        for name in self._parents_first():
-            self._begin(name)
+        self._nowhere = TableOf(
+            "", language.Table(fields={}), Table("", _Untyped, ""), None, "", is_unknown=True
+        )
 
     # --- tables
 
@@ -119,7 +135,9 @@ class Compiler:
 
     def _begin(self, name: str) -> None:
         words = self.plan.tables[name]
-        parent = None if words.per is None else self.tables[words.per]
+        parent = self._nowhere if name in self.source.adrift else None
+        if parent is None and words.per is not None:
+            parent = self.tables[words.per]
         table = Table(
             name,
             _Untyped,
@@ -129,7 +147,7 @@ class Compiler:
         )
         of = TableOf(name, words, table, parent, f"{self.plan.name}:{words.stream or name}")
         self.tables[name] = of
-        if isinstance(words.rows, language.FileRows):
+        if isinstance(words.rows, language.FileRows) and not self.doubts("tables", name, "rows"):
             self._read_file(of, words.rows)
 
     def _read_file(self, of: TableOf, rows: language.FileRows) -> None:
@@ -137,12 +155,16 @@ class Compiler:
         of.table.rows = 1  # until it is known
         try:
             data = self._file(of.name, rows)
-            cells = Cells.of(data)
         except ValueError as error:
             self.fault(path, str(error))
             return
         except OSError as error:
             self.fault(path, f"{rows.file} can't be read: {error.strerror}")
+            return
+        try:
+            cells = Cells.of(data)
+        except ValueError as error:
+            self.fault(path, f"{rows.file}, {error}")
             return
         self.used_tables[f"file:{of.name}"] = data
         of.table.rows = cells.rows
@@ -170,7 +192,20 @@ class Compiler:
 
     def fault(self, path: Path, reason: str, *, key: bool = False) -> None:
         """Tell what is wrong at a path."""
-        self.faults.append(self.source.document.fault(path, reason, key=key))
+        self._faults[self.source.document.fault(path, reason, key=key)] = None
+        if len(self._faults) >= MAX_FAULTS:
+            raise _Enough
+
+    def doubts(self, *path: str) -> bool:
+        """Return whether what stands at a path has a fault of form, so that nothing can be said of it."""
+        return path in self.source.doubtful
+
+    def is_sized(self, of: TableOf) -> bool:
+        """Return whether it is known how many rows a table has, all tables above it counted."""
+        top = of.path[0]
+        if top.is_unknown or self.doubts("tables", top.name, "rows"):
+            return False
+        return bool(top.cells) or not isinstance(top.words.rows, language.FileRows)
 
     def written(self, path: Path) -> Any:
         """Return what is written at a path."""
@@ -193,15 +228,19 @@ class Compiler:
 
     def count(self, of: TableOf) -> ChildCount | None:
         """Return how many rows of a table each parent has, None where each has one."""
-        if of.parent is not None:
-            self.count(of.parent)
-        found: ChildCount | None = self._get(("count", of.name, "")) if of.words.count is not None else None
+        found: ChildCount | None = None
+        for each in of.path:
+            if self.doubts("tables", each.name, "count"):
+                raise Failed
+            found = None if each.words.count is None else self._get(("count", each.name, ""))
         return found
 
     def field(self, table: str, name: str) -> Definition:
         """Return what is made of a field; LookupError, with a sentence, for a name that there isn't."""
         words = self.plan.tables[table]
         if name not in words.fields:
+            if ("tables", table, "fields") in self.source.refused:
+                raise Failed
             raise LookupError(f"table {table!r} has no field {name!r}{near(name, words.fields)}")
         definition: Definition = self._get(("field", table, name))
         return definition
@@ -220,6 +259,8 @@ class Compiler:
         below = [each.name for each in self.tables.values() if of in each.path[:-1]]
         if name in below:
             return
+        if name in self.tables and self.tables[name].is_adrift:
+            raise Failed
         if name in self.tables:
             raise LookupError(f"{name!r} isn't below {of.name!r}; a rollup is over rows below")
         raise LookupError(f"there is no table {name!r} below {of.name!r}{near(name, below)}")
@@ -283,15 +324,22 @@ class Compiler:
         """Return a pool of the lock."""
         name = pool_name(words)
         if words.provider not in locks.PROVIDERS:
-            place.at("provider").refuse(
-                f"{words.provider!r} is none of our providers{near(words.provider, locks.PROVIDERS)}; "
-                f"there are {', '.join(sorted(locks.PROVIDERS))}"
+            hint = (
+                near(words.provider, locks.PROVIDERS) or f"; there are {', '.join(sorted(locks.PROVIDERS))}"
             )
+            place.at("provider").refuse(f"{words.provider!r} is none of our providers{hint}")
+        lock = locks.lock_name(self.source.document.file)
+        if isinstance(self._pools, PlanError):
+            place.refuse(f"{lock}: {self._pools.faults[0].reason}")
         pool = None if self._pools is None else self._pools.get(name)
         if pool is None or len(pool) != words.pool:
-            lock = locks.lock_name(self.source.document.file)
             place.refuse(
                 f"the pool {name} isn't in {lock}; `esdh lock-plan {self.source.document.file}` makes it"
+            )
+        wrong = next((each for each in pool if CONTROL.search(each)), None)
+        if wrong is not None:
+            place.refuse(
+                f"the value {display(wrong)} of the pool {name} has a control character; take it out of {lock}"
             )
         self.used_pools[name] = pool
         return pool
@@ -315,6 +363,11 @@ class Compiler:
                 place.at(name).refuse(_sentence(str(error)))
         if name != "bands":
             self.used_bands[known] = found
+            if sum(map(len, self.used_bands.values())) > _MOST_BANDS:
+                place.refuse(
+                    f"with this distribution the plan's have more than {_MOST_BANDS:,} bands together, which is the most; "
+                    "take narrower ranges, or all values alike"
+                )
         return found
 
     def _bands(
@@ -329,21 +382,20 @@ class Compiler:
                 ]
             )
         name = words.distribution
-        arguments = getattr(words, name)
-        parameters: dict[str, Fraction | int] = {}
-        for parameter in PARAMETERS[name]:
-            value = getattr(arguments, parameter)
-            if isinstance(value, str):
-                at = place.at(name, parameter)
-                number = units(value, at)
-                parameters[parameter] = (
-                    number if kind in ("date", "timestamp") else Fraction(number, 10**scale)
-                )
-            else:
-                parameters[parameter] = Fraction(value)
-        first, last = place.all(
-            lambda: units(words.from_, place.at("from")), lambda: units(words.to, place.at("to"))
+
+        def parameter(word: str) -> Fraction | int:
+            value = getattr(getattr(words, name), word)
+            if not isinstance(value, str):
+                return Fraction(value)
+            number = units(value, place.at(name, word))
+            return number if kind in ("date", "timestamp") else Fraction(number, 10**scale)
+
+        first, last, *values = place.all(
+            lambda: units(words.from_, place.at("from")),
+            lambda: units(words.to, place.at("to")),
+            *(partial(parameter, word) for word in PARAMETERS[name]),
         )
+        parameters = dict(zip(PARAMETERS[name], values, strict=True))
         return bands(name, parameters, first, last, scale)
 
     # --- names
@@ -364,11 +416,14 @@ class Compiler:
             yield ("field", table, name)
 
     def _resolve(self, of: TableOf, path: tuple[str, ...]) -> Reference:
-        if len(path) == 1:
-            return self._own(of, path[0])
+        if of.is_unknown:
+            raise Failed
         if len(path) > 2:
             raise LookupError(f"{'.'.join(path)!r} has two points; a name has one at most, as in parent.x")
-        base, name = path
+        return self._own(of, path[0]) if len(path) == 1 else self._of(of, *path)
+
+    def _of(self, of: TableOf, base: str, name: str) -> Reference:
+        """Return what `base.name` is on the rows of a table."""
         if base == "parent":
             if of.parent is None:
                 raise LookupError(f"{of.name!r} has no parent")
@@ -384,12 +439,17 @@ class Compiler:
         owner = next((each for each in of.path[:-1] if each.name == base), None)
         if owner is not None:
             return self._above(of, owner, name)
+        perhaps = {*self.tables, *(each.words.per for each in of.path)} if of.is_adrift else ()
+        if base in perhaps or ("tables", of.name, "pick") in self.source.refused:
+            raise Failed
         known = ["parent", *of.words.pick, *(each.name for each in of.path[:-1])]
         raise LookupError(f"{base!r} is no pick of {of.name!r} and no table above it{near(base, known)}")
 
     def _own(self, of: TableOf, name: str) -> Reference:
         table = of.table
         if name == "today":
+            if self.doubts("reference_date"):
+                raise Failed
             day = self.today
             return Reference(
                 ValueType("date", low=day, high=day),
@@ -423,6 +483,8 @@ class Compiler:
         )
 
     def _above(self, of: TableOf, owner: TableOf, name: str) -> Reference:
+        if owner.is_unknown:
+            raise Failed
         definition = self.field(owner.name, name)
         reader = self._readers["field", owner.name, name]
 
@@ -458,6 +520,8 @@ class Compiler:
         return Reference(replace(definition.type, nullable=True), read, f"{of.name}.{name}", definition)
 
     def _cell(self, of: TableOf, name: str) -> Reference:
+        if self.doubts("tables", of.name, "rows"):
+            raise Failed
         is_file = isinstance(of.words.rows, language.FileRows)
         if not is_file:
             raise LookupError(f"'row' is a line of a file, and {of.name!r} has none")
@@ -471,6 +535,14 @@ class Compiler:
 
     def solve(self) -> None:
         """Compile every count, pick and field. Raises PlanError with all faults."""
+        with suppress(_Enough):
+            self._solve_all()
+        if self._faults:
+            raise PlanError(self.source.document.file, self._faults)
+
+    def _solve_all(self) -> None:
+        for name in self._parents_first():
+            self._begin(name)
         for name, of in self.tables.items():
             if of.words.count is not None:
                 self._solve(("count", name, ""))
@@ -479,8 +551,6 @@ class Compiler:
             for field in of.words.fields:
                 self._solve(("field", name, field))
         self._check_whole()
-        if self.faults:
-            raise PlanError(self.source.document.file, self.faults)
 
     def _solve(self, key: Key) -> None:
         stack: dict[Key, None] = {key: None}
@@ -505,7 +575,7 @@ class Compiler:
         around = [*words[first:], *words[: first + 1]]
         what = {"field": "field", "pick": "pick", "count": "count"}[cycle[first][0]]
         self.fault(
-            self._path(cycle[first]), f"the {what} depends on itself: {' needs '.join(around)}", key=True
+            self._path(cycle[first]), f"the {what} depends on itself: {chain(around, ' needs ')}", key=True
         )
         for key in cycle:
             self._done[key] = _FAILED
@@ -523,30 +593,50 @@ class Compiler:
         of, path = self.tables[table], self._path(key)
         if kind == "count":
             return self._make_count(of, path)
-        self.count(of)
+        with suppress(Failed):  # what needs it asks for it again
+            self.count(of)
         place = Place(self, of, path)
         if kind == "pick":
+            if path in self.source.doubtful:
+                raise Failed
             picked = pick_of(name, of.words.pick[name], place)
             self._finish(key)
             return picked
         words = of.words.fields[name]
         stream = f"{of.stream}.{words.stream or name}"
         place = Place(self, of, path, stream, name, words.unique, words.ordered)
-        raw = self.rule(words.rule, place)
+        if path in self.source.doubtful:
+            self._report_more(words, place)
+            raise Failed
+        raw, when = place.all(
+            lambda: self._checked(self.rule(words.rule, place), place), lambda: condition(words, place)
+        )
         if words.missing is not None and raw.type.nullable:  # whose nulls are told from those of `missing`
             raw = replace(raw, column=memoized_per_block(raw.column))
-        self._check_values(raw, place)
-        definition = apply_modifiers(words, raw, place)
+        definition = apply_modifiers(words, raw, when, place)
         self._raw[key] = raw
         self._finish(key)
         self._readers[key] = self._reader(key, definition)
         return definition
 
+    def _report_more(self, words: language.Field, place: Place) -> None:
+        """Report what is wrong with a field that has a fault of form besides: of its rule, or of its expressions."""
+        parts: list[Callable[[], Any]] = []
+        if words is not language.UNKNOWN_FIELD:
+            parts.append(lambda: self._checked(self.rule(words.rule, place), place))
+        parts += [
+            partial(self.formula, place.of, text, path)
+            for path, text in _expressions(self.written(place.path), place.path)
+            if path not in self.source.refused
+        ]
+        place.all(*parts)
+
     def _make_count(self, of: TableOf, path: Path) -> ChildCount:
         parent = of.parent
-        if parent is None:
+        if parent is None or path in self.source.doubtful:
             raise Failed
-        self.count(parent)
+        with suppress(Failed):
+            self.count(parent)
         place = Place(self, of, path)
         child_count = count_of(of.words.count, place, Place(self, parent, path))
         of.child_count, of.table.count = child_count, child_count.column
@@ -585,7 +675,8 @@ class Compiler:
 
         return memoized_per_block(column)
 
-    def _check_values(self, definition: Definition, place: Place) -> None:
+    def _checked(self, definition: Definition, place: Place) -> Definition:
+        """Return what a rule makes, if its values have room."""
         of = definition.type
         if of.kind == "decimal":
             low, high = of.bounds
@@ -595,22 +686,36 @@ class Compiler:
             low, high = of.bounds
             if low < -(1 << 63) or high >= 1 << 63:
                 place.refuse("its values can leave 64 bits")
-        if definition.capacity is not None:
+        if definition.capacity is not None and not place.of.path[0].is_root and self.is_sized(place.of):
+            self.count(place.of)
             most = largest_slot(place.of, 1)
-            if not place.of.path[0].is_root and definition.capacity.values <= most:
+            if definition.capacity.values <= most:
                 place.refuse(
-                    f"{definition.capacity.values:,} values are too few for slots up to {most:,}; {definition.capacity.would_do(most + 1)}"
+                    f"it has {definition.capacity.values:,} different values, and rows are numbered from 0 to {most:,}; "
+                    f"{definition.capacity.would_do(most + 1)}"
                 )
+        return definition
 
     # --- the whole plan
 
     def _check_whole(self) -> None:
-        self._check_sizes()
+        for fixed in (False, True):
+            self._check_rows(fixed=fixed)
         for name, of in self.tables.items():
-            if of.words.key is not None and not any(
-                self._done.get(("field", name, each), _FAILED) is _FAILED for each in of.words.key
-            ):
-                self._check_key(of, of.words.key)
+            if not self._is_known(of):
+                continue
+            span = (of.path[0].table.rows or 1) * of.table.span
+            if span > 1 << SLOT_BITS:
+                self.fault(
+                    ("tables", name),
+                    "its slots exceed 2^44, the room of an id; lower the counts or `room`",
+                    key=True,
+                )
+            key = of.words.key
+            if key and not any(self._done.get(("field", name, each), _FAILED) is _FAILED for each in key):
+                self._check_key(of, key)
+        if self.doubts("name") or self.doubts("version"):
+            return
         try:
             self.ids = TaggedIds(
                 f"{self.plan.name} v{self.plan.version}",
@@ -619,42 +724,45 @@ class Compiler:
         except IdError as error:
             self.fault(("tables",), str(error))
 
-    def _check_sizes(self) -> None:
-        known = all(of.words.count is None or of.child_count is not None for of in self.tables.values())
-        if not known:
-            return
-        for fixed in (False, True):
-            rows = 0
-            largest = ("", 0)
-            for name, of in self.tables.items():
-                if (not of.path[0].is_root) is not fixed:
-                    continue
-                product = (of.path[0].table.rows or 0) if fixed else 1
-                for each in of.path[1:]:
-                    product *= each.largest
-                rows += product
-                largest = max(largest, (name, product), key=lambda pair: pair[1])
-            if rows > _MOST_ROWS:
-                what = "the fixed tables" if fixed else "the largest record"
-                self.fault(
-                    ("tables", largest[0]),
-                    f"{what} can have {rows:,} rows; {_MOST_ROWS:,} are the most, so lower the counts",
-                    key=True,
-                )
+    def _is_known(self, of: TableOf) -> bool:
+        """Return whether it is known where a table hangs and how many rows it can have."""
+        return self.is_sized(of) and not any(
+            each.child_count is None
+            and (each.words.count is not None or self.doubts("tables", each.name, "count"))
+            for each in of.path
+        )
+
+    def _check_rows(self, *, fixed: bool) -> None:
+        """Refuse more rows than there may be: of the largest record, or of all fixed tables."""
+        rows = 0
+        largest = ("", 0)
         for name, of in self.tables.items():
-            span = (of.path[0].table.rows or 1) * of.table.span
-            if span > 1 << SLOT_BITS:
-                self.fault(
-                    ("tables", name),
-                    "its slots exceed 2^44, the room of an id; lower the counts or `room`",
-                    key=True,
-                )
+            if (not of.path[0].is_root) is not fixed or not self._is_known(of):
+                continue
+            product = (of.path[0].table.rows or 0) if fixed else 1
+            for each in of.path[1:]:
+                product *= each.largest
+            rows += product
+            largest = max(largest, (name, product), key=lambda pair: pair[1])
+        if rows > _MOST_ROWS:
+            what = "the fixed tables" if fixed else "the largest record"
+            self.fault(
+                ("tables", largest[0]),
+                f"{what} can have {rows:,} rows; {_MOST_ROWS:,} are the most, so lower the counts",
+                key=True,
+            )
 
     def _check_key(self, of: TableOf, key: list[str]) -> None:
-        if not self._is_key(of, key):
+        null = [name for name in key if self._done["field", of.name, name].type.nullable]
+        if null:
             self.fault(
                 ("tables", of.name, "key"),
-                f"two rows can have the same {', '.join(key)}; a key has an id, a sequence or a unique field, "
+                f"{null[0]!r} can be null, which no field of a key can be; take it out of the key, or what makes it null",
+            )
+        elif not self._is_key(of, key):
+            self.fault(
+                ("tables", of.name, "key"),
+                f"two rows can have the same {chain(key, ', ')}; a key has an id, a sequence or a unique field, "
                 "or the parent's key with `k` or a unique column of a distinct pick",
             )
 
@@ -847,7 +955,31 @@ class _Names:
 
     def resolve(self, path: Path) -> ValueType:
         """Return the type of what a name stands for."""
-        return self._compiler._reference(self._of, path).type
+        try:
+            return self._compiler._reference(self._of, path).type
+        except Failed:
+            raise Doubtful from None
+
+
+def _expressions(written: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the expressions of a field that has faults, as far as they are where the language has them."""
+    if isinstance(written, str):
+        yield path, written
+    if not isinstance(written, dict):
+        return
+    for word in ("expr", "when"):
+        if isinstance(written.get(word), str):
+            yield (*path, word), written[word]
+    for word in ("integer", "decimal", "date", "timestamp"):
+        inner = written.get(word)
+        for bound in ("from", "to"):
+            text = inner.get(bound) if isinstance(inner, dict) else None
+            if isinstance(text, str) and not text[:1].isdigit():
+                yield (*path, word, bound), text
+    branches = written.get("case")
+    for number, branch in enumerate(branches if isinstance(branches, list) else ()):
+        if isinstance(branch, dict):
+            yield from _expressions(branch, (*path, "case", number))
 
 
 def of_level(block: Block, of: TableOf) -> Any:

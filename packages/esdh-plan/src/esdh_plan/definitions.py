@@ -93,7 +93,10 @@ class ChildCount:
 
 @dataclass(eq=False)
 class TableOf:
-    """A table that is being compiled."""
+    """A table that is being compiled.
+
+    One that `is_unknown` stands for the table above one of which it isn't known below which it hangs.
+    """
 
     name: str
     words: language.Table
@@ -101,17 +104,27 @@ class TableOf:
     parent: "TableOf | None"
     stream: str
     child_count: ChildCount | None = None
+    is_unknown: bool = False
     cells: dict[str, "Reference"] = field(default_factory=dict)
 
     @property
     def path(self) -> "list[TableOf]":
         """The tables from the top down to this one."""
-        return [*(self.parent.path if self.parent else []), self]
+        path, at = [self], self.parent
+        while at is not None:
+            path.append(at)
+            at = at.parent
+        return path[::-1]
 
     @property
     def is_root(self) -> bool:
         """Whether its rows are the records."""
         return self.parent is None and self.words.rows is None
+
+    @property
+    def is_adrift(self) -> bool:
+        """Whether it isn't known what it or a table above it hangs below."""
+        return self.path[0].is_unknown
 
     @property
     def largest(self) -> int:

@@ -10,7 +10,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import accumulate, pairwise
 from statistics import NormalDist
 from typing import NamedTuple, Protocol
@@ -35,7 +35,7 @@ _SINGLE = 1024  # up to so many values have a band each
 _LARGEST_POISSON = 10**9  # its probabilities are added one by one, over some 24 of its square roots
 _LARGEST_NUMBER = 10**60  # above or below the fraction's line: what would cost time without end is refused
 _DISCRETE = {"zipf", "poisson", "geometric"}
-_PRECISIONS = (64, 200)  # bits of a share: a first look, and 60 digits
+_FIRST, _LAST = 64, 200  # bits of a share: a first look, and 60 digits
 
 
 class Band(NamedTuple):
@@ -192,16 +192,16 @@ class _Shares:
 
     def reaches(self, v: int, quantile: int) -> bool:
         """Return whether F(v) is at least a quantile, in 2^-30."""
-        for bits in _PRECISIONS:
-            more = self._share(v, bits) - (quantile << (bits - _QUANTILES))
-            if abs(more) > 1:
-                break
+        more = self._first_look(v) - (quantile << (_FIRST - _QUANTILES))
+        if -1 <= more <= 1:
+            more = self._share(v, _LAST) - (quantile << (_LAST - _QUANTILES))
         return more >= 0
 
     def rounded(self, v: int) -> int:
         """Return R(v): F(v) in 2^-31, rounded half to even."""
-        for bits in _PRECISIONS:
-            whole, rest = divmod(self._share(v, bits), 1 << (bits - _WEIGHTS))
+        for bits in (_FIRST, _LAST):
+            share = self._first_look(v) if bits == _FIRST else self._share(v, bits)
+            whole, rest = divmod(share, 1 << (bits - _WEIGHTS))
             over = rest - (1 << (bits - _WEIGHTS - 1))
             if abs(over) > 1:
                 break
@@ -209,22 +209,24 @@ class _Shares:
 
     def guess(self, quantile: int) -> int:
         """Return about the smallest v that reaches a quantile; it may be wrong by any amount."""
-        bits, below, mass = self._cut(_PRECISIONS[0])
+        bits, below, mass = self._cut(_FIRST)
         try:
             v = self.law.guess(below + (mass * quantile >> _QUANTILES), bits)
             return min(max(-int(-v // 1), self.first), self.last)
         except (ArithmeticError, ValueError):  # out of a float's range
             return self.first
 
+    def _first_look(self, v: int) -> int:
+        """Return F(v) in 2^-64, rounded to the nearest; within one unit."""
+        share = self._known.get(v)
+        if share is None:
+            share = self._known[v] = self._share(v, _FIRST)
+        return share
+
     def _share(self, v: int, bits: int) -> int:
         """Return F(v) in 2^-bits, rounded to the nearest; within one unit."""
-        if bits == _PRECISIONS[0] and v in self._known:
-            return self._known[v]
-        inner, below, mass = self._cut(bits)
-        share = (((self.law.upto(v, inner) - below << bits + 1) // mass) + 1) >> 1
-        if bits == _PRECISIONS[0]:
-            self._known[v] = share
-        return share
+        inner, below, mass = self._cuts.get(bits) or self._cut(bits)
+        return (((self.law.upto(v, inner) - below << bits + 1) // mass) + 1) >> 1
 
     def _cut(self, bits: int) -> tuple[int, int, int]:
         """Return, for shares of so many bits: the bits to reckon with, the mass below the cut, the mass within it."""
@@ -237,11 +239,8 @@ class _Shares:
 
 def _ends(shares: _Shares) -> Iterator[int]:
     """Return the last values of the bands of more than 1,024 values, ascending, each once."""
-    one = 1 << _QUANTILES
-    quantiles = {i * one // 512 for i in range(1, 512)}
-    quantiles |= {one >> j for j in range(10, 31)} | {one - (one >> j) for j in range(10, 31)}
     end = shares.first - 1
-    for quantile in sorted(quantiles):
+    for quantile in _quantiles():
         if end < shares.first or not shares.reaches(end, quantile):
             end = _smallest(shares, quantile, end + 1)
             yield end
@@ -249,27 +248,37 @@ def _ends(shares: _Shares) -> Iterator[int]:
         yield shares.last
 
 
+@cache
+def _quantiles() -> tuple[int, ...]:
+    """Return where bands end, in 2^-30, ascending."""
+    one = 1 << _QUANTILES
+    quantiles = {i * one // 512 for i in range(1, 512)}
+    quantiles |= {one >> j for j in range(10, 31)} | {one - (one >> j) for j in range(10, 31)}
+    return tuple(sorted(quantiles))
+
+
 def _smallest(shares: _Shares, quantile: int, low: int) -> int:
     """Return the smallest v from `low` on that reaches a quantile: strides away from a guess, then halving."""
+    reaches = shares.reaches
     below, reached = low - 1, shares.last
     v, stride = max(shares.guess(quantile), low), 1
-    if shares.reaches(v, quantile):
+    if reaches(v, quantile):
         reached = v
         while (v := reached - stride) > below:
-            if not shares.reaches(v, quantile):
+            if not reaches(v, quantile):
                 below = v
                 break
             reached, stride = v, 2 * stride
     else:
         below = v
         while (v := below + stride) < reached:
-            if shares.reaches(v, quantile):
+            if reaches(v, quantile):
                 reached = v
                 break
             below, stride = v, 2 * stride
     while reached - below > 1:
         v = (below + reached) // 2
-        if shares.reaches(v, quantile):
+        if reaches(v, quantile):
             reached = v
         else:
             below = v
@@ -318,7 +327,10 @@ def _law(kind: str, parameters: tuple[Fraction, ...], first: int, last: int, sca
 def _normal_guess(mass: int, bits: int) -> float:
     one = 1 << bits
     # The smaller tail tells more: near 1, a float can't tell shares apart.
-    return NormalDist().inv_cdf(mass / one) if 2 * mass < one else -NormalDist().inv_cdf((one - mass) / one)
+    return _inv_cdf(mass / one) if 2 * mass < one else -_inv_cdf((one - mass) / one)
+
+
+_inv_cdf = NormalDist().inv_cdf
 
 
 class _Normal:
@@ -330,11 +342,16 @@ class _Normal:
         a, self.c = sd.denominator * mean.denominator, sd.numerator * mean.denominator
         self.a, self.b = a, mean.numerator * sd.denominator
 
+    @cached_property
+    def floats(self) -> tuple[float, float]:
+        return float(self.mean), float(self.sd)
+
     def upto(self, v: int, bits: int) -> int:
         return normal((((2 * v + 1) * self.a - self.b) << bits) // self.c, bits)
 
     def guess(self, mass: int, bits: int) -> float:
-        return (float(self.mean) + float(self.sd) * _normal_guess(mass, bits) - 1) / 2
+        mean, sd = self.floats
+        return (mean + sd * _normal_guess(mass, bits) - 1) / 2
 
 
 class _Lognormal:
@@ -342,19 +359,23 @@ class _Lognormal:
 
     def __init__(self, median: Fraction, sigma: Fraction) -> None:
         self.median, self.sigma = median, sigma
-        self.more = max(
-            (sigma.denominator // sigma.numerator).bit_length(), 0
-        )  # a small sigma enlarges errors
+        self.up, self.down = median.denominator, median.numerator
+        self.times, self.by = sigma.denominator, sigma.numerator
+        self.more = (self.times // self.by).bit_length()  # a small sigma enlarges errors
+
+    @cached_property
+    def floats(self) -> tuple[float, float]:
+        return float(self.median), float(self.sigma)
 
     def upto(self, v: int, bits: int) -> int:
         if v < 0:
             return 0
-        inner = bits + self.more
-        z = ln((2 * v + 1) * self.median.denominator, self.median.numerator, inner)
-        return normal((z * self.sigma.denominator // self.sigma.numerator) >> self.more, bits)
+        z = ln((2 * v + 1) * self.up, self.down, bits + self.more)
+        return normal(z * self.times // self.by >> self.more, bits)
 
     def guess(self, mass: int, bits: int) -> float:
-        return (float(self.median) * math.exp(float(self.sigma) * _normal_guess(mass, bits)) - 1) / 2
+        median, sigma = self.floats
+        return (median * math.exp(sigma * _normal_guess(mass, bits)) - 1) / 2
 
 
 class _Decay:

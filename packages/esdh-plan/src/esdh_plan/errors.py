@@ -2,15 +2,30 @@
 
 import difflib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
-__all__ = ["Fault", "PlanError", "display", "near", "printed", "word_list"]
+__all__ = [
+    "MAX_FAULTS",
+    "Fault",
+    "PlanError",
+    "chain",
+    "display",
+    "near",
+    "nearest",
+    "printed",
+    "suggestion",
+    "word_list",
+]
 
-_MAX_FAULTS = 50  # faults that the text of an error lists; a hostile file has any number of them
+MAX_FAULTS: Final = 100
+"""Faults of a file, after which its reading ends: each may cost a search for a near match."""
+_MAX_LINES = 50  # of the text of an error; a hostile file has any number of faults
 _SEARCHED = 1_000  # names that are searched for a near match
+_LINKS = 10  # words of a chain
 _WIDTH = 60  # characters of a value that a message repeats
 
 
@@ -36,22 +51,42 @@ class PlanError(ValueError):
     def __init__(self, file: str, faults: Iterable[Fault]) -> None:
         self.file = file
         self.faults = sorted(set(faults))
-        more = len(self.faults) - _MAX_FAULTS
-        lines = [_line(file, fault) for fault in self.faults[:_MAX_FAULTS]]
-        super().__init__("\n".join([*lines, *([f"{file}: and {more} more faults"] if more > 0 else [])]))
+        more = len(self.faults) - _MAX_LINES
+        lines = [_line(file, fault) for fault in self.faults[:_MAX_LINES]]
+        if more > 0:
+            least = "at least " if len(self.faults) >= MAX_FAULTS else ""
+            lines.append(f"{file}: and {least}{more} more fault{'s' * (more > 1)}")
+        super().__init__("\n".join(lines))
 
 
 def near(name: object, known: Iterable[object]) -> str:
     """Return `; did you mean 'x'?` for the known name that is nearest, or nothing."""
+    return suggestion(nearest(name, known))
+
+
+def nearest(name: object, known: Iterable[object]) -> str | None:
+    """Return the known name that is nearest, None if none is near."""
     words = [str(one) for one in itertools.islice(known, _SEARCHED)]
     found = difflib.get_close_matches(str(name)[:_WIDTH].lower(), words, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    return found[0] if found else None
+
+
+def suggestion(name: str | None) -> str:
+    """Return `; did you mean 'x'?` for a name, or nothing for none."""
+    return "" if name is None else f"; did you mean {name!r}?"
 
 
 def word_list(words: Iterable[object], last: str = "or") -> str:
     """Return `a, b or c`."""
     *head, tail = [str(word) for word in words]
     return f"{', '.join(head)} {last} {tail}" if head else tail
+
+
+def chain(words: Sequence[str], link: str) -> str:
+    """Return words with a link between them, of a long chain its ends."""
+    if len(words) <= _LINKS:
+        return link.join(words)
+    return link.join([*words[: _LINKS // 2], "...", *words[-(_LINKS // 2) :]])
 
 
 def display(value: object) -> str:

@@ -16,10 +16,11 @@ _GUARD = 16  # more bits for what is tabled: the sum of hundreds of rounded term
 def ln(numerator: int, denominator: int, bits: int) -> int:
     """Return the natural logarithm of a positive fraction."""
     power = numerator.bit_length() - denominator.bit_length()
-    if (numerator << max(-power, 0)) < (denominator << max(power, 0)):
+    if numerator < denominator << power if power > 0 else numerator << -power < denominator:
         power -= 1
     shift = bits - power
-    mantissa = (numerator << max(shift, 0)) // (denominator << max(-shift, 0))  # from 1 to below 2
+    # from 1 to below 2
+    mantissa = (numerator << shift) // denominator if shift > 0 else numerator // (denominator << -shift)
     step = (mantissa >> (bits - 6)) - 64
     near = (64 + step) << (bits - 6)
     rest = _atanh(((mantissa - near) << bits) // (mantissa + near), bits)

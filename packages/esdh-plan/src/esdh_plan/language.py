@@ -8,9 +8,10 @@ that offers it under the entry point group `esdh.rules` and that the plan names 
 import datetime
 import functools
 import keyword
+import math
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from importlib import metadata
@@ -19,18 +20,21 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, T
 import msgspec
 from msgspec import Meta
 
-from esdh_plan.errors import Fault, PlanError, display, near, word_list
+from esdh_plan.errors import Fault, chain, display, near, word_list
 from esdh_plan.kinds import FieldKind, Scalar, fields_of
-from esdh_plan.reader import INVALID, Converter, Document, Path, read_yaml
+from esdh_plan.reader import INVALID, Converter, Document, Path, read_draft
 from esdh_plan.schema import DIALECT, Definitions
 
 __all__ = [
+    "CONTROL",
     "MAX_COUNT",
+    "MAX_LEVELS",
     "MAX_ROWS",
     "MAX_TABLES",
     "RULES",
     "RULES_GROUP",
     "SHIPPED_TABLES",
+    "UNKNOWN_FIELD",
     "Branch",
     "Case",
     "Choice",
@@ -76,15 +80,19 @@ __all__ = [
     "Value",
     "Weight",
     "Zipf",
+    "draft_of",
     "json_schema",
     "packages_offering",
     "parse_plan",
+    "plan_of",
 ]
 
 MAX_ROWS: Final = 1 << 20
 """Rows of a fixed table."""
 MAX_TABLES: Final = 1_000
 """Tables of a plan."""
+MAX_LEVELS: Final = 64
+"""Tables one below the other."""
 MAX_COUNT: Final = 1 << 24
 """Rows of a record, and so children of one row."""
 SHIPPED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -106,8 +114,8 @@ SHIPPED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
 RULES_GROUP: Final = "esdh.rules"
 
 _MARKER = "synthetic_source"
-_REFUSED_NAMES = {*keyword.kwlist, "parent", "k", "today", "row", "prev", "next"}
-_REFUSED_TABLES = {
+RESERVED_NAMES = {*keyword.kwlist, "parent", "k", "today", "row", "prev", "next"}
+RESERVED_TABLES = {
     *("metadata", "dataset", "dataset_version", "plan", "readme", "bundle", "seed", "records_requested"),
     *("record_count", "id", "index", "entity", "defects", "esdh_loads"),
 }
@@ -269,7 +277,7 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
         words = word_list(sorted(_KINDS[kind] for kind in kinds), "and")
         yield path, f"the labels of a choice are of one kind; these are {words} (quotes make text)"
     for label in labels:
-        if isinstance(label, str) and _CONTROL.search(label):
+        if isinstance(label, str) and CONTROL.search(label):
             yield path, f"the label {display(label)} has a control character; take it out"
     if isinstance(labels, list):
         twice = [label for label, times in Counter(labels).items() if times > 1]
@@ -277,9 +285,29 @@ def _labels_refused(labels: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield path, f"the label {display(twice[0])} is given twice; use weights to have it more often"
     elif not any(labels.values()):
         yield path, "every weight is 0; at least one is above"
+    elif _is_too_fine(labels.values()):
+        yield path, _TOO_FINE
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MOST_BITS = (
+    1_024  # of the number that makes all weights of a choice whole: it would cost time and memory without end
+)
+_TOO_FINE = (
+    "the weights have no common denominator of up to 300 digits; write them as decimals or as whole numbers"
+)
+
+
+def _is_too_fine(weights: Iterable[Weight]) -> bool:
+    common = 1
+    for weight in weights:
+        common = math.lcm(common, weight.denominator)
+        if common.bit_length() > _MOST_BITS:
+            return True
+    return False
+
+
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""The characters that no text of a dataset has."""
 _KINDS = {str: "text", int: "whole numbers", bool: "`true` or `false`"}
 
 
@@ -353,9 +381,11 @@ class Distributions(_Words, frozen=True):
             if self.bands is not None and bound is not None:
                 yield (name,), f"bands have their own bounds; take `{name}` out"
             if self.bands is None and bound is None:
-                yield (), f"the key {name!r} is missing"
+                yield (), f"the key {name!r} is missing; a range has both `from` and `to`"
         if self.bands is not None and not any(weight for _, _, weight in self.bands):
             yield ("bands",), "there is no band with a weight above 0"
+        if self.bands is not None and _is_too_fine(weight for _, _, weight in self.bands):
+            yield ("bands",), _TOO_FINE
         pairs: list[tuple[Path, Any, Any]] = [((), self.from_, self.to)]
         pairs += [(("bands", i), first, last) for i, (first, last, _) in enumerate(self.bands or ())]
         for path, first, last in pairs:
@@ -497,7 +527,7 @@ class Value(Rule, frozen=True):
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse text with a control character."""
-        if isinstance(self.value, str) and _CONTROL.search(self.value):
+        if isinstance(self.value, str) and CONTROL.search(self.value):
             yield ("value",), f"the text {display(self.value)} has a control character; take it out"
 
 
@@ -642,7 +672,7 @@ class Modifiers(_Words, frozen=True):
     description: Annotated[Text | None, _about("What the field means.")] = None
     tags: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=63)]],
-        _about("Words for readers of the schema, such as `pii`."),
+        _about("Words for readers of the schema, such as `pii`.", "a list of words, such as [pii]"),
     ] = []
     stream: Annotated[Name | None, _about("The field's old name, so that a renaming changes no value.")] = (
         None
@@ -763,13 +793,25 @@ class Table(_Words, frozen=True, kw_only=True):
             description="The most rows a parent may ever have, a power of two, so that counts can be raised later.",
         ),
     ] = None
-    key: Annotated[list[Name] | None, Meta(min_length=1, description="The fields of its primary key.")] = None
+    key: Annotated[
+        list[Name] | None,
+        Meta(
+            min_length=1,
+            description="The fields of its primary key.",
+            extra={"expected": "a list of fields, such as [order_id]"},
+        ),
+    ] = None
     description: Annotated[Text | None, _about("What a row is.")] = None
     stream: Annotated[Name | None, _about("The table's old name, so that a renaming changes no value.")] = (
         None
     )
-    pick: Annotated[dict[Name, Pick], _about("Rows of other tables that each row draws.")] = {}
-    fields: Annotated[dict[Name, Field], Meta(min_length=1, description="The fields, in order.")]
+    pick: Annotated[
+        dict[Name, Pick], _about("Rows of other tables that each row draws.", "picks by their names")
+    ] = {}
+    fields: Annotated[
+        dict[Name, Field],
+        Meta(min_length=1, description="The fields, in order.", extra={"expected": "fields by their names"}),
+    ]
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse what is wrong with a table by itself."""
@@ -777,7 +819,7 @@ class Table(_Words, frozen=True, kw_only=True):
             yield ("per",), "a table has `rows` or `per`; this one has both"
         for word in ("count", "room"):
             if getattr(self, word) is not None and self.per is None:
-                yield (word,), f"`{word}` is for a table with `per`"
+                yield (word,), f"`{word}` is for a table with `per`; give that, or take `{word}` out"
         if isinstance(self.room, int) and self.room & (self.room - 1):
             above = 1 << self.room.bit_length()
             yield ("room",), f"expected a power of two; found {self.room}, near {above // 2} and {above}"
@@ -786,8 +828,17 @@ class Table(_Words, frozen=True, kw_only=True):
         yield from self._names_refused()
         yield from _streams_refused(_known(self.fields), ("fields",))
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is known what a table with faults hangs below, if anything."""
+        places = [each for each in (self.rows, self.per) if each is not None]
+        below = self.per is not None or (self.count is None and self.room is None)
+        return len(places) < 2 and self.per is not INVALID and below
+
     def _key_refused(self) -> Iterator[tuple[Path, str]]:
         fields = _known(self.fields)
+        if fields is not self.fields:
+            return
         seen: set[str] = set()
         for number, name in enumerate(self.key if isinstance(self.key, list) else []):
             if name not in fields:
@@ -798,12 +849,12 @@ class Table(_Words, frozen=True, kw_only=True):
 
     def _names_refused(self) -> Iterator[tuple[Path, str]]:
         for name in _known(self.pick):
-            if name in _REFUSED_NAMES:
+            if name in RESERVED_NAMES:
                 yield ("pick", name), f"{name!r} is a reserved word; give the pick another name"
             elif name in _known(self.fields):
                 yield ("pick", name), f"{name!r} is a field of the table too; give the pick another name"
         for name in _known(self.fields):
-            if name in _REFUSED_NAMES:
+            if name in RESERVED_NAMES:
                 yield ("fields", name), f"{name!r} is a reserved word; give the field another name"
             elif name == _MARKER:
                 yield ("fields", name), f"{name!r} is added to every table; take it out"
@@ -859,13 +910,19 @@ class Plan(_Words, frozen=True, kw_only=True):
         _about("Installed packages whose rules the plan uses."),
     ] = []
     tables: Annotated[
-        dict[Name, Table], Meta(min_length=1, max_length=MAX_TABLES, description="The tables, in order.")
+        dict[Name, Table],
+        Meta(
+            min_length=1,
+            max_length=MAX_TABLES,
+            description="The tables, in order.",
+            extra={"expected": "tables by their names"},
+        ),
     ]
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse what is wrong with how the tables hang together."""
         for name in _known(self.tables):
-            if name in _REFUSED_NAMES or name in _REFUSED_TABLES:
+            if name in RESERVED_NAMES or name in RESERVED_TABLES:
                 yield ("tables", name), f"{name!r} is a reserved word; give the table another name"
         yield from _streams_refused(_known(self.tables), ("tables",))
         yield from self._roots_refused()
@@ -882,14 +939,25 @@ class Plan(_Words, frozen=True, kw_only=True):
         """Return the tables of a plan that may have faults, as far as they are known."""
         return [(name, one) for name, one in _known(self.tables).items() if isinstance(one, Table)]
 
+    @property
+    def roots(self) -> list[str]:
+        """The tables without `per` and `rows`, of which there is one; without those meant to have `per`."""
+        return [
+            name
+            for name, table in self._tables()
+            if table.rows is None and table.per is None and table.stands
+        ]
+
     def _roots_refused(self) -> Iterator[tuple[Path, str]]:
-        roots = [name for name, table in self._tables() if table.rows is None and table.per is None]
+        roots = self.roots
         for name in roots[1:]:
             yield (
                 ("tables", name),
                 f"{roots[0]!r} and {name!r} are both roots; all but one need `per` or `rows`",
             )
-        if not roots and self._tables() and len(self._tables()) == len(self.tables):
+        tables = self._tables()
+        order = {name: number for number, name in enumerate(_known(self.tables))}
+        if not roots and tables and len(tables) == len(self.tables) and all(one.stands for _, one in tables):
             yield ("tables",), "there is no root: one table has neither `per` nor `rows`"
         for name, table in self._tables():
             if isinstance(table.per, str) and table.per not in self.tables:
@@ -898,11 +966,27 @@ class Plan(_Words, frozen=True, kw_only=True):
                     f"there is no table {table.per!r}{near(table.per, self.tables)}",
                 )
             above = self.ancestors(name)
-            if above and above[-1] == name:
+            if above and above[-1] == name and name == min(above, key=order.__getitem__):
                 yield (
                     ("tables", name, "per"),
-                    f"the table hangs below itself: {' below '.join([name, *above])}",
+                    f"the table hangs below itself: {chain([name, *above], ' below ')}",
                 )
+
+            elif len(above) == MAX_LEVELS:  # and what hangs below it isn't told again
+                yield (
+                    ("tables", name, "per"),
+                    f"tables hang at most {MAX_LEVELS} deep; this one is below {MAX_LEVELS}",
+                )
+
+    def is_placed(self, name: str) -> bool:
+        """Return whether it is known what a table of a plan with faults hangs below, if anything."""
+        table = self.tables[name]
+        if not isinstance(table, Table) or not table.stands:
+            return False
+        if table.per is None:
+            return table.rows is not None or len(self.roots) == 1
+        above = self.ancestors(name)
+        return bool(above) and above[-1] != name
 
     def _pick_refused(self, name: str, pick: Pick, path: Path) -> Iterator[tuple[Path, str]]:
         source = pick.from_
@@ -912,7 +996,7 @@ class Plan(_Words, frozen=True, kw_only=True):
                 yield path, f"there is no table {source!r}{near(source, known)}"
             return
         table, own = self.tables[source], self.tables[name]
-        if not isinstance(table, Table):
+        if not all(self.is_placed(each) for top in (source, name) for each in (top, *self.ancestors(top))):
             return
         if pick.among == "earlier":
             if not self.is_root(source):
@@ -932,13 +1016,12 @@ class Plan(_Words, frozen=True, kw_only=True):
 
     def is_fixed(self, name: str) -> bool:
         """Return whether a table is fixed, or below a fixed one."""
-        top = self.tables[[name, *self.ancestors(name)][-1]]
-        return not isinstance(top, Table) or top.rows is not None
+        return self.tables[[name, *self.ancestors(name)][-1]].rows is not None
 
     def ancestors(self, name: str) -> list[str]:
         """Return the tables above one, the nearest first; a cycle ends where it comes back to a table."""
         above: dict[str, None] = {}
-        at = self.tables[name].per
+        at = getattr(self.tables[name], "per", None)
         while isinstance(at, str) and at in self.tables and at not in above and name not in above:
             above[at] = None
             at = getattr(self.tables[at], "per", None)
@@ -957,11 +1040,20 @@ class Package(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A plan with its document, which knows the places, and the packages whose rules it takes."""
+    """A plan with its document, which knows the places, and the packages whose rules it takes.
+
+    Of a draft, `faults` are its faults of form, `refused` the paths where they are, and `doubtful` those with all that
+    lead there. What stands there isn't known: in the plan it is left out, or it is `UNKNOWN_FIELD`, or a pick that
+    means nothing. `adrift` are the tables of which it isn't known below which table they hang.
+    """
 
     plan: Plan
     document: Document
     packages: tuple[Package, ...]
+    faults: tuple[Fault, ...] = ()
+    refused: frozenset[Path] = frozenset()
+    doubtful: frozenset[Path] = frozenset()
+    adrift: frozenset[str] = frozenset()
 
     @property
     def offers(self) -> dict[str, Offer]:
@@ -983,7 +1075,7 @@ def parse_plan(text: str | bytes, file: str) -> Source:
 
     Raises PlanError with all faults of form.
     """
-    return plan_of(read_yaml(text, file))
+    return plan_of(read_draft(text, file))
 
 
 def plan_of(document: Document, versions: Mapping[str, str] | None = None) -> Source:
@@ -991,37 +1083,122 @@ def plan_of(document: Document, versions: Mapping[str, str] | None = None) -> So
 
     Raises PlanError with all faults of form.
     """
+    source = draft_of(document, versions)
+    if source.faults:
+        raise document.error(*source.faults)
+    return source
+
+
+def draft_of(document: Document, versions: Mapping[str, str] | None = None) -> Source:
+    """Return the plan that a document holds as far as it is one, with its faults of form.
+
+    So a compiler can report the other faults beside them. Raises PlanError where there is no table to look at.
+    """
     faults: list[Fault] = []
     packages = _packages(document, versions or {}, faults)
-    if faults:  # without a package its words look wrong wherever they stand
-        raise PlanError(document.file, faults)
     offered = [offer.words for package in packages for offer in package.offers.values()]
     rules = {_word(rule): rule for rule in (*RULES, *offered)}
-    hooks = {Field: functools.partial(_field, rules), Branch: functools.partial(_branch, rules)}
+    hooks = {
+        Field: functools.partial(_field, rules, open_ended=bool(faults)),
+        Branch: functools.partial(_branch, rules, open_ended=bool(faults)),
+    }
     converter = Converter(document, hooks)
-    plan = converter.take((), Plan)
+    plan = converter.take((), Annotated[Plan, _PLAN])
     faults += converter.faults
-    if faults:
-        raise PlanError(document.file, faults)
-    return Source(plan, document, packages)
+    if not faults:
+        return Source(plan, document, packages)
+    plan = converter.partial(())
+    if not isinstance(plan, Plan) or not isinstance(plan.tables, dict):
+        raise document.error(*faults)
+    refused = frozenset(converter.refused) | {
+        ("tables", name, word)
+        for name, table in plan.tables.items()
+        if not isinstance(table, Table)
+        for word in ("fields", "pick", "count")
+    }
+    doubtful = frozenset(path[:end] for path in refused for end in range(len(path) + 1))
+    sound = _sound(plan, doubtful)
+    adrift = frozenset(name for name in sound.tables if not plan.is_placed(name))
+    return Source(sound, document, packages, tuple(faults), refused, doubtful, adrift)
+
+
+_PLAN = _about("", "a plan, with the keys esdh, name, version, reference_date and tables")
+UNKNOWN_FIELD: Final = Field(rule=Value(value=True))
+"""What stands in a draft for a field of which the rule isn't known."""
+_UNKNOWN_PICK = Pick(from_="unknown")
+
+
+def _sound(plan: Plan, doubtful: Collection[Path]) -> Plan:
+    """Return a plan with faults without what has them."""
+    tables = {name: table for name, table in plan.tables.items() if _can_be_named(name)}
+    return msgspec.structs.replace(
+        plan,
+        name=plan.name if isinstance(plan.name, str) else "unknown",
+        version=plan.version if isinstance(plan.version, int) else 1,
+        reference_date=plan.reference_date if isinstance(plan.reference_date, Day) else Day(2000, 1, 1),
+        description=None,
+        tables={
+            name: _sound_table(table, ("tables", name), doubtful)
+            if isinstance(table, Table)
+            else Table(fields={})
+            for name, table in tables.items()
+        },
+    )
+
+
+def _can_be_named(name: object) -> bool:
+    """Return whether expressions could have a name, if it isn't a right one either."""
+    return isinstance(name, str) and name.isidentifier()
+
+
+def _sound_table(table: Table, path: Path, doubtful: Collection[Path]) -> Table:
+    dropped = {
+        name: default
+        for name, default in {"count": None, "room": None, "key": None, "stream": None}.items()
+        if (*path, name) in doubtful
+    }
+    return msgspec.structs.replace(
+        table,
+        **dropped,
+        rows=1 if table.rows is INVALID else table.rows,
+        per=table.per if isinstance(table.per, str) else None,
+        description=None,
+        pick={
+            name: pick if isinstance(pick, Pick) else _UNKNOWN_PICK
+            for name, pick in _known(table.pick).items()
+            if _can_be_named(name)
+        },
+        fields={
+            name: field if isinstance(field, Field) else UNKNOWN_FIELD
+            for name, field in _known(table.fields).items()
+            if _can_be_named(name)
+        },
+    )
 
 
 def _word(rule: type[Rule]) -> str:
     return rule.__struct_encode_fields__[0]
 
 
-def _field(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any) -> Any:
-    """Read a field: a text, or a rule among its modifiers."""
+def _field(
+    rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any, *, open_ended: bool
+) -> Any:
+    """Read a field: a text, or a rule among its modifiers; `open_ended` if there may be rules that aren't known."""
     if isinstance(value, str):
         rule = converter.struct(path, Expr, {"expr": value})
         return rule if rule is INVALID else Field(rule=rule)
     if not isinstance(value, dict):
         reason = f"expected an expression, as text, or a rule; found {display(value)}"
+        if isinstance(value, int | Decimal):
+            reason += f"; {{value: {display(value)}}} is the same on every row"
         return converter.refuse(path, reason)
+    if open_ended and _is_unknown_rule(rules, value, Modifiers.__struct_fields__):
+        converter.refused.add(path)
+        return INVALID
     rule, rest = _rule(rules, converter, path, value, Modifiers.__struct_fields__)
     modifiers = converter.struct(path, Modifiers, rest, known=list(rules))
     if rule is INVALID or modifiers is INVALID:
-        return INVALID
+        return converter.keep(path, INVALID if rule is INVALID else Field(rule=rule))
     for word in ("unique", "ordered"):
         if getattr(modifiers, word) and word not in rule.takes:
             able = word_list(f"`{name}`" for name, one in rules.items() if word in one.takes)
@@ -1031,10 +1208,20 @@ def _field(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, va
     return Field(rule=rule, **{name: getattr(modifiers, name) for name in Modifiers.__struct_fields__})
 
 
-def _branch(rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any) -> Any:
+def _is_unknown_rule(rules: Mapping[str, type[Rule]], value: dict[Any, Any], beside: Iterable[str]) -> bool:
+    """Return whether a mapping has no rule that is known, and a key that may be one of a package that isn't there."""
+    return not any(key in rules for key in value) and any(key not in beside for key in value)
+
+
+def _branch(
+    rules: Mapping[str, type[Rule]], converter: Converter, path: Path, value: Any, *, open_ended: bool
+) -> Any:
     """Read a branch of a case: a rule, and `when`."""
     if not isinstance(value, dict):
         return converter.refuse(path, f"expected a rule with its `when`; found {display(value)}")
+    if open_ended and _is_unknown_rule(rules, value, ("when", *Modifiers.__struct_fields__)):
+        converter.refused.add(path)
+        return INVALID
     able = {word: rule for word, rule in rules.items() if word in _IN_BRANCHES or rule not in RULES}
     rule, rest = _rule(able, converter, path, value, ("when", *Modifiers.__struct_fields__))
     for key in [

@@ -8,8 +8,8 @@ from esdh_core.datasets.catalog import VERSION
 
 from esdh_plan import plans
 from esdh_plan.errors import Fault, PlanError
-from esdh_plan.language import parse_plan, plan_of
-from esdh_plan.reader import read_yaml_file
+from esdh_plan.language import draft_of
+from esdh_plan.reader import read_bytes, read_draft
 from esdh_plan.recipe import compile_plan, load_recipe
 
 __all__ = ["load_plan"]
@@ -28,7 +28,7 @@ def load_plan(plan: str | Path) -> Dataset:
         return DEFAULT_DATASET
     if isinstance(plan, str) and "/" not in text and "\\" not in text and not Path(text).suffix:
         try:
-            return compile_plan(parse_plan(plans.source(text), text), plans.folder())
+            return compile_plan(draft_of(read_draft(plans.source(text), text)), plans.folder())
         except KeyError as unknown:
             raise _refused(
                 text, f"{unknown.args[0]}; a file has a slash or a suffix, such as ./{text}.yaml"
@@ -38,7 +38,7 @@ def load_plan(plan: str | Path) -> Dataset:
         return _of_snapshot(path)
     if path.suffix == ".json":
         return load_recipe(_bytes(path), text)
-    return compile_plan(plan_of(read_yaml_file(path, text)), path.parent)
+    return compile_plan(draft_of(read_draft(read_bytes(path, text), text)), path.parent)
 
 
 def _of_snapshot(folder: Path) -> Dataset:

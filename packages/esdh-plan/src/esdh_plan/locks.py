@@ -1,6 +1,7 @@
 """Pools: values that Faker made once, kept in a lock beside the plan, and read ever after."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -8,8 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from esdh_plan import language
-from esdh_plan.errors import Fault, PlanError
+from esdh_plan.errors import Fault, PlanError, display
 from esdh_plan.language import Source
+from esdh_plan.sources import read_beside
 
 __all__ = ["PROVIDERS", "Lock", "lock_name", "make_lock", "read_lock", "required_pools"]
 
@@ -48,19 +50,17 @@ def lock_name(file: str) -> str:
 
 def read_lock(folder: Path, file: str) -> Mapping[str, Sequence[str]]:
     """Return the pools of the lock beside a plan; none where there is no lock. Raises PlanError for one that is damaged."""
-    path = folder / lock_name(file)
-    if not path.exists():
+    name = lock_name(file)
+    if not os.path.lexists(folder / name):
         return {}
-    with path.open("rb") as stream:
-        content = stream.read(_MAX_BYTES)
     try:
-        lock = msgspec.json.decode(content, type=Lock)
-    except msgspec.DecodeError as error:
-        raise PlanError(
-            path.name, [Fault(0, 0, "", f"it is no lock ({error}); `esdh lock-plan {file}` makes it again")]
-        ) from None
+        lock = msgspec.json.decode(read_beside(folder, name, _MAX_BYTES), type=Lock)
+    except (ValueError, OSError) as error:  # a file that isn't JSON is a ValueError too
+        reason = f"it is no lock ({error}); `esdh lock-plan {file} --renew` makes it again"
+        raise PlanError(name, [Fault(0, 0, "", reason)]) from None
     if lock.esdh != "lock/1":
-        raise PlanError(path.name, [Fault(0, 0, "esdh", f"expected `lock/1`; found {lock.esdh!r}")])
+        reason = f"expected `lock/1`, the locks that this program reads; found {display(lock.esdh)}"
+        raise PlanError(name, [Fault(0, 0, "esdh", reason)])
     return lock.pools
 
 

@@ -12,16 +12,24 @@ from esdh_plan import language
 from esdh_plan.definitions import Definition, Formula, Place, holds, joined
 from esdh_plan.siblings import masked, ranks, siblings
 
-__all__ = ["apply_modifiers"]
+__all__ = ["apply_modifiers", "condition"]
 
 Mask = NDArray[np.bool_]
 
 
-def apply_modifiers(words: language.Field, definition: Definition, place: Place) -> Definition:
-    """Return what a field's rule makes once its modifiers have acted."""
+def condition(words: language.Field, place: Place) -> Formula | None:
+    """Return what `when` of a field is, None where it has none; refuse an `ordered` that can't be."""
+    if words.ordered and place.of.parent is None:
+        place.at("ordered").refuse("`ordered` is for siblings, and a table without a parent has none")
+    return None if words.when is None else place.at("when").truth(words.when)
+
+
+def apply_modifiers(
+    words: language.Field, definition: Definition, when: Formula | None, place: Place
+) -> Definition:
+    """Return what a field's rule makes once its modifiers have acted, with its condition."""
     if words.ordered:
         definition = _ordered(definition, place)
-    when = None if words.when is None else place.at("when").truth(words.when)
     if when is None and words.missing is None:
         return definition
     stream = f"{place.stream}.missing"
@@ -57,8 +65,6 @@ def _null_text(words: language.Field, when: Formula | None) -> str:
 
 def _ordered(definition: Definition, place: Place) -> Definition:
     of, drawn = place.of, definition.column
-    if of.parent is None:
-        place.at("ordered").refuse("`ordered` is for siblings, and a table without a parent has none")
 
     def column(block: Block) -> Column:
         return _sorted(drawn(block), siblings(block, of.table).parents)

@@ -35,6 +35,7 @@ _MOST_GROUPS = 256  # of a `where`, that are judged
 _MOST_CELLS = 1 << 10  # of all groups together, as far as each has four
 _FEWEST_RANGES = 4
 _MOST_COMBINATIONS = 10_000
+_MOST_TOLD = 12  # columns that a message lists
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def pick_of(name: str, words: language.Pick, place: Place) -> Picked:
 def _earlier(name: str, words: language.Pick, place: Place, stream: str) -> Picked:
     compiler, of = place.compiler, place.of
     root = compiler.table(words.from_)
+    if of.is_adrift or root.is_adrift:
+        place.refuse_silently()
     if of.path[0] is not root:
         place.refuse(
             f"`among: earlier` is for the records' own tables; {of.name!r} isn't below {words.from_!r}"
@@ -323,9 +326,13 @@ class _Fixed:
             return tuple(self.cells.columns)
         return tuple(self.source.words.fields)
 
+    def _no_column(self, name: str) -> str:
+        more = near(name, self.columns) or f"; there are {', '.join(self.columns[:_MOST_TOLD])}"
+        return f"{self.words.from_!r} has no column {name!r}{more}"
+
     def _type(self, column: str, place: Place) -> Any:
         if column not in self.columns:
-            place.refuse(f"{self.words.from_!r} has no column {column!r}{near(column, self.columns)}")
+            place.refuse(self._no_column(column))
         if self.cells is not None:
             return self.cells.types[column]
         return self.compiler.field_type(self.words.from_, column)
@@ -361,6 +368,9 @@ class _Fixed:
             self.place.at("distinct").refuse(
                 "`distinct` is for siblings, and a table without a parent has none"
             )
+        self.compiler.count(self.of)
+        if self._source is not None and not self.compiler.is_sized(self._source):
+            return
         rows = self.fewest
         if self.of.largest > rows:
             self.place.at("distinct").refuse(
@@ -533,7 +543,7 @@ class _Fixed:
     def column(self, name: str) -> Reference:
         """Return what a column of the pick is."""
         if name not in self.columns:
-            raise LookupError(f"{self.words.from_!r} has no column {name!r}{near(name, self.columns)}")
+            raise LookupError(self._no_column(name))
         table, key = self.of.table, ("pick", self.of.table, self.name)
         if self.cells is not None:
             cells = self.cells

@@ -8,7 +8,7 @@ before anything is made of it.
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path as FilePath
@@ -27,7 +27,17 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
-from esdh_plan.errors import Fault, PlanError, display, near, printed, word_list
+from esdh_plan.errors import (
+    MAX_FAULTS,
+    Fault,
+    PlanError,
+    display,
+    near,
+    nearest,
+    printed,
+    suggestion,
+    word_list,
+)
 from esdh_plan.kinds import Kind, fields_of, kind_of
 
 __all__ = [
@@ -41,6 +51,8 @@ __all__ = [
     "Path",
     "Place",
     "convert",
+    "read_bytes",
+    "read_draft",
     "read_yaml",
     "read_yaml_file",
 ]
@@ -52,7 +64,6 @@ MAX_DEPTH: Final = 32
 MAX_NODES: Final = 50_000
 """Keys, values, lists and mappings of a file."""
 
-_MAX_FAULTS = 100  # we stop there: what follows are faults of a file that isn't one
 _MAX_DIGITS = 64  # characters of a number, and the power of ten that it may reach
 
 Path = tuple[str | int | None, ...]
@@ -69,13 +80,16 @@ class Place(NamedTuple):
 class Document(NamedTuple):
     """The values of a file, and the place of each.
 
-    `places` has the place of every value, `key_places` that of the key of every value in a mapping.
+    `places` has the place of every value, `key_places` that of the key of every value in a mapping. Of a draft,
+    `faults` are those of its values and keys, and `refused` the paths where they are: INVALID stands there.
     """
 
     file: str
     content: Any
     places: dict[Path, Place]
     key_places: dict[Path, Place]
+    faults: tuple[Fault, ...] = ()
+    refused: frozenset[Path] = frozenset()
 
     def fault(self, path: Path, reason: str, *, key: bool = False) -> Fault:
         """Return a fault at a path, or at what holds it where the file doesn't have the path.
@@ -123,15 +137,24 @@ def read_yaml_file(path: FilePath, file: str | None = None, *, max_bytes: int = 
     Reads one byte more than `max_bytes` at most. Raises PlanError like `read_yaml`, and for a file that can't be read.
     """
     name = str(path) if file is None else file
+    return read_yaml(read_bytes(path, name, max_bytes=max_bytes), name, max_bytes=max_bytes)
+
+
+def read_bytes(path: FilePath, name: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Return what a file holds, one byte more than `max_bytes` at most; messages call it `name`.
+
+    Raises PlanError for one that can't be read.
+    """
     try:
-        if path.exists() and not path.is_file():  # a pipe would wait, and a device never end
-            raise PlanError(name, [Fault(0, 0, "", "it is no file; give the path of a YAML file")])
-        with path.open("rb") as stream:
-            content = stream.read(max_bytes + 1)
+        if not path.exists() or path.is_file():  # a pipe would wait, and a device never end
+            with path.open("rb") as stream:
+                return stream.read(max_bytes + 1)
+        reason = "it is no file; give the path of a YAML file"
     except OSError as error:
         reason = f"it can't be read: {error.strerror}"
-        raise PlanError(name, [Fault(0, 0, "", reason)]) from error
-    return read_yaml(content, name, max_bytes=max_bytes)
+    except ValueError:  # a character that no path has
+        reason = "it is no path of a file"
+    raise PlanError(name, [Fault(0, 0, "", reason)])
 
 
 def read_yaml(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> Document:
@@ -139,12 +162,22 @@ def read_yaml(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> Do
 
     Raises PlanError with all faults that the syntax lets us see.
     """
+    document = read_draft(text, file, max_bytes=max_bytes)
+    if document.faults:
+        raise document.error(*document.faults)
+    return document
+
+
+def read_draft(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> Document:
+    """Return the document in a text with the faults of its values and keys, so that more can be reported beside them.
+
+    Raises PlanError for a text whose syntax can't be followed to its end.
+    """
     decoded = _decoded(text, file, max_bytes)
     builder = _Builder()
+    whole = False
     try:
-        for event in YAML(typ="safe", pure=True).parse(decoded):
-            if not builder.take(event):
-                break
+        whole = all(builder.take(event) for event in YAML(typ="safe", pure=True).parse(decoded))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(0, 0)
@@ -152,11 +185,10 @@ def read_yaml(text: str | bytes, file: str, *, max_bytes: int = MAX_BYTES) -> Do
     except (YAMLError, ValueError, OverflowError) as error:  # an escape past the last character
         builder.refuse(builder.place, (), f"this isn't YAML: {' '.join(str(error).split())}")
     document = Document(file, builder.content, builder.places, builder.key_places)
-    if builder.faults:
-        raise PlanError(
-            file, [Fault(*place, document.words(path), reason) for place, path, reason in builder.faults]
-        )
-    return document
+    faults = tuple(Fault(*place, document.words(path), reason) for place, path, reason in builder.faults)
+    if not whole:
+        raise document.error(*faults)
+    return document._replace(faults=faults, refused=frozenset(path for _, path, _ in builder.faults))
 
 
 _DIRECTIVE = "directives, lines that begin with `%`, aren't taken; take them out"
@@ -220,7 +252,7 @@ def _decoded(text: str | bytes, file: str, max_bytes: int) -> str:
         if len(line) > MAX_LINE:
             reason = f"the line has {len(line):,} characters; {MAX_LINE:,} are the most"
             raise PlanError(file, [Fault(number, MAX_LINE + 1, "", reason)])
-    found = [match for match, _ in zip(_UNPRINTABLE.finditer(decoded), range(_MAX_FAULTS), strict=False)]
+    found = [match for match, _ in zip(_UNPRINTABLE.finditer(decoded), range(MAX_FAULTS), strict=False)]
     if found:
         reason = (
             'the character U+{:04X} can\'t stand in a file; in "double quotes" it is written as an escape'
@@ -249,7 +281,19 @@ class _Open:
         self.key: Any = None
 
 
-_REFUSED_KEY: Final = "?"
+class _Invalid:
+    """What stands for a value, or for a key, that has a fault that is reported."""
+
+    def __repr__(self) -> str:
+        return "INVALID"
+
+    def __str__(self) -> str:
+        return "?"
+
+
+INVALID: Final[Any] = _Invalid()
+
+_CORE_TAGS: Final = "tag:yaml.org,2002:"  # what `!!` stands for
 _MAX_REPEATED = 40  # characters of a tag or an anchor that a message repeats
 
 
@@ -304,16 +348,17 @@ class _Builder:
                 reason = f"`&{event.anchor[:_MAX_REPEATED]}` is an anchor, which isn't taken; take it out"
                 self.refuse(self.place, path, reason)
             if event.tag is not None:
-                reason = f"`{event.tag[:_MAX_REPEATED]}` is a tag, which isn't taken; take it out"
+                tag = str(event.tag).replace(_CORE_TAGS, "!!", 1)[:_MAX_REPEATED]
+                reason = f"`{tag}` is a tag, which isn't taken; take it out"
                 self.refuse(self.place, path, reason)
         if isinstance(event, CollectionStartEvent):
             return self._collection(event, holder, keyed, path)
-        value = self._scalar(event, path) if isinstance(event, ScalarEvent) else None
+        value = self._scalar(event, path) if isinstance(event, ScalarEvent) else INVALID
         if keyed:
             self._key(event, keyed, value)
         else:
             self._put(holder, path, value)
-        return len(self.faults) < _MAX_FAULTS
+        return len(self.faults) < MAX_FAULTS
 
     def _path(self, holder: _Open | None, keyed: _Open | None) -> Path:
         if holder is None:
@@ -331,12 +376,12 @@ class _Builder:
         if keyed:
             reason = "a key is text; this one is a list or a mapping (quotes make it text)"
             self.refuse(self.place, path, reason)
-            keyed.key, keyed.waits = _REFUSED_KEY, True
-            path = (*path, _REFUSED_KEY)
+            keyed.key, keyed.waits = INVALID, True
+            path = (*path, INVALID)
         else:
-            self._put(holder, path, value)
+            self._put(holder, path, value if event.tag is None else INVALID)
         self._open.append(_Open(path, value))
-        return len(self.faults) < _MAX_FAULTS
+        return len(self.faults) < MAX_FAULTS
 
     def _put(self, holder: _Open | None, path: Path, value: Any) -> None:
         self.places[path] = self.place
@@ -354,8 +399,12 @@ class _Builder:
             self.refuse(
                 self.place, holder.path, "`<<` merges mappings, which isn't taken; write the keys out"
             )
+            key = INVALID
         elif isinstance(key, Decimal):
             self.refuse(self.place, holder.path, f"a key is text or a whole number; put {key} in quotes")
+            key = INVALID
+        elif key is INVALID:  # which is reported
+            pass
         elif key in holder.value:
             first = self.key_places[path].line
             self.refuse(
@@ -369,6 +418,8 @@ class _Builder:
 
     def _scalar(self, event: Any, path: Path) -> Any:
         text: str = event.value
+        if event.tag is not None:  # which may give the text another meaning
+            return INVALID
         try:
             if event.style:
                 _check_characters(text)
@@ -376,7 +427,7 @@ class _Builder:
             return _resolved(text)
         except ValueError as error:
             self.refuse(self.place, path, str(error))
-            return text
+            return INVALID
 
 
 _WORDS: Final = {
@@ -426,16 +477,6 @@ def _check_characters(text: str) -> None:
 # From values to Structs
 
 
-class _Invalid:
-    """What a conversion returns that has reported a fault."""
-
-    def __repr__(self) -> str:
-        return "INVALID"
-
-
-INVALID: Final = _Invalid()
-
-
 Hook = Callable[["Converter", Path, Any], Any]
 """Reads one Struct in a way of its own: takes converter, path and value; returns the Struct, or INVALID."""
 
@@ -464,14 +505,16 @@ class Converter:
 
     def __init__(self, document: Document, hooks: Mapping[Any, Hook] | None = None) -> None:
         self.document = document
-        self.faults: list[Fault] = []
+        self.faults: list[Fault] = list(document.faults)
+        self.refused: set[Path] = set(document.refused)  # where the faults are
         self._hooks = hooks or {}
         self._partial: dict[Path, Any] = {}  # what is known of mappings that have faults
 
     def refuse(self, path: Path, reason: str, *, key: bool = False) -> Any:
         """Add a fault; return INVALID. Raises PlanError when there are so many that more don't help."""
+        self.refused.add(path)
         self.faults.append(self.document.fault(path, reason, key=key))
-        if len(self.faults) >= _MAX_FAULTS:  # each may cost a search for a near match
+        if len(self.faults) >= MAX_FAULTS:  # each may cost a search for a near match
             raise self.document.error(*self.faults)
         return INVALID
 
@@ -482,7 +525,18 @@ class Converter:
             value = value[part]
         return self._take(path, kind_of(form), value)
 
+    def partial(self, path: Path) -> Any:
+        """Return what is known of a Struct with faults, INVALID for nothing: its parts with faults are INVALID."""
+        return self._partial.get(path, INVALID)
+
+    def keep(self, path: Path, struct: Any) -> Any:
+        """Keep what is known of a Struct with faults; return INVALID."""
+        self._partial[path] = struct
+        return INVALID
+
     def _take(self, path: Path, kind: Kind, value: Any) -> Any:
+        if value is INVALID:
+            return INVALID
         options = kind.options
         if isinstance(value, dict):
             return self._mapping(path, kind, value)
@@ -513,17 +567,24 @@ class Converter:
     def struct(self, path: Path, kind: Any, value: Mapping[Any, Any], *, known: Iterable[str] = ()) -> Any:
         """Return a mapping as a Struct of a kind, or INVALID; `known` are more keys for the near match."""
         fields = fields_of(kind)
-        hints = {key: near(key, [*fields, *known]) for key in value if key not in fields}
-        for key, hint in hints.items():
-            self.refuse((*path, key), f"unknown key {display(key)}{hint}", key=True)
+        meant: set[str | None] = set()
+        for key in value:
+            if key not in fields and key is not INVALID:
+                word = nearest(key, [*fields, *known])
+                meant.add(word)
+                more = _there_are([*fields, *known]) if word is None else suggestion(word)
+                self.refuse((*path, key), f"unknown key {display(key)}{more}", key=True)
         taken: dict[str, Any] = {}
         for key, field in fields.items():
             if key in value:
                 taken[field.name] = self._take((*path, key), field.kind, value[key])
+            elif key in meant or INVALID in value:  # what stands there isn't known, and that is reported
+                taken[field.name] = INVALID
+                self.refused.add((*path, key))
             elif field.required:
                 taken[field.name] = INVALID
-                if near(key, [key]) not in hints.values():  # else that is reported already
-                    self.refuse(path, f"the key {key!r} is missing")
+                self.refuse(path, f"the key {key!r} is missing; expected {_expected(field.kind)}")
+                self.refused.add((*path, key))
         if all(inner is not INVALID for inner in taken.values()):
             return self._build(path, kind, taken)
         if getattr(kind, "tolerant", False):
@@ -544,10 +605,7 @@ class Converter:
             return self.refuse(path, str(error))
         refusals: Iterable[tuple[Path, str]] = getattr(struct, "refusals", tuple)()
         faults = [self.refuse((*path, *inner), reason) for inner, reason in refusals]
-        if not faults:
-            return struct
-        self._partial[path] = struct
-        return INVALID
+        return self.keep(path, struct) if faults else struct
 
     def _dict(self, path: Path, kind: Kind, value: dict[Any, Any]) -> Any:
         if len(value) < (kind.say("min_length") or 0):
@@ -559,6 +617,9 @@ class Converter:
         taken = {}
         good = True
         for key, inner in value.items():
+            if key is INVALID:
+                good = False
+                continue
             if _scalar(keys, key) is INVALID:
                 self.refuse((*path, key), _mismatch(keys, key), key=True)
                 good = False
@@ -566,10 +627,11 @@ class Converter:
             good &= taken[key] is not INVALID
         if good:
             return taken
-        self._partial[path] = {
-            key: self._partial.get((*path, key), inner) if inner is INVALID else inner
-            for key, inner in taken.items()
-        }
+        if any(option.is_struct for option in values.options):
+            self._partial[path] = {
+                key: self._partial.get((*path, key), inner) if inner is INVALID else inner
+                for key, inner in taken.items()
+            }
         return INVALID
 
     def _list(self, path: Path, kind: Kind, value: list[Any]) -> Any:
@@ -637,7 +699,7 @@ def _within(kind: Kind, value: Any) -> bool:
 
 def _mismatch(kind: Kind, value: Any) -> str:
     literals = [one for option in kind.options if option.base is Literal for one in option.args]
-    hint = near(value, literals) if isinstance(value, str) else ""
+    hint = near(value, literals) if isinstance(value, str) and kind.expected is None else ""
     return f"expected {_expected(kind)}; found {display(value)}{hint}"
 
 
@@ -655,6 +717,13 @@ _EXPECTED: Final[dict[Any, str]] = {
 }
 
 
+def _there_are(keys: Sequence[str]) -> str:
+    """Return the keys that there are, if they aren't too many for a message."""
+    are = "is" if len(keys) == 1 else "are"
+    return f"; there {are} {word_list(keys, 'and')}" if len(keys) <= _MOST_KEYS else ""
+
+
+_MOST_KEYS = 8  # that a message lists
 _KEYS = 4  # of a Struct that a message names
 
 

@@ -49,13 +49,17 @@ class _Recipe(msgspec.Struct, forbid_unknown_fields=True):
 def compile_plan(
     source: Source, folder: FilePath | None = None, *, pools: Mapping[str, Any] | None = None
 ) -> Dataset:
-    """Return the dataset of a plan; `folder` is where its files and its lock are.
+    """Return the dataset of a plan, or of a draft; `folder` is where its files and its lock are.
 
-    The same plan is one object in a process. Raises PlanError with all faults.
+    The same plan is one object in a process. Raises PlanError with all faults, a draft's among them.
     """
+    known: Mapping[str, Any] | PlanError | None = pools
     if pools is None and folder is not None and locks.required_pools(source.plan):
-        pools = locks.read_lock(folder, source.document.file)
-    compiler = Compiler(source, folder, pools=pools)
+        try:
+            known = locks.read_lock(folder, source.document.file)
+        except PlanError as error:  # which is told with the plan's own faults
+            known = error
+    compiler = Compiler(source, folder, pools=known)
     compiler.solve()
     return _interned(compiler)
 
@@ -66,7 +70,7 @@ def _interned(compiler: Compiler) -> Dataset:
     with _lock:
         if digest not in _known:
             _known[digest] = compiler.finish(
-                recipe=recipe, remake=remake, rules_hashed=compiler.hashes(), location=f"{__name__}:remake"
+                recipe=recipe, remake=remake, rules_hashed=compiler.hashes, location=f"{__name__}:remake"
             )
         return _known[digest]
 
@@ -164,9 +168,7 @@ def _written(compiler: Compiler) -> bytes:
         "esdh": _LANGUAGE,
         "plan": _to_plain(compiler.source.document.content),
         "compiled": _compiled(compiler),
-        "bands": {
-            path: [list(band) for band in bands] for path, bands in sorted(compiler.used_bands.items())
-        },
+        "bands": dict(sorted(compiler.used_bands.items())),
         "tables": dict(sorted(compiler.used_tables.items())),
         "pools": {name: list(pool) for name, pool in sorted(compiler.used_pools.items())},
     } | ({"packages": dict(sorted(compiler.versions.items()))} if compiler.versions else {})

@@ -15,9 +15,9 @@ from esdh_core.located import Located, locate_row
 
 from esdh_plan import plans
 from esdh_plan.errors import Fault, PlanError, near, word_list
-from esdh_plan.language import Source, plan_of
+from esdh_plan.language import Source, parse_plan
 from esdh_plan.loading import load_plan
-from esdh_plan.reader import read_yaml_file
+from esdh_plan.reader import read_bytes
 from esdh_plan.recipe import load_recipe
 
 __all__ = ["FolderError", "find_row", "open_dataset", "parse_file", "source_of"]
@@ -77,7 +77,7 @@ def source_of(reference: str) -> bytes:
 def parse_file(reference: str) -> Source:
     """Return the plan in a file, not compiled. Raises PlanError for one that isn't there, or with its faults of form."""
     _check_file(reference)
-    return plan_of(read_yaml_file(Path(reference), reference))
+    return parse_plan(read_bytes(Path(reference), reference), reference)
 
 
 def find_row(value: str | UUID) -> Located:
@@ -110,7 +110,12 @@ def _check_file(reference: str) -> None:
     """Raise PlanError, with the near match, unless a reference is the path of a file."""
     path = Path(reference)
     if not _is_path(reference):
-        here = f"; the file here is ./{reference}" if path.is_file() else ""
+        files = [
+            name
+            for name in (reference, *(f"{reference}{suffix}" for suffix in _SUFFIXES))
+            if Path(name).is_file()
+        ]
+        here = f"; the file here is ./{files[0]}" if files else ""
         hint = near(reference, _known())
         raise _refused(
             reference,

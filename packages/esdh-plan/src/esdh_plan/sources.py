@@ -27,7 +27,7 @@ from esdh_plan.definitions import column_of
 from esdh_plan.expressions import ValueType
 from esdh_plan.language import MAX_ROWS, SHIPPED_TABLES
 
-__all__ = ["Cells", "TableData", "read_csv", "shipped"]
+__all__ = ["Cells", "TableData", "read_beside", "read_csv", "shipped"]
 
 _OWN: Final = frozenset({"places", "area_codes", "vehicle_models"})
 """The tables that this package ships; the others are the first dataset's."""
@@ -109,32 +109,40 @@ def _check_shape(file: str, header: list[str], lines: list[list[str]], types: It
         raise ValueError(f"{file} has {len(lines):,} rows; 1 to {MAX_ROWS:,} are possible")
     for number, line in enumerate(lines):
         if len(line) != len(header):
-            raise ValueError(
-                f"line {number + 2} of {file} has {len(line)} cells, and the header {len(header)}"
-            )
+            cells = f"{len(line)} cell{'s' * (len(line) != 1)}"
+            raise ValueError(f"line {number + 2} of {file} has {cells}, and the header {len(header)}")
         if any("\n" in cell or "\r" in cell for cell in line):
             raise ValueError(
                 f"line {number + 2} of {file} has a line break in a cell, which no text can have"
             )
 
 
-def _text(folder: Path, file: str) -> str:
+def read_beside(folder: Path, file: str, max_bytes: int = _MAX_BYTES) -> bytes:
+    """Return what a file below a plan's folder holds. Raises ValueError, with a sentence, for one that can't be read."""
     base = folder.resolve()
-    resolved = (base / file).resolve()
-    if not resolved.is_relative_to(base) or resolved != Path(os.path.normpath(base / file)):
+    resolved = Path(os.path.realpath(base / file))  # which takes links that go in a circle, too
+    if (
+        not resolved.is_relative_to(base)
+        or resolved != Path(os.path.normpath(base / file))
+        or resolved.is_symlink()
+    ):
         raise ValueError(f"{file} is a link; give a file below the plan's folder")
     if not resolved.exists():
         raise ValueError(f"there is no file {file} beside the plan")
-    if not resolved.is_file():
+    if not resolved.is_file():  # a pipe would wait, and a device never end
         raise ValueError(f"{file} is no file")
     with resolved.open("rb") as stream:
-        content = stream.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ValueError(f"{file} has more than {_MAX_BYTES:,} bytes")
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"{file} has more than {max_bytes:,} bytes")
+    return content
+
+
+def _text(folder: Path, file: str) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return read_beside(folder, file).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{file} isn't UTF-8") from None
+        raise ValueError(f"{file} isn't UTF-8; save it as UTF-8") from None
 
 
 def _column(cells: list[str | None], kind: str) -> tuple[ValueType, Column]:

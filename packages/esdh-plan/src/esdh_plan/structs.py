@@ -23,8 +23,15 @@ def struct_of(name: str, fields: Sequence[tuple[str, Definition, str]], marker: 
         (field, _annotated(definition, description)) for field, definition, description in fields
     ]
     source = Annotated[Literal[marker], Meta(description="The marker that every synthetic row carries")]  # type: ignore[valid-type]  # made here
-    title = "".join(part.capitalize() for part in name.split("_"))
-    return msgspec.defstruct(title, [*annotated, (MARKER, source)], frozen=True)
+    return msgspec.defstruct(_title(name), [*annotated, (MARKER, source)], frozen=True)
+
+
+def _title(name: str) -> str:
+    """Return the name of a table's Struct: `a_b` is `AB`; an underscore stays where no letter follows that tells it.
+
+    So no two tables have one, of which an OpenAPI document could show one only.
+    """
+    return "".join(part.capitalize() if part[:1].isalpha() else f"_{part}" for part in name.split("_"))
 
 
 def _annotated(definition: Definition, description: str) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from esdh_cli.errors import exit_on_error
-from esdh_cli.output import print_document
+from esdh_cli.output import print_document, write_whole
 from esdh_cli.parameters import LocalPath
 
 if TYPE_CHECKING:
@@ -45,13 +45,24 @@ def lock_plan(*, file: Path, check: bool, renew: bool, as_json: bool) -> None:
     if check and renew:
         raise click.UsageError("--check changes nothing, and --renew everything; give one of them")
     with exit_on_error():
+        from esdh_plan import plans
         from esdh_plan.locks import lock_name, read_lock, required_pools
         from esdh_plan.references import parse_file
 
+        if str(file) in plans.names() and not file.is_file():
+            raise click.UsageError(
+                f"{file} ships, with the pools that it draws from; to change it, begin with "
+                f"esdh show-plan --plan {file} --format yaml > mine.yaml, and lock that"
+            )
         source = parse_file(str(file))
         path = file.parent / lock_name(str(file))
         pools = {name: words.pool for name, words in required_pools(source.plan).items()}
-        had = read_lock(file.parent, str(file))
+        try:
+            had = read_lock(file.parent, str(file))
+        except ValueError:  # a lock that is damaged, which is made anew
+            if not renew:
+                raise
+            had = {}
         lacks = [name for name, size in pools.items() if len(had.get(name, ())) != size]
         unused = [name for name in had if name not in pools]
         status = "current"
@@ -60,7 +71,7 @@ def lock_plan(*, file: Path, check: bool, renew: bool, as_json: bool) -> None:
         elif lacks or unused or (renew and pools):
             status = "written" if pools else "removed"
             if pools:
-                _write(path, _make_lock(source, {} if renew else had))
+                write_whole(path, _make_lock(source, {} if renew else had))
             else:
                 path.unlink()
     if as_json:
@@ -82,30 +93,6 @@ def _make_lock(source: "Source", had: "Mapping[str, Sequence[str]]") -> bytes:
         raise click.ClickException(
             "Faker, which makes pools, is not installed here; install esdh-plan[faker]"
         ) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    import os
-    import tempfile
-
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o666 & ~_mask())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _mask() -> int:
-    import os
-
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _tell(status: str, path: Path, pools: dict[str, int], lacks: list[str], unused: list[str]) -> None:

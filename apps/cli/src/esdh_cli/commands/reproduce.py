@@ -76,13 +76,38 @@ def reproduce(ids: tuple[str, ...], *, plan: str | None, tree: bool, as_json: bo
 
 def _found(text: str, dataset: "Dataset | None") -> "Located":
     """Return the row that an id names: of a dataset, or where none is given of any that is known here."""
+    from esdh_core import IdError, locate_row
+
+    if dataset is None:
+        return _found_anywhere(text)
+    try:
+        return locate_row(dataset, text)
+    except IdError:
+        owner = _owner(text)
+        if owner in (None, dataset.dataset_version):
+            raise
+    raise IdError(f"{text!r} is an id of {owner}, not of {dataset.dataset_version}; leave out --plan")
+
+
+def _owner(text: str) -> str | None:
+    """Return the dataset version that an id is of, None where no dataset that is known here made it."""
+    from esdh_core import IdError
+
+    try:
+        return _found_anywhere(text).origin.dataset_version
+    except IdError:
+        return None
+
+
+def _found_anywhere(text: str) -> "Located":
+    """Return the row that an id of the default dataset or of a plan that ships names."""
     from esdh_core import DEFAULT_DATASET, bare_id, locate_row
 
-    if dataset is None and not bare_id(text).ordinal:  # an id of a plan, if of anything
-        from esdh_plan.references import find_row
+    if bare_id(text).ordinal:
+        return locate_row(DEFAULT_DATASET, text)
+    from esdh_plan.references import find_row
 
-        return find_row(text)
-    return locate_row(DEFAULT_DATASET if dataset is None else dataset, text)
+    return find_row(text)
 
 
 def _document(found: "Located", *, tree: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from esdh_plan.expressions.evaluate import evaluate
 from esdh_plan.expressions.functions import FUNCTIONS, Function, Parameter
 from esdh_plan.expressions.parse import (
     Aggregate,
+    Doubtful,
     ExpressionError,
     Fault,
     Scope,
@@ -17,6 +18,7 @@ from esdh_plan.expressions.types import Kind, Node, Path, ValueType
 __all__ = [
     "FUNCTIONS",
     "Aggregate",
+    "Doubtful",
     "ExpressionError",
     "Fault",
     "Function",

@@ -5,6 +5,7 @@ Each takes nodes and gives a node, or raises `Refused` with the sentence that sa
 
 import calendar
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Context
@@ -163,6 +164,18 @@ def _to_timestamp(node: Node) -> Node:
     return node if node.type.kind == "timestamp" else _scaled(node, DAY, "timestamp", 0)
 
 
+_DATE = re.compile(r"([0-9]{4})-0?([0-9]{1,2})-0?([0-9]{1,2})", re.ASCII)
+
+
+def _as_date(nodes: Sequence[Node]) -> str:
+    """Return the advice for a date that stands as a string beside dates, or nothing."""
+    if not any(node.type.is_time for node in nodes):
+        return ""
+    texts = (str(node.value) for node in nodes if node.is_constant and node.type.kind == "string")
+    found = next(filter(None, map(_DATE.match, texts)), None)
+    return f"; write date({', '.join(found.groups())})" if found else ""
+
+
 def unified(
     nodes: Sequence[Node], quotes: Sequence[str], where: str, *, midnights: bool = False
 ) -> list[Node]:
@@ -182,7 +195,7 @@ def unified(
         other = next(i for i, node in enumerate(nodes) if node.type.kind != nodes[0].type.kind)
         raise Refused(
             f"{quotes[0]} is {A_KIND[nodes[0].type.kind]} and {quotes[other]} is {A_KIND[nodes[other].type.kind]}; "
-            f"{where} must be of one kind{_as_timestamp(kinds)}"
+            f"{where} must be of one kind{_as_date(nodes) or _as_timestamp(kinds)}"
         )
     return list(nodes)
 

@@ -45,6 +45,7 @@ __all__ = [
     "MOST_NODES",
     "MOST_TEXT",
     "Aggregate",
+    "Doubtful",
     "ExpressionError",
     "Fault",
     "Scope",
@@ -80,13 +81,18 @@ class ExpressionError(ValueError):
         return type(self), (self.text, self.faults)
 
 
+class Doubtful(Exception):  # noqa: N818 # no error of the expression that it is raised in
+    """A name stands for something with a fault, which is told where that stands."""
+
+
 class Scope(Protocol):
     """The names that an expression may use."""
 
     def resolve(self, path: Path) -> ValueType:
         """Return the type of what a name, or names with points between them, stand for.
 
-        Raises LookupError, with a sentence, for a path that stands for nothing.
+        Raises LookupError, with a sentence, for a path that stands for nothing, and Doubtful for one of which that
+        can't be said; an expression with such a name has perhaps no faults of its own, and yet no type.
         """
 
 
@@ -99,7 +105,7 @@ def near(name: str, known: Iterable[str]) -> str:
 def parse(text: str, scope: Scope) -> Node:
     """Return the typed tree of an expression.
 
-    Raises ExpressionError, with all faults, for a text that is none.
+    Raises ExpressionError, with all faults, for a text that is none, or that has a doubtful name.
     """
     tree = _read(text)
     parser = _Parser(text, scope)
@@ -143,6 +149,16 @@ _LOOKALIKES = (
 )
 
 
+# What Python's parser says of what isn't closed, and in words of ours.
+_UNCLOSED = {
+    "'(' was never closed": "a ( isn't closed",
+    "'[' was never closed": "a [ isn't closed",
+    "'{' was never closed": "a { isn't closed",
+    "unmatched": "a bracket is closed that isn't open",
+    "unterminated string": "a quote isn't closed",
+}
+
+
 def _syntax_fault(text: str, error: Exception) -> Fault:
     """Return the fault of a text that Python can't read, by the operator of another language where there is one."""
     bare = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", lambda found: " " * len(found[0]), text)
@@ -150,6 +166,9 @@ def _syntax_fault(text: str, error: Exception) -> Fault:
         found = re.search(pattern, bare)
         if found:
             return Fault(found.start(), f"{wrong!r} is no operator; write {right}")
+    date = re.search(r"(?<![0-9])([0-9]{4})-0?([0-9]{1,2})-0?([0-9]{1,2})(?![0-9])", bare)
+    if date:
+        return Fault(date.start(), f"{date[0]} isn't read as a date; write date({', '.join(date.groups())})")
     if not isinstance(error, SyntaxError):
         return Fault(0, "the expression is nested too deeply; spread it over several fields")
     stripped = text.strip()
@@ -157,6 +176,9 @@ def _syntax_fault(text: str, error: Exception) -> Fault:
     starts = [0, *(found.end() for found in re.finditer("\n", stripped))]
     place = min(starts[min(line, len(starts)) - 1] + column - 1, len(stripped))
     rest = stripped[max(place, 0) :].strip()
+    for part, what in _UNCLOSED.items():
+        if part in str(error.msg):
+            return Fault(place + text.index(stripped), f"{_shortened(stripped)} can't be read: {what}")
     where = f"from {_shortened(rest)} on" if rest else "at its end"
     return Fault(place + text.index(stripped), f"{_shortened(stripped)} can't be read {where}")
 
@@ -373,6 +395,8 @@ class _Parser:
             raise Refused(f"{self.quote(tree)} is no name; a point stands only between names, as in parent.x")
         try:
             return self._of(path)
+        except Doubtful:
+            raise _Skipped from None
         except LookupError as unknown:
             name = ".".join(path)
             if name in _OTHER_NAMES:
@@ -478,6 +502,8 @@ class _Parser:
     def _today(self) -> Node:
         try:
             return self._of(("today",))
+        except Doubtful:
+            raise _Skipped from None
         except LookupError:
             raise Refused("age needs a second date here, where there is no today") from None
 
@@ -492,6 +518,8 @@ class _Parser:
             self.scope.resolve((name,))
         except LookupError:
             return f"{name!r} is no function of the language{near(name, FUNCTIONS)}"
+        except Doubtful:
+            pass
         return f"{name!r} is no function; write {name} without parentheses"
 
 
@@ -623,6 +651,8 @@ def parse_aggregate(text: str, scope: Scope, *, running: bool = False) -> Aggreg
         return _aggregate(parser, tree, running=running)
     except Refused as refused:
         raise ExpressionError(text, [Fault(text.index(text.strip()), str(refused))]) from None
+    except _Skipped:
+        raise ExpressionError(text, []) from None
 
 
 def _aggregate(parser: _Parser, tree: ast.expr, *, running: bool) -> Aggregate:
@@ -637,7 +667,10 @@ def _aggregate(parser: _Parser, tree: ast.expr, *, running: bool) -> Aggregate:
     arg = tree.args[0] if len(tree.args) == 1 and not tree.keywords else None
     if name == "count" and not running:
         if not isinstance(arg, ast.Name):
-            raise Refused(f"{quote} counts no rows; count takes the name of a table, such as count(accounts)")
+            table = arg.value.id if isinstance(arg, ast.Attribute) and isinstance(arg.value, ast.Name) else ""
+            raise Refused(
+                f"{quote} counts no rows; count takes the name of a table, such as count({table or 'accounts'})"
+            )
         return Aggregate(name, (arg.id,), None)
     if name == "count" and not (tree.args or tree.keywords):
         return Aggregate(name, (), None)

@@ -182,6 +182,7 @@ def running(rule: language.Running, place: Place) -> Definition:
     if of.parent is None:
         place.refuse("a running value is over siblings, and a table without a parent has none")
     aggregate = compiler.aggregate(rule.running, _Own(place), place, running=True)
+    compiler.count(of)
     kind = _over(aggregate, 1, of.largest, place)
     read = None
     depends: tuple[str, ...] = ()

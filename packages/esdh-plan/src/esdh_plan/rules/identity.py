@@ -10,7 +10,9 @@ from esdh_core.dataset import Block
 
 from esdh_plan import language
 from esdh_plan.definitions import Definition, Place, Words
+from esdh_plan.errors import display
 from esdh_plan.expressions import ValueType
+from esdh_plan.expressions.types import MOST_DIGITS
 
 __all__ = ["constant", "id_of", "sequence", "value"]
 
@@ -37,6 +39,8 @@ def id_of(_: language.Id, place: Place) -> Definition:
 def sequence(rule: language.Sequence, place: Place) -> Definition:
     """Make numbers in the order of the rows."""
     of, start = place.of, rule.sequence.start
+    if of.is_adrift or not place.compiler.is_sized(of):
+        place.refuse_silently()
     if of.parent is not None:
         place.refuse("a sequence is for a table without a parent; write `k + 1` to number the rows below one")
     rows = MAX_RECORDS if of.is_root else of.table.rows or 1
@@ -57,6 +61,12 @@ def sequence(rule: language.Sequence, place: Place) -> Definition:
 def value(rule: language.Value, place: Place) -> Definition:
     """Make the same value in every row."""
     of, held = place.of, rule.value
+    if isinstance(held, decimal.Decimal):
+        digits = len(held.as_tuple().digits) + max(0, int(held.as_tuple().exponent))
+        if max(digits, -int(held.as_tuple().exponent)) > MOST_DIGITS:
+            place.at("value").refuse(
+                f"{display(held)} has more than {MOST_DIGITS} digits, the most of a decimal"
+            )
     kind, column = constant(held)
     return Definition(kind, lambda block: column(of.rows(block)), f"Always {held}")
 

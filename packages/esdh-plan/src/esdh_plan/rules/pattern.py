@@ -1,6 +1,7 @@
 """Patterns: classes, literals and fixed repeats, as a number of mixed radix."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property, reduce
 from math import prod
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from esdh_plan import language
 from esdh_plan.arithmetic import high_product
 from esdh_plan.definitions import Capacity, Definition, Place, Words
-from esdh_plan.errors import display
+from esdh_plan.errors import display, printed
 from esdh_plan.expressions import ValueType
 
 __all__ = ["Pattern", "pattern"]
@@ -26,6 +27,7 @@ _TOKEN = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.|[^\\\[\]{}()|*+?^$.])(?:\{([0-9]
 _MAX_LENGTH = 200  # characters of a text
 _MOST_CAPACITY = 1 << 62
 _MOST_CLASS = 1_000  # characters
+_DIGITS = "0123456789"
 _CHUNK = 10_000  # texts that a table has
 _MOST_CATEGORIES = 10_000  # texts of a whole pattern that are written once and then pointed at
 _PLAIN = frozenset("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -67,7 +69,8 @@ class Pattern:
         self.regex += "$"
         self.capacity = reduce(mul, map(len, self.places))
         if self.capacity > _MOST_CAPACITY:
-            raise ValueError(f"the pattern has {self.capacity:,} texts; 2^62 are the most")
+            texts = f"{self.capacity:,}" if self.capacity < 10**30 else "more than 10^30"
+            raise ValueError(f"the pattern has {texts} texts; 2^62 are the most")
         self._plain = all(_PLAIN.issuperset(place) for place in self.places)
         self._ascii = all(place.isascii() for place in self.places)
         firsts = "".join(place[0] for place in self.places)
@@ -140,37 +143,49 @@ def _words(table: NDArray[Any], at: int) -> Iterator[tuple[int, NDArray[np.unsig
 
 def _characters(written: str) -> str:
     """Return the characters that a class or a literal stands for, in the order written."""
-    if written == r"\d":
-        return "0123456789"
     if not written.startswith("["):
-        return _printed(written[-1], written)
+        return _printed(_meant(written), written)
     if written.startswith("[^"):
-        raise ValueError(f"the class {written} says what can't stand there; list what can")
-    found = "".join(_members(written[1:-1], written))
+        raise ValueError(f"the class {printed(written)} says what can't stand there; list what can")
+    found = "".join(_members(written))
     if not found:
         raise ValueError("the class [] is empty; list the characters that can stand there")
-    twice = next((each for each in found if found.count(each) > 1), None)
+    twice = next((each for each, times in Counter(found).items() if times > 1), None)
     if twice is not None:
-        raise ValueError(f"the class {written} names {twice!r} twice")
+        raise ValueError(f"the class {printed(written)} names {twice!r} twice")
     return _printed(found, written)
 
 
-def _members(inside: str, written: str) -> Iterator[str]:
-    """Yield the characters and ranges of a class; `-` at its beginning or end is itself, as any sign after a backslash is."""
-    signs = re.findall(r"\\.|.", inside, re.DOTALL)
+def _members(written: str) -> Iterator[str]:
+    """Yield the characters and ranges of a class; `-` at its beginning or end, or after a backslash, is itself."""
+    signs = re.findall(r"\\.|.", written[1:-1], re.DOTALL)
     at = 0
     while at < len(signs):
+        first = _meant(signs[at])
         if signs[at + 1 : at + 2] == ["-"] and at + 2 < len(signs):
-            first, last = ord(signs[at][-1]), ord(signs[at + 2][-1])
-            if first > last:
-                raise ValueError(f"the range {''.join(signs[at : at + 3])} of the class {written} is empty")
-            if last - first >= _MOST_CLASS:
-                raise ValueError(f"the class {written} has more than {_MOST_CLASS:,} characters")
-            yield "".join(map(chr, range(first, last + 1)))
+            last = _meant(signs[at + 2])
+            if len(first) > 1 or len(last) > 1 or first > last:
+                raise ValueError(
+                    f"the range {printed(''.join(signs[at : at + 3]))} of the class {printed(written)} is empty"
+                )
+            if ord(last) - ord(first) >= _MOST_CLASS:
+                raise ValueError(f"the class {printed(written)} has more than {_MOST_CLASS:,} characters")
+            yield "".join(map(chr, range(ord(first), ord(last) + 1)))
             at += 3
         else:
-            yield "0123456789" if signs[at] == r"\d" else signs[at][-1]
+            yield first
             at += 1
+
+
+def _meant(sign: str) -> str:
+    """Return what a sign stands for: itself, or what follows its backslash."""
+    if sign == r"\d":
+        return _DIGITS
+    if len(sign) == 2 and sign[1].isalnum():
+        raise ValueError(
+            f"{printed(sign)} isn't known; list the characters that are meant, such as [A-Za-z0-9]"
+        )
+    return sign[-1]
 
 
 def _printed(characters: str, written: str) -> str:

@@ -1,6 +1,7 @@
 """Ranges of integers, decimals, dates and timestamps: all alike, by a distribution, or by bands."""
 
 import decimal
+import re
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,15 @@ from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw, alike, alike_per_row
 from esdh_plan.definitions import Capacity, Definition, Formula, Place, column_of, joined
 from esdh_plan.draws import Ranges
+from esdh_plan.errors import display
 from esdh_plan.expressions import ExpressionError, Node, ValueType, parse_date_text
-from esdh_plan.expressions.types import RANGES
+from esdh_plan.expressions.types import MOST_DIGITS, RANGES
 
 __all__ = ["bound", "date", "decimal_of", "in_units", "integer", "timestamp"]
 
 Longs = NDArray[np.int64]
 _DAY = 86_400
+_DATE_LIKE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 
 
 def integer(rule: language.Integer, place: Place) -> Definition:
@@ -61,6 +64,11 @@ def bound(value: Any, place: Place, kind: str, scale: int) -> Formula:
             node = parse_date_text(value)
         except ExpressionError as error:
             place.refuse(str(error))
+        if node is None and kind in ("date", "timestamp") and _DATE_LIKE.match(value):
+            place.refuse(
+                f"{display(value)} is no date; write it like 2024-06-01, or 2024-06-01T12:00:00Z for a timestamp, and within "
+                "an expression like date(2024, 6, 1)"
+            )
         formula = place.formula(value) if node is None else Formula(node, {}, place.of.rows)
     fitting = {
         "integer": ("integer",),
@@ -80,7 +88,12 @@ def bound(value: Any, place: Place, kind: str, scale: int) -> Formula:
     low, high = (in_units(each, found, kind, scale) for each in found.bounds)
     least, most = RANGES[kind]  # type: ignore[index]  # the four kinds
     if low < least or high > most:
-        place.refuse(f"a {kind} of scale {scale} has no room for this bound; it has at most 18 digits")
+        room = (
+            f"with scale {scale}, a decimal has at most {MOST_DIGITS - scale} digits before the point"
+            if kind == "decimal"
+            else f"an integer lies between {least} and {most}"
+        )
+        place.refuse(f"{display(value)} is out of range; {room}")
     return formula
 
 
