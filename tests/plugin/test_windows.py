@@ -253,24 +253,32 @@ def test_overriding_fixture_has_rows_of_its_own(project: pytest.Pytester) -> Non
     project.runpytest().assert_outcomes(passed=1)
 
 
-def test_parameters_of_a_wide_fixture_have_rows_of_their_own(project: pytest.Pytester, notes: Notes) -> None:
-    """Each parameter of a module's fixture has its own rows."""
-    project.makepyfile(
-        """
+def test_parameters_of_a_fixture_have_rows_of_their_own(project: pytest.Pytester, notes: Notes) -> None:
+    """Each parameter of a fixture has its own rows, in every scope, and a new one before them changes nothing."""
+    source = """
         import pytest
 
-        @pytest.fixture(scope="module", params=["a", "b", "c"])
-        def customer(esdh, note, request):
-            note(request.param, esdh.persons(1))
+        @pytest.fixture(scope="module", params=PARAMS)
+        def insurer(esdh, note, request):
+            note("insurer " + request.param, esdh.persons(1))
 
-        def test_one(customer): pass
-        def test_two(customer): pass
+        @pytest.fixture(params=PARAMS)
+        def customer(esdh, note, request):
+            note("customer " + request.param, esdh.persons(1))
+
+        def test_one(insurer): pass
+        def test_two(insurer): pass
+        def test_three(customer): pass
         """
-    )
+    project.makepyfile(test_it=source.replace("PARAMS", '["a", "b"]'))
     project.runpytest("-p", "no:randomly").assert_outcomes(passed=6)
-    found = notes()
-    assert {"a": 1, "b": 1, "c": 1} == {key: len(each) for key, each in found.items()}
-    assert 3 == len({row for each in found.values() for rows in each for row in rows})
+    before = notes()
+    assert [1] * 4 == [len(each) for each in before.values()]
+    assert 4 == len({row for each in before.values() for rows in each for row in rows})
+    project.makepyfile(test_it=source.replace("PARAMS", '["new", "a", "b"]'))
+    project.runpytest("-p", "no:randomly").assert_outcomes(passed=9)
+    after = notes()
+    assert before == {key: after[key] for key in before}
 
 
 def test_hypothesis_sees_the_same_rows_in_every_example(project: pytest.Pytester, notes: Notes) -> None:

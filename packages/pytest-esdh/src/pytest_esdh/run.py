@@ -92,7 +92,7 @@ class Run:
         self.item: pytest.Item | None = None
         self._test: Cursor | None = None
         self._setups: list[_Setup] = []
-        self._fixtures: dict[tuple[str, str, str, int], Cursor] = {}
+        self._fixtures: dict[tuple[str, str, str, str], Cursor] = {}
 
     def begin(self, item: "pytest.Item") -> None:
         """Begin a test, or begin it again: it gets the rows that it always gets."""
@@ -117,17 +117,19 @@ class Run:
             return self._test
         setup = self._setups[-1]
         if setup.cursor is None:
-            fixture, request = setup.fixture, setup.request
             # Where it is defined is part of the name, since a fixture may override another that it uses.
-            key = (
-                request.node.nodeid,
-                fixture.baseid,
-                fixture.argname,
-                int(getattr(request, "param_index", 0)),
-            )
-            name = f"{key[0]}@{key[1]}:{key[2]}" + (f"[{key[3]}]" if key[3] else "")
+            fixture, node = setup.fixture, setup.request.node.nodeid
+            key = (node, fixture.baseid, fixture.argname, self._parameter(setup.request))
+            name = f"{node}@{fixture.baseid}:{fixture.argname}{key[3]}"
             setup.cursor = self._fixtures[key] = Cursor(name, self.seed)
         return setup.cursor
+
+    def _parameter(self, request: Any) -> str:
+        """Return what tells the parameters of a wide fixture apart; a test's node id has those of its own."""
+        if not hasattr(request, "param") or request.node is self.item:
+            return ""
+        plain = request.param is None or isinstance(request.param, str | int | float | bool)
+        return f"[{request.param!r}]" if plain else f"[#{request.param_index}]"
 
     @property
     def marked_plan(self) -> str:
