@@ -87,9 +87,9 @@ tables *args:
 core-alone:
     uv run --isolated --no-project --with ./packages/esdh-core python scripts/core_alone.py
 
-# Test what must hold without docstrings and plain asserts; pytest's own asserts stay, being rewritten
+# Test what must hold without docstrings (by which pytester asks not to be rewritten) and plain asserts; pytest's own stay
 optimized *args:
-    uv run python -OO -m pytest -W "ignore:assertions not in test modules:pytest.PytestConfigWarning" tests/golden tests/core tests/manifest tests/proof/test_verify.py tests/export/test_workers.py {{ args }}
+    uv run python -OO -m pytest -W "ignore:assertions not in test modules:pytest.PytestConfigWarning" -W "ignore:Module already imported:pytest.PytestAssertRewriteWarning" tests/golden tests/core tests/manifest tests/proof/test_verify.py tests/export/test_workers.py {{ args }}
 
 # Test with the lowest versions that are declared, on Python 3.11
 lowest:
