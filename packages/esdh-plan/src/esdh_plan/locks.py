@@ -55,7 +55,7 @@ def read_lock(folder: Path, file: str) -> Mapping[str, Sequence[str]]:
         return {}
     try:
         lock = msgspec.json.decode(read_beside(folder, name, _MAX_BYTES), type=Lock)
-    except (ValueError, OSError) as error:  # a file that isn't JSON is a ValueError too
+    except (msgspec.MsgspecError, ValueError, OSError) as error:
         reason = f"it is no lock ({error}); `esdh lock-plan {file} --renew` makes it again"
         raise PlanError(name, [Fault(0, 0, "", reason)]) from None
     if lock.esdh != "lock/1":
