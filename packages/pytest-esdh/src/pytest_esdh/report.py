@@ -36,9 +36,12 @@ def add_recipe(run: Run, item: "pytest.Item", report: "pytest.TestReport") -> No
     properties = [*(("esdh_reproduce", line) for line in lines), ("esdh_repeat", again)]
     if case is not None:
         properties.append((_FAILURE, f"{case.id} {item.nodeid.partition('[')[0]}"))
-    for told in (item, report):  # JUnit XML takes them from the report of the tear-down, which has the item's
-        forget_recipe(told)
-        told.user_properties += properties
+    for target in (
+        item,
+        report,
+    ):  # JUnit XML takes them from the report of the tear-down, which has the item's
+        forget_recipe(target)
+        target.user_properties += properties
 
 
 def _node_id(item: "pytest.Item") -> str:
@@ -50,9 +53,9 @@ def _node_id(item: "pytest.Item") -> str:
     return f"{Path(os.path.relpath(root / file, folder)).as_posix()}{separator}{names}"
 
 
-def forget_recipe(told: "pytest.Item | pytest.TestReport") -> None:
+def forget_recipe(target: "pytest.Item | pytest.TestReport") -> None:
     """Remove the recipe that an earlier phase of a test, or an earlier attempt at it, has added."""
-    told.user_properties[:] = [each for each in told.user_properties if not each[0].startswith(_PREFIX)]
+    target.user_properties[:] = [each for each in target.user_properties if not each[0].startswith(_PREFIX)]
 
 
 def case_of(item: "pytest.Item") -> Case | None:
