@@ -94,6 +94,7 @@ def texts(rows: list[Any], start: int = 0) -> list[list[str]]:
 def facts(details: Locator) -> dict[str, str | None]:
     """Return the fields of a row in a tree, null as None."""
     listed = details.locator("> .branch > dl")
+    expect(listed).to_have_count(1)  # a branch is filled by an event that comes after the click
     names, values = listed.locator("dt").all_text_contents(), listed.locator("dd").all_text_contents()
     return {name: None if value == "null" else value for name, value in zip(names, values, strict=True)}
 
