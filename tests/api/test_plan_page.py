@@ -162,6 +162,7 @@ def pictures(page: Page) -> dict[str, dict[str, int]]:
 def names_of(row: Locator) -> dict[str, str]:
     """Return the fields of a row in a tree."""
     listed = row.locator("> .branch > dl")
+    expect(listed).to_have_count(1)  # a branch is filled by an event that comes after the click
     return dict(
         zip(listed.locator("dt").all_text_contents(), listed.locator("dd").all_text_contents(), strict=True)
     )

@@ -87,7 +87,7 @@ def test_validation_of_a_repository(paths: Paths) -> None:
     # test_golden.py, and the four of test_contract.py
     found = {step.name: step.counts for step in run.record.steps}
     assert ["config", "samples", "goldens"] == list(found)
-    assert {"files": 5, "tests": 5, "skipped": 0} == found["goldens"]
+    assert {"files": 7, "tests": 5, "skipped": 0} == found["goldens"]
     assert {paths.log.name, ".lock", f".{paths.log.name}.lock"} >= {
         path.name for path in paths.runs.iterdir()
     }
