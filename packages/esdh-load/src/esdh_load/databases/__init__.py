@@ -1,0 +1,25 @@
+"""The databases that there are, one file each."""
+
+from esdh_load.databases.base import Database, ExistingColumn, FieldType, UnreadableValueError
+from esdh_load.uri import parse_uri
+
+__all__ = ["Database", "ExistingColumn", "FieldType", "UnreadableValueError", "open_database"]
+
+
+def open_database(uri: str, *, schema: str | None = None) -> Database:
+    """Return the database that a URI names, open; `schema` is where its tables are looked for and made.
+
+    Raises UriError for a URI of another kind, DatabaseError when it can't be reached or says no.
+    """
+    parsed = parse_uri(uri)
+    if parsed.kind == "postgresql":
+        from esdh_load.databases.postgresql import PostgreSQL
+
+        return PostgreSQL(parsed, schema)
+    if parsed.kind == "sqlite":
+        from esdh_load.databases.sqlite import SQLite
+
+        return SQLite(parsed, schema)
+    from esdh_load.databases.duckdb import DuckDB
+
+    return DuckDB(parsed, schema)

@@ -1,0 +1,391 @@
+"""What every database has in common: one connection, one transaction, rows in and out as Arrow batches.
+
+A database's own file says how it connects and locks, what its tables look like, and how the types of a dataset
+stand in its columns. Everything else is here, in SQL that each of them takes.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import Any, ClassVar, NamedTuple
+
+import adbc_driver_manager
+import pyarrow as pa
+from adbc_driver_manager import dbapi
+from sqlglot import ErrorLevel, exp
+
+from esdh_load.errors import DatabaseError
+from esdh_load.uri import DatabaseUri
+
+__all__ = ["Database", "ExistingColumn", "FieldType", "UnreadableValueError"]
+
+_PREFIX = re.compile(r"^[A-Z_]+: ")  # ADBC's own status before what the database says
+_LIBPQ = re.compile(r"^\[libpq\] (?:Failed to connect: )?")
+_STATEMENT = re.compile(r"\.?\s*(?:Query was: .*?)?\.? ?SQLSTATE: [0-9A-Z]{5}$", re.DOTALL)
+
+
+class FieldType(NamedTuple):
+    """What a column must hold: one of the types of a dataset.
+
+    `kind` is string, integer, decimal, boolean, date or timestamp; `scale` a decimal's digits after the point,
+    `digits` the most that it has in all; `width` the most characters of a text, where that is known.
+    """
+
+    kind: str
+    scale: int = 0
+    digits: int = 18
+    width: int | None = None
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type of its values, as a dataset's schema has it."""
+        return pa.decimal128(18, self.scale) if self.kind == "decimal" else _ARROW[self.kind]
+
+
+_ARROW = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+
+class ExistingColumn(NamedTuple):
+    """A column of a table that is there: its type as the database writes it, and whether a row may leave it out."""
+
+    name: str
+    type: str
+    optional: bool
+
+
+class UnreadableValueError(DatabaseError):
+    """A value that was read and is none of its field's type, such as a text among SQLite's numbers.
+
+    `field` has it, in the row `position` of the batch; `value` is its text.
+    """
+
+    def __init__(self, field: str, position: int, value: str) -> None:
+        super().__init__(f"{field} holds {value!r}, which is no value of its type")
+        self.field, self.position, self.value = field, position, value
+
+
+class Database(ABC):
+    """A database that is open: one connection, on which one thing happens at a time.
+
+    A reader that `read` or `query` gave must be closed, or read to its end, before anything else is asked for.
+    """
+
+    kind: ClassVar[str]
+    dialect: ClassVar[str]
+    """What sqlglot calls its SQL."""
+    has_schemas: ClassVar[bool] = True
+    adds_constraints: ClassVar[bool] = False
+    """Whether keys can be added to a table that has its rows, which is quicker than row after row."""
+
+    def __init__(self, uri: DatabaseUri, schema: str | None = None) -> None:
+        """Connect; `schema` is where tables are, by default where the database puts them.
+
+        Raises DatabaseError, with what the database says, when it can't be reached or says no.
+        """
+        self.uri = uri
+        self.schema = schema
+        if schema is not None and not self.has_schemas:
+            raise DatabaseError(f"{uri} has no schemas; leave out --db-schema {schema}")
+        with self._translated(f"can't open {uri}"):
+            self.connection = self._connect()
+
+    # --- what each database does in its own way
+
+    @abstractmethod
+    def _connect(self) -> dbapi.Connection:
+        """Return a connection without autocommit."""
+
+    @abstractmethod
+    def lock(self, waiting: Callable[[], None] | None = None) -> None:
+        """Keep other loads out until the transaction ends; `waiting` is called before another one is waited for.
+
+        Raises DatabaseError where a database can't wait.
+        """
+
+    @abstractmethod
+    def columns(self, table: str) -> list[ExistingColumn] | None:
+        """Return the columns of a table in their order, None where there is no such table."""
+
+    @abstractmethod
+    def column_type(self, field: FieldType) -> str:
+        """Return the type that our DDL gives a column, as the database writes it."""
+
+    @abstractmethod
+    def accepts(self, field: FieldType, column: ExistingColumn) -> bool:
+        """Return whether a column that is there holds every value of a field, and gives it back as it was."""
+
+    @abstractmethod
+    def stored(self, values: pa.Array, column: ExistingColumn) -> pa.Array:
+        """Return values as the driver must have them for a column."""
+
+    @abstractmethod
+    def selected(self, field: FieldType, column: exp.Expression) -> exp.Expression:
+        """Return the expression that reads a column back, to be decoded by `decoded`."""
+
+    def decoded(self, name: str, values: pa.Array, field: FieldType) -> pa.Array:
+        """Return what `selected` gave as values of the field's own type; UnreadableValueError for one that is none."""
+        del name
+        return values.cast(field.arrow)
+
+    def ordered(self, field: FieldType, column: exp.Expression) -> exp.Expression:
+        """Return what rows are put in order by: texts by their bytes."""
+        del field
+        return column
+
+    def rooms(self) -> bool:
+        """Return whether the schema is there; always where there are none."""
+        return True
+
+    def analyze(self, tables: Iterable[str]) -> None:
+        """Let the database count what its planner needs; most do by themselves."""
+        del tables
+
+    # --- names and statements
+
+    def name(self, table: str) -> exp.Table:
+        """Return a table's name with its schema."""
+        return exp.table_(table, db=self.schema, quoted=True)
+
+    def sql(self, expression: exp.Expression) -> str:
+        """Return a statement in this database's SQL."""
+        return expression.sql(self.dialect, unsupported_level=ErrorLevel.IGNORE, comments=True)
+
+    def execute(self, statement: str | exp.Expression) -> int:
+        """Run a statement whose rows nobody wants; return how many rows it changed, -1 where that isn't known."""
+        text = statement if isinstance(statement, str) else self.sql(statement)
+        with self._translated(), closing(self.connection.cursor()) as cursor:
+            cursor.execute(text)
+            return int(cursor.rowcount)
+
+    def rows(self, statement: str | exp.Expression) -> list[dict[str, Any]]:
+        """Return the few rows that a query gives."""
+        with self.query(statement) as reader:
+            return [row for batch in reader for row in batch.to_pylist()]
+
+    @contextmanager
+    def query(self, statement: str | exp.Expression) -> Iterator[Iterator[pa.RecordBatch]]:
+        """Yield the batches of a query's rows as they come."""
+        text = statement if isinstance(statement, str) else self.sql(statement)
+        with self._translated(), closing(self.connection.cursor()) as cursor:
+            cursor.execute(text)
+            yield self._batches(cursor)
+
+    def _batches(self, cursor: dbapi.Cursor) -> Iterator[pa.RecordBatch]:
+        with cursor.fetch_record_batch() as reader:
+            yield from reader
+
+    # --- the transaction
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[None]:
+        """Do everything within or nothing of it; with `read_only`, see one state of the database throughout."""
+        self.begin(read_only=read_only)
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):  # a connection that is lost has rolled back by itself
+                self.rollback()
+            raise
+        with self._translated():
+            if read_only:
+                self.rollback()
+            else:
+                self.commit()
+
+    def begin(self, *, read_only: bool) -> None:
+        """Begin, where the driver hasn't."""
+        del read_only
+
+    def commit(self) -> None:
+        """Commit."""
+        self.connection.commit()
+
+    def rollback(self) -> None:
+        """Roll back."""
+        self.connection.rollback()
+
+    def close(self) -> None:
+        """Close the connection; what isn't committed is gone."""
+        with suppress(Exception):  # nothing of ours hangs on it any more
+            self.connection.close()
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- rows
+
+    def insert(
+        self, table: str, batches: Iterable[pa.RecordBatch], columns: Sequence[ExistingColumn] | None = None
+    ) -> None:
+        """Append rows to a table, whose columns have their names; `columns` are those that it has, if that is known.
+
+        One statement, whatever the number of batches; they are taken as the database takes them.
+        """
+        known = {each.name: each for each in columns or self.columns(table) or []}
+        iterator = iter(batches)
+        first = next(iterator, None)
+        if first is None:
+            return
+        self._ingest(table, _stored(self, first, iterator, known), list(known.values()))
+
+    def _ingest(self, table: str, reader: pa.RecordBatchReader, columns: list[ExistingColumn]) -> None:
+        del columns
+        with self._translated(table=table), closing(self.connection.cursor()) as cursor:
+            cursor.adbc_ingest(table, reader, mode="append", db_schema_name=self.schema)
+
+    @contextmanager
+    def read(
+        self,
+        table: str,
+        fields: dict[str, FieldType],
+        *,
+        order: Sequence[str] = (),
+        keys: tuple[str, Sequence[str]] | None = None,
+    ) -> Iterator[Iterator[pa.RecordBatch]]:
+        """Yield the rows of a table as batches of the fields' own Arrow types, as they come.
+
+        `order` names fields to put them in order by, texts by their bytes; without it the order is the database's.
+        `keys` are a temporary table, as `stage` makes one, and its fields: then only rows come whose values of
+        these stand in it. Raises UnreadableValueError, as the batch is taken, for a value that is none of its type.
+        """
+        source, t = self.name(table).as_("t"), "t"
+        query = exp.select(
+            *(
+                self.selected(field, exp.column(name, t, quoted=True)).as_(name, quoted=True)
+                for name, field in fields.items()
+            )
+        ).from_(source)
+        if keys is not None:
+            query = query.where(self._in_keys(*keys, alias=t))
+        if order:
+            query = query.order_by(
+                *(self.ordered(fields[each], exp.column(each, t, quoted=True)) for each in order)
+            )
+        with self.query(query) as batches:
+            yield (self._decode(batch, fields) for batch in batches)
+
+    def _decode(self, batch: pa.RecordBatch, fields: dict[str, FieldType]) -> pa.RecordBatch:
+        arrays = [
+            self.decoded(name, _storage(batch.column(number)), field)
+            for number, (name, field) in enumerate(fields.items())
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names=list(fields))
+
+    def _in_keys(self, keys: str, names: Sequence[str], *, alias: str) -> exp.Expression:
+        same = [
+            exp.EQ(this=exp.column(name, "k", quoted=True), expression=exp.column(name, alias, quoted=True))
+            for name in names
+        ]
+        inner = exp.select("1").from_(exp.table_(keys, quoted=True).as_("k")).where(exp.and_(*same))
+        return exp.Exists(this=inner)
+
+    def count(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        (row,) = self.rows(exp.select(exp.Count(this=exp.Star()).as_("n")).from_(self.name(table)))
+        return int(row["n"])
+
+    def stage(self, name: str, fields: dict[str, FieldType], batches: Iterable[pa.RecordBatch]) -> None:
+        """Make a temporary table of this connection and put rows in it; the fields together are its key."""
+        columns = [
+            exp.ColumnDef(
+                this=exp.to_identifier(each, quoted=True),
+                kind=exp.DataType.build(self.column_type(field), dialect=self.dialect, udt=True),
+            )
+            for each, field in fields.items()
+        ]
+        key = exp.PrimaryKey(expressions=[exp.to_identifier(each, quoted=True) for each in fields])
+        schema = exp.Schema(this=exp.table_(name, quoted=True), expressions=[*columns, key])
+        self.execute(
+            exp.Create(
+                this=schema, kind="TABLE", properties=exp.Properties(expressions=[exp.TemporaryProperty()])
+            )
+        )
+        known = {
+            each: ExistingColumn(each, self.column_type(field), optional=False)
+            for each, field in fields.items()
+        }
+        iterator = iter(batches)
+        first = next(iterator, None)
+        if first is not None:
+            reader = _stored(self, first, iterator, known)
+            with self._translated(), closing(self.connection.cursor()) as cursor:
+                cursor.adbc_ingest(name, reader, mode="append", **self._temporary)
+
+    _temporary: ClassVar[dict[str, Any]] = {"temporary": True}
+
+    def delete(self, table: str, keys: str, names: Sequence[str]) -> int:
+        """Delete the rows whose fields `names` stand in the temporary table `keys`; return how many there were."""
+        target = self.name(table)
+        condition = self._in_keys(keys, names, alias="t")
+        return self.execute(f"DELETE FROM {self.sql(target)} AS t WHERE {self.sql(condition)}")
+
+    def drop(self, table: str, *, temporary: bool = False) -> None:
+        """Drop a table."""
+        name = exp.table_(table, quoted=True) if temporary else self.name(table)
+        self.execute(f"DROP TABLE {self.sql(name)}")
+
+    # --- errors
+
+    @contextmanager
+    def _translated(self, doing: str = "", *, table: str = "") -> Iterator[None]:
+        """Turn a driver's error into one sentence without a password."""
+        try:
+            yield
+        except adbc_driver_manager.Error as error:
+            code = error.sqlstate or ""
+            text = self.uri.mask(self.explain(_sentence(str(error)), code))
+            subject = doing or (f"{self.uri} refuses rows of {table}" if table else str(self.uri))
+            raise DatabaseError(f"{subject}: {text}", code=code) from None
+        except pa.ArrowException as error:  # from a reader of the driver's
+            raise DatabaseError(self.uri.mask(f"{doing or self.uri}: {_sentence(str(error))}")) from None
+
+    def explain(self, text: str, code: str) -> str:
+        """Return what an error says, and what helps where that is known."""
+        del code
+        return text
+
+
+def _sentence(text: str) -> str:
+    """Return a driver's message as one line, without what only its authors need."""
+    text = _LIBPQ.sub("", _PREFIX.sub("", text.strip()))
+    text = _STATEMENT.sub("", text)
+    return re.sub(r"\s*\n\s*", "; ", text.strip()).rstrip(".;") or "the driver doesn't say why"
+
+
+def _storage(values: pa.Array) -> pa.Array:
+    return values.storage if isinstance(values, pa.ExtensionArray) else values
+
+
+def _stored(
+    database: Database,
+    first: pa.RecordBatch,
+    others: Iterator[pa.RecordBatch],
+    columns: dict[str, ExistingColumn],
+) -> pa.RecordBatchReader:
+    """Return a reader of batches as the driver must have them."""
+
+    def convert(batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = [
+            database.stored(batch.column(number), columns[name])
+            for number, name in enumerate(batch.schema.names)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+    begin = convert(first)
+
+    def all_batches() -> Iterator[pa.RecordBatch]:
+        yield begin
+        for batch in others:
+            yield convert(batch)
+
+    return pa.RecordBatchReader.from_batches(begin.schema, all_batches())

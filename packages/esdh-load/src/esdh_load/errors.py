@@ -1,0 +1,23 @@
+"""The errors of esdh-load."""
+
+__all__ = ["DatabaseError", "ExistingTableError", "LoadError", "UriError"]
+
+
+class LoadError(ValueError):
+    """Base of every error that esdh-load raises for a request or a database it can't work with."""
+
+
+class UriError(LoadError):
+    """A URI that names no database that there is a driver for, or none at all; its password is never in the message."""
+
+
+class DatabaseError(LoadError):
+    """What a database said no to: a connection, a statement or a row; `code` is its SQLSTATE, where it has one."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ExistingTableError(LoadError):
+    """A table that is there already and can't be taken for one of a dataset."""
