@@ -18,9 +18,11 @@ class Buckets:
         self._bytes = 0
         self._held: defaultdict[int, list[pa.RecordBatch]] = defaultdict(list)
         self._rows: defaultdict[int, int] = defaultdict(int)
-        self._written: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)  # places and sizes in the file
+        self._written: defaultdict[int, list[tuple[int, int]]] = defaultdict(
+            list
+        )  # places and sizes in the file
         self._schema: pa.Schema | None = None
-        self._file = tempfile.TemporaryFile(prefix="esdh-")
+        self._file = tempfile.TemporaryFile(prefix="esdh-")  # noqa: SIM115 - open as long as this object is in use
 
     def add(self, number: int, rows: pa.RecordBatch) -> None:
         """Add rows to a bucket; all have one schema."""

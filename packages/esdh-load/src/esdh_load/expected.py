@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from esdh_core import BLOCK_RECORDS, Dataset, Table
 from esdh_core.dataset import Block
 from esdh_core.ids import Origins
@@ -33,6 +34,7 @@ class ExpectedTable:
         self.dataset = dataset
         self.table = table
         self._block = lru_cache(maxsize=2)(self._make)
+        self._counts: dict[int, int] = {}
 
     @cached_property
     def blocks(self) -> int:
@@ -44,11 +46,15 @@ class ExpectedTable:
         block = self._block(number)
         encoded = EncodedBlock({self.table.name: self.table.columns(block)})
         arrays = [encoded.array(column) for column in encoded.columns[self.table.name].values()]
-        return ExpectedBlock(self._slots(block), pa.RecordBatch.from_arrays(arrays, schema=schema(self.table)))
+        return ExpectedBlock(
+            self._slots(block), pa.RecordBatch.from_arrays(arrays, schema=schema(self.table))
+        )
 
     def count(self, number: int) -> int:
         """Return how many rows a block has; cheaper than its rows."""
-        return len(self._slots(self._block(number)))
+        if number not in self._counts:
+            self._counts[number] = len(self._slots(self._block(number)))
+        return self._counts[number]
 
     def keys(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         """Yield the values of some fields of all rows, a batch a block."""
@@ -90,7 +96,7 @@ class ExpectedTable:
 def id_origins(dataset: Dataset, table: Table, ids: pa.Array) -> Origins:
     """Return seeds and slots of a table's ids, as `IdCodec.origins` does; -1 for nulls and texts of another length."""
     count = len(ids)
-    sizes = pa.compute.binary_length(ids).fill_null(0).to_numpy(zero_copy_only=False)
+    sizes = pc.binary_length(ids).fill_null(0).to_numpy(zero_copy_only=False)
     right = sizes == 36
     whole = ids if right.all() else ids.filter(pa.array(right))
     if not len(whole):

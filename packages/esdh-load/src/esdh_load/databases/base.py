@@ -251,6 +251,7 @@ class Database(ABC):
         *,
         order: Sequence[str] = (),
         keys: tuple[str, Sequence[str]] | None = None,
+        unreadable: Callable[[UnreadableValueError], None] | None = None,
     ) -> Iterator[Iterator[pa.RecordBatch]]:
         """Yield the rows of a table as batches of the fields' own Arrow types, as they come.
 
@@ -272,14 +273,41 @@ class Database(ABC):
                 *(self.ordered(fields[each], exp.column(each, t, quoted=True)) for each in order)
             )
         with self.query(query) as batches:
-            yield (self._decode(batch, fields) for batch in batches)
+            yield (self._decode(batch, fields, unreadable) for batch in batches)
 
-    def _decode(self, batch: pa.RecordBatch, fields: dict[str, FieldType]) -> pa.RecordBatch:
-        arrays = [
-            self.decoded(name, _storage(batch.column(number)), field)
-            for number, (name, field) in enumerate(fields.items())
-        ]
+    def _decode(
+        self,
+        batch: pa.RecordBatch,
+        fields: dict[str, FieldType],
+        unreadable: Callable[[UnreadableValueError], None] | None,
+    ) -> pa.RecordBatch:
+        arrays = []
+        for number, (name, field) in enumerate(fields.items()):
+            values = _storage(batch.column(number))
+            try:
+                arrays.append(self.decoded(name, values, field))
+            except UnreadableValueError:
+                if unreadable is None:
+                    raise
+                arrays.append(self._decode_each(name, values, field, unreadable))
         return pa.RecordBatch.from_arrays(arrays, names=list(fields))
+
+    def _decode_each(
+        self,
+        name: str,
+        values: pa.Array,
+        field: FieldType,
+        unreadable: Callable[[UnreadableValueError], None],
+    ) -> pa.Array:
+        """Return values of a field one by one, a null for each that is none of its type."""
+        decoded = []
+        for position in range(len(values)):
+            try:
+                decoded.append(self.decoded(name, values.slice(position, 1), field))
+            except UnreadableValueError as error:
+                unreadable(UnreadableValueError(name, position, error.value))
+                decoded.append(pa.nulls(1, field.arrow))
+        return pa.concat_arrays(decoded)
 
     def _in_keys(self, keys: str, names: Sequence[str], *, alias: str) -> exp.Expression:
         same = [
