@@ -21,7 +21,8 @@ class Rule:
     `streams` are the streams it draws from, none for a derived field; `permutation` the stream whose key word
     keys the permutation of the index that it holds; `lookups` the tables it draws from; `depends_on` the fields,
     as `table.field`, that its odds or its value depend on: of a copy, the one that it copies; `picked` whether it
-    copies from a row that was drawn, not from one above; `distribution` the odds in words; `source` where they come from.
+    copies from a row that was drawn, not from one above; `distribution` the odds in words; `source` where they come from;
+    `tags` words of its author for readers of the schema, such as `pii`.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Rule:
     picked: bool = False
     distribution: str = ""
     source: str = ""
+    tags: tuple[str, ...] = ()

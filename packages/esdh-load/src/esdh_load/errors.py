@@ -1,6 +1,6 @@
 """The errors of esdh-load."""
 
-__all__ = ["DatabaseError", "ExistingTableError", "LoadError", "UriError"]
+__all__ = ["DatabaseError", "ExistingTableError", "LoadError", "SnapshotError", "UriError"]
 
 
 class LoadError(ValueError):
@@ -21,3 +21,7 @@ class DatabaseError(LoadError):
 
 class ExistingTableError(LoadError):
     """A table that is there already and can't be taken for one of a dataset."""
+
+
+class SnapshotError(LoadError):
+    """A folder that holds no snapshot, or one that isn't as its manifest says."""

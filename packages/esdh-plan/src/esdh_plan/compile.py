@@ -868,6 +868,7 @@ class Compiler:
                 distribution="; ".join(
                     f"{label} {float(share):.4%}" for label, share in list((each.shares or {}).items())[:20]
                 ),
+                tags=tuple(fields[field].tags),
             )(self._readers["field", name, field])
         categories = Categories([marker])
         table.rule(MARKER, "The marker that every synthetic row carries", role="marker")(

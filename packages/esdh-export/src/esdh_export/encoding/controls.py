@@ -1,14 +1,28 @@
 """Finds control characters, which no text of a snapshot has: a line end would make two lines of a row."""
 
+from collections.abc import Mapping
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from esdh_core.columns import Categorical, Categories, Column, Concat, Text
 
-__all__ = ["control_character"]
+from esdh_export.errors import ExportError
+
+__all__ = ["check_texts", "control_character"]
 
 _DELETE = 127  # the one control character of ASCII that isn't below the space
 _found: WeakKeyDictionary[Categories, str | None] = WeakKeyDictionary()
+
+
+def check_texts(table: str, columns: Mapping[str, Column]) -> None:
+    """Raise ExportError, which names the field, for a text of a table's columns that has a control character."""
+    for field, column in columns.items():
+        text = control_character(column)
+        if text is not None:
+            raise ExportError(
+                f"{table}.{field} has the text {text!r}, and no text of a snapshot has a control character; "
+                "take it out of the rule"
+            )
 
 
 def control_character(column: Column) -> str | None:

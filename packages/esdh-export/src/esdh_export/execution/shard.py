@@ -12,8 +12,7 @@ from esdh_manifest import FileEntry, Stats
 
 from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_counts
 from esdh_export.encoding.block import EncodedBlock
-from esdh_export.encoding.controls import control_character
-from esdh_export.errors import ExportError
+from esdh_export.encoding.controls import check_texts
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
@@ -160,17 +159,6 @@ def _fixed_blocks(
             yield 0, EncodedBlock({table.name: part})
 
 
-def _check_texts(block: EncodedBlock) -> None:
-    for table, columns in block.columns.items():
-        for field, column in columns.items():
-            text = control_character(column)
-            if text is not None:
-                raise ExportError(
-                    f"{table}.{field} has the text {text!r}, and no text of a snapshot has a control character; "
-                    "take it out of the rule"
-                )
-
-
 class _Content:
     """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics.
 
@@ -190,7 +178,8 @@ class _Content:
 
         Raises ExportError for a text that no snapshot can hold.
         """
-        _check_texts(block)
+        for name, columns in block.columns.items():
+            check_texts(name, columns)
         if self._queue is None:
             self._digest(block)
         else:

@@ -1,6 +1,7 @@
 """The databases that there are, one file each."""
 
-from esdh_load.databases.base import Database, ExistingColumn, FieldType, UnreadableValueError
+from esdh_load.columns import FieldType
+from esdh_load.databases.base import Database, ExistingColumn, UnreadableValueError
 from esdh_load.uri import parse_uri
 
 __all__ = ["Database", "ExistingColumn", "FieldType", "UnreadableValueError", "open_database"]

@@ -15,41 +15,15 @@ import pyarrow as pa
 from adbc_driver_manager import dbapi
 from sqlglot import ErrorLevel, exp
 
+from esdh_load.columns import FieldType, column_type
 from esdh_load.errors import DatabaseError
 from esdh_load.uri import DatabaseUri
 
-__all__ = ["Database", "ExistingColumn", "FieldType", "UnreadableValueError"]
+__all__ = ["Database", "ExistingColumn", "UnreadableValueError"]
 
 _PREFIX = re.compile(r"^[A-Z_]+: ")  # ADBC's own status before what the database says
 _LIBPQ = re.compile(r"^\[libpq\] (?:Failed to connect: )?")
 _STATEMENT = re.compile(r"\.?\s*(?:Query was: .*?)?\.? ?SQLSTATE: [0-9A-Z]{5}$", re.DOTALL)
-
-
-class FieldType(NamedTuple):
-    """What a column must hold: one of the types of a dataset.
-
-    `kind` is string, integer, decimal, boolean, date or timestamp; `scale` a decimal's digits after the point,
-    `digits` the most that it has in all; `width` the most characters of a text, where that is known.
-    """
-
-    kind: str
-    scale: int = 0
-    digits: int = 18
-    width: int | None = None
-
-    @property
-    def arrow(self) -> pa.DataType:
-        """The Arrow type of its values, as a dataset's schema has it."""
-        return pa.decimal128(18, self.scale) if self.kind == "decimal" else _ARROW[self.kind]
-
-
-_ARROW = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
 
 
 class ExistingColumn(NamedTuple):
@@ -113,9 +87,9 @@ class Database(ABC):
     def columns(self, table: str) -> list[ExistingColumn] | None:
         """Return the columns of a table in their order, None where there is no such table."""
 
-    @abstractmethod
     def column_type(self, field: FieldType) -> str:
         """Return the type that our DDL gives a column, as the database writes it."""
+        return column_type(field, self.dialect)
 
     @abstractmethod
     def accepts(self, field: FieldType, column: ExistingColumn) -> bool:

@@ -8,7 +8,8 @@ import pyarrow as pa
 from adbc_driver_manager import dbapi
 from sqlglot import exp
 
-from esdh_load.databases.base import Database, ExistingColumn, FieldType
+from esdh_load.columns import FieldType, column_type
+from esdh_load.databases.base import Database, ExistingColumn
 
 __all__ = ["DuckDB"]
 
@@ -23,13 +24,6 @@ _INTEGERS = (
     "USMALLINT",
     "UTINYINT",
 )
-_TYPES = {
-    "string": "VARCHAR",
-    "integer": "BIGINT",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-}
 _STAGING = "esdh_staging"
 
 
@@ -66,10 +60,6 @@ class DuckDB(Database):
             " AND database_name = current_database() ORDER BY column_index"
         )
         return [ExistingColumn(each["name"], each["type"], each["optional"]) for each in found] or None
-
-    def column_type(self, field: FieldType) -> str:
-        """Return the type that our DDL gives a column."""
-        return f"DECIMAL(18,{field.scale})" if field.kind == "decimal" else _TYPES[field.kind]
 
     def accepts(self, field: FieldType, column: ExistingColumn) -> bool:
         """Return whether a column takes a field's values; what is too large is refused row by row."""
@@ -127,9 +117,4 @@ def _text(value: str) -> str:
 
 def _duck(kind: pa.DataType) -> str:
     """Return what DuckDB calls an Arrow type of ours."""
-    if pa.types.is_decimal(kind):
-        return f"DECIMAL({kind.precision},{kind.scale})"
-    if pa.types.is_timestamp(kind):
-        return _TYPES["timestamp"]
-    names = {pa.string(): "string", pa.int64(): "integer", pa.bool_(): "boolean", pa.date32(): "date"}
-    return _TYPES[names[kind]]
+    return column_type(FieldType.of(kind), "duckdb")

@@ -11,20 +11,14 @@ import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 from sqlglot import exp
 
-from esdh_load.databases.base import Database, ExistingColumn, FieldType
+from esdh_load.columns import FieldType
+from esdh_load.databases.base import Database, ExistingColumn
 
 __all__ = ["PostgreSQL"]
 
 _LOCK = 0x65736468_6C6F6164  # "esdhload": the key of the advisory lock that loads hold
 _TEXTS = ("text", "character varying", "character", "bpchar", "citext", "enum", "uuid")
 _INTEGERS = {"bigint": pa.int64(), "integer": pa.int32(), "smallint": pa.int16()}
-_TYPES = {
-    "string": "text",
-    "integer": "bigint",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamp with time zone",
-}
 _UUID = r"^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$"
 
 
@@ -76,10 +70,6 @@ class PostgreSQL(Database):
             f" WHERE a.attrelid = {row['oid']} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
         )
         return [ExistingColumn(each["name"], each["type"], each["optional"]) for each in found]
-
-    def column_type(self, field: FieldType) -> str:
-        """Return the type that our DDL gives a column."""
-        return f"numeric(18,{field.scale})" if field.kind == "decimal" else _TYPES[field.kind]
 
     def accepts(self, field: FieldType, column: ExistingColumn) -> bool:
         """Return whether a column takes a field's values; what is too long or too large is refused row by row."""

@@ -10,18 +10,11 @@ import pyarrow.compute as pc
 from adbc_driver_manager import dbapi
 from sqlglot import exp
 
-from esdh_load.databases.base import Database, ExistingColumn, FieldType, UnreadableValueError
+from esdh_load.columns import EXACT_DIGITS, FieldType
+from esdh_load.databases.base import Database, ExistingColumn, UnreadableValueError
 
 __all__ = ["SQLite"]
 
-_EXACT_DIGITS = 15  # that a double, SQLite's only number with a point, gives back as they were
-_TYPES = {
-    "string": "TEXT",
-    "integer": "INTEGER",
-    "boolean": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP",
-}
 _WAIT = 5_000  # milliseconds for another writer
 _FORMS = {
     "integer": r"^[+-]?[0-9]+$",
@@ -78,12 +71,6 @@ class SQLite(Database):
         )
         return [ExistingColumn(each["name"], each["type"], bool(each["optional"])) for each in found] or None
 
-    def column_type(self, field: FieldType) -> str:
-        """Return the type that our DDL gives a column."""
-        if field.kind == "decimal":
-            return f"NUMERIC(18, {field.scale})" if field.digits <= _EXACT_DIGITS else "TEXT"
-        return _TYPES[field.kind]
-
     def accepts(self, field: FieldType, column: ExistingColumn) -> bool:
         """Return whether a column's affinity leaves a field's values as they are."""
         affinity = _affinity(column.type)
@@ -91,7 +78,7 @@ class SQLite(Database):
             case "integer" | "boolean":
                 return affinity in ("INTEGER", "NUMERIC", "BLOB")
             case "decimal":
-                exact = field.digits <= _EXACT_DIGITS
+                exact = field.digits <= EXACT_DIGITS
                 return affinity in ("TEXT", "BLOB") or (exact and affinity in ("NUMERIC", "REAL"))
             case "date" | "timestamp":
                 return affinity in ("TEXT", "NUMERIC", "BLOB")
