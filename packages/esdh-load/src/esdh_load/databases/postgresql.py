@@ -1,7 +1,7 @@
 """PostgreSQL: COPY in both directions, keys after the rows, an advisory lock."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import adbc_driver_postgresql.dbapi
@@ -50,7 +50,7 @@ class PostgreSQL(Database):
                 waiting()
             self.rows(f"SELECT pg_advisory_xact_lock({_LOCK})::text AS taken")
 
-    def rooms(self) -> bool:
+    def has_schema(self) -> bool:
         """Return whether the schema is there."""
         if self.schema is None:
             return True
@@ -109,11 +109,6 @@ class PostgreSQL(Database):
         if field.kind != "string":
             return column
         return exp.Collate(this=exp.cast(column, "text"), expression=exp.to_identifier("C", quoted=True))
-
-    def analyze(self, tables: Iterable[str]) -> None:
-        """Let the planner know the new rows at once."""
-        for table in tables:
-            self.execute(f"ANALYZE {self.sql(self.name(table))}")
 
     def explain(self, text: str, code: str) -> str:
         """Return what an error says, and what helps."""
