@@ -63,9 +63,7 @@ class TableDefinition:
         """Return the statement that creates the table; without `keys` it has none, to be added after its rows."""
         parts = [*self._columns(dialect)]
         if keys:
-            # SQLite takes a reference to a table that isn't there yet, and can add none later.
-            references = (*self.foreign_keys, *(self.late_keys if dialect == "sqlite" else ()))
-            parts += [(self._key(each, dialect, schema), ()) for each in self._keys(references)]
+            parts += [(self._key(each, dialect, schema), ()) for each in self._keys(self._inline(dialect))]
         last = len(parts) - 1
         lines = [
             f"  {text}{',' if number < last else ''}{''.join(f' /* {_safe(each)} */' for each in comments)}"
@@ -150,6 +148,16 @@ class TableDefinition:
         # SQLite's are looked at when the transaction ends: rows of one table may refer to each other.
         deferred = " DEFERRABLE INITIALLY DEFERRED" if dialect == "sqlite" else ""
         return f"FOREIGN KEY ({field}) REFERENCES {_name(key.table, dialect, schema)} ({target}){deferred}"
+
+    def _inline(self, dialect: str) -> tuple[ForeignKey, ...]:
+        """Return the foreign keys that stand in the statement itself.
+
+        SQLite takes one to a table that isn't there yet, and can add none later. DuckDB looks at a row's references
+        before it has the rows that are inserted with it, so a table can't refer to itself.
+        """
+        if dialect == "duckdb":
+            return tuple(each for each in self.foreign_keys if each.table != self.name)
+        return (*self.foreign_keys, *(self.late_keys if dialect == "sqlite" else ()))
 
     def _options(self, dialect: str) -> str:
         if dialect != "mysql":

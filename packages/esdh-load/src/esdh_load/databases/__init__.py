@@ -21,8 +21,10 @@ __all__ = [
 ]
 
 
-def open_database(uri: str, *, schema: str | None = None) -> Database:
+def open_database(uri: str, *, schema: str | None = None, create: bool = False) -> Database:
     """Return the database that a URI names, open; `schema` is where its tables are looked for and made.
+
+    `create` makes a database that is a file and isn't there.
 
     Raises UriError for a URI of another kind, DatabaseError when it can't be reached or says no.
     """
@@ -30,11 +32,11 @@ def open_database(uri: str, *, schema: str | None = None) -> Database:
     if parsed.kind == "postgresql":
         from esdh_load.databases.postgresql import PostgreSQL
 
-        return PostgreSQL(parsed, schema)
+        return PostgreSQL(parsed, schema, create=create)
     if parsed.kind == "sqlite":
         from esdh_load.databases.sqlite import SQLite
 
-        return SQLite(parsed, schema)
+        return SQLite(parsed, schema, create=create)
     from esdh_load.databases.duckdb import DuckDB
 
-    return DuckDB(parsed, schema)
+    return DuckDB(parsed, schema, create=create)

@@ -74,13 +74,17 @@ class Database(ABC):
     adds_constraints: ClassVar[bool] = False
     """Whether keys can be added to a table that has its rows, which is quicker than row after row."""
 
-    def __init__(self, uri: DatabaseUri, schema: str | None = None) -> None:
+    def __init__(self, uri: DatabaseUri, schema: str | None = None, *, create: bool = False) -> None:
         """Connect; `schema` is where tables are, by default where the database puts them.
 
-        Raises DatabaseError, with what the database says, when it can't be reached or says no.
+        `create` makes a file that isn't there. Raises DatabaseError, with what the database says, when it can't be
+        reached or says no.
         """
         self.uri = uri
         self.schema = schema
+        self._is_new = uri.path is not None and not uri.path.exists()
+        if self._is_new and not create:
+            raise DatabaseError(f"{uri} isn't there; `esdh load-database {uri} ...` makes it")
         if schema is not None and not self.has_schemas:
             raise DatabaseError(f"{uri} has no schemas; leave out --db-schema {schema}")
         with self._translated(f"can't open {uri}"):
@@ -129,13 +133,13 @@ class Database(ABC):
         del field
         return column
 
-    def rooms(self) -> bool:
-        """Return whether the schema is there; always where there are none."""
+    def has_schema(self) -> bool:
+        """Return whether the schema is there; always where none was named."""
         return True
 
-    def analyze(self, tables: Iterable[str]) -> None:
-        """Let the database count what its planner needs; most do by themselves."""
-        del tables
+    def create_schema(self) -> None:
+        """Make the schema, as a part of the transaction."""
+        self.execute(f"CREATE SCHEMA {self.sql(exp.Identifier(this=self.schema, quoted=True))}")
 
     # --- which rows hang on which, and the removal of rows
 
@@ -238,6 +242,12 @@ class Database(ABC):
         """Close the connection; what isn't committed is gone."""
         with suppress(Exception):  # nothing of ours hangs on it any more
             self.connection.close()
+
+    def discard(self) -> None:
+        """Close the connection, and remove a file that it has made: so nothing is left of what failed."""
+        self.close()
+        if self._is_new and self.uri.path is not None:
+            self.uri.path.unlink(missing_ok=True)
 
     def __enter__(self) -> "Database":
         return self

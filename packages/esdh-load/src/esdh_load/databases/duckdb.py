@@ -43,7 +43,7 @@ class DuckDB(Database):
     def lock(self, waiting: Callable[[], None] | None = None) -> None:
         """Do nothing: a file is open in one process at a time."""
 
-    def rooms(self) -> bool:
+    def has_schema(self) -> bool:
         """Return whether the schema is there."""
         if self.schema is None:
             return True
@@ -85,6 +85,14 @@ class DuckDB(Database):
         """Return a column as the type that our own tables have."""
         return exp.cast(column, self.column_type(field), dialect="duckdb")
 
+    def execute(self, statement: str | exp.Expression) -> int:
+        """Run a statement to its end: the driver goes on with it only as its result is taken."""
+        text = statement if isinstance(statement, str) else self.sql(statement)
+        with self._translated(), closing(self.connection.cursor()) as cursor:
+            cursor.execute(text)
+            rows = cursor.fetchall()
+        return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else -1
+
     def _ingest(self, table: str, reader: pa.RecordBatchReader, columns: list[ExistingColumn]) -> None:
         """Append by position, which is all that the driver can; where columns differ, by a temporary table."""
         existing = [(each.name, each.type) for each in columns]
@@ -99,8 +107,8 @@ class DuckDB(Database):
         self.execute(f"CREATE TEMP TABLE {_STAGING} ({declared})")
         with self._translated(table=table), closing(self.connection.cursor()) as cursor:
             cursor.adbc_ingest(_STAGING, reader, mode="append", **self._temporary)
-        with self._translated(table=table), closing(self.connection.cursor()) as cursor:
-            cursor.execute(
+        with self._translated(table=table):
+            self.execute(
                 f"INSERT INTO {self.sql(self.name(table))} ({names}) SELECT {names} FROM temp.{_STAGING}"
             )
         self.execute(f"DROP TABLE temp.{_STAGING}")

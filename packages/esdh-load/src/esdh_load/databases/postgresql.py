@@ -1,7 +1,7 @@
 """PostgreSQL: COPY in both directions, keys after the rows, an advisory lock."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import adbc_driver_postgresql.dbapi
@@ -29,6 +29,8 @@ class PostgreSQL(Database):
     kind = "postgresql"
     dialect = "postgres"
     adds_constraints = True
+    row_id = "ctid"
+    row_id_type = "tid"
     _temporary: ClassVar[dict[str, Any]] = {"db_schema_name": "pg_temp"}
 
     def _connect(self) -> dbapi.Connection:
@@ -51,7 +53,7 @@ class PostgreSQL(Database):
                 waiting()
             self.rows(f"SELECT pg_advisory_xact_lock({_LOCK})::text AS taken")
 
-    def rooms(self) -> bool:
+    def has_schema(self) -> bool:
         """Return whether the schema is there."""
         if self.schema is None:
             return True
@@ -110,14 +112,6 @@ class PostgreSQL(Database):
         if field.kind != "string":
             return column
         return exp.Collate(this=exp.cast(column, "text"), expression=exp.to_identifier("C", quoted=True))
-
-    def analyze(self, tables: Iterable[str]) -> None:
-        """Let the planner know the new rows at once."""
-        for table in tables:
-            self.execute(f"ANALYZE {self.sql(self.name(table))}")
-
-    row_id = "ctid"
-    row_id_type = "tid"
 
     def full_name(self, table: str) -> TableName:
         """Return a table's name with its schema; one that is made of others can't be held, nor its rows be known."""
