@@ -4,7 +4,16 @@ import uuid
 
 import numpy as np
 import pytest
-from esdh_core import IdError, RecordId, RequestError, canonical_id, decode_id, encode_id
+from esdh_core import (
+    DEFAULT_DATASET,
+    IdError,
+    RecordId,
+    RequestError,
+    canonical_id,
+    decode_id,
+    encode_id,
+)
+from esdh_core.ids import TaggedIds
 from esdh_core.permutations import permute, unpermute
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,3 +156,37 @@ def test_permutation_is_inverted(seed: int, indices: list[int]) -> None:
     permuted = permute(seed, "vehicle.vin", np.array(indices, dtype=np.uint64))
     assert int(permuted.max()) < 2**36
     assert indices == unpermute(seed, "vehicle.vin", permuted).tolist()
+
+
+@given(
+    seed=st.integers(0, 2**53 - 1),
+    rows=st.lists(st.integers(0, 2**33 - 1), min_size=1, max_size=5),
+    position=st.integers(0, 35),
+    character=st.sampled_from("0123456789abcdefABCDEF-gx \x00"),
+)
+def test_many_ids_are_read_as_one_is(seed: int, rows: list[int], position: int, character: str) -> None:
+    """Ids are read by columns as `decode_id` reads each, and a changed one is refused where that refuses it."""
+    dataset = DEFAULT_DATASET
+    texts = dataset.ids.texts(seed, dataset.root.entity, np.array(rows, dtype=np.uint64))
+    texts[-1, position] = ord(character)
+    for table in dataset.tables:
+        seeds, slots = dataset.ids.origins(table.entity, texts)
+        for at, text in enumerate(texts):
+            one = text.tobytes().decode()
+            try:
+                origin = decode_id(one)
+            except IdError:
+                expected = -1, -1
+            else:
+                ours = origin.entity == table.entity and canonical_id(one) == one
+                expected = (origin.seed, origin.index) if ours else (-1, -1)
+            assert expected == (seeds[at], slots[at])
+
+
+@given(seed=st.integers(0, 2**53 - 1), slot=st.integers(0, 2**44 - 1))
+def test_many_ids_of_a_named_dataset_are_read(seed: int, slot: int) -> None:
+    """Ids of a dataset with a name give seed and slot in their own table, and nothing in another."""
+    ids = TaggedIds("bank v1", ["customers", "accounts"])
+    texts = ids.texts(seed, "accounts", np.array([slot], dtype=np.uint64))
+    assert [(seed, slot)] == list(zip(*map(np.ndarray.tolist, ids.origins("accounts", texts)), strict=True))
+    assert [(-1, -1)] == list(zip(*map(np.ndarray.tolist, ids.origins("customers", texts)), strict=True))

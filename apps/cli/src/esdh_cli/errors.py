@@ -12,7 +12,7 @@ from esdh_cli.signals import Terminated
 
 __all__ = ["exit_on_error", "is_ours", "is_plan_error"]
 
-_OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_plan", "esdh_proof")
+_OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_load", "esdh_plan", "esdh_proof")
 
 
 class _Interrupted(click.ClickException):

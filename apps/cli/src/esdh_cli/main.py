@@ -17,7 +17,9 @@ from esdh_cli.commands.reproduce import reproduce
 from esdh_cli.commands.sample import sample
 from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
+from esdh_cli.commands.unload_database import unload_database
 from esdh_cli.commands.verify_audit import verify_audit
+from esdh_cli.commands.verify_database import verify_database
 from esdh_cli.commands.verify_snapshot import verify_snapshot
 from esdh_cli.errors import exit_on_error
 
@@ -99,5 +101,7 @@ main.add_command(reproduce)
 main.add_command(sample)
 main.add_command(serve)
 main.add_command(show_plan)
+main.add_command(unload_database)
 main.add_command(verify_audit)
+main.add_command(verify_database)
 main.add_command(verify_snapshot)

@@ -12,19 +12,19 @@ _LINE_EVERY = 10.0  # seconds, where there is no terminal
 
 
 @contextmanager
-def recorded(total: int, *, hidden: bool) -> Iterator[Callable[[int], None] | None]:
+def recorded(total: int, *, hidden: bool, unit: str = "records") -> Iterator[Callable[[int], None] | None]:
     """Yield a function that takes a number of finished records, or None where nothing is to be shown."""
     if hidden or total < _WORTH_SHOWING:
         yield None
     elif sys.stderr.isatty():
-        with _bar(total) as advance:
+        with _bar(total, unit) as advance:
             yield advance
     else:
-        yield _lines(total)
+        yield _lines(total, unit)
 
 
 @contextmanager
-def counted(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
+def counted(*, hidden: bool, unit: str = "records") -> Iterator[Callable[[int, int], None]]:
     """Yield a function that takes a number of finished records and the number of all, which the work itself calls."""
     with ExitStack() as stack:
         advance: Callable[[int], None] | None = None
@@ -33,7 +33,7 @@ def counted(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
         def count(done: int, total: int) -> None:
             nonlocal advance, began
             if not began:
-                began, advance = True, stack.enter_context(recorded(total, hidden=hidden))
+                began, advance = True, stack.enter_context(recorded(total, hidden=hidden, unit=unit))
             if advance is not None:
                 advance(done)
 
@@ -41,12 +41,12 @@ def counted(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
+def _bar(total: int, unit: str) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("records"),
+        TextColumn(unit),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -54,7 +54,7 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
     )
     began = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("records", total=total, rate="")
+        task = progress.add_task(unit, total=total, rate="")
 
         def advance(count: int) -> None:
             progress.advance(task, count)
@@ -64,7 +64,7 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def _lines(total: int) -> Callable[[int], None]:
+def _lines(total: int, unit: str) -> Callable[[int], None]:
     began = last = time.monotonic()
     done = 0
 
@@ -76,7 +76,7 @@ def _lines(total: int) -> Callable[[int], None]:
             last = now
             rate = done / (now - began)
             print(
-                f"{done:,} of {total:,} records, {rate:,.0f}/s, {(total - done) / rate:,.0f} s left",
+                f"{done:,} of {total:,} {unit}, {rate:,.0f}/s, {(total - done) / rate:,.0f} s left",
                 file=sys.stderr,
             )
 

@@ -18,7 +18,17 @@ from esdh_core.constants import MAX_RECORDS
 from esdh_core.errors import IdError
 from esdh_core.mixing import GOLDEN_GAMMA, MASK_64, mix64, mix64_array
 
-__all__ = ["SLOT_BITS", "BareId", "IdCodec", "OrdinalIds", "RecordId", "TaggedIds", "bare_id", "canonical_id"]
+__all__ = [
+    "SLOT_BITS",
+    "BareId",
+    "IdCodec",
+    "OrdinalIds",
+    "Origins",
+    "RecordId",
+    "TaggedIds",
+    "bare_id",
+    "canonical_id",
+]
 
 _ROUNDS: Final = 4
 _MASK_61: Final = (1 << 61) - 1
@@ -67,6 +77,16 @@ class IdCodec(Protocol):
     def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says; IdError, with the reason, for a text that is none of this dataset."""
 
+    def origins(self, entity: str, texts: NDArray[np.uint8]) -> "Origins":
+        """Return seeds and slots of many ids of one table, as ASCII text in the canonical form, shape (rows, 36)."""
+
+
+class Origins(NamedTuple):
+    """What many ids of one table say, as int64: their seeds, and the slots of their rows; both -1 where it is no such id."""
+
+    seeds: NDArray[np.int64]
+    slots: NDArray[np.int64]
+
 
 class OrdinalIds:
     """Ids of a dataset version that has an ordinal, and a number for each table (contract, section 4)."""
@@ -110,6 +130,16 @@ class OrdinalIds:
             raise IdError(f"{text!r} names record {index}; the last record there can be is {MAX_RECORDS - 1}")
         return RecordId(left >> 8, self._dataset_version, self._names[number], index)
 
+    def origins(self, entity: str, texts: NDArray[np.uint8]) -> Origins:
+        """Return seeds and slots of many ids of one table, as ASCII text in the canonical form, shape (rows, 36)."""
+        left, right, ours = _read(texts)
+        slots = right >> np.uint64(_CHECK_BITS) & np.uint64((1 << _INDEX_BITS) - 1)
+        ours &= left & np.uint64(0xFF) == self._ordinal
+        ours &= right >> np.uint64(_INDEX_BITS + _CHECK_BITS) == self._numbers[entity]
+        ours &= right & np.uint64((1 << _CHECK_BITS) - 1) == 0
+        ours &= slots < MAX_RECORDS
+        return _origins(left, slots, ours)
+
 
 class TaggedIds:
     """Ids of a dataset with a name: a table is known by a tag, made of its name and the dataset's (datasets.md, section 3)."""
@@ -150,6 +180,13 @@ class TaggedIds:
         if left & 0xFF or tag not in self._names:
             raise IdError(f"{text!r} is no id of {self._dataset_version}: it was made elsewhere or mistyped")
         return RecordId(left >> 8, self._dataset_version, self._names[tag], slot)
+
+    def origins(self, entity: str, texts: NDArray[np.uint8]) -> Origins:
+        """Return seeds and slots of many ids of one table, as ASCII text in the canonical form, shape (rows, 36)."""
+        left, right, ours = _read(texts)
+        ours &= left & np.uint64(0xFF) == 0
+        ours &= right >> np.uint64(SLOT_BITS) == self._tags[entity]
+        return _origins(left, right & np.uint64((1 << SLOT_BITS) - 1), ours)
 
 
 # The four hexadecimal digits of every 16-bit number, as one 32-bit word each.
@@ -195,6 +232,66 @@ def _write(first: int, right: NDArray[np.uint64], text: NDArray[np.uint8]) -> No
     words = text.reshape(-1).view(_ID_WORDS)
     for name, source, shift in zip("abcdefgh", [upper] * 4 + [lower] * 4, [48, 32, 16, 0] * 2, strict=True):
         words[name] = _HEX_WORDS.take((source >> np.uint64(shift)).astype(np.uint16))
+
+
+# The number that two characters of an id stand for, by their bytes as one 16-bit word; _NO_DIGITS where they are none.
+_NO_DIGITS: Final = 0x100
+_OCTETS: Final = np.full(1 << 16, _NO_DIGITS, dtype=np.uint16)
+_OCTETS[np.frombuffer(bytes(range(256)).hex().encode("ascii"), dtype=np.uint16)] = np.arange(256)
+# Where the sixteen pairs of digits of an id stand in its 36 characters.
+_ID_PAIRS: Final = np.dtype(
+    {
+        "names": list("abcdefghijklmnop"),
+        "formats": [np.uint16] * 16,
+        "offsets": [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34],
+        "itemsize": 36,
+    }
+)
+_DASHES: Final = (8, 13, 18, 23)
+
+
+def _read(texts: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
+    """Return the two halves of many ids, through the network backwards, and which of them are version 8 UUIDs."""
+    count = len(texts)
+    left, right = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
+    valid = np.empty(count, dtype=np.bool_)
+    for start in range(0, count, _SLICE):
+        part = slice(start, start + _SLICE)
+        left[part], right[part], valid[part] = _read_part(texts[part])
+    return left, right, valid
+
+
+def _read_part(texts: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
+    pairs = np.ascontiguousarray(texts).reshape(-1).view(_ID_PAIRS)
+    halves = []
+    read = np.zeros(len(texts), dtype=np.uint16)  # all bits of all numbers
+    for names in ("abcdefgh", "ijklmnop"):
+        half = np.zeros(len(texts), dtype=np.uint64)
+        for name in names:
+            octets = _OCTETS.take(pairs[name])
+            read |= octets
+            half <<= np.uint64(8)
+            half |= octets
+        halves.append(half)
+    upper, lower = halves
+    valid = read < _NO_DIGITS
+    for at in _DASHES:
+        valid &= texts[:, at] == ord("-")
+    valid &= (upper >> np.uint64(12) & np.uint64(0xF) == 8) & (lower >> np.uint64(62) == 0b10)
+    left = upper >> np.uint64(16) << np.uint64(13) | (upper & np.uint64(0xFFF)) << np.uint64(1)
+    left |= lower >> np.uint64(61) & np.uint64(1)
+    right = lower & np.uint64(_MASK_61)
+    for r in reversed(range(_ROUNDS)):
+        mixed = mix64_array(left + np.uint64((r + 1) * GOLDEN_GAMMA & MASK_64))
+        mixed &= np.uint64(_MASK_61)
+        left, right = right ^ mixed, left
+    return left, right, valid
+
+
+def _origins(left: NDArray[np.uint64], slots: NDArray[np.uint64], ours: NDArray[np.bool_]) -> Origins:
+    """Return seeds and slots of ids that are `ours`."""
+    seeds = left >> np.uint64(8)
+    return Origins(np.where(ours, seeds.astype(np.int64), -1), np.where(ours, slots.astype(np.int64), -1))
 
 
 def canonical_id(value: str | UUID) -> str:

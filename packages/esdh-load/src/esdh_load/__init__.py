@@ -11,21 +11,31 @@ if TYPE_CHECKING:
     from esdh_load.columns import field_types as field_types
     from esdh_load.databases import Database as Database
     from esdh_load.databases import open_database as open_database
+    from esdh_load.errors import AttachedRowsError as AttachedRowsError
     from esdh_load.errors import DatabaseError as DatabaseError
     from esdh_load.errors import LoadError as LoadError
     from esdh_load.errors import UriError as UriError
+    from esdh_load.findings import RowFailure as RowFailure
     from esdh_load.records import Load as Load
     from esdh_load.records import read_loads as read_loads
+    from esdh_load.unloading import UnloadedRows as UnloadedRows
+    from esdh_load.unloading import unload_database as unload_database
     from esdh_load.uri import DatabaseUri as DatabaseUri
     from esdh_load.uri import parse_uri as parse_uri
+    from esdh_load.verifying import DatabaseCheck as DatabaseCheck
+    from esdh_load.verifying import DatabaseVerification as DatabaseVerification
+    from esdh_load.verifying import verify_database as verify_database
 
 __getattr__ = lazy_names(
     __name__,
     {
         "columns": ("field_types",),
         "databases": ("Database", "open_database"),
-        "errors": ("DatabaseError", "LoadError", "UriError"),
+        "errors": ("AttachedRowsError", "DatabaseError", "LoadError", "UriError"),
+        "findings": ("RowFailure",),
         "records": ("Load", "read_loads"),
+        "unloading": ("UnloadedRows", "unload_database"),
         "uri": ("DatabaseUri", "parse_uri"),
+        "verifying": ("DatabaseCheck", "DatabaseVerification", "verify_database"),
     },
 )

@@ -1,6 +1,13 @@
 """The errors of esdh-load."""
 
-__all__ = ["DatabaseError", "ExistingTableError", "LoadError", "SnapshotError", "UriError"]
+__all__ = [
+    "AttachedRowsError",
+    "DatabaseError",
+    "ExistingTableError",
+    "LoadError",
+    "SnapshotError",
+    "UriError",
+]
 
 
 class LoadError(ValueError):
@@ -25,3 +32,7 @@ class ExistingTableError(LoadError):
 
 class SnapshotError(LoadError):
     """A folder that holds no snapshot, or one that isn't as its manifest says."""
+
+
+class AttachedRowsError(LoadError):
+    """Rows that refer to those of a load that is to be removed, and that the load didn't make."""

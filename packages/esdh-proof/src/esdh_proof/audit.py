@@ -41,7 +41,9 @@ _WAIT = 60.0  # seconds for another run's line, which takes milliseconds
 
 # What came of a run. `failed` is a verification whose answer is no, or work that broke off; `refused` is
 # a request that could not be taken up; `same` and `differ` are a diff's.
-Outcome = Literal["written", "unchanged", "passed", "failed", "same", "differ", "refused", "interrupted"]
+Outcome = Literal[
+    "written", "unchanged", "removed", "passed", "failed", "same", "differ", "refused", "interrupted"
+]
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

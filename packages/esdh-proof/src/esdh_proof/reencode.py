@@ -1,7 +1,8 @@
-"""Values that were read, as the columns that a format's writer takes, and the bytes it makes of them."""
+"""Values that were read: their digests, as the columns that a format's writer takes, and the bytes it makes of them."""
 
 import datetime as dt
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +21,13 @@ from esdh_core.columns import (
     Timestamp,
     day_number,
 )
-from esdh_export import FORMATS, EncodedBlock
+from esdh_export import FORMATS, EncodedBlock, array_digest
 from esdh_export.formats import Writer
 from numpy.typing import NDArray
 
 from esdh_proof.reading.rows import kinds_of
 
-__all__ = ["BytesSink", "columns_of", "text_of"]
+__all__ = ["BytesSink", "column_digests", "columns_of", "text_of"]
 
 _YEARS = (1800, 2199)  # a column may be as costly as its range is wide, so that is bounded
 _DAYS = (day_number(dt.date(_YEARS[0], 1, 1)), day_number(dt.date(_YEARS[1], 12, 31)))
@@ -140,3 +141,13 @@ def text_of(name: str, dataset: Dataset, table: Table, columns: dict[str, Column
     sink.take()
     writer.write(EncodedBlock({table.name: columns}))
     return sink.take()
+
+
+def column_digests(arrays: Mapping[str, pa.Array], table: Table) -> Iterator[bytes]:
+    """Yield the digest of each column; one that holds a null where there can be none has one of its own."""
+    for field in table.schema:
+        values = arrays[field.name]
+        try:
+            yield array_digest(values, nullable=field.nullable)
+        except ValueError:
+            yield hashlib.sha256(repr(values.to_pylist()).encode()).digest()

@@ -5,7 +5,7 @@ that generates nothing; and the rows are made again from the seed and held again
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import product, zip_longest
 from pathlib import Path
@@ -24,7 +24,6 @@ from esdh_export import (
     EncodedBlock,
     SnapshotRequest,
     Tallies,
-    array_digest,
     block_digest,
     build_manifest,
     entity_digest,
@@ -62,7 +61,7 @@ from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Failure, Findings, display, first_true
 from esdh_proof.gates import judge, skip
 from esdh_proof.reading import Rows, TableReader, manifest_names, regular
-from esdh_proof.reencode import BytesSink, columns_of, text_of
+from esdh_proof.reencode import BytesSink, column_digests, columns_of, text_of
 
 __all__ = ["Verification", "verify_snapshot"]
 
@@ -406,7 +405,7 @@ class _Digests:
                 name: pa.concat_arrays([each[name] for each in held]) if held else None
                 for name in self._table.fields
             }
-            self._known[pieces] = block_digest(_column_digests(arrays, self._table) if held else [])
+            self._known[pieces] = block_digest(column_digests(arrays, self._table) if held else [])
         return self._known[pieces]
 
     def end_block(self) -> None:
@@ -592,7 +591,7 @@ class _Reading:
     def _table(self, name: str, table: Table, rows: Rows, unit: _Unit, *, ends: bool) -> bytes:
         """Check some rows of one table in one format; return their digest."""
         encoded = unit.encoded
-        digest = block_digest(_column_digests(rows.arrays, table) if len(rows) else [])
+        digest = block_digest(column_digests(rows.arrays, table) if len(rows) else [])
         self._digests[table.name].add(name, digest, rows, ends=ends)
         same = encoded is not None and digest == encoded.digest_of(table)
         columns = None
@@ -944,13 +943,3 @@ class _Hash:
 
 def _joined(held: Rows, more: Rows) -> dict[str, pa.Array]:
     return {name: pa.concat_arrays([values, more.arrays[name]]) for name, values in held.arrays.items()}
-
-
-def _column_digests(arrays: Mapping[str, pa.Array], table: Table) -> Iterator[bytes]:
-    """Yield the digest of each column; one that holds a null where there can be none has one of its own."""
-    for field in table.schema:
-        values = arrays[field.name]
-        try:
-            yield array_digest(values, nullable=field.nullable)
-        except ValueError:
-            yield hashlib.sha256(repr(values.to_pylist()).encode()).digest()

@@ -1,10 +1,24 @@
 """The databases that there are, one file each."""
 
 from esdh_load.columns import FieldType
-from esdh_load.databases.base import Database, ExistingColumn, UnreadableValueError
+from esdh_load.databases.base import (
+    Database,
+    ExistingColumn,
+    Reference,
+    TableName,
+    UnreadableValueError,
+)
 from esdh_load.uri import parse_uri
 
-__all__ = ["Database", "ExistingColumn", "FieldType", "UnreadableValueError", "open_database"]
+__all__ = [
+    "Database",
+    "ExistingColumn",
+    "FieldType",
+    "Reference",
+    "TableName",
+    "UnreadableValueError",
+    "open_database",
+]
 
 
 def open_database(uri: str, *, schema: str | None = None, create: bool = False) -> Database:

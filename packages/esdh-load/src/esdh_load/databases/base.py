@@ -6,7 +6,7 @@ stand in its columns. Everything else is here, in SQL that each of them takes.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,7 +19,7 @@ from esdh_load.columns import FieldType, column_type
 from esdh_load.errors import DatabaseError
 from esdh_load.uri import DatabaseUri
 
-__all__ = ["Database", "ExistingColumn", "UnreadableValueError"]
+__all__ = ["Database", "ExistingColumn", "Reference", "TableName", "UnreadableValueError"]
 
 _PREFIX = re.compile(r"^[A-Z_]+: ")  # ADBC's own status before what the database says
 _LIBPQ = re.compile(r"^\[libpq\] (?:Failed to connect: )?")
@@ -32,6 +32,22 @@ class ExistingColumn(NamedTuple):
     name: str
     type: str
     optional: bool
+
+
+class TableName(NamedTuple):
+    """A table that is there, and the schema that it is in, None where a database has no schemas."""
+
+    name: str
+    schema: str | None
+
+
+class Reference(NamedTuple):
+    """A foreign key that is there: fields of one table whose values are those of another's, or of its own."""
+
+    table: TableName
+    fields: tuple[str, ...]
+    target: TableName
+    targets: tuple[str, ...]
 
 
 class UnreadableValueError(DatabaseError):
@@ -125,7 +141,40 @@ class Database(ABC):
         """Make the schema, as a part of the transaction."""
         self.execute(f"CREATE SCHEMA {self.sql(exp.Identifier(this=self.schema, quoted=True))}")
 
+    # --- which rows hang on which, and the removal of rows
+
+    row_id: ClassVar[str] = "rowid"
+    """What tells a row of a table from every other, as long as a transaction lasts."""
+    row_id_type: ClassVar[str] = "BIGINT"
+
+    @abstractmethod
+    def full_name(self, table: str) -> TableName:
+        """Return the name of a table that is there, with the schema that it is in."""
+
+    @abstractmethod
+    def references_to(self, table: TableName) -> list[Reference]:
+        """Return the foreign keys of the database that lead to a table, from itself and from others."""
+
+    def hold(self, tables: Sequence[TableName]) -> None:
+        """Let nobody change rows of some tables until the transaction ends, where others could."""
+        del tables
+
+    def remove(self, marked: Mapping[TableName, str]) -> None:
+        """Delete the rows whose ids stand in a temporary table for each table; those first that refer to others."""
+        for table, mark in marked.items():
+            self.execute(
+                f"DELETE FROM {self.qualified(table)} WHERE {self.row_id} IN (SELECT id FROM {self.quoted(mark)})"
+            )
+
     # --- names and statements
+
+    def quoted(self, name: str) -> str:
+        """Return an identifier in this database's quotes."""
+        return exp.to_identifier(name, quoted=True).sql(self.dialect)
+
+    def qualified(self, table: TableName) -> str:
+        """Return a table's name with its schema, in this database's quotes."""
+        return self.sql(exp.table_(table.name, db=table.schema, quoted=True))
 
     def name(self, table: str) -> exp.Table:
         """Return a table's name with its schema."""
@@ -234,13 +283,12 @@ class Database(ABC):
         fields: dict[str, FieldType],
         *,
         order: Sequence[str] = (),
-        keys: tuple[str, Sequence[str]] | None = None,
+        unreadable: Callable[[UnreadableValueError], None] | None = None,
     ) -> Iterator[Iterator[pa.RecordBatch]]:
         """Yield the rows of a table as batches of the fields' own Arrow types, as they come.
 
         `order` names fields to put them in order by, texts by their bytes; without it the order is the database's.
-        `keys` are a temporary table, as `stage` makes one, and its fields: then only rows come whose values of
-        these stand in it. Raises UnreadableValueError, as the batch is taken, for a value that is none of its type.
+        Raises UnreadableValueError, as the batch is taken, for a value that is none of its type.
         """
         source, t = self.name(table).as_("t"), "t"
         query = exp.select(
@@ -249,69 +297,64 @@ class Database(ABC):
                 for name, field in fields.items()
             )
         ).from_(source)
-        if keys is not None:
-            query = query.where(self._in_keys(*keys, alias=t))
         if order:
             query = query.order_by(
                 *(self.ordered(fields[each], exp.column(each, t, quoted=True)) for each in order)
             )
         with self.query(query) as batches:
-            yield (self._decode(batch, fields) for batch in batches)
+            yield (self._decode(batch, fields, unreadable) for batch in batches)
 
-    def _decode(self, batch: pa.RecordBatch, fields: dict[str, FieldType]) -> pa.RecordBatch:
-        arrays = [
-            self.decoded(name, _storage(batch.column(number)), field)
-            for number, (name, field) in enumerate(fields.items())
-        ]
+    def _decode(
+        self,
+        batch: pa.RecordBatch,
+        fields: dict[str, FieldType],
+        unreadable: Callable[[UnreadableValueError], None] | None,
+    ) -> pa.RecordBatch:
+        arrays = []
+        for number, (name, field) in enumerate(fields.items()):
+            values = _storage(batch.column(number))
+            try:
+                arrays.append(self.decoded(name, values, field))
+            except UnreadableValueError:
+                if unreadable is None:
+                    raise
+                arrays.append(self._decode_each(name, values, field, unreadable))
         return pa.RecordBatch.from_arrays(arrays, names=list(fields))
 
-    def _in_keys(self, keys: str, names: Sequence[str], *, alias: str) -> exp.Expression:
-        same = [
-            exp.EQ(this=exp.column(name, "k", quoted=True), expression=exp.column(name, alias, quoted=True))
-            for name in names
-        ]
-        inner = exp.select("1").from_(exp.table_(keys, quoted=True).as_("k")).where(exp.and_(*same))
-        return exp.Exists(this=inner)
+    def _decode_each(
+        self,
+        name: str,
+        values: pa.Array,
+        field: FieldType,
+        unreadable: Callable[[UnreadableValueError], None],
+    ) -> pa.Array:
+        """Return values of a field one by one, a null for each that is none of its type."""
+        decoded = []
+        for position in range(len(values)):
+            try:
+                decoded.append(self.decoded(name, values.slice(position, 1), field))
+            except UnreadableValueError as error:
+                unreadable(UnreadableValueError(name, position, error.value))
+                decoded.append(pa.nulls(1, field.arrow))
+        return pa.concat_arrays(decoded)
 
     def count(self, table: str) -> int:
         """Return the number of rows of a table."""
         (row,) = self.rows(exp.select(exp.Count(this=exp.Star()).as_("n")).from_(self.name(table)))
         return int(row["n"])
 
-    def stage(self, name: str, fields: dict[str, FieldType], batches: Iterable[pa.RecordBatch]) -> None:
-        """Make a temporary table of this connection and put rows in it; the fields together are its key."""
-        columns = [
-            exp.ColumnDef(
-                this=exp.to_identifier(each, quoted=True),
-                kind=exp.DataType.build(self.column_type(field), dialect=self.dialect, udt=True),
-            )
-            for each, field in fields.items()
-        ]
-        key = exp.PrimaryKey(expressions=[exp.to_identifier(each, quoted=True) for each in fields])
-        schema = exp.Schema(this=exp.table_(name, quoted=True), expressions=[*columns, key])
-        self.execute(
-            exp.Create(
-                this=schema, kind="TABLE", properties=exp.Properties(expressions=[exp.TemporaryProperty()])
-            )
-        )
-        known = {
-            each: ExistingColumn(each, self.column_type(field), optional=False)
-            for each, field in fields.items()
-        }
+    def stage(self, name: str, columns: Sequence[ExistingColumn], batches: Iterable[pa.RecordBatch]) -> None:
+        """Make a temporary table of this connection with columns such as another table has, and put rows in it."""
+        declared = ", ".join(f"{self.quoted(each.name)} {each.type}" for each in columns)
+        self.execute(f"CREATE TEMPORARY TABLE {self.quoted(name)} ({declared})")
         iterator = iter(batches)
         first = next(iterator, None)
         if first is not None:
-            reader = _stored(self, first, iterator, known)
+            reader = _stored(self, first, iterator, {each.name: each for each in columns})
             with self._translated(), closing(self.connection.cursor()) as cursor:
                 cursor.adbc_ingest(name, reader, mode="append", **self._temporary)
 
     _temporary: ClassVar[dict[str, Any]] = {"temporary": True}
-
-    def delete(self, table: str, keys: str, names: Sequence[str]) -> int:
-        """Delete the rows whose fields `names` stand in the temporary table `keys`; return how many there were."""
-        target = self.name(table)
-        condition = self._in_keys(keys, names, alias="t")
-        return self.execute(f"DELETE FROM {self.sql(target)} AS t WHERE {self.sql(condition)}")
 
     def drop(self, table: str, *, temporary: bool = False) -> None:
         """Drop a table."""

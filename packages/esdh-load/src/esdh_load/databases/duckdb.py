@@ -1,6 +1,6 @@
 """DuckDB: one file, one process; Arrow in and out without a copy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 import adbc_driver_duckdb.dbapi
@@ -9,7 +9,8 @@ from adbc_driver_manager import dbapi
 from sqlglot import exp
 
 from esdh_load.columns import FieldType, column_type
-from esdh_load.databases.base import Database, ExistingColumn
+from esdh_load.databases.base import Database, ExistingColumn, Reference, TableName
+from esdh_load.errors import DatabaseError
 
 __all__ = ["DuckDB"]
 
@@ -111,6 +112,92 @@ class DuckDB(Database):
                 f"INSERT INTO {self.sql(self.name(table))} ({names}) SELECT {names} FROM temp.{_STAGING}"
             )
         self.execute(f"DROP TABLE temp.{_STAGING}")
+
+    def full_name(self, table: str) -> TableName:
+        """Return a table's name with its schema."""
+        return TableName(table, self.schema or "main")
+
+    def references_to(self, table: TableName) -> list[Reference]:
+        """Return the foreign keys that lead to a table; DuckDB has them within a schema alone."""
+        found = self.rows(
+            "SELECT table_name AS name, constraint_column_names AS fields, referenced_column_names AS targets"
+            " FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY' AND database_name = current_database()"
+            f" AND schema_name = {_text(table.schema or 'main')} AND referenced_table = {_text(table.name)}"
+            " ORDER BY table_oid, constraint_index"
+        )
+        return [
+            Reference(
+                TableName(each["name"], table.schema), tuple(each["fields"]), table, tuple(each["targets"])
+            )
+            for each in found
+        ]
+
+    def remove(self, marked: Mapping[TableName, str]) -> None:
+        """Delete rows, those first that refer to others.
+
+        Where a row that was referred to goes, DuckDB doesn't see within a transaction that the other has gone. Then
+        the tables are made again, as they were, with the rows that stay.
+        """
+        if not any(self.references_to(table) for table in marked):
+            super().remove(marked)
+            return
+        definitions = {table: self._definition(table) for table in marked}
+        for number, (table, mark) in enumerate(marked.items()):
+            self.execute(
+                f"CREATE TEMP TABLE esdh_rest_{number} AS SELECT rowid AS esdh_id, * FROM {self.qualified(table)}"
+                f" WHERE rowid NOT IN (SELECT id FROM temp.{self.quoted(mark)})"
+            )
+        for table in marked:
+            self.execute(f"DROP TABLE {self.qualified(table)}")
+        for number, table in reversed(list(enumerate(marked))):
+            create, *others = definitions[table]
+            self.execute(create)
+            self._put_back(table, f"temp.esdh_rest_{number}")
+            for statement in others:
+                self.execute(statement)
+
+    def _definition(self, table: TableName) -> list[str]:
+        """Return the statements that make a table, its indexes and its comments."""
+        place = f"database_name = current_database() AND schema_name = {_text(table.schema or 'main')}"
+        place += f" AND table_name = {_text(table.name)}"
+        name = self.qualified(table)
+        (made,) = self.rows(f"SELECT sql, comment FROM duckdb_tables() WHERE {place}")
+        statements = [made["sql"]]
+        statements += [
+            each["sql"]
+            for each in self.rows(f"SELECT sql FROM duckdb_indexes() WHERE {place}")
+            if each["sql"]
+        ]
+        if made["comment"] is not None:
+            statements.append(f"COMMENT ON TABLE {name} IS {_text(made['comment'])}")
+        comments = self.rows(
+            f"SELECT column_name AS name, comment FROM duckdb_columns() WHERE {place} AND comment IS NOT NULL"
+        )
+        return statements + [
+            f"COMMENT ON COLUMN {name}.{self.quoted(each['name'])} IS {_text(each['comment'])}"
+            for each in comments
+        ]
+
+    def _put_back(self, table: TableName, rest: str) -> None:
+        """Insert rows, those first that others of the same table refer to: DuckDB looks for them row by row."""
+        name = self.qualified(table)
+        own = [each for each in self.references_to(table) if each.table == table]
+        ready = " AND ".join(
+            f"({' OR '.join(f'r.{self.quoted(field)} IS NULL' for field in each.fields)} OR EXISTS (SELECT 1 FROM {name} t"
+            f" WHERE {' AND '.join(f't.{self.quoted(b)} = r.{self.quoted(a)}' for a, b in zip(each.fields, each.targets, strict=True))}))"
+            for each in own
+        )
+        before = -1
+        while (left := self.rows(f"SELECT count(*) AS n FROM {rest}")[0]["n"]) and left != before:
+            before = left
+            self.execute(
+                f"CREATE OR REPLACE TEMP TABLE esdh_ready AS SELECT esdh_id FROM {rest} r WHERE {ready or 'true'}"
+            )
+            rows = f"FROM {rest} WHERE esdh_id IN (SELECT esdh_id FROM temp.esdh_ready)"
+            self.execute(f"INSERT INTO {name} SELECT * EXCLUDE (esdh_id) {rows} ORDER BY esdh_id")
+            self.execute(f"DELETE {rows}")
+        if left:
+            raise DatabaseError(f"{self.uri}: rows of {table.name} that stay refer to each other in a ring")
 
     def explain(self, text: str, code: str) -> str:
         """Return what an error says, and what helps."""

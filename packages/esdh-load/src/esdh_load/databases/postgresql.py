@@ -1,7 +1,7 @@
 """PostgreSQL: COPY in both directions, keys after the rows, an advisory lock."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import adbc_driver_postgresql.dbapi
@@ -12,7 +12,8 @@ from adbc_driver_manager import dbapi
 from sqlglot import exp
 
 from esdh_load.columns import FieldType
-from esdh_load.databases.base import Database, ExistingColumn
+from esdh_load.databases.base import Database, ExistingColumn, Reference, TableName
+from esdh_load.errors import DatabaseError
 
 __all__ = ["PostgreSQL"]
 
@@ -109,6 +110,56 @@ class PostgreSQL(Database):
         if field.kind != "string":
             return column
         return exp.Collate(this=exp.cast(column, "text"), expression=exp.to_identifier("C", quoted=True))
+
+    row_id = "ctid"
+    row_id_type = "tid"
+
+    def full_name(self, table: str) -> TableName:
+        """Return a table's name with its schema; one that is made of others can't be held, nor its rows be known."""
+        name = _text(self.sql(self.name(table)))
+        (row,) = self.rows(
+            "SELECT n.nspname::text AS schema, EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = c.oid) AS parts"
+            f" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass({name})"
+        )
+        if row["parts"]:
+            raise DatabaseError(
+                f"{self.uri}: table {table} is made of partitions, from which rows can't be removed"
+            )
+        return TableName(table, row["schema"])
+
+    def references_to(self, table: TableName) -> list[Reference]:
+        """Return the foreign keys that lead to a table; of a partitioned table, those of its partitions."""
+        columns = (
+            "(SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest({0}key) WITH ORDINALITY k(at, n)"
+            " JOIN pg_attribute a ON a.attrelid = f.{0}relid AND a.attnum = k.at)"
+        )
+        found = self.rows(
+            f"SELECT n.nspname::text AS schema, c.relname::text AS name, {columns.format('con')} AS fields,"
+            f" {columns.format('conf')} AS targets FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE f.contype = 'f' AND c.relkind = 'r'"
+            f" AND f.confrelid = to_regclass({_text(self.qualified(table))}) ORDER BY 1, 2, f.oid"
+        )
+        return [
+            Reference(
+                TableName(each["name"], each["schema"]), tuple(each["fields"]), table, tuple(each["targets"])
+            )
+            for each in found
+        ]
+
+    def hold(self, tables: Sequence[TableName]) -> None:
+        """Let nobody change rows of some tables until the transaction ends; they can be read."""
+        names = ", ".join(self.qualified(each) for each in tables)
+        self.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+
+    def remove(self, marked: Mapping[TableName, str]) -> None:
+        """Delete rows of all tables in one statement, after which foreign keys are looked at."""
+        for mark in marked.values():
+            self.execute(f"ANALYZE {self.quoted(mark)}")
+        deleted = [
+            f"d{number} AS (DELETE FROM {self.qualified(table)} WHERE ctid IN (SELECT id FROM {self.quoted(mark)}))"
+            for number, (table, mark) in enumerate(marked.items())
+        ]
+        self.execute(f"WITH {', '.join(deleted)} SELECT 1")
 
     def explain(self, text: str, code: str) -> str:
         """Return what an error says, and what helps."""

@@ -1,6 +1,6 @@
 """SQLite: one file, one writer; values stand in columns as Python's and SQLite's own functions write them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 
 import adbc_driver_sqlite.dbapi
@@ -11,7 +11,7 @@ from adbc_driver_manager import dbapi
 from sqlglot import exp
 
 from esdh_load.columns import EXACT_DIGITS, FieldType
-from esdh_load.databases.base import Database, ExistingColumn, UnreadableValueError
+from esdh_load.databases.base import Database, ExistingColumn, Reference, TableName, UnreadableValueError
 
 __all__ = ["SQLite"]
 
@@ -35,6 +35,7 @@ class SQLite(Database):
     kind = "sqlite"
     dialect = "sqlite"
     has_schemas = False
+    row_id = "_rowid_"  # no field has that name
 
     def _connect(self) -> dbapi.Connection:
         connection: dbapi.Connection = adbc_driver_sqlite.dbapi.connect(self.uri.connection, autocommit=True)
@@ -54,11 +55,6 @@ class SQLite(Database):
     def rollback(self) -> None:
         """Roll back."""
         self.execute("ROLLBACK")
-
-    def delete(self, table: str, keys: str, names: Sequence[str]) -> int:
-        """Delete rows by keys; the driver doesn't say how many there were, SQLite does."""
-        super().delete(table, keys, names)
-        return int(self.rows("SELECT changes() AS n")[0]["n"])
 
     def lock(self, waiting: Callable[[], None] | None = None) -> None:
         """Do nothing: whoever has begun to write is alone."""
@@ -119,6 +115,27 @@ class SQLite(Database):
                 except pa.ArrowInvalid:
                     raise UnreadableValueError(name, position, str(value)) from None
             raise
+
+    def full_name(self, table: str) -> TableName:
+        """Return a table's name; there are no schemas."""
+        return TableName(table, None)
+
+    def references_to(self, table: TableName) -> list[Reference]:
+        """Return the foreign keys that lead to a table; one that names no column leads to the primary key."""
+        target = exp.Literal.string(table.name).sql("sqlite")
+        found = self.rows(
+            'SELECT m.name AS name, f.id AS id, f."from" AS field, coalesce(f."to", p.name) AS target'
+            " FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f"
+            f" LEFT JOIN pragma_table_info({target}) p ON p.pk = f.seq + 1"
+            f""" WHERE m.type = 'table' AND f."table" = {target} COLLATE NOCASE ORDER BY m.rowid, f.id, f.seq"""
+        )
+        keys: dict[tuple[str, int], list[tuple[str, str]]] = {}
+        for each in found:
+            keys.setdefault((each["name"], each["id"]), []).append((each["field"], each["target"]))
+        return [
+            Reference(TableName(name, None), tuple(a for a, _ in pairs), table, tuple(b for _, b in pairs))
+            for (name, _), pairs in keys.items()
+        ]
 
     def explain(self, text: str, code: str) -> str:
         """Return what an error says, and what helps."""
