@@ -5,7 +5,8 @@ from pathlib import Path
 
 from databases import Database
 from esdh_core import DEFAULT_DATASET, Dataset
-from esdh_load import Load
+from esdh_load import Load, open_database
+from esdh_load.ddl import define_tables
 from esdh_load.loading import load_database
 from esdh_load.source import PlanSource
 from esdh_plan.references import open_dataset
@@ -32,3 +33,15 @@ def load(
     """Load a plan's rows into a database."""
     source = PlanSource(dataset_of(plan), records=records, seed=seed)
     return load_database(database.uri, source, now=NOW, into_existing=into_existing).load
+
+
+def load_to_change(database: Database, plan: str | None = None, *, records: int = 60, seed: int = 7) -> Load:
+    """Load a plan's rows into tables in which the test can change any: DuckDB's are without keys.
+
+    DuckDB lets nobody update a row that another refers to.
+    """
+    if database.kind == "duckdb":
+        with open_database(database.uri, create=True) as connection, connection.transaction():
+            for each in define_tables(dataset_of(plan)):
+                connection.execute(each.create("duckdb", keys=False))
+    return load(database, plan, records=records, seed=seed, into_existing=database.kind == "duckdb")
