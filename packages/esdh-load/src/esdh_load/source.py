@@ -122,14 +122,14 @@ class PlanSource(Source):
         for start in range(0, self.records, size):
             count = min(size, self.records - start)
             block = self.dataset.block(start, count, self.seed)
-            made = EncodedBlock({table.name: table.columns(block) for table in tables})
-            yield count, {table.name: self._batch(table, made) for table in tables}
+            encoded = EncodedBlock({table.name: table.columns(block) for table in tables})
+            yield count, {table.name: self._batch(table, encoded) for table in tables}
             stop = start + count
             for table in tables:
                 parts = waiting[table.name]
-                parts.append(made.columns[table.name])
+                parts.append(encoded.columns[table.name])
                 if stop % table.block_records == 0 or stop == self.records:
-                    self._end_block(table, made, parts)
+                    self._end_block(table, encoded, parts)
 
     def _fixed(self, table: Table) -> Iterator[tuple[int, dict[str, pa.RecordBatch]]]:
         columns = table.columns(self.dataset.block_of(table, self.dataset.block(0, 0, self.seed)))
