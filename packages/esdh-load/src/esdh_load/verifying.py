@@ -1,7 +1,7 @@
 """Verifies a load in a database: its rows are read back and held against those that the seed gives."""
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Literal
 
 import msgspec
@@ -9,8 +9,10 @@ import pyarrow as pa
 from esdh_core import Dataset, Table
 from esdh_plan import PlanError
 
+from esdh_load.by_key import ComparisonByKey
+from esdh_load.by_slot import ComparisonBySlot
 from esdh_load.columns import field_types
-from esdh_load.comparing import compare_table
+from esdh_load.comparison import Comparison
 from esdh_load.databases import Database, ExistingColumn, FieldType, UnreadableValueError, open_database
 from esdh_load.errors import LoadError
 from esdh_load.expected import ExpectedTable
@@ -134,7 +136,8 @@ class _Verification:
         fields = field_types(dataset, table)
         if not self._has_columns(table, fields):
             return
-        comparison = compare_table(
+        kind = ComparisonByKey if table.field_with("id") is None else ComparisonBySlot
+        comparison = kind(
             ExpectedTable(self._load, dataset, table),
             [
                 ExpectedTable(load, other, other.table(table.name))
@@ -142,6 +145,12 @@ class _Verification:
                 if _loads(load, table)
             ],
         )
+        with closing(comparison):
+            self._read(table, fields, comparison)
+            self._report(comparison.finish(), claim)
+
+    def _read(self, table: Table, fields: dict[str, FieldType], comparison: Comparison) -> None:
+        """Give a comparison all rows of its table."""
         unreadable: list[UnreadableValueError] = []
         with self._database.read(table.name, fields, unreadable=unreadable.append) as batches:
             for batch in batches:
@@ -151,7 +160,6 @@ class _Verification:
                 comparison.add(batch)
                 if self._progress is not None:
                     self._progress(len(batch), max(self._rows, 1))
-        self._report(comparison.finish(), claim)
 
     def _has_columns(self, table: Table, fields: dict[str, FieldType]) -> bool:
         """Hold the columns of a table against the fields; return whether its rows can be read."""

@@ -29,6 +29,8 @@ class PostgreSQL(Database):
     kind = "postgresql"
     dialect = "postgres"
     adds_constraints = True
+    row_id = "ctid"
+    row_id_type = "tid"
     _temporary: ClassVar[dict[str, Any]] = {"db_schema_name": "pg_temp"}
 
     def _connect(self) -> dbapi.Connection:
@@ -110,9 +112,6 @@ class PostgreSQL(Database):
         if field.kind != "string":
             return column
         return exp.Collate(this=exp.cast(column, "text"), expression=exp.to_identifier("C", quoted=True))
-
-    row_id = "ctid"
-    row_id_type = "tid"
 
     def full_name(self, table: str) -> TableName:
         """Return a table's name with its schema; one that is made of others can't be held, nor its rows be known."""

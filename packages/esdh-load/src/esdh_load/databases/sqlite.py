@@ -178,7 +178,24 @@ def _parsed(values: pa.Array, field: FieldType) -> pa.Array:
         case "timestamp":
             bare = pc.replace_substring_regex(values, r"(\.0+)?Z?$", "")
             return bare.cast(pa.timestamp("us")).cast(field.arrow)
+        case "decimal":
+            return _decimals(values, field)
     return values.cast(field.arrow)
+
+
+def _decimals(values: pa.Array, field: FieldType) -> pa.Array:
+    """Return texts as decimals; one with more digits is of a double, and must be the nearest to a decimal of the field.
+
+    Raises ArrowInvalid for one that is not.
+    """
+    longer = pc.fill_null(pc.match_substring_regex(values, rf"[eE]|\.[0-9]{{{field.scale + 1},}}"), False)
+    if not pc.any(longer).as_py():
+        return values.cast(field.arrow)
+    doubles = pc.if_else(longer, values, None).cast(pa.float64())
+    rounded = pc.round(doubles, field.scale).cast(field.arrow)
+    if not _doubles(rounded).equals(doubles):
+        raise pa.ArrowInvalid("a number with more digits than its field has")
+    return pc.coalesce(rounded, pc.if_else(longer, None, values).cast(field.arrow))
 
 
 def _unreadable(name: str, values: pa.Array, wrong: pa.Array) -> UnreadableValueError:

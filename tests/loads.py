@@ -1,0 +1,34 @@
+"""Loads for the tests of databases: a plan's rows into one, by the library."""
+
+import datetime as dt
+from pathlib import Path
+
+from databases import Database
+from esdh_core import DEFAULT_DATASET, Dataset
+from esdh_load import Load
+from esdh_load.loading import load_database
+from esdh_load.source import PlanSource
+from esdh_plan.references import open_dataset
+
+KINDS_PLAN = str(Path(__file__).parent / "load" / "plans" / "kinds.yaml")
+"""Every type and sort of key, and names that are SQL's own words or 63 bytes long."""
+LONG_TABLE = "t" + "_wide" * 12 + "er"
+NOW = dt.datetime(2026, 11, 27, 12, 0, tzinfo=dt.UTC)
+
+
+def dataset_of(plan: str | None) -> Dataset:
+    """Return the dataset of a plan, the default one for None."""
+    return DEFAULT_DATASET if plan is None else open_dataset(plan)
+
+
+def load(
+    database: Database,
+    plan: str | None = None,
+    *,
+    records: int = 60,
+    seed: int = 7,
+    into_existing: bool = False,
+) -> Load:
+    """Load a plan's rows into a database."""
+    source = PlanSource(dataset_of(plan), records=records, seed=seed)
+    return load_database(database.uri, source, now=NOW, into_existing=into_existing).load
