@@ -8,7 +8,7 @@ import click
 from esdh_cli.parameters import IntegerText
 
 if TYPE_CHECKING:
-    from esdh_load import DatabaseVerification, UnloadedRows
+    from esdh_load import DatabaseVerification, LoadedRows, UnloadedRows
     from esdh_proof import SnapshotIdentity
 
 __all__ = ["database_identity", "database_options", "display_uri", "load_option", "needs_databases"]
@@ -19,7 +19,7 @@ _MOST_LOADS = 2**31 - 1
 
 def database_options(command: F) -> F:
     """Add the URI and --db-schema to a command."""
-    uri = click.argument("uri", metavar="URI")
+    uri = click.argument("uri", metavar="URI", envvar="ESDH_DATABASE_URI")
     schema = click.option(
         "--db-schema", metavar="NAME", help="Schema of the tables.  [default: where the database puts them]"
     )
@@ -56,7 +56,7 @@ def display_uri(uri: str) -> str:
         return "a URI that can't be read"
 
 
-def database_identity(outcome: "DatabaseVerification | UnloadedRows") -> "SnapshotIdentity":
+def database_identity(outcome: "DatabaseVerification | LoadedRows | UnloadedRows") -> "SnapshotIdentity":
     """Return what a load is, as the audit log has it."""
     from esdh_proof import SnapshotIdentity
 

@@ -1,6 +1,7 @@
 """A user's mistake, a failure of the disk and an interrupt, as one sentence on stderr."""
 
 import errno
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import click
 
 from esdh_cli.signals import Terminated
 
-__all__ = ["exit_on_error", "is_ours", "is_plan_error"]
+__all__ = ["exit_on_error", "is_ours", "is_plan_error", "mask_passwords"]
 
 _OURS = ("esdh_core", "esdh_manifest", "esdh_export", "esdh_load", "esdh_plan", "esdh_proof")
 
@@ -49,7 +50,16 @@ def is_plan_error(error: BaseException) -> bool:
 
 def _noted(error: BaseException, sentence: str) -> str:
     """Return a sentence with what the libraries have noted on the error."""
-    return "; ".join([sentence, *getattr(error, "__notes__", [])])
+    return mask_passwords("; ".join([sentence, *getattr(error, "__notes__", [])]))
+
+
+def mask_passwords(text: str) -> str:
+    """Return a text without the passwords of the URIs in it, wherever an argument with one came to stand.
+
+    >>> mask_passwords("no such file 'postgresql://qa:secret@localhost/qa'")
+    "no such file 'postgresql://qa:***@localhost/qa'"
+    """
+    return re.sub(r"(://[^\s:/@]*):\S*@", r"\1:***@", text)
 
 
 @contextmanager

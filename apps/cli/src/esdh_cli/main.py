@@ -12,6 +12,7 @@ from esdh_cli.commands.diff_snapshots import diff_snapshots
 from esdh_cli.commands.generate_snapshot import generate_snapshot
 from esdh_cli.commands.import_plan import import_plan
 from esdh_cli.commands.list_plans import list_plans
+from esdh_cli.commands.load_database import load_database
 from esdh_cli.commands.lock_plan import lock_plan
 from esdh_cli.commands.reproduce import reproduce
 from esdh_cli.commands.sample import sample
@@ -21,7 +22,7 @@ from esdh_cli.commands.unload_database import unload_database
 from esdh_cli.commands.verify_audit import verify_audit
 from esdh_cli.commands.verify_database import verify_database
 from esdh_cli.commands.verify_snapshot import verify_snapshot
-from esdh_cli.errors import exit_on_error
+from esdh_cli.errors import exit_on_error, mask_passwords
 
 __all__ = ["main"]
 
@@ -64,7 +65,8 @@ def _one_sentence() -> Iterator[None]:
         raise
     except click.UsageError as error:
         see = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
-        raise _WrongUsage(error.format_message().rstrip(".") + _plan_hint(error) + see) from error
+        message = mask_passwords(error.format_message().rstrip("."))
+        raise _WrongUsage(message + _plan_hint(error) + see) from error
 
 
 def _plan_hint(error: click.UsageError) -> str:
@@ -96,6 +98,7 @@ main.add_command(diff_snapshots)
 main.add_command(generate_snapshot)
 main.add_command(import_plan)
 main.add_command(list_plans)
+main.add_command(load_database)
 main.add_command(lock_plan)
 main.add_command(reproduce)
 main.add_command(sample)

@@ -102,7 +102,7 @@ class OneOf(click.ParamType[tuple[str, ...]]):
 
 
 class ManyValuesCommand(click.Command):
-    """A command without positional arguments whose `multiple` options take several values after one flag."""
+    """A command whose `multiple` options take several values after one flag; arguments stand before such."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Repeat a flag before each further value, which is what click understands."""

@@ -5,16 +5,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-__all__ = ["counted", "recorded"]
+__all__ = ["WORTH_SHOWING", "counted", "recorded"]
 
-_WORTH_SHOWING = 1_000_000  # records; less is over in a second or two
+WORTH_SHOWING = 1_000_000  # records; less is over in a second or two
 _LINE_EVERY = 10.0  # seconds, where there is no terminal
 
 
 @contextmanager
-def recorded(total: int, *, hidden: bool, unit: str = "records") -> Iterator[Callable[[int], None] | None]:
-    """Yield a function that takes a number of finished records, or None where nothing is to be shown."""
-    if hidden or total < _WORTH_SHOWING:
+def recorded(
+    total: int, *, hidden: bool, unit: str = "records", worth: int = WORTH_SHOWING
+) -> Iterator[Callable[[int], None] | None]:
+    """Yield a function that takes a number of finished records, or None where nothing is to be shown.
+
+    `unit` is what is counted, and `worth` the least number of them that takes long enough.
+    """
+    if hidden or total < worth:
         yield None
     elif sys.stderr.isatty():
         with _bar(total, unit) as advance:

@@ -11,13 +11,19 @@ if TYPE_CHECKING:
     from esdh_load.columns import field_types as field_types
     from esdh_load.databases import Database as Database
     from esdh_load.databases import open_database as open_database
+    from esdh_load.ddl import DIALECTS as DIALECTS
+    from esdh_load.ddl import render_ddl as render_ddl
     from esdh_load.errors import AttachedRowsError as AttachedRowsError
     from esdh_load.errors import DatabaseError as DatabaseError
     from esdh_load.errors import LoadError as LoadError
     from esdh_load.errors import UriError as UriError
     from esdh_load.findings import RowFailure as RowFailure
+    from esdh_load.loading import LoadedRows as LoadedRows
+    from esdh_load.loading import load_database as load_database
     from esdh_load.records import Load as Load
     from esdh_load.records import read_loads as read_loads
+    from esdh_load.source import PlanSource as PlanSource
+    from esdh_load.source import SnapshotSource as SnapshotSource
     from esdh_load.unloading import UnloadedRows as UnloadedRows
     from esdh_load.unloading import unload_database as unload_database
     from esdh_load.uri import DatabaseUri as DatabaseUri
@@ -31,9 +37,12 @@ __getattr__ = lazy_names(
     {
         "columns": ("field_types",),
         "databases": ("Database", "open_database"),
+        "ddl": ("DIALECTS", "render_ddl"),
         "errors": ("AttachedRowsError", "DatabaseError", "LoadError", "UriError"),
         "findings": ("RowFailure",),
+        "loading": ("LoadedRows", "load_database"),
         "records": ("Load", "read_loads"),
+        "source": ("PlanSource", "SnapshotSource"),
         "unloading": ("UnloadedRows", "unload_database"),
         "uri": ("DatabaseUri", "parse_uri"),
         "verifying": ("DatabaseCheck", "DatabaseVerification", "verify_database"),

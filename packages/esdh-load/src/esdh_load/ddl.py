@@ -7,7 +7,7 @@ marker have none, so that a tester's own rows fit beside ours.
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
@@ -58,6 +58,14 @@ class TableDefinition:
     def name(self) -> str:
         """The table's name."""
         return self.table.name
+
+    def without_references(self, tables: Collection[str]) -> "TableDefinition":
+        """Return the definition without foreign keys to some tables: what others made may lack the key."""
+        early, late = (
+            tuple(each for each in keys if each.table not in tables)
+            for keys in (self.foreign_keys, self.late_keys)
+        )
+        return replace(self, foreign_keys=early, late_keys=late)
 
     def create(self, dialect: str, schema: str | None = None, *, keys: bool = True) -> str:
         """Return the statement that creates the table; without `keys` it has none, to be added after its rows."""

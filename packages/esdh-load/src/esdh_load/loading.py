@@ -4,22 +4,38 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib.metadata import version
-from typing import NamedTuple
+
+import msgspec
 
 from esdh_load.databases import Database, ExistingColumn, open_database
 from esdh_load.ddl import TableDefinition, define_tables
 from esdh_load.errors import ExistingTableError, LoadError
 from esdh_load.records import Load, LoadedTable, add_load, read_loads
 from esdh_load.source import Source, one_ahead
+from esdh_load.unloading import unload
 
 __all__ = ["LoadedRows", "load_database"]
 
 
-class LoadedRows(NamedTuple):
-    """A load that now stands in a database, and the one that it took the place of."""
+class LoadedRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What now stands in a database: rows and content digests by table.
 
-    load: Load
-    replaced: Load | None
+    `database` is the URI without its password; `created` are the tables that were made, `replaced` is the number of the
+    load that this one took the place of, `others` those of the loads beside it.
+    """
+
+    database: str
+    db_schema: str | None
+    load: int
+    dataset_version: str
+    seed: int
+    records: int
+    plan_sha256: str
+    content: dict[str, str]
+    rows: dict[str, int]
+    created: list[str]
+    replaced: int | None
+    others: list[int]
 
 
 def load_database(
@@ -31,8 +47,9 @@ def load_database(
     replace: bool = False,
     number: int | None = None,
     into_existing: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
     phase: Callable[[str], None] | None = None,
+    waiting: Callable[[], None] | None = None,
 ) -> LoadedRows:
     """Load a source's tables into the database that a URI names, in one transaction: what fails leaves it as it was.
 
@@ -40,8 +57,8 @@ def load_database(
     database that is a file are made too if they aren't there.
     `replace` first removes what an earlier load made of the same tables, and nothing else; `number` says which,
     where there are several. `into_existing` appends to tables that are there, after comparing their columns.
-    `now` is written into `esdh_loads`. `progress` is called with the records and the rows of each part that is
-    in; `phase` with what is being done beside that.
+    `now` is written into `esdh_loads`. `progress` is called with the number of rows of each part that is in; `phase`
+    with what is done before and after that; `waiting` before another load's end is waited for.
 
     Raises UriError for a URI of another kind, ExistingTableError for tables that are there, LoadError for a load that is there already, SnapshotError
     for a snapshot that isn't as listed, DatabaseError when the database says no.
@@ -49,6 +66,7 @@ def load_database(
     with open_database(uri, schema=schema, create=True) as database:
         try:
             with database.transaction():
+                database.lock(waiting)
                 return _Loading(database, source, progress, phase or _quiet).run(
                     now, replace=replace, number=number, into_existing=into_existing
                 )
@@ -68,7 +86,7 @@ class _Loading:
         self,
         database: Database,
         source: Source,
-        progress: Callable[[int, int], None] | None,
+        progress: Callable[[int], None] | None,
         phase: Callable[[str], None],
     ) -> None:
         self._database, self._source = database, source
@@ -78,46 +96,65 @@ class _Loading:
     def run(self, now: dt.datetime, *, replace: bool, number: int | None, into_existing: bool) -> LoadedRows:
         """Do everything but commit."""
         database = self._database
-        database.lock(lambda: self._phase("Waiting for another load to end"))
         loads = read_loads(database) if database.has_schema() else []
         earlier = self._earlier(loads, number) if replace else None
         if earlier is not None:
-            from esdh_load.unloading import unload
-
             self._phase(f"Removing {earlier.label()}")
             unload(database, earlier)
             loads = [each for each in loads if each is not earlier]
+            self._drop_tables(earlier, loads)
+        into_existing = into_existing or earlier is not None
         self._check_loads(loads, into_existing=into_existing)
         if not database.has_schema():
             database.create_schema()
-        existing = self._existing(into_existing=into_existing or earlier is not None)
-        created = [each for each in self._definitions if each.name not in existing]
+        existing = self._existing(into_existing=into_existing)
+        past = [*loads, *([] if earlier is None else [earlier])]
+        ours = {table.name for load in past for table in load.tables if table.created}
+        foreign = existing.keys() - ours
+        created = [
+            each.without_references(foreign) for each in self._definitions if each.name not in existing
+        ]
         self._create(created)
         there = {name: database.count(name) for name in existing}
         self._insert(existing)
         self._check_counts(there)
         self._add_keys(created)
+        dataset, source = self._source.dataset, self._source
+        tables = tuple(
+            LoadedTable(
+                name=table.name,
+                rows=source.rows[table.name],
+                content=source.content[table.name],
+                created=table.name not in foreign,
+            )
+            for table in source.tables
+        )
         load = Load(
-            load=max((each.load for each in (*loads, *([earlier] if earlier else []))), default=0) + 1,
-            dataset_version=self._source.dataset.dataset_version,
-            plan_sha256=self._source.dataset.plan_sha256,
-            seed=self._source.seed,
-            records=self._source.records,
-            tables=tuple(
-                LoadedTable(
-                    name=table.name,
-                    rows=self._source.rows[table.name],
-                    content=self._source.content[table.name],
-                    created=table.name not in existing,
-                )
-                for table in self._source.tables
-            ),
-            recipe=None if self._source.dataset.recipe is None else self._source.dataset.recipe.decode(),
+            load=max((each.load for each in past), default=0) + 1,
+            dataset_version=dataset.dataset_version,
+            plan_sha256=dataset.plan_sha256,
+            seed=source.seed,
+            records=source.records,
+            tables=tables,
+            recipe=None if dataset.recipe is None else dataset.recipe.decode(),
             loaded_at=now.astimezone(dt.UTC).replace(microsecond=0),
             program=f"esdh {version('esdh-load')}",
         )
         add_load(database, load)
-        return LoadedRows(load, earlier)
+        return LoadedRows(
+            database=str(database.uri),
+            db_schema=database.schema,
+            load=load.load,
+            dataset_version=load.dataset_version,
+            seed=load.seed,
+            records=load.records,
+            plan_sha256=load.plan_sha256,
+            content=source.content,
+            rows=dict(source.rows),
+            created=[each.name for each in created],
+            replaced=None if earlier is None else earlier.load,
+            others=[each.load for each in loads],
+        )
 
     # --- what is there
 
@@ -158,6 +195,17 @@ class _Loading:
                     f"{uri} has these tables already, of {each.label()}; --replace puts this load in its place, and "
                     "--into-existing adds to it"
                 )
+
+    def _drop_tables(self, earlier: Load, others: Sequence[Load]) -> None:
+        """Drop what a load of another plan made and nobody else has rows in; of the same plan, tables serve again."""
+        if earlier.plan_sha256 == self._source.dataset.plan_sha256:
+            return
+        held = {table.name for load in others for table in load.tables}
+        mine = {table.name for table in earlier.tables if table.created} - held
+        for each in reversed(define_tables(earlier.dataset())):
+            name = each.name
+            if name in mine and self._database.columns(name) is not None and not self._database.count(name):
+                self._database.drop(name)
 
     def _existing(self, *, into_existing: bool) -> dict[str, list[ExistingColumn]]:
         """Return the columns of the tables that are there; refuse them unless they may be, and fit."""
@@ -215,7 +263,7 @@ class _Loading:
                     if name in chunk.batches:
                         self._database.insert(name, chunk.batches[name], columns[name])
                 if self._progress is not None:
-                    self._progress(chunk.records, chunk.rows)
+                    self._progress(chunk.rows)
 
     def _check_counts(self, there: dict[str, int]) -> None:
         """Hold the rows that the tables have now against those that went in: a driver's word is no proof."""

@@ -30,7 +30,7 @@ _OPTIONAL = ("recipe",)
 
 
 class LoadedTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A table of a load: its rows, their content digest, and whether the load made the table or found it there."""
+    """A table of a load: its rows, their content digest, and whether a load made the table or found it there."""
 
     name: str
     rows: int

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -64,6 +65,11 @@ class Source(ABC):
         """The content digest of each table, once all chunks were taken."""
         return {name: entity_digest(digests) for name, digests in self._digests.items()}
 
+    @property
+    @abstractmethod
+    def expected_rows(self) -> int:
+        """The rows of all tables: their exact number where that is known, else the mean of such records."""
+
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows: of the fixed tables, then record after record, each with all that hangs below it."""
         waiting = Chunk(0, {})
@@ -94,6 +100,17 @@ class PlanSource(Source):
         )
         self._schemas = {table.name: schema(table) for table in self.tables}
 
+    @property
+    def expected_rows(self) -> int:
+        """The rows of so many records, by the means of the plan."""
+        fixed, drawn = Fraction(0), Fraction(0)
+        for table in self.tables:
+            if table.is_fixed:
+                fixed += table.mean * (table.top.rows or 0)
+            else:
+                drawn += table.mean
+        return round(fixed + self.records * drawn)
+
     def _pieces(self) -> Iterator[tuple[int, dict[str, pa.RecordBatch]]]:
         for table in (each for each in self.tables if each.is_fixed):
             yield from self._fixed(table)
@@ -105,14 +122,14 @@ class PlanSource(Source):
         for start in range(0, self.records, size):
             count = min(size, self.records - start)
             block = self.dataset.block(start, count, self.seed)
-            made = EncodedBlock({table.name: table.columns(block) for table in tables})
-            yield count, {table.name: self._batch(table, made) for table in tables}
+            encoded = EncodedBlock({table.name: table.columns(block) for table in tables})
+            yield count, {table.name: self._batch(table, encoded) for table in tables}
             stop = start + count
             for table in tables:
                 parts = waiting[table.name]
-                parts.append(made.columns[table.name])
+                parts.append(encoded.columns[table.name])
                 if stop % table.block_records == 0 or stop == self.records:
-                    self._end_block(table, made, parts)
+                    self._end_block(table, encoded, parts)
 
     def _fixed(self, table: Table) -> Iterator[tuple[int, dict[str, pa.RecordBatch]]]:
         columns = table.columns(self.dataset.block_of(table, self.dataset.block(0, 0, self.seed)))
@@ -172,6 +189,11 @@ class SnapshotSource(Source):
         self._format = min(self._request.formats, key=lambda name: FORMATS[name].RANK)
         self._findings = Findings()
         self._parts: dict[str, list[pa.RecordBatch]] = {table.name: [] for table in self.tables}
+
+    @property
+    def expected_rows(self) -> int:
+        """The rows that the manifest counts."""
+        return sum(self._manifest.record_counts[table.name] for table in self.tables)
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows; SnapshotError when they aren't those that the manifest lists."""

@@ -21,9 +21,18 @@ from esdh_load.uri import DatabaseUri
 
 __all__ = ["Database", "ExistingColumn", "Reference", "TableName", "UnreadableValueError"]
 
-_PREFIX = re.compile(r"^[A-Z_]+: ")  # ADBC's own status before what the database says
-_LIBPQ = re.compile(r"^\[libpq\] (?:Failed to connect: )?")
-_STATEMENT = re.compile(r"\.?\s*(?:Query was: .*?)?\.? ?SQLSTATE: [0-9A-Z]{5}$", re.DOTALL)
+# What drivers put around the database's own words: a status of ADBC's, who failed, the statement with its place.
+_AROUND = (
+    re.compile(r"^[A-Z_]+: "),
+    re.compile(r"^\[libpq\] (?:Failed to connect: )?"),
+    re.compile(r"^[Ff]ailed to (?:execute|prepare|step)(?: query| COPY statement)?(?: '.*')?: ", re.DOTALL),
+    re.compile(r"^PGRES_FATAL_ERROR "),
+    re.compile(r"\.?\s*SQLSTATE: [0-9A-Z]{5}\s*$"),
+    re.compile(r"[.;]?\s*[Qq]uery was: .*$", re.DOTALL),
+    re.compile(r"^(?:LINE [0-9]+:|CONTEXT:|\s*\^).*$", re.MULTILINE),
+    re.compile(r"^(?:ERROR|DETAIL|HINT):\s+", re.MULTILINE),
+    re.compile(r"FATAL:\s+"),
+)
 
 
 class ExistingColumn(NamedTuple):
@@ -384,9 +393,11 @@ class Database(ABC):
 
 def _sentence(text: str) -> str:
     """Return a driver's message as one line, without what only its authors need."""
-    text = _LIBPQ.sub("", _PREFIX.sub("", text.strip()))
-    text = _STATEMENT.sub("", text)
-    return re.sub(r"\s*\n\s*", "; ", text.strip()).rstrip(".;") or "the driver doesn't say why"
+    text = text.strip()
+    for words in _AROUND:
+        text = words.sub("", text)
+    lines = [line.strip().rstrip(".;") for line in text.splitlines()]
+    return "; ".join(line for line in lines if line) or "the driver doesn't say why"
 
 
 def _storage(values: pa.Array) -> pa.Array:

@@ -162,7 +162,6 @@ class PostgreSQL(Database):
 
     def explain(self, text: str, code: str) -> str:
         """Return what an error says, and what helps."""
-        text = re.sub(r"(?:^|(?<=[:;] ))(?:ERROR|FATAL|DETAIL|HINT):\s+", "", text)
         if code == "42501":
             return f"{text}; the role lacks the right, which its owner can GRANT"
         if code == "25006":

@@ -141,12 +141,12 @@ class SQLite(Database):
         """Return what an error says, and what helps."""
         if "database is locked" in text:
             return "another program is writing to it; wait until that has ended"
-        if "unable to open database file" in text:
+        if "unable to open database file" in text or "failed to open" in text:
             return "the file can't be opened; its folder must be there, and may be written to"
         if "file is not a database" in text:
             return "the file is there and is no SQLite database"
         if "disk is full" in text:
-            return "the disk is full; nothing was changed"
+            return "the disk is full; free some space and load again"
         return super().explain(text, code)
 
 
