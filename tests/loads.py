@@ -5,10 +5,8 @@ from pathlib import Path
 
 from databases import Database
 from esdh_core import DEFAULT_DATASET, Dataset
-from esdh_load import Load, open_database
+from esdh_load import LoadedRows, PlanSource, load_database, open_database
 from esdh_load.ddl import define_tables
-from esdh_load.loading import load_database
-from esdh_load.source import PlanSource
 from esdh_plan.references import open_dataset
 
 KINDS_PLAN = str(Path(__file__).parent / "load" / "plans" / "kinds.yaml")
@@ -29,13 +27,15 @@ def load(
     records: int = 60,
     seed: int = 7,
     into_existing: bool = False,
-) -> Load:
+) -> LoadedRows:
     """Load a plan's rows into a database."""
     source = PlanSource(dataset_of(plan), records=records, seed=seed)
-    return load_database(database.uri, source, now=NOW, into_existing=into_existing).load
+    return load_database(database.uri, source, now=NOW, into_existing=into_existing)
 
 
-def load_to_change(database: Database, plan: str | None = None, *, records: int = 60, seed: int = 7) -> Load:
+def load_to_change(
+    database: Database, plan: str | None = None, *, records: int = 60, seed: int = 7
+) -> LoadedRows:
     """Load a plan's rows into tables in which the test can change any: DuckDB's are without keys.
 
     DuckDB lets nobody update a row that another refers to.
