@@ -5,9 +5,8 @@ from pathlib import Path
 
 from databases import Database
 from esdh_core import DEFAULT_DATASET, Dataset
-from esdh_load import Load
-from esdh_load.loading import load_database
-from esdh_load.source import PlanSource
+from esdh_load import Load, PlanSource, load_database, open_database
+from esdh_load.records import choose_load
 from esdh_plan.references import open_dataset
 
 KINDS_PLAN = str(Path(__file__).parent / "load" / "plans" / "kinds.yaml")
@@ -31,4 +30,6 @@ def load(
 ) -> Load:
     """Load a plan's rows into a database."""
     source = PlanSource(dataset_of(plan), records=records, seed=seed)
-    return load_database(database.uri, source, now=NOW, into_existing=into_existing).load
+    number = load_database(database.uri, source, now=NOW, into_existing=into_existing).load
+    with open_database(database.uri) as opened, opened.transaction(read_only=True):
+        return choose_load(opened, number)

@@ -169,7 +169,7 @@ class DuckDB(Database):
             if each["sql"]
         ]
         if described["comment"] is not None:
-            statements.append(f"COMMENT ON TABLE {name} IS {_text(made['comment'])}")
+            statements.append(f"COMMENT ON TABLE {name} IS {_text(described['comment'])}")
         comments = self.rows(
             f"SELECT column_name AS name, comment FROM duckdb_columns() WHERE {place} AND comment IS NOT NULL"
         )
