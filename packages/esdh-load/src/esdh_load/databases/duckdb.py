@@ -161,15 +161,15 @@ class DuckDB(Database):
         place = f"database_name = current_database() AND schema_name = {_text(table.schema or 'main')}"
         place += f" AND table_name = {_text(table.name)}"
         name = self.qualified(table)
-        (made,) = self.rows(f"SELECT sql, comment FROM duckdb_tables() WHERE {place}")
-        statements = [made["sql"]]
+        (described,) = self.rows(f"SELECT sql, comment FROM duckdb_tables() WHERE {place}")
+        statements = [described["sql"]]
         statements += [
             each["sql"]
             for each in self.rows(f"SELECT sql FROM duckdb_indexes() WHERE {place}")
             if each["sql"]
         ]
-        if made["comment"] is not None:
-            statements.append(f"COMMENT ON TABLE {name} IS {_text(made['comment'])}")
+        if described["comment"] is not None:
+            statements.append(f"COMMENT ON TABLE {name} IS {_text(described['comment'])}")
         comments = self.rows(
             f"SELECT column_name AS name, comment FROM duckdb_columns() WHERE {place} AND comment IS NOT NULL"
         )
