@@ -5,8 +5,8 @@ from pathlib import Path
 
 from databases import Database
 from esdh_core import DEFAULT_DATASET, Dataset
-from esdh_load import Load, PlanSource, load_database, open_database
-from esdh_load.records import choose_load
+from esdh_load import LoadedRows, PlanSource, load_database, open_database
+from esdh_load.ddl import define_tables
 from esdh_plan.references import open_dataset
 
 KINDS_PLAN = str(Path(__file__).parent / "load" / "plans" / "kinds.yaml")
@@ -27,9 +27,21 @@ def load(
     records: int = 60,
     seed: int = 7,
     into_existing: bool = False,
-) -> Load:
+) -> LoadedRows:
     """Load a plan's rows into a database."""
     source = PlanSource(dataset_of(plan), records=records, seed=seed)
-    number = load_database(database.uri, source, now=NOW, into_existing=into_existing).load
-    with open_database(database.uri) as opened, opened.transaction(read_only=True):
-        return choose_load(opened, number)
+    return load_database(database.uri, source, now=NOW, into_existing=into_existing)
+
+
+def load_to_change(
+    database: Database, plan: str | None = None, *, records: int = 60, seed: int = 7
+) -> LoadedRows:
+    """Load a plan's rows into tables in which the test can change any: DuckDB's are without keys.
+
+    DuckDB lets nobody update a row that another refers to.
+    """
+    if database.kind == "duckdb":
+        with open_database(database.uri, create=True) as connection, connection.transaction():
+            for each in define_tables(dataset_of(plan)):
+                connection.execute(each.create("duckdb", keys=False))
+    return load(database, plan, records=records, seed=seed, into_existing=database.kind == "duckdb")

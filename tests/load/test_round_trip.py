@@ -75,9 +75,9 @@ def test_load_is_verified_and_removed(database: Database, plan: str | None) -> N
     written = load(database, plan)
     outcome = verify_database(database.uri, exact=True)
     assert ("passed", []) == (outcome.verdict, [each for each in outcome.checks if each.status != "passed"])
-    assert {each.name: each.content for each in written.tables} == outcome.content
+    assert written.content == outcome.content
     removed = unload_database(database.uri)
-    assert ({each.name: each.rows for each in written.tables}, {}, {}) == (
+    assert (written.rows, {}, {}) == (
         removed.rows,
         removed.attached,
         removed.absent,
