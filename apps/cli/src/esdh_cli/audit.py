@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
 
-from esdh_cli.errors import is_ours
+from esdh_cli.errors import is_ours, mask_passwords
 from esdh_cli.parameters import LocalPath
 from esdh_cli.signals import unstoppable
 
@@ -68,7 +68,7 @@ class AuditedRun:
         """Say that the run ended with an error."""
         from esdh_export import GateError, WorkerError
 
-        self.detail = str(error) or type(error).__name__
+        self.detail = mask_passwords(str(error)) or type(error).__name__
         if isinstance(error, KeyboardInterrupt):
             self.outcome = "interrupted"
         elif isinstance(error, GateError | WorkerError):

@@ -256,6 +256,7 @@ class _Loading:
     def _insert(self, existing: dict[str, list[ExistingColumn]]) -> None:
         """Insert all rows, of a chunk's tables those first that others refer to, while the next chunk is made."""
         order = [each.name for each in self._definitions]
+        self._database.expect_rows()
         columns = {name: existing.get(name) or self._database.columns(name) for name in order}
         with closing(one_ahead(self._source.chunks())) as chunks:
             for chunk in chunks:

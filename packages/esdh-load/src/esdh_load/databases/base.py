@@ -146,6 +146,10 @@ class Database(ABC):
         """Return whether the schema is there; always where none was named."""
         return True
 
+    @abstractmethod
+    def expect_rows(self) -> None:
+        """Make ready for many inserts."""
+
     def create_schema(self) -> None:
         """Make the schema, as a part of the transaction."""
         self.execute(f"CREATE SCHEMA {self.sql(exp.Identifier(this=self.schema, quoted=True))}")

@@ -15,6 +15,7 @@ from esdh_load.databases.base import Database, ExistingColumn, Reference, TableN
 
 __all__ = ["SQLite"]
 
+_CACHE = 128 << 10  # KiB of pages: with fewer, keys in no order have them read and written again and again
 _WAIT = 5_000  # milliseconds for another writer
 _FORMS = {
     "integer": r"^[+-]?[0-9]+$",
@@ -58,6 +59,10 @@ class SQLite(Database):
 
     def lock(self, waiting: Callable[[], None] | None = None) -> None:
         """Do nothing: whoever has begun to write is alone."""
+
+    def expect_rows(self) -> None:
+        """Keep more pages in memory."""
+        self.execute(f"PRAGMA cache_size = -{_CACHE}")
 
     def columns(self, table: str) -> list[ExistingColumn] | None:
         """Return the columns of a table."""
