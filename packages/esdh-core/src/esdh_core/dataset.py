@@ -136,6 +136,12 @@ class Block:
         result = self._memo[compute] = compute(self)
         return result
 
+    def values(self, column: Column) -> list[Any]:
+        """Return the values of a column of this block as Python objects: once for all fields that share the column."""
+        if self.top.rows is not None:  # a fixed table's block outlives its use, and is to stay small
+            return column.tolist()
+        return self.memoized(column, column.tolist)
+
     def memoized(self, key: object, compute: Callable[[], T]) -> T:
         """Return `compute()`, computed at most once for this block and key."""
         if key not in self._memo:
@@ -146,7 +152,6 @@ class Block:
 
 def memoized_per_block(compute: Callable[[Block], T]) -> Callable[[Block], T]:
     """Make a function of a block that is computed at most once a block."""
-
     return lambda block: block.value(compute)
 
 
@@ -265,8 +270,8 @@ class Table:
 
     def structs(self, block: Block) -> list[Any]:
         """Return the rows of this table over a block as its Struct."""
-        columns = self.columns(block).values()
-        return [self.record(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+        values = map(block.values, self.columns(block).values())
+        return [self.record(*row) for row in zip(*values, strict=True)]
 
     def __repr__(self) -> str:
         return f"<Table {self.name}>"

@@ -55,12 +55,12 @@ def _walk(network: Network, key: Key, values: NDArray[np.uint64], capacity: int)
     half = max(1, ((capacity - 1).bit_length() + 1) // 2)
     if len(values) <= _FEW and not isinstance(key, np.ndarray):
         keys = [int(key) + step & MASK_64 for step in _STEPS]
-        few = values.tolist()
+        few = [network(value, keys, half) for value in values.tolist()]
         for at, value in enumerate(few):
-            value = network(value, keys, half)
-            while value >= capacity:
-                value = network(value, keys, half)
-            few[at] = value
+            walked = value
+            while walked >= capacity:
+                walked = network(walked, keys, half)
+            few[at] = walked
         return np.array(few, dtype=np.uint64)
     # An array of one dimension, so that a single key's sums wrap as those of many do.
     many = [np.atleast_1d(np.asarray(key, dtype=np.uint64)) + np.uint64(step) for step in _STEPS]
