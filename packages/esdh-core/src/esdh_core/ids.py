@@ -166,14 +166,14 @@ _ID_WORDS: Final = np.dtype(
     }
 )
 _SLICE: Final = 16_384  # ids: what is computed of them stays in the second-level cache
-_FEW: Final = 16  # ids: so many cost less as Python's integers, one by one, than NumPy's calls do
+_SCALAR_LIMIT: Final = 16  # ids: so many cost less as Python's integers, one by one, than NumPy's calls do
 # What each round of the network adds to its half.
 _STEPS: Final = tuple((r + 1) * GOLDEN_GAMMA & MASK_64 for r in range(_ROUNDS))
 
 
 def _encode(left: int, right: int, shift: int, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Return ids as text: `left`, and `right` with each slot shifted into it, through the network."""
-    if len(slots) <= _FEW:
+    if len(slots) <= _SCALAR_LIMIT:
         few = "".join([_text(left, right | slot << shift) for slot in slots.tolist()])
         return np.frombuffer(few.encode("ascii"), dtype=np.uint8).reshape(-1, 36)
     text = np.empty((len(slots), 36), dtype=np.uint8)

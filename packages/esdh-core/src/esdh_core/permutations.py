@@ -16,7 +16,7 @@ __all__ = ["INDEX_BITS", "permute", "permute_below", "unpermute", "unpermute_bel
 
 INDEX_BITS: Final = 36  # of an index that `permute` takes
 _ROUNDS: Final = 4
-_FEW: Final = 16  # values: so many cost less as Python's integers, one by one, than NumPy's calls do
+_SCALAR_LIMIT: Final = 16  # values: so many cost less as Python's integers, one by one, than NumPy's calls do
 
 Key = int | np.uint64 | NDArray[np.uint64]
 Network = Callable[[Any, Sequence[Any], int], Any]
@@ -53,7 +53,7 @@ def unpermute_below(key: Key, permuted: NDArray[np.uint64], capacity: int) -> ND
 
 def _walk(network: Network, key: Key, values: NDArray[np.uint64], capacity: int) -> NDArray[np.uint64]:
     half = max(1, ((capacity - 1).bit_length() + 1) // 2)
-    if len(values) <= _FEW and not isinstance(key, np.ndarray):
+    if len(values) <= _SCALAR_LIMIT and not isinstance(key, np.ndarray):
         keys = [int(key) + step & MASK_64 for step in _STEPS]
         few = [network(value, keys, half) for value in values.tolist()]
         for at, value in enumerate(few):
