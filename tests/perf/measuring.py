@@ -14,6 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 __all__ = [
     "Command",
+    "Others",
     "Peak",
     "disk_rate",
     "emptied",
@@ -22,6 +23,7 @@ __all__ = [
     "output_of",
     "peak_memory",
     "pinned",
+    "ratios",
     "run",
     "seconds",
 ]
@@ -109,9 +111,37 @@ def in_turn(
     return [list(benchmark.stats.stats.data), *(taken[warmups:] for taken in times)]
 
 
+def ratios(ours: Sequence[float], theirs: Sequence[float], scale: float = 1.0) -> list[float]:
+    """Return the ratio of each round, times a scale."""
+    return [scale * our / their for our, their in zip(ours, theirs, strict=True)]
+
+
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Return the median of the ratios of rounds: what stands a slow moment of the machine best."""
-    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+    return statistics.median(ratios(ours, theirs))
+
+
+class Others:
+    """The processor time that processes of others take, from now on."""
+
+    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+        self._stat = stat
+        self._began = time.monotonic()
+        self._taken = self._seconds()
+
+    def share(self) -> float:
+        """Return the part of all cores' time that others took so far, from 0 to 1.
+
+        What a machine's host took from it counts too; so does a process of ours that has not ended yet.
+        """
+        elapsed = max(time.monotonic() - self._began, 1e-9) * (os.cpu_count() or 1)
+        return min(max((self._seconds() - self._taken) / elapsed, 0.0), 1.0)
+
+    def _seconds(self) -> float:
+        """Return the processor seconds of all processes but this one and those of its children that have ended."""
+        _, user, nice, system, _, _, irq, soft, stolen, *_ = self._stat.read_text().split("\n")[0].split()
+        busy = sum(map(int, (user, nice, system, irq, soft, stolen))) / os.sysconf("SC_CLK_TCK")
+        return busy - sum(os.times()[:4])
 
 
 def emptied(folder: Path) -> Action:
