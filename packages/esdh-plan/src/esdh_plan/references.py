@@ -110,7 +110,9 @@ def _check_file(reference: str) -> None:
     """Raise PlanError, with the near match, unless a reference is the path of a file."""
     path = Path(reference)
     if not reference:
-        raise _refused("''", f"a plan has a name ({word_list(_known())}), or is a file or a snapshot's folder")
+        raise _refused(
+            "''", f"a plan has a name ({word_list(_known())}), or is a file or a snapshot's folder"
+        )
     if not _is_path(reference):
         files = [
             name
