@@ -20,6 +20,7 @@ from esdh_core import (
     reproduce_record,
 )
 from measuring import (
+    Clocked,
     Command,
     Peak,
     disk_rate,
@@ -96,17 +97,18 @@ def test_csv_on_one_core(row: Row, folder: Path, benchmark: BenchmarkFixture) ->
         run(tpchgen(folder, "csv"))
         size = size_of(folder, "csv")
 
+    command = snapshot(folder, "csv", records=RECORDS, workers=1)
+    own, others = Clocked(lambda: run(command)), Clocked(peer)
     with pinned():
-        command = snapshot(folder, "csv", records=RECORDS, workers=1)
-        ours, theirs = in_turn(benchmark, lambda: run(command), peer, rounds=ROUNDS, before=emptied(folder))
+        ours, theirs = in_turn(benchmark, own, others, rounds=ROUNDS, before=emptied(folder))
     written = size_of(folder, "csv")
     mine, other = written / min(ours), size / min(theirs)
     row(
         "csv-one-core",
         mine / other,
         rounds=ratios(theirs, ours, written / size),
-        ours=f"{mine / MB:.0f} MB/s ({RECORDS:,} records in {min(ours):.2f} s)",
-        theirs=f"{other / MB:.0f} MB/s ({TPCHGEN_ROWS:,} rows in {min(theirs):.2f} s)",
+        ours=f"{mine / MB:.0f} MB/s ({RECORDS:,} records in {min(ours):.2f} s, {own.text()})",
+        theirs=f"{other / MB:.0f} MB/s ({TPCHGEN_ROWS:,} rows in {min(theirs):.2f} s, {others.text()})",
         how=BEST,
     )
 
@@ -115,17 +117,16 @@ def test_parquet_on_one_core(row: Row, folder: Path, benchmark: BenchmarkFixture
     """A Parquet snapshot is written at more rows a second than tpchgen writes."""
     command = snapshot(folder, "parquet", records=RECORDS, workers=1)
     peer = tpchgen(folder, "parquet", "--compression", "ZSTD(1)")
+    own, others = Clocked(lambda: run(command)), Clocked(lambda: run(peer))
     with pinned():
-        ours, theirs = in_turn(
-            benchmark, lambda: run(command), lambda: run(peer), rounds=ROUNDS, before=emptied(folder)
-        )
+        ours, theirs = in_turn(benchmark, own, others, rounds=ROUNDS, before=emptied(folder))
     mine, other = 2 * RECORDS / min(ours), TPCHGEN_ROWS / min(theirs)
     row(
         "parquet-one-core",
         mine / other,
         rounds=ratios(theirs, ours, 2 * RECORDS / TPCHGEN_ROWS),
-        ours=f"{mine:,.0f} rows/s ({RECORDS:,} records in {min(ours):.2f} s)",
-        theirs=f"{other:,.0f} rows/s ({TPCHGEN_ROWS:,} rows in {min(theirs):.2f} s)",
+        ours=f"{mine:,.0f} rows/s ({RECORDS:,} records in {min(ours):.2f} s, {own.text()})",
+        theirs=f"{other:,.0f} rows/s ({TPCHGEN_ROWS:,} rows in {min(theirs):.2f} s, {others.text()})",
         how=BEST,
     )
 
@@ -144,18 +145,17 @@ def test_persons_beside_duckdb(
         run(peer)
         size = size_of(folder, kind)
 
+    own, others = Clocked(lambda: run(command)), Clocked(run_peer)
     with pinned():
-        ours, theirs = in_turn(
-            benchmark, lambda: run(command), run_peer, rounds=ROUNDS, before=emptied(folder)
-        )
+        ours, theirs = in_turn(benchmark, own, others, rounds=ROUNDS, before=emptied(folder))
     written = size_of(folder, kind)
     assert written == pytest.approx(size, rel=0.05), f"{written:,} bytes of ours are no {size:,} of theirs"
     row(
         f"{kind}-duckdb",
         min(theirs) / min(ours),
         rounds=ratios(theirs, ours),
-        ours=f"{min(ours):.2f} s ({RECORDS:,} persons, {written / MB:,.0f} MB)",
-        theirs=f"{min(theirs):.2f} s",
+        ours=f"{min(ours):.2f} s ({RECORDS:,} persons, {written / MB:,.0f} MB), {own.text()}",
+        theirs=f"{min(theirs):.2f} s, {others.text()}",
         how=BEST,
     )
 
@@ -331,8 +331,9 @@ def test_wall_time(
 
     # A disk may be slower after it took much at once: the run that leaves least to it stands before ours.
     command = snapshot(folder, kind, records=RECORDS)
+    own, others = Clocked(lambda: run(command)), Clocked(peer)
     ours, synced, theirs = in_turn(
-        benchmark, lambda: run(command), peer_synced, peer, rounds=WALL_ROUNDS, before=emptied(folder)
+        benchmark, own, peer_synced, others, rounds=WALL_ROUNDS, before=emptied(folder)
     )
     written = size_of(folder, kind)
     assert written == pytest.approx(size, rel=0.05), f"{written:,} bytes of ours are no {size:,} of theirs"
@@ -342,7 +343,7 @@ def test_wall_time(
         f"{kind}-wall",
         min(ours) / min(against),
         rounds=ratios(ours, against),
-        ours=f"{min(ours):.2f} s ({RECORDS:,} records, {written / MB:,.0f} MB)",
-        theirs=f"{min(theirs):.2f} s; synced to the disk as ours {min(synced):.2f} s",
+        ours=f"{min(ours):.2f} s ({RECORDS:,} records, {written / MB:,.0f} MB), {own.text()}",
+        theirs=f"{min(theirs):.2f} s, {others.text()}; synced to the disk as ours {min(synced):.2f} s",
         how=f"best of {WALL_ROUNDS} rounds in turn",
     )
