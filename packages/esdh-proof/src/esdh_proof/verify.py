@@ -73,6 +73,7 @@ def verify_snapshot(
     *,
     dataset: Dataset | None = None,
     regenerate: bool = True,
+    workers: int | None = 1,
     executor: "Executor | None" = None,
     progress: Progress | None = None,
 ) -> Verification:
@@ -80,13 +81,15 @@ def verify_snapshot(
 
     The snapshot says itself of which `dataset` it is, unless that is given: by the recipe that it carries, else it is
     of the default one. `regenerate` makes the rows again from the seed, and only reads values of blocks whose bytes
-    aren't those that the seed gives; without it every value is read. `executor` verifies the parts, whose arguments and
-    results pickle, and its workers see the same disk; None verifies them one after another in this process. The
-    outcome is the same. `progress` is called after each block or, with an executor, part, with its
+    aren't those that the seed gives; without it every value is read.
+
+    `executor` verifies the parts, whose arguments and results pickle, and its workers see the same disk. Without one,
+    `workers` is the number of processes that are started for them; None is one a core, as far as memory has room, and 1
+    this process. The outcome is the same. `progress` is called after each block or, with an executor, part, with its
     number of records and with that of all. Damage is never an error: it is a check that failed.
 
-    Raises ProofError when there is no such folder; WorkerError when the executor loses a worker; OSError when the disk
-    fails.
+    Raises ProofError when there is no such folder; WorkerError when workers can't be started or one is lost; OSError
+    when the disk fails.
 
     >>> from esdh_export import write_snapshot
     >>> from esdh_proof.gates import judge
@@ -108,7 +111,8 @@ def verify_snapshot(
     if request is not None:
         of_rows.claim(getattr(checks_of(request.dataset), "CLAIMS", {}))
         snapshot = _Snapshot(folder, manifest, request, of_rows, regenerate=regenerate)
-        problems = snapshot.verify(executor, progress)
+        with ExitStack() as stack:
+            problems = snapshot.verify(executor or _workers(stack, workers, request), progress)
     else:
         for name in ROW_CHECKS:
             findings.skip(name, "the manifest doesn't say what to look for")
@@ -121,6 +125,17 @@ def verify_snapshot(
     if request is not None:
         name_writers(folder, request, listed, findings)
     return _outcome(folder, manifest, findings)
+
+
+def _workers(stack: ExitStack, workers: int | None, request: SnapshotRequest) -> "Executor | None":
+    parts = -(-request.records // request.shard_rows)
+    if min(workers or parts, parts) <= 1:
+        return None
+    from esdh_export.execution.worker_pool import start_workers
+
+    return start_workers(
+        stack, workers, parts, formats=request.formats, modules=["esdh_proof.verification.work"]
+    )
 
 
 def _outcome(folder: Path, manifest: Manifest | None, findings: Findings) -> Verification:
