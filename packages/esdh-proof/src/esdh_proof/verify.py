@@ -33,6 +33,7 @@ from esdh_proof.verification.files import (
 )
 from esdh_proof.verification.shard import (
     Job,
+    has_size,
     restored_copies,
     verify_fixed,
 )
@@ -228,11 +229,11 @@ class _Snapshot:
 
     def _restored_document(self, stack: ExitStack) -> dict[str, Path]:
         """Return a copy of the JSON document as it was before a tool changed it, by its path; none where none did."""
-        name, file = self._document_name, self._folder / self._document_name
+        name = self._document_name
         entry = self._manifest.checksums.get(name)
         if "json" not in self._request.formats or entry is None:
             return {}
-        if file.is_file() and file.stat().st_size == entry.bytes:  # every such change makes another size
+        if has_size(self._folder, name, entry):  # every such change makes another
             return {}
         problem = file_problem(self._folder, name, entry)
         self._totals.problems[name] = problem

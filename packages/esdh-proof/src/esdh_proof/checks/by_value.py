@@ -212,7 +212,9 @@ def _unlike_places(
     width = matrix.shape[1]
     if width < len(needed) or (whole and width > len(needed)):
         return np.ones(len(matrix), dtype=np.bool_)
-    fits = bits.take(matrix[:, : len(needed)]) & needed
+    # `translate` looks a byte up many times as fast as NumPy takes by one.
+    found = np.frombuffer(matrix[:, : len(needed)].tobytes().translate(bits.tobytes()), dtype=np.uint8)
+    fits = found.reshape(-1, len(needed)) & needed
     if not len(fits) or fits.min():
         return np.zeros(len(matrix), dtype=np.bool_)
     wrong: Mask = (fits == 0).any(axis=1)
