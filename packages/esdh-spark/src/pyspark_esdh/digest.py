@@ -4,7 +4,7 @@ Rows of a DataFrame have no order. Each is put back where it stands by the id th
 depends on the rows alone, and not on files and partitions.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -70,7 +70,7 @@ def content_digest(
         if row["fault"] is not None:
             raise SparkError(row["fault"])
         digests[row[_BLOCK]] = bytes(row["digests"])
-    return entity_digest(digests.get(block, block_digest([])) for block in range(order.blocks))
+    return order.entity_digest(digests)
 
 
 def _check_columns(df: "DataFrame", request: ReadRequest) -> None:
@@ -173,6 +173,13 @@ class _Order:
                 raise SparkError(f"{self._where} has no row, or no further one, with {values_of_key}")
             found.append(left.pop(0))
         return np.array(found, dtype=np.int64)
+
+    def entity_digest(self, digests: Mapping[int, bytes]) -> str:
+        """Return the digest of the table from those of its groups of rows."""
+        none = (
+            b"" if self.request.source.is_fixed else block_digest([])
+        )  # without rows, a fixed table has no block
+        return entity_digest(digests.get(block, none) for block in range(self.blocks))
 
     def stranger(self, rows: pa.Table) -> str:
         """Return the sentence for rows that are in no block."""
