@@ -87,9 +87,7 @@ def _kill_executor(marker: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator
     return rows
 
 
-def test_killed_executor_changes_nothing(
-    read: Read, snapshot: WrittenSnapshot, tmp_path: Path
-) -> None:
+def test_killed_executor_changes_nothing(read: Read, snapshot: WrittenSnapshot, tmp_path: Path) -> None:
     """An executor that is killed in the middle of a write has its partitions made again elsewhere, the same."""
     marker = tmp_path / "killed"
     rows = read(**BANK, table="transactions", partitions=4)
@@ -104,10 +102,9 @@ def test_killed_executor_changes_nothing(
 def test_plan_file_is_read_once(read: Read, tmp_path: Path) -> None:
     """A plan of one's own is read when the DataFrame is made: executors need no file."""
     file = tmp_path / "own.yaml"
-    file.write_text(plans.source("people"), encoding="utf-8")
-    (tmp_path / "people.lock.json").write_bytes((plans.folder() / "people.lock.json").read_bytes())
-    rows = read(plan=str(file), table="people", records=3, seed=SEED)
-    expected = read(plan="people", table="people", records=3, seed=SEED).collect()
+    file.write_text(plans.source("shop"), encoding="utf-8")
+    rows = read(plan=str(file), table="orders", records=3, seed=SEED)
+    expected = read(plan="shop", table="orders", records=3, seed=SEED).collect()
     file.unlink()
     assert expected == rows.collect()
 
@@ -127,9 +124,9 @@ def test_id_in_a_table_of_eight_billion_records_is_one_record(read: Read) -> Non
     expected = dataset.columns(record, 1, SEED, tables=["transactions"])["transactions"]
     rows = read(plan="bank", table="transactions", records=2**33, seed=SEED)
     ids = expected["transaction_id"].tolist()
-    one = rows.where(rows.transaction_id == ids[3])
+    one = rows.where(rows.transaction_id == ids[-1])
     assert 1 == one.rdd.getNumPartitions()
-    assert [expected["amount"].tolist()[3]] == [row.amount for row in one.collect()]
+    assert [expected["amount"].tolist()[-1]] == [row.amount for row in one.collect()]
     account = expected["account_id"].tolist()[0]
     of_account = rows.where(rows.account_id == account)
     assert 1 == of_account.rdd.getNumPartitions()
@@ -165,15 +162,15 @@ def test_other_filters_are_sparks(read: Read) -> None:
     first = rows.head().account_id
     assert total - 1 == rows.where(rows.account_id != first).count()
     assert total == rows.where((rows.account_id == first) | (rows.account_id != first)).count()
-    kinds = {row.kind for row in rows.select("kind").collect()}
-    assert total == sum(rows.where(rows.kind == kind).count() for kind in kinds)
+    states = {row.status for row in rows.select("status").collect()}
+    assert total == sum(rows.where(rows.status == status).count() for status in states)
 
 
 def test_many_ids_are_looked_up_in_parts(read: Read) -> None:
     """More ids than a partition looks up are cut into several, each record once."""
     rows = read(plan="bank", table="customers", records=5_000, seed=SEED, columns="customer_id")
     ids = [encode_id(SEED, "customers", record, dataset=load_plan("bank")) for record in range(0, 4_998, 2)]
-    found = rows.where(rows.customer_id.isin(ids))
+    found = rows.where("customer_id IN ('" + "', '".join(ids) + "')")
     assert 3 == found.rdd.getNumPartitions()
     assert ids == [row.customer_id for row in found.collect()]
 
@@ -191,13 +188,15 @@ def test_reading_needs_no_push_down(spark: "SparkSession", read: Read) -> None:
         spark.conf.set(key, "true")
 
 
-def test_table_of_a_catalog(spark: "SparkSession") -> None:
-    """SQL makes a table of it, whose schema comes back from a catalog without its nullability."""
-    spark.sql("CREATE TABLE shops USING esdh OPTIONS (plan 'bank', table 'merchants')")
-    try:
-        assert [(500,)] == [tuple(row) for row in spark.sql("SELECT count(*) FROM shops").collect()]
-    finally:
-        spark.sql("DROP TABLE shops")
+def test_view_in_sql(spark: "SparkSession") -> None:
+    """SQL makes a view of it; a table of a catalog, which would lose its options, is refused with that advice."""
+    from pyspark.errors import AnalysisException
+
+    spark.sql("CREATE TEMPORARY VIEW shops USING esdh OPTIONS (plan 'bank', table 'merchants')")
+    assert [(500,)] == [tuple(row) for row in spark.sql("SELECT count(*) FROM shops").collect()]
+    with pytest.raises(AnalysisException) as refused:
+        spark.sql("CREATE TABLE kept USING esdh OPTIONS (plan 'bank', table 'merchants')")
+    assert "CREATE TEMPORARY VIEW" in _sentence(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,11 @@ class ReadRequest:
         Raises SparkError, with one sentence, for the first that can't be; of a plan file with all its faults.
         """
         values = {name.lower(): value for name, value in options.items()}
+        if "provider" in values:  # a property of a catalog's table
+            raise SparkError(
+                "a table of a catalog can't be of the data source esdh, since Spark drops the options of CREATE TABLE; "
+                "CREATE TEMPORARY VIEW ... USING esdh OPTIONS (...) keeps them"
+            )
         for name in values:
             if name not in OPTIONS:
                 raise SparkError(

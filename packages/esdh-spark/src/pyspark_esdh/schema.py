@@ -54,7 +54,7 @@ def spark_schema(request: ReadRequest) -> StructType:
 def check_schema(user_schema: StructType, request: ReadRequest) -> None:
     """Raise SparkError where a schema differs from that of what is read.
 
-    It may leave comments out, and let a column be null that never is: a catalog keeps no more of a table.
+    It may leave comments out, and let a column be null that never is, as a schema in SQL's words does.
     """
     own = spark_schema(request)
     where = (
