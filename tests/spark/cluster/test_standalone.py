@@ -28,7 +28,7 @@ def _read_on(stream: IO[str]) -> None:
 @contextmanager
 def _started(home: Path, host: str, role: str, *arguments: str, until: str) -> Iterator[str]:
     """Run a part of a cluster on a loopback address; give what it prints once it is ready."""
-    command = [home / "bin/spark-class", f"org.apache.spark.deploy.{role}", "--host", host, *arguments]
+    command = [str(home / "bin/spark-class"), f"org.apache.spark.deploy.{role}", "--host", host, *arguments]
     environment = {**os.environ, "SPARK_LOCAL_IP": host}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
