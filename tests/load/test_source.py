@@ -1,5 +1,6 @@
 """The rows of a load, made or read: the same rows, the same digests, in bounded pieces."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -81,11 +82,11 @@ def test_chunks_are_bounded() -> None:
 def test_failure_ahead_reaches_the_caller() -> None:
     """What fails in the thread that makes rows ahead fails where they are taken, after those before it."""
 
-    def items() -> object:
+    def items() -> Iterator[int]:
         yield 1
         raise ValueError("no more")
 
-    ahead = one_ahead(items())  # type: ignore[arg-type]  # a generator
+    ahead = one_ahead(items())
     assert 1 == next(ahead)
     with pytest.raises(ValueError, match="no more"):
         next(ahead)

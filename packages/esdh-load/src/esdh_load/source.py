@@ -7,10 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import numpy as np
 import pyarrow as pa
-from esdh_core import BLOCK_RECORDS, Dataset, Table, check_seed
-from esdh_core.columns import Column, concatenate
+from esdh_core import BLOCK_RECORDS, Dataset, Table
+from esdh_core.columns import Column
 from esdh_export import (
     FORMATS,
     EncodedBlock,
@@ -21,11 +20,11 @@ from esdh_export import (
     schema,
 )
 from esdh_export.encoding.controls import check_texts
+from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
 from esdh_manifest import Manifest, ManifestError, decode_manifest, file_problems
 from esdh_proof.datasets import LARGEST_DOCUMENT, dataset_of
 from esdh_proof.findings import Findings
 from esdh_proof.reading import TableReader, manifest_names, regular
-from esdh_proof.verify import steps
 
 from esdh_load.errors import LoadError, SnapshotError
 
@@ -95,9 +94,10 @@ class PlanSource(Source):
 
     def __init__(self, dataset: Dataset, *, records: int, seed: int, entities: Sequence[str] = ()) -> None:
         """Take a dataset; `entities` name its tables, all for none. Raises RequestError for what can't be made."""
-        super().__init__(
-            dataset, dataset.select(entities), records=dataset.check_records(records), seed=check_seed(seed)
-        )
+        request = SnapshotRequest(dataset=dataset, records=records, seed=seed, entities=tuple(entities))
+        super().__init__(dataset, request.tables, records=request.records, seed=request.seed)
+        self._request = request
+        self._joiner = BlockJoiner(request, [table for table in request.tables if not table.is_fixed])
         self._schemas = {table.name: schema(table) for table in self.tables}
 
     @property
@@ -112,48 +112,37 @@ class PlanSource(Source):
         return round(fixed + self.records * drawn)
 
     def _pieces(self) -> Iterator[tuple[int, dict[str, pa.RecordBatch]]]:
-        for table in (each for each in self.tables if each.is_fixed):
-            yield from self._fixed(table)
-        tables = [each for each in self.tables if not each.is_fixed]
-        if not tables:
-            return
-        size = min(table.block_records for table in tables)
-        waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
-        for start in range(0, self.records, size):
-            count = min(size, self.records - start)
-            block = self.dataset.block(start, count, self.seed)
-            encoded = EncodedBlock({table.name: table.columns(block) for table in tables})
-            yield count, {table.name: self._batch(table, encoded) for table in tables}
-            stop = start + count
-            for table in tables:
-                parts = waiting[table.name]
-                parts.append(encoded.columns[table.name])
-                if stop % table.block_records == 0 or stop == self.records:
-                    self._end_block(table, encoded, parts)
+        request = self._request
+        for shard in request.shards():
+            tables = request.tables_of(shard)
+            if shard.fixed:
+                for table in tables:
+                    yield from self._fixed(table)
+                continue
+            for records in record_steps(request, shard):
+                block = EncodedBlock({table.name: table.columns(records) for table in tables})
+                yield records.count, {table.name: self._batch(table, block) for table in tables}
+                self._digest(self._joiner.add(records, block.columns), block)
 
     def _fixed(self, table: Table) -> Iterator[tuple[int, dict[str, pa.RecordBatch]]]:
-        columns = table.columns(self.dataset.block_of(table, self.dataset.block(0, 0, self.seed)))
-        rows = len(next(iter(columns.values())))
-        for start in range(0, rows, BLOCK_RECORDS):
-            at = np.arange(start, min(start + BLOCK_RECORDS, rows))
-            block = EncodedBlock({table.name: {name: column.take(at) for name, column in columns.items()}})
+        for columns in fixed_blocks(table, self.dataset.block_of(table, self.dataset.block(0, 0, self.seed))):
+            block = EncodedBlock({table.name: columns})
             yield 0, {table.name: self._batch(table, block)}
             self._digests[table.name].append(block.digest_of(table))
+
+    def _digest(self, ended: dict[str, dict[str, Column]], block: EncodedBlock) -> None:
+        """Digest the blocks that end; one that is the block at hand has its arrays already."""
+        for table in (each for each in self.tables if each.name in ended):
+            columns = ended[table.name]
+            same = all(columns[name] is column for name, column in block.columns[table.name].items())
+            whole = block if same else EncodedBlock({table.name: columns})
+            self._digests[table.name].append(whole.digest_of(table))
 
     def _batch(self, table: Table, block: EncodedBlock) -> pa.RecordBatch:
         columns = block.columns[table.name]
         check_texts(table.name, columns)
         arrays = [block.array(columns[name]) for name in table.fields]
         return pa.RecordBatch.from_arrays(arrays, schema=self._schemas[table.name])
-
-    def _end_block(self, table: Table, block: EncodedBlock, parts: list[dict[str, Column]]) -> None:
-        """Digest a table's own block, which is of one or several parts."""
-        if len(parts) > 1:
-            block = EncodedBlock(
-                {table.name: {name: concatenate([part[name] for part in parts]) for name in table.fields}}
-            )
-        self._digests[table.name].append(block.digest_of(table))
-        parts.clear()
 
 
 class SnapshotSource(Source):
@@ -207,26 +196,24 @@ class SnapshotSource(Source):
 
     def _pieces(self) -> Iterator[tuple[int, dict[str, pa.RecordBatch]]]:
         for table in (each for each in self.tables if each.is_fixed):
-            block = self.dataset.block_of(table, self.dataset.block(0, 0, self.seed))
-            rows = len(block.level(table).slots)
+            rows = len(self.dataset.block_of(table, self.dataset.block(0, 0, self.seed)).level(table).slots)
             reader = self._reader(table, rows)
             for start in range(0, rows, BLOCK_RECORDS):
                 count = min(BLOCK_RECORDS, rows - start)
                 yield 0, {table.name: self._take(reader, table, (start, count), count, ends=True)}
             reader.close()
         tables = [each for each in self.tables if not each.is_fixed]
-        if not tables:
-            return
         readers = {table.name: self._reader(table, None) for table in tables}
-        for start, count in steps(self._request):
-            block = self.dataset.block(start, count, self.seed)
-            stop = start + count
-            batches = {}
-            for table in tables:
-                rows = count if table.one_a_record else len(block.level(table).slots)
-                ends = stop % table.block_records == 0 or stop == self.records
-                batches[table.name] = self._take(readers[table.name], table, (start, count), rows, ends=ends)
-            yield count, batches
+        joiner = BlockJoiner(self._request, tables)
+        for shard in (each for each in self._request.shards() if tables and not each.fixed):
+            for records in record_steps(self._request, shard):
+                window = records.start, records.count
+                batches = {}
+                for table in tables:
+                    rows = records.count if table.one_a_record else len(records.level(table).slots)
+                    ends = joiner.ends(table, sum(window))
+                    batches[table.name] = self._take(readers[table.name], table, window, rows, ends=ends)
+                yield records.count, batches
         for reader in readers.values():
             reader.close()
 
