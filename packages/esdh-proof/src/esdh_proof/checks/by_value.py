@@ -229,7 +229,7 @@ def differs_from(rows: Rows, field: str, expected: FixedText) -> Mask:
         and column.valid is None
         and column.matrix.shape == expected.matrix.shape
     ):
-        if np.array_equal(column.matrix, expected.matrix):
+        if column.matrix is expected.matrix or np.array_equal(column.matrix, expected.matrix):
             return np.zeros(len(rows), dtype=np.bool_)
         wrong: Mask = (column.matrix != expected.matrix).any(axis=1)
         return wrong
