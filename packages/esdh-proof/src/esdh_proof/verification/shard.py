@@ -148,7 +148,7 @@ def verify_shard(job: Job, work: ShardWork, *, progress: Callable[[int], None] |
         try:
             report = records.report(progress)
         except OtherBytesError:
-            done, records = records.done, _RecordsOfShard(job, work, files.restored, read_parquet=True)
+            done, records = records.done, _RecordsOfShard(job, work, files.restored, ahead=False)
             report = records.report(None)
             if progress is not None:
                 progress(records.done - done)
@@ -300,8 +300,9 @@ class _RecordsOfShard(_PartOfSnapshot):
     """The records of a shard, looked at as many at a time as the smallest block has."""
 
     def __init__(
-        self, job: Job, work: ShardWork, restored: Mapping[str, Path], *, read_parquet: bool = False
+        self, job: Job, work: ShardWork, restored: Mapping[str, Path], *, ahead: bool = True
     ) -> None:
+        """Begin; `ahead` lets bytes be taken for granted until they can be compared."""
         super().__init__(job, work, restored)
         self._readers = {
             (name, table.name): self._reader(table, name)
@@ -309,23 +310,24 @@ class _RecordsOfShard(_PartOfSnapshot):
             for table in self._tables
         }
         self._joiner = BlockJoiner(self._request, self._tables)
-        self._pieces = {table.name: 0 for table in self._tables}  # of the block at hand
+        self._pieces = {table.name: 0 for table in self._tables}  # of the block at hand, and their rows
+        self._block_rows = {table.name: 0 for table in self._tables}
         self._ended: EncodedBlock | None = (
             None  # the blocks that end with the step at hand, as the seed gives them
         )
         self._writers: dict[tuple[str, str], tuple[_Redirect, Writer]] = {}
         self._side_by_side: dict[str, SideBySide] = {}
-        self._read_parquet = read_parquet
+        self._ahead = ahead
         self.done = 0  # records
 
     def report(self, progress: Callable[[int], None] | None) -> ShardReport:
-        """Look at every row; OtherBytesError where Parquet must be read, which is then not done."""
+        """Look at every row; OtherBytesError where bytes that were taken for granted are others."""
         shard = self._work.shard
         found = True
         with ExitStack() as stack:
             for reader in self._readers.values():
                 stack.callback(reader.drop)
-            if self._job.regenerate and not self._read_parquet:
+            if self._job.regenerate and self._ahead:
                 self._open_side_by_side(stack)
             for block in record_steps(self._request, shard):
                 found = self._records(block)
@@ -361,6 +363,7 @@ class _RecordsOfShard(_PartOfSnapshot):
             self._count_rows(table, rows[table.name])
             self._tallies.add_draws(table, block)
             self._pieces[table.name] += 1
+            self._block_rows[table.name] += rows[table.name]
         if columns is not None:
             ended = self._joiner.add(block, columns)
             alone = len(ended) == len(columns) and all(number == 1 for number in self._pieces.values())
@@ -371,7 +374,7 @@ class _RecordsOfShard(_PartOfSnapshot):
             found |= self._format(name, rows, unit)
         for table in self._tables:
             if self._joiner.ends(table, block.start + block.count):
-                self._pieces[table.name] = 0
+                self._pieces[table.name] = self._block_rows[table.name] = 0
                 self._digests[table.name].end_block()
         return found
 
@@ -406,23 +409,33 @@ class _RecordsOfShard(_PartOfSnapshot):
     def _same_bytes(self, name: str, table: Table, count: int, unit: Unit, *, ends: bool) -> Rows | None:
         """Return the next rows as the seed gives them, where these are their bytes; None where they must be read.
 
-        Of Parquet that is known at the end of the file; until then it is taken for granted.
+        Of Parquet that is known at the end of the file, of text at the end of a block; until then it is taken for granted.
         """
         if unit.encoded is None or self._ended is None:
             return None
-        block = unit.block
+        reader, stop = self._readers[name, table.name], unit.block.start + unit.block.count
         file: str | None
-        if (copy := self._side_by_side.get(table.name)) is not None and name == "parquet":
+        if name == "parquet":
+            copy = self._side_by_side.get(table.name)
+            if copy is None:
+                return None
             if ends:
                 copy.write(self._ended)
             file = self._request.path(table, name, self._work.shard.number)
-        else:
+        elif ends and self._pieces[table.name] == 1:
             render = partial(self._render, name, table, unit.encoded)
-            file = self._readers[name, table.name].matches(block.start, block.count, count, render)
+            file = reader.matches(unit.block.start, unit.block.count, count, render)
+        else:
+            file = reader.file_of(unit.block.start) if self._ahead else None
+            if ends and file is not None:
+                start = (stop - 1) // table.block_records * table.block_records
+                render = partial(self._render, name, table, self._ended)
+                if reader.matches(start, stop - start, self._block_rows[table.name], render) is None:
+                    raise OtherBytesError
         if file is None:
             return None
-        start = self._work.first_rows.get(table.name, 0) + self._rows[table.name] - count
-        return unit.rows_of_seed(table, file, start)
+        first = self._work.first_rows.get(table.name, 0) + self._rows[table.name] - count
+        return unit.rows_of_seed(table, file, first)
 
     def _render(self, name: str, table: Table, encoded: EncodedBlock, sink: Sink) -> None:
         """Write rows as a text format has them; the writer is kept, and what it has rendered."""
