@@ -6,7 +6,7 @@ look at the columns that were made. Only rows in other bytes are read value by v
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, repeat
@@ -19,7 +19,9 @@ from esdh_core.columns import Column
 from esdh_core.dataset import Block
 from esdh_export import FORMATS, EncodedBlock, SnapshotRequest, Tallies
 from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
+from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import Writer
+from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import Sink
 from esdh_export.request import Shard
 from esdh_manifest import FileEntry, FileProblem, Stats, file_problem, restore
@@ -137,18 +139,28 @@ def has_size(folder: Path, path: str, entry: FileEntry) -> bool:
     return file.is_file() and file.stat().st_size == entry.bytes
 
 
-def verify_shard(job: Job, work: ShardWork, *, progress: Callable[[int], None] | None = None) -> ShardReport:
+def verify_shard(
+    job: Job,
+    work: ShardWork,
+    *,
+    progress: Callable[[int], None] | None = None,
+    alone: bool = False,
+) -> ShardReport:
     """Verify the files of one shard and the rows of its records, a block in memory at a time.
 
-    `progress` is called with the number of records of each step.
+    `progress` is called with the number of records of each step. `alone` says that no other shard is being verified, so
+    that a thread may hash content on a core that is left; then part of another block is in memory.
     """
     with ExitStack() as stack:
         files = _Files(job, work, stack)
-        records = _RecordsOfShard(job, work, files.restored)
+        queue = None
+        if alone and work.shard.count > BLOCK_RECORDS and usable_cores() > 1:
+            queue = stack.enter_context(closing(BackgroundQueue(len(job.request.tables))))
+        records = _RecordsOfShard(job, work, files.restored, queue)
         try:
             report = records.report(progress)
         except OtherBytesError:
-            done, records = records.done, _RecordsOfShard(job, work, files.restored, ahead=False)
+            done, records = records.done, _RecordsOfShard(job, work, files.restored, queue, ahead=False)
             report = records.report(None)
             if progress is not None:
                 progress(records.done - done)
@@ -164,9 +176,16 @@ def verify_fixed(job: Job, work: ShardWork) -> tuple[ShardReport, dict[str, dict
 
 
 class _PartOfSnapshot:
-    """What has been found so far of a part of a snapshot."""
+    """What has been found so far of a part of a snapshot; with `queue`, content is hashed there."""
 
-    def __init__(self, job: Job, work: ShardWork, restored: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        work: ShardWork,
+        restored: Mapping[str, Path],
+        queue: BackgroundQueue | None = None,
+    ) -> None:
+        self._queue = queue
         self._job, self._work, self._restored = job, work, restored
         self._request = job.request
         self._findings = Findings()
@@ -174,7 +193,7 @@ class _PartOfSnapshot:
         self._checks = checks_of(self._request.dataset)
         self._fixed = job.fixed
         self._tables = self._request.tables_of(work.shard)
-        self._digests = {table.name: BlockDigests(table) for table in self._tables}
+        self._digests = {table.name: BlockDigests(table, queue) for table in self._tables}
         self._tallies = Tallies(self._request)
         self._copies: dict[str, ChecksumCopy] = {}
         self._rows = {table.name: 0 for table in self._tables}
@@ -184,6 +203,8 @@ class _PartOfSnapshot:
     def _result(self, *, found: bool) -> ShardReport:
         for path, copy in self._copies.items():
             copy.compare(self._job.folder / path, path, self._work.entries.get(path), self._findings)
+        if self._queue is not None:
+            self._queue.wait()
         return ShardReport(
             findings=self._findings,
             problems={},
@@ -300,10 +321,16 @@ class _RecordsOfShard(_PartOfSnapshot):
     """The records of a shard, looked at as many at a time as the smallest block has."""
 
     def __init__(
-        self, job: Job, work: ShardWork, restored: Mapping[str, Path], *, ahead: bool = True
+        self,
+        job: Job,
+        work: ShardWork,
+        restored: Mapping[str, Path],
+        queue: BackgroundQueue | None,
+        *,
+        ahead: bool = True,
     ) -> None:
         """Begin; `ahead` lets bytes be taken for granted until they can be compared."""
-        super().__init__(job, work, restored)
+        super().__init__(job, work, restored, queue)
         self._readers = {
             (name, table.name): self._reader(table, name)
             for name in self._request.formats
