@@ -160,7 +160,7 @@ def test_row_of_a_later_part_is_told_by_its_number_in_the_table(pristine_trees: 
     assert (before, True) == (failure.row, failure.file.endswith("part-00001.csv"))
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise AssertionError("a value was parsed")
 
 

@@ -174,13 +174,13 @@ def _own_row(
         other: Mask = number(matrix) != permute(seed, stream, slots(rows))
         return other | ~shaped
 
-    made = matrix_of(rows, field, width)
-    if made is None:
+    matrix = matrix_of(rows, field, width)
+    if matrix is None:
         wrong = holds_another(rows.arrays[field])
     else:
         known = "own row", stream, id(rows.columns and rows.columns[field])  # a copy needn't be asked again
         if known not in rows.memo:
-            rows.memo[known] = number(made) != permute(seed, stream, slots(rows))
+            rows.memo[known] = number(matrix) != permute(seed, stream, slots(rows))
         wrong = rows.memo[known]
 
     def describe(text: str) -> str:
@@ -496,13 +496,13 @@ def _check_digits(text: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _vin(rows: Rows, field: str, known: NDArray[np.int64]) -> Iterator[Finding]:
     """Check a VIN's check digit, and that its characters name the vehicle, a row of `_Models` (or -1)."""
     models = _models()
-    made = matrix_of(rows, field, 17)
-    if made is None:
+    matrix = matrix_of(rows, field, 17)
+    if matrix is None:
         text, shaped = _matrix(rows.arrays[field], 17)
         digits = _check_digits(text)
     else:
-        text, shaped = made, np.ones(len(made), dtype=np.bool_)
-        known_digits = "check digits", id(made)  # a copy needn't be asked again
+        text, shaped = matrix, np.ones(len(matrix), dtype=np.bool_)
+        known_digits = "check digits", id(matrix)  # a copy needn't be asked again
         if known_digits not in rows.memo:
             rows.memo[known_digits] = _check_digits(text)
         digits = rows.memo[known_digits]
