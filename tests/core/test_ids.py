@@ -182,7 +182,7 @@ def test_permutation_is_inverted(seed: int, indices: list[int]) -> None:
 def test_many_ids_are_read_as_one_is(seed: int, rows: list[int], position: int, character: str) -> None:
     """Ids are read by columns as `decode_id` reads each, and a changed one is refused where that refuses it."""
     dataset = DEFAULT_DATASET
-    texts = dataset.ids.texts(seed, dataset.root.entity, np.array(rows, dtype=np.uint64))
+    texts = dataset.ids.texts(seed, dataset.root.entity, np.array(rows, dtype=np.uint64)).copy()
     texts[-1, position] = ord(character)
     for table in dataset.tables:
         seeds, slots = dataset.ids.origins(table.entity, texts)

@@ -59,7 +59,7 @@ def mask_passwords(text: str) -> str:
     >>> mask_passwords("no such file 'postgresql://qa:secret@localhost/qa'")
     "no such file 'postgresql://qa:***@localhost/qa'"
     """
-    return re.sub(r"(://[^\s:/@]*):\S*@", r"\1:***@", text)
+    return re.sub(r"(:/{1,2}[^\s:/@]*):\S*@", r"\1:***@", text)  # one slash, where a path was made of it
 
 
 @contextmanager

@@ -123,13 +123,13 @@ def _blocks(
         return
     joiner = BlockJoiner(request, tables)
     for records in record_steps(request, shard):
-        columns = {}
+        pieces = {}
         for table in tables:
-            columns[table.name] = table.columns(records)
+            pieces[table.name] = table.columns(records)
             count_draws(table, records)
-        block = EncodedBlock(joiner.add(records, columns))
+        block = EncodedBlock(joiner.add(records, pieces))
         count = records.count
-        del columns, records
+        del pieces, records
         yield count, block
         del block  # before the next one is made
 
