@@ -1,5 +1,6 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
+import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -35,6 +36,7 @@ from esdh_export.encoding.digest import entity_digest
 from esdh_export.errors import GateError, TargetError
 from esdh_export.execution.executor import map_in_order
 from esdh_export.execution.shard import Progress, ShardReport, merge_reports, write_shard
+from esdh_export.execution.versions import call_if_same, versions
 from esdh_export.formats import json
 from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
@@ -312,6 +314,8 @@ def _write_shards(
     if executor is None:
         write = partial(write, progress=progress, alone=True)
         progress = None
+    else:
+        write = partial(call_if_same, versions(request.dataset), pickle.dumps(write))
     with closing(map_in_order(executor, write, request.shards())) as reports:
         return merge_reports(request, _with_progress(request.shards(), reports, progress))
 

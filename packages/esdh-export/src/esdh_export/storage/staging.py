@@ -10,15 +10,14 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from esdh_manifest import file_problem, files_below
 
 from esdh_export.errors import GateError
 from esdh_export.execution.shard import Progress, ShardReport, write_shard
+from esdh_export.execution.versions import versions
 from esdh_export.io.hashed_file import new_file
 from esdh_export.io.store import LocalStore, unique_name
 from esdh_export.io.sync import sync_folder
@@ -33,8 +32,6 @@ _reports = msgspec.json.Decoder(ShardReport)
 def _fingerprint(request: SnapshotRequest) -> bytes:
     """Return everything that decides the bytes of a shard: the request, the plan and the programs."""
     dataset = request.dataset
-    versions = {name: version(name) for name in ("esdh-core", "esdh-export", "pyarrow")}
-    versions |= {module.__name__: module.__version__ for module in (msgspec, np)}
     return msgspec.json.encode(
         {
             "request": {
@@ -43,7 +40,7 @@ def _fingerprint(request: SnapshotRequest) -> bytes:
                 "randomized": False,  # where a seed is from changes no row
             },
             "plan_sha256": dataset.plan_sha256,
-            "versions": versions,
+            "versions": versions(dataset),
         }
     )
 
