@@ -26,6 +26,10 @@ fix *args:
 test *args:
     uv run pytest -n auto --dist worksteal "$@"
 
+# Test --scheduler on a real Dask cluster of two worker processes, one of which is killed at ten drawn moments (docs/CLUSTERS.md)
+test-dask *args:
+    ESDH_WORKER_KILLS="${ESDH_WORKER_KILLS:-10}" uv run --group dask pytest tests/export/cluster {{ args }}
+
 # Run the tests five times in random order, beside a load on every core
 [positional-arguments]
 steady *args:
