@@ -22,7 +22,7 @@ from esdh_export.execution.versions import versions
 from esdh_plan import load_plan
 
 KILLS = int(os.environ.get("ESDH_WORKER_KILLS", "2"))
-PATIENCE = 120  # seconds; what hangs in vain does so for longer
+PATIENCE = 300  # seconds; what hangs in vain does so for longer
 
 REQUEST = SnapshotRequest(
     records=65_536 * 5 + 100, formats=("csv", "json"), entities=("vehicle",), shard_rows=65_536
@@ -189,7 +189,7 @@ def test_worker_that_is_killed_costs_nothing(
 
 
 @pytest.mark.parametrize("at", [1, 15])
-def test_scheduler_that_goes_is_a_sentence(
+def test_scheduler_that_goes_is_a_sentence(  # noqa: PLR0917 - fixtures
     tmp_path: Path, endpoint: str, prefix: str, alone: dict[str, bytes], requests: Requests, at: int
 ) -> None:
     """When the scheduler is killed the command says so, no file of the snapshot is there, and the next run writes it."""

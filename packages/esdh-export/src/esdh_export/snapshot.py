@@ -197,7 +197,8 @@ def write_snapshot(
     same request left beside the folder are taken over if their checksums hold; without it they go.
 
     `executor` writes the shards, whose arguments and results pickle; None writes them one after another in
-    this process. The bytes are the same. Its workers see the same disk. `progress` is called with the number of records of each
+    this process. The bytes are the same. Its workers see the same disk or store, and have the same versions of what decides
+    the bytes. It may run a shard twice, and go on with one that was called off. `progress` is called with the number of records of each
     finished block or, with an executor, shard. `gate` is asked for its verdict on the statistics before
     anything is committed.
 
@@ -209,7 +210,7 @@ def write_snapshot(
 
     A prefix (as `locate` returns for a URI) knows no rename, sync or lock. It must be empty, or hold exactly
     this snapshot; the manifest is written last, and without one there is no snapshot. Nothing is replaced
-    or resumed there, and what a failed run wrote stays.
+    or resumed there. A run that fails removes what it wrote, and the next one what a killed one wrote.
 
     >>> written = write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1))
     >>> written.written, write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1)).written
