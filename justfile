@@ -30,6 +30,10 @@ test *args:
 test-dask *args:
     ESDH_WORKER_KILLS="${ESDH_WORKER_KILLS:-10}" uv run --group dask pytest tests/export/cluster {{ args }}
 
+# Test esdh-spark on a real cluster of two worker processes, with PySpark and Java 17 or later (docs/SPARK.md)
+test-spark *args:
+    uv run --group spark pytest tests/spark/cluster {{ args }}
+
 # Run the tests five times in random order, beside a load on every core
 [positional-arguments]
 steady *args:

@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing
 import msgspec
 import numpy as np
 from esdh_core import BLOCK_RECORDS, Table
-from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
 from esdh_manifest import FileEntry, Stats
 
@@ -14,6 +13,7 @@ from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_coun
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.encoding.controls import control_character
 from esdh_export.errors import ExportError
+from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
@@ -116,52 +116,27 @@ def _blocks(
 ) -> Iterator[tuple[int, EncodedBlock]]:
     """Yield the number of records that were made, and the blocks of the tables that end there.
 
-    Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
-    rest of theirs, so that every table has its own. `count_draws` is called with what was made of a table.
+    `count_draws` is called with what was made of a table.
     """
-    dataset, tables = request.dataset, request.tables_of(shard)
+    tables = request.tables_of(shard)
     if shard.fixed:
-        yield from _fixed_blocks(request, count_draws)
-        return
-    size = min(table.block_records for table in tables)
-    waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
-    for done in range(0, shard.count, size):
-        count = min(size, shard.count - done)
-        records = dataset.block(shard.start + done, count, request.seed)
-        ended: dict[str, dict[str, Column]] = {}
         for table in tables:
-            parts = waiting[table.name]
-            parts.append(table.columns(records))
+            whole = request.dataset.block_of(table, request.dataset.block(0, 0, request.seed))
+            count_draws(table, whole)
+            for columns in fixed_blocks(table, whole):
+                yield 0, EncodedBlock({table.name: columns})
+        return
+    joiner = BlockJoiner(request, tables)
+    for records in record_steps(request, shard):
+        pieces = {}
+        for table in tables:
+            pieces[table.name] = table.columns(records)
             count_draws(table, records)
-            if (done + count) % table.block_records == 0 or done + count == shard.count:
-                ended[table.name] = {
-                    name: concatenate([part[name] for part in parts]) for name in table.fields
-                }
-                parts.clear()
-        block = EncodedBlock(ended)
-        del ended, records
+        block = EncodedBlock(joiner.add(records, pieces))
+        count = records.count
+        del pieces, records
         yield count, block
         del block  # before the next one is made
-
-
-def _fixed_blocks(
-    request: SnapshotRequest, count_draws: Callable[[Table, Block], None]
-) -> Iterator[tuple[int, EncodedBlock]]:
-    """Yield the blocks of the fixed tables, which count their rows: 65,536, whatever the records."""
-    dataset = request.dataset
-    for table in (each for each in request.tables if each.is_fixed):
-        whole = dataset.block_of(table, dataset.block(0, 0, request.seed))
-        columns = table.columns(whole)
-        count_draws(table, whole)
-        rows = len(next(iter(columns.values())))
-        for start in range(0, rows, BLOCK_RECORDS):
-            at = np.arange(start, min(start + BLOCK_RECORDS, rows))
-            part = (
-                {name: column.take(at) for name, column in columns.items()}
-                if rows > BLOCK_RECORDS
-                else columns
-            )
-            yield 0, EncodedBlock({table.name: part})
 
 
 def _check_texts(block: EncodedBlock) -> None:
