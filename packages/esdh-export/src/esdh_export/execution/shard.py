@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing
 import msgspec
 import numpy as np
 from esdh_core import BLOCK_RECORDS, Table
-from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
 from esdh_manifest import FileEntry, Stats
 
@@ -14,10 +13,10 @@ from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_coun
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.encoding.controls import control_character
 from esdh_export.errors import ExportError
+from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
-from esdh_export.io.hashed_file import new_file
 from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
 
@@ -33,7 +32,7 @@ class ShardReport(msgspec.Struct, frozen=True):
     """What came of a shard, or of several; reports merge in the order of their shards.
 
     `rows` counts the rows of each table; `files` are by their relative path, `fragments` (of the JSON document)
-    by name; `blocks` are raw block digests by table name.
+    by name; `blocks` are raw block digests by table name; `attempts` are by the name of their shard.
     """
 
     rows: dict[str, int]
@@ -41,6 +40,7 @@ class ShardReport(msgspec.Struct, frozen=True):
     fragments: dict[str, FileEntry]
     blocks: dict[str, list[bytes]]
     stats: Stats
+    attempts: dict[str, str]
 
 
 def write_shard(
@@ -53,7 +53,8 @@ def write_shard(
 ) -> ShardReport:
     """Write the files of one shard to a store; one block is in memory at a time.
 
-    A pure function of request and shard, so that shards may be written anywhere and in any order.
+    A pure function of request and shard, so that shards may be written anywhere, in any order and again: each call is
+    an attempt with files of its own, until they are whole.
     `progress` is called with the number of records of each finished block. `alone` says that no other shard
     is being written, so that threads may hash on a core that is left; else rows are hashed while the cache
     still has them.
@@ -66,17 +67,18 @@ def write_shard(
         **{p: table for p, (_, table) in request.shard_files(shard).items()},
         **request.json_fragments(shard),
     }
+    attempt = store.attempt()
     with ExitStack() as stack:
         # Few files may have a block's rows wait, many only what they are at: together, the same memory.
         queues = {
             name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables
         }
         files = {
-            path: stack.enter_context(store.create(path, large=large, background=queues[path]))
+            path: stack.enter_context(attempt.create(path, large=large, background=queues[path]))
             for path in request.shard_files(shard)
         }
         fragments = {
-            name: stack.enter_context(new_file(store.fragments / name, background=queues[name]))
+            name: stack.enter_context(attempt.create_fragment(name, background=queues[name]))
             for name in request.json_fragments(shard)
         }
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
@@ -98,12 +100,14 @@ def write_shard(
         for writer in writers.values():
             writer.close()
         rows, blocks, stats = content.result()
+    attempt.finish()
     return ShardReport(
         rows=rows,
         files={path: file.entry(rows[tables[path].name]) for path, file in files.items()},
         fragments={name: file.entry(rows[tables[name].name]) for name, file in fragments.items()},
         blocks=blocks,
         stats=stats,
+        attempts={shard.name: attempt.name},
     )
 
 
@@ -112,52 +116,27 @@ def _blocks(
 ) -> Iterator[tuple[int, EncodedBlock]]:
     """Yield the number of records that were made, and the blocks of the tables that end there.
 
-    Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
-    rest of theirs, so that every table has its own. `count_draws` is called with what was made of a table.
+    `count_draws` is called with what was made of a table.
     """
-    dataset, tables = request.dataset, request.tables_of(shard)
+    tables = request.tables_of(shard)
     if shard.fixed:
-        yield from _fixed_blocks(request, count_draws)
-        return
-    size = min(table.block_records for table in tables)
-    waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
-    for done in range(0, shard.count, size):
-        count = min(size, shard.count - done)
-        records = dataset.block(shard.start + done, count, request.seed)
-        ended: dict[str, dict[str, Column]] = {}
         for table in tables:
-            parts = waiting[table.name]
-            parts.append(table.columns(records))
+            whole = request.dataset.block_of(table, request.dataset.block(0, 0, request.seed))
+            count_draws(table, whole)
+            for columns in fixed_blocks(table, whole):
+                yield 0, EncodedBlock({table.name: columns})
+        return
+    joiner = BlockJoiner(request, tables)
+    for records in record_steps(request, shard):
+        columns = {}
+        for table in tables:
+            columns[table.name] = table.columns(records)
             count_draws(table, records)
-            if (done + count) % table.block_records == 0 or done + count == shard.count:
-                ended[table.name] = {
-                    name: concatenate([part[name] for part in parts]) for name in table.fields
-                }
-                parts.clear()
-        block = EncodedBlock(ended)
-        del ended, records
+        block = EncodedBlock(joiner.add(records, columns))
+        count = records.count
+        del columns, records
         yield count, block
         del block  # before the next one is made
-
-
-def _fixed_blocks(
-    request: SnapshotRequest, count_draws: Callable[[Table, Block], None]
-) -> Iterator[tuple[int, EncodedBlock]]:
-    """Yield the blocks of the fixed tables, which count their rows: 65,536, whatever the records."""
-    dataset = request.dataset
-    for table in (each for each in request.tables if each.is_fixed):
-        whole = dataset.block_of(table, dataset.block(0, 0, request.seed))
-        columns = table.columns(whole)
-        count_draws(table, whole)
-        rows = len(next(iter(columns.values())))
-        for start in range(0, rows, BLOCK_RECORDS):
-            at = np.arange(start, min(start + BLOCK_RECORDS, rows))
-            part = (
-                {name: column.take(at) for name, column in columns.items()}
-                if rows > BLOCK_RECORDS
-                else columns
-            )
-            yield 0, EncodedBlock({table.name: part})
 
 
 def _check_texts(block: EncodedBlock) -> None:
@@ -236,12 +215,14 @@ def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> S
     files: dict[str, FileEntry] = {}
     fragments: dict[str, FileEntry] = {}
     blocks: dict[str, list[bytes]] = {table.name: [] for table in request.tables}
+    attempts: dict[str, str] = {}
     stats = no_counts(request)
     for report in reports:
         files.update(report.files)
         fragments.update(report.fragments)
+        attempts.update(report.attempts)
         for name in rows:
             rows[name] += report.rows[name]
             blocks[name].extend(report.blocks[name])
         stats = merge_counts(stats, report.stats)
-    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats))
+    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats), attempts)
