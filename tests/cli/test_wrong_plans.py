@@ -51,6 +51,16 @@ NONE = "there is no such file or folder"
             "few: no plan of this name ships; there are v0.1, bank, insurance, people and shop, and a file is given by a path with a slash or a suffix; the file here is ./few.yaml",
         ),
         (
+            ["sample", "--plan", "lati"],
+            2,
+            "lati: no plan of this name ships; there are v0.1, bank, insurance, people and shop, and a file is given by a path with a slash or a suffix; did you mean './latin.yaml'?",
+        ),
+        (
+            ["sample", "--plan", ""],
+            2,
+            "'': a plan has a name (v0.1, bank, insurance, people or shop), or is a file or a snapshot's folder",
+        ),
+        (
             ["show-plan", "--plan", "latin.yaml"],
             2,
             "latin.yaml, line 2: it isn't UTF-8: the byte 0xe9 is no character; save the file as UTF-8",

@@ -8,14 +8,14 @@ from esdh_core import decode_id, reproduce_record
 from esdh_core.testing import window_for
 from esdh_plan import load_plan
 from pytest_esdh import EsdhError
-from pytest_esdh.failures import FILE, Failure, read_failures, write_failures
+from pytest_esdh.failures import FILE, NEW_RECORDS, Failure, read_failures, write_failures
 
 SUITE = """
 import pytest
 
 @pytest.mark.esdh(records=3)
 def test_name(esdh_record):
-    assert esdh_record.person.first_name[0] not in "JKLM"
+    assert esdh_record.person.first_name[0] not in "JK"
 
 @pytest.mark.esdh(records=2, plan="bank")
 class TestBank:
@@ -75,6 +75,18 @@ def test_summary_says_what_was_written(suite: pytest.Pytester) -> None:
             "esdh: exploring 12 windows a test; the same again: --esdh-explore 12 --esdh-explore-word abc",
             f"{written} records that made a test fail: written to esdh-failures.txt; commit it, *",
         ]
+    )
+
+
+def test_a_common_fault_leaves_ten_records(project: pytest.Pytester) -> None:
+    """Of a test that fails for every record ten are written, and the summary says how many more there were."""
+    project.makepyfile(
+        test_suite="import pytest\n@pytest.mark.esdh(records=1)\ndef test_never(esdh_record): assert False\n"
+    )
+    result = project.runpytest("--esdh-explore", "15", *WORD)
+    assert 1 + NEW_RECORDS == len(_lines(project.path))
+    result.stdout.fnmatch_lines(
+        ["10 records that made a test fail: *", "6 more of tests that have 10 new ones: not written, *"]
     )
 
 

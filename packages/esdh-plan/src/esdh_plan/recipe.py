@@ -98,7 +98,8 @@ def load_recipe(data: bytes, file: str) -> Dataset:
     try:
         recipe = msgspec.convert(content, _Recipe)
     except msgspec.ValidationError as error:
-        raise _refused(file, f"it is no recipe: {error}") from None
+        hint = "a recipe is the file plan_<name>.json of a snapshot, or its folder"
+        raise _refused(file, f"it is no recipe: {error}; {hint}") from None
     if recipe.esdh != _LANGUAGE:
         raise _refused(
             file, f"expected `{_LANGUAGE}`, the recipes that this program reads; found {recipe.esdh!r}"

@@ -16,7 +16,7 @@ from esdh_core.overlay import Overlay
 
 from esdh_plan import plans
 from esdh_plan.defects.overlay import overlay_of, read_overlay
-from esdh_plan.errors import Fault, PlanError, near, word_list
+from esdh_plan.errors import Fault, PlanError, near, nearest, suggestion, word_list
 from esdh_plan.language import Source, parse_plan
 from esdh_plan.loading import load_plan
 from esdh_plan.reader import read_bytes
@@ -63,7 +63,7 @@ def open_dataset(reference: str) -> Dataset:
         return DEFAULT_DATASET
     if reference in plans.names():
         return load_plan(reference)
-    if Path(reference).is_dir():
+    if reference and Path(reference).is_dir():
         return _of_snapshot(Path(reference))
     _check_file(reference)
     return load_plan(Path(reference))
@@ -112,7 +112,7 @@ def source_of(reference: str) -> bytes:
         return plans.source(reference).encode()
     if reference == catalog.VERSION:
         raise _refused(reference, "the default dataset is written in Python; it has no YAML")
-    if Path(reference).is_dir():
+    if reference and Path(reference).is_dir():
         raise _refused(
             reference, "a snapshot carries its compiled plan, not its YAML; `--format json` prints it"
         )
@@ -155,6 +155,10 @@ def _known() -> list[str]:
 def _check_file(reference: str) -> None:
     """Raise PlanError, with the near match, unless a reference is the path of a file."""
     path = Path(reference)
+    if not reference:
+        raise _refused(
+            "''", f"a plan has a name ({word_list(_known())}), or is a file or a snapshot's folder"
+        )
     if not _is_path(reference):
         files = [
             name
@@ -162,7 +166,9 @@ def _check_file(reference: str) -> None:
             if Path(name).is_file()
         ]
         here = f"; the file here is ./{files[0]}" if files else ""
-        hint = near(reference, _known())
+        files_by_stem = {Path(name).stem: f"./{name}" for name in _beside(path)}
+        closest = nearest(reference, [*_known(), *files_by_stem])
+        hint = suggestion(files_by_stem.get(closest, closest) if closest else None)
         raise _refused(
             reference,
             f"no plan of this name ships; there are {word_list(_known(), 'and')}, and a file is given by a path with a "

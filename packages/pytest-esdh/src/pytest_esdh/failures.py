@@ -6,9 +6,11 @@ from typing import Final, NamedTuple
 
 from pytest_esdh.errors import EsdhError
 
-__all__ = ["FILE", "Failure", "read_failures", "write_failures"]
+__all__ = ["FILE", "NEW_RECORDS", "Failure", "read_failures", "write_failures"]
 
 FILE: Final = "esdh-failures.txt"
+# Of a test in one run: a common fault is met by hundreds of records, and more of them say nothing more.
+NEW_RECORDS: Final = 10
 _HEAD: Final = "# Records that made a test fail once: pytest-esdh tries them first. Commit this file.\n"
 
 

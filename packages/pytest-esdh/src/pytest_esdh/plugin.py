@@ -13,7 +13,7 @@ from esdh_core.constants import DEFAULT_SEED, MAX_SEED
 
 from pytest_esdh.errors import EsdhError
 from pytest_esdh.factory import Esdh, touched_record
-from pytest_esdh.failures import FILE, Failure, read_failures, write_failures
+from pytest_esdh.failures import FILE, NEW_RECORDS, Failure, read_failures, write_failures
 from pytest_esdh.marker import NAME, Case, Exploration, cases_of, ids_named
 from pytest_esdh.report import add_recipe, case_of, failure_in, forget_recipe
 from pytest_esdh.run import Run, runs
@@ -89,6 +89,7 @@ class _Hooks:
         self._path = config.rootpath / FILE
         self._exploration = _exploration(config)
         self._new: set[Failure] = set()
+        self._passed_over: set[Failure] = set()
         self._unwritten = ""
         self._marked: set[str] = set()
         self._parents: set[str] = set()
@@ -180,6 +181,9 @@ class _Hooks:
         failure = failure_in(report.user_properties)
         if failure is None or failure in self._failures or failure in self._new:
             return
+        if sum(failure.test == new.test for new in self._new) >= NEW_RECORDS:
+            self._passed_over.add(failure)
+            return
         self._new.add(failure)
         try:
             write_failures(self._path, [*self._failures, *self._new])
@@ -223,6 +227,10 @@ class _Hooks:
             records = "1 record" if len(self._new) == 1 else f"{len(self._new)} records"
             lines += [
                 f"{records} that made a test fail: written to {FILE}; commit it, and every run tries them first"
+            ]
+        if self._passed_over:
+            lines += [
+                f"{len(self._passed_over)} more of tests that have {NEW_RECORDS} new ones: not written, mend these first"
             ]
         if lines:
             terminalreporter.section("esdh")
