@@ -24,6 +24,7 @@ from esdh_proof.checks import checks_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Findings
 from esdh_proof.reading import regular
+from esdh_proof.verification.defective import verify_defective
 from esdh_proof.verification.files import (
     ROW_CHECKS,
     check_files,
@@ -105,7 +106,11 @@ def verify_snapshot(
     request = request_of(folder, manifest, dataset, findings)
     of_rows = Findings()
     problems: dict[str, FileProblem | None] = {}
-    if request is not None:
+    if request is not None and request.defects is not None:
+        problems = verify_defective(
+            folder, manifest, request, of_rows, regenerate=regenerate, executor=executor, progress=progress
+        )
+    elif request is not None:
         of_rows.claim(getattr(checks_of(request.dataset), "CLAIMS", {}))
         snapshot = _Snapshot(folder, manifest, request, of_rows, regenerate=regenerate)
         problems = snapshot.verify(executor, progress)
