@@ -326,5 +326,7 @@ def _print_summary(
     if not any(table.field_with("id") for table in tables):
         return
     option = quoted_plan(plan) if dataset.recipe is not None else ""
+    if manifest.defects and isinstance(snapshot.folder, Path):
+        option += f" --defects {folder}"
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID{option}.{again}")
