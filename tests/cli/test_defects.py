@@ -28,7 +28,7 @@ defects:
 """
 
 
-def run(*args: str | Path) -> Result:
+def run(*args: str | Path | int) -> Result:
     """Run esdh in this process."""
     return CliRunner().invoke(main, list(map(str, args)), catch_exceptions=False)
 
