@@ -12,7 +12,7 @@ from esdh_core import DEFAULT_DATASET, encode_id
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_manifest import decode_manifest, encode_manifest, sha256sums
 from esdh_plan import load_plan
-from esdh_proof import ProofError, Verification, score_defects, verify_snapshot
+from esdh_proof import ProofError, Verification, diff_snapshots, score_defects, verify_snapshot
 from esdh_proof.gates import judge
 
 BANK = load_plan("bank")
@@ -180,6 +180,20 @@ def test_without_regeneration_nothing_of_the_rows_is_proved(pristine: Path) -> N
     outcome = verify_snapshot(pristine, regenerate=False)
     assert outcome.verdict == "passed"
     assert {name for name, each in _status(outcome).items() if each == "passed"} == {"manifest", "files"}
+
+
+def test_a_difference_by_defects_is_named(pristine: Path, tmp_path: Path) -> None:
+    """Of a snapshot with defects and its clean one the cause is the defects, and the cells are those that are labelled."""
+    write_snapshot(
+        tmp_path / "clean",
+        SnapshotRequest(records=300, seed=9, formats=("csv", "json", "ndjson", "parquet")),
+        gate=_judge,
+    )
+    drift = diff_snapshots(tmp_path / "clean", pristine)
+    assert drift.cause == "defects"
+    assert "edited" not in drift.causes
+    assert {each.entity for each in drift.rows} == {"persons", "vehicles"}
+    assert diff_snapshots(pristine, pristine).cause == "none"
 
 
 # --- scores
