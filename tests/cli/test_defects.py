@@ -153,7 +153,10 @@ def test_more_than_there_are_is_refused(listed: Path, tmp_path: Path) -> None:
     """`exactly` above the rows is one sentence, and nothing is written."""
     result = run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 1)
     assert result.exit_code == 1
-    assert "is for exactly 2 rows, and 1 records have 1 and that it can change" in result.stderr
+    assert (
+        "is for exactly 2 rows, and there are only 1 in these records that it can change; ask for more"
+        in result.stderr
+    )
     assert not (tmp_path / "dirty").exists()
 
 

@@ -249,7 +249,8 @@ def test_more_places_than_there_are_is_refused_before_anything_is_written(tmp_pa
     """`exactly` above the rows is an error that says how many there are."""
     defect = {"kind": "typo", "table": "persons", "field": "first_name", "exactly": 30}
     with pytest.raises(
-        RequestError, match="is for exactly 30 rows, and 12 records have 12 and that it can change"
+        RequestError,
+        match="is for exactly 30 rows, and there are only 12 in these records that it can change",
     ):
         _write(tmp_path / "dirty", overlay(DEFAULT_DATASET, defect), records=12)
     assert not list(tmp_path.iterdir())
