@@ -105,12 +105,12 @@ def defects_of_plan(reference: str, dataset: Dataset) -> Overlay | None:
 
     Raises PlanError as `open_dataset`.
     """
-    if reference in plans.names():
-        source = parse_plan(plans.source(reference), reference)
-    elif Path(reference).suffix in _SUFFIXES:
-        source = parse_file(reference)
-    else:
+    if reference not in plans.names() and Path(reference).suffix not in _SUFFIXES:
         return None
+    text = source_of(reference)
+    if b"defects" not in text:  # nearly every plan, which isn't read a second time then
+        return None
+    source = parse_plan(text, reference)
     return overlay_of(source.plan.defects, dataset, source.document) if source.plan.defects else None
 
 
