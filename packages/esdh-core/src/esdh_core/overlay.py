@@ -224,7 +224,7 @@ class Overlay:
                 for of_field, value, before in zip(own, wrong, clean, strict=True):
                     if not _same(value, before):
                         of_field[row] = value
-        labels = list(self._labels(table, block, struck, cells))
+        labels = list(self._labels(table, block, struck, cells)) if struck else []
         return DefectiveRows(columns, Edits({name: of for name, of in cells.items() if of}), labels)
 
     def _labels(
@@ -234,16 +234,15 @@ class Overlay:
         struck: list[tuple[int, Defect, _Occurrence]],
         cells: dict[str, dict[int, Any]],
     ) -> Iterator[Label]:
-        slots = block.level(table).slots
-        table_number = self.dataset.tables.index(table)
-        for number, defect, occurrence in struck:
-            slot = int(slots[occurrence.row])
+        table_number, span = self.dataset.tables.index(table), table.span
+        slots = block.level(table).slots.take([occurrence.row for _, _, occurrence in struck]).tolist()
+        for (number, defect, occurrence), slot in zip(struck, slots, strict=True):
             several = len(defect.fields) > 1
             for at, name in enumerate(defect.fields):
                 if several and _same(occurrence.clean[at], occurrence.wrong[at]):
                     continue
                 yield Label(
-                    slot // table.span,
+                    slot // span,
                     table_number,
                     slot,
                     number,
@@ -447,7 +446,8 @@ LABELS: Final = Table(
 
 def label_columns(labels: Sequence[Label]) -> dict[str, Column]:
     """Return labels as the columns of `LABELS`."""
-    return {name: _column(name, [getattr(label, name) for label in labels]) for name in LABELS.fields}
+    values = dict(zip(Label._fields, map(list, zip(*labels, strict=True)), strict=True)) if labels else {}
+    return {name: _column(name, values.get(name, [])) for name in LABELS.fields}
 
 
 def _column(name: str, values: list[Any]) -> Column:
