@@ -39,6 +39,7 @@ from writers import (
     IMPORTS,
     TPCHGEN_ROWS,
     Tables,
+    Verified,
     importing,
     size_of,
     snapshot,
@@ -346,4 +347,26 @@ def test_wall_time(
         ours=f"{min(ours):.2f} s ({RECORDS:,} records, {written / MB:,.0f} MB), {own.text()}",
         theirs=f"{min(theirs):.2f} s, {others.text()}; synced to the disk as ours {min(synced):.2f} s",
         how=f"best of {WALL_ROUNDS} rounds in turn",
+    )
+
+
+@pytest.mark.parametrize(
+    ("formats", "records"),
+    [(("csv",), FEW_RECORDS), (("csv", "json", "ndjson", "parquet"), FEW_RECORDS // 4)],
+    ids=["csv", "formats"],
+)
+def test_verification_takes_about_as_long_as_generation(
+    formats: tuple[str, ...], records: int, row: Row, folder: Path, benchmark: BenchmarkFixture
+) -> None:
+    """To verify a snapshot of a few parts takes little longer than to write it."""
+    verified = Verified(folder, *formats, records=records, shard_rows=1 << 17)
+    own, others = Clocked(verified.verify), Clocked(verified.write)
+    ours, theirs = in_turn(benchmark, own, others, rounds=ROUNDS, before=verified.rest)
+    row(
+        "verify-csv" if formats == ("csv",) else "verify-formats",
+        min(ours) / min(theirs),
+        rounds=ratios(ours, theirs),
+        ours=f"{min(ours):.2f} s, {own.text()}",
+        theirs=f"{min(theirs):.2f} s, {others.text()}",
+        how=BEST,
     )

@@ -17,7 +17,7 @@ from esdh_core import (
 from measuring import Command, emptied, in_turn, ratios, run
 from peers import mimesis_persons
 from pytest_benchmark.fixture import BenchmarkFixture
-from writers import ESDH, IMPORTS, importing, snapshot, sync, tables_of
+from writers import ESDH, IMPORTS, Verified, importing, snapshot, sync, tables_of
 
 RECORDS = 300_000
 PERSONS = 300
@@ -73,6 +73,15 @@ def test_csv_is_written_as_fast_as_arrow_writes(
     command = snapshot(folder, "csv", records=RECORDS)
     ours, theirs = in_turn(benchmark, lambda: run(command), peer, rounds=4, before=emptied(folder))
     guard("csv-wall", min(ours) / min(theirs), rounds=ratios(ours, theirs))
+
+
+def test_verification_takes_about_as_long_as_generation(
+    guard: Row, folder: Path, benchmark: BenchmarkFixture
+) -> None:
+    """To verify a snapshot of a few parts takes little longer than to write it."""
+    verified = Verified(folder, "csv", records=RECORDS, shard_rows=BLOCK_RECORDS)
+    ours, theirs = in_turn(benchmark, verified.verify, verified.write, rounds=4, before=verified.rest)
+    guard("verify-csv", min(ours) / min(theirs), rounds=ratios(ours, theirs))
 
 
 def test_a_small_snapshot_starts_fast(guard: Row, folder: Path, benchmark: BenchmarkFixture) -> None:

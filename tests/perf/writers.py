@@ -1,6 +1,7 @@
 """What is run as a user runs it: our command, tpchgen's, and the writers of Arrow and Polars."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ __all__ = [
     "TPCHGEN_ORDER_LINES",
     "TPCHGEN_ROWS",
     "Tables",
+    "Verified",
     "importing",
     "plan_snapshot",
     "size_of",
@@ -58,6 +60,37 @@ def snapshot(
         *(ESDH, "generate-snapshot", "--quiet", "--output-dir", str(folder), "--records", str(records)),
         *("--entity-filter", *entities, "--output-format", *formats, *options),
     ]
+
+
+class Verified:
+    """A snapshot of every table that is written, and then verified, again and again, below a folder."""
+
+    def __init__(self, folder: Path, *formats: str, records: int, shard_rows: int = 1 << 20) -> None:
+        self._folder, self._formats, self._records = folder, formats, records
+        self._options = ("--shard-rows", str(shard_rows))
+        self._written = 0
+
+    @property
+    def _snapshot(self) -> Path:
+        return self._folder / str(self._written)
+
+    def write(self) -> None:
+        """Write it anew."""
+        self._written += 1
+        entities = ("persons", "vehicles", "profiles")
+        command = snapshot(self._snapshot, *self._formats, records=self._records, entities=entities)
+        run([*command, *self._options])
+
+    def verify(self) -> None:
+        """Verify what was written last."""
+        run([ESDH, "verify-snapshot", "--quiet", self._snapshot])
+
+    def rest(self) -> None:
+        """Remove all but what was written last, and let the disk come to rest."""
+        for folder in self._folder.iterdir():
+            if folder != self._snapshot:
+                shutil.rmtree(folder)
+        os.sync()
 
 
 def plan_snapshot(

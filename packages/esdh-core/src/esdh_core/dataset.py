@@ -121,7 +121,10 @@ class Block:
 
     def ids(self, table: "Table") -> NDArray[np.uint8]:
         """Return the ids of a table's rows as text, shape (rows, 36)."""
-        return self.dataset.ids.texts(self.seed, table.entity, self.level(table).slots)
+        return self.memoized(
+            ("ids", table),
+            lambda: self.dataset.ids.texts(self.seed, table.entity, self.level(table).slots),
+        )
 
     def permuted(self, stream: str) -> NDArray[np.uint64]:
         """Return the permuted indices of these records, below 2^36."""

@@ -34,6 +34,8 @@ from esdh_proof.verification.files import (
 )
 from esdh_proof.verification.shard import (
     Job,
+    ShardReport,
+    ShardWork,
     has_size,
     restored_copies,
     verify_fixed,
@@ -217,18 +219,21 @@ class _Snapshot:
         """Verify the records part by part, and beside them the JSON document as a file."""
         total = self._request.records
         report_records = None if progress is None else lambda count: progress(count, total)
-        verify = partial(verify_part, job, progress=None if executor else report_records)
-        parts, ahead = tee(chain(self._document_work(), works.shards(executor)))
+        verify = partial(verify_part, job)
+        if executor is None:
+            verify = partial(verify, progress=report_records, alone=True)
+        parts: Iterator[ShardWork | FileWork] = chain(self._document_work(), works.shards(executor))
+        parts, ahead = tee(parts)
         with closing(map_in_order(executor, verify, parts)) as results:
             for work, result in zip(ahead, results, strict=True):
-                if isinstance(work, FileWork):
+                if isinstance(work, FileWork) and not isinstance(result, ShardReport):
                     self._totals.problems[work.path] = result
-                    continue
-                self._totals.add(result)
-                if executor is not None and report_records is not None:
-                    report_records(work.shard.count)
-                if self._totals.stopped:
-                    break
+                elif isinstance(work, ShardWork) and isinstance(result, ShardReport):
+                    self._totals.add(result)
+                    if executor is not None and report_records is not None:
+                        report_records(work.shard.count)
+                    if not result.found:
+                        break
 
     def _document_work(self) -> Iterator[FileWork]:
         """Yield the work on the JSON document, which takes longest, unless it is done."""

@@ -10,7 +10,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["bits", "integer_array", "null_mask", "number_buffer", "numbers", "text_array", "wide_buffer"]
+__all__ = [
+    "bits",
+    "integer_array",
+    "null_mask",
+    "number_buffer",
+    "numbers",
+    "text_array",
+    "truths",
+    "wide_buffer",
+]
 
 
 def bits(truths: NDArray[np.bool_]) -> pa.Buffer:
@@ -71,3 +80,12 @@ def null_mask(array: pa.Array) -> NDArray[np.bool_]:
     bits = np.unpackbits(np.frombuffer(validity, dtype=np.uint8), bitorder="little")
     mask: NDArray[np.bool_] = bits[array.offset : array.offset + len(array)] == 0
     return mask
+
+
+def truths(array: pa.Array) -> NDArray[np.bool_]:
+    """Return the values of an array of truths; nulls are either."""
+    if not len(array):
+        return np.zeros(0, dtype=np.bool_)
+    bits = np.unpackbits(np.frombuffer(array.buffers()[1], dtype=np.uint8), bitorder="little")
+    values: NDArray[np.bool_] = bits[array.offset : array.offset + len(array)].view(np.bool_)
+    return values

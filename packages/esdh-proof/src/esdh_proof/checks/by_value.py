@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from esdh_core.columns import Categorical, Categories, Column, Concat, FixedText, Integer, Numbers
 from esdh_export import array
-from esdh_export.encoding.buffers import integer_array, null_mask
+from esdh_export.encoding.buffers import integer_array, null_mask, truths
 from esdh_export.encoding.categories import categories_array
 from numpy.typing import NDArray
 
-from esdh_proof.checks.finding import Mask, differing, to_mask
+from esdh_proof.checks.finding import Mask, differing
 from esdh_proof.reading import Rows
 
 __all__ = [
@@ -163,15 +163,9 @@ def unlike(rows: Rows, field: str, pattern: str) -> Mask:
 
 
 def _unlike(texts: pa.Array, *, pattern: str) -> Mask:
-    return ~to_mask(pc.fill_null(pc.match_substring_regex(texts, pattern), FALSE))
+    return ~truths(pc.match_substring_regex(texts, pattern)) | null_mask(texts)
 
 
-def _scalar(value: bool) -> pa.Scalar:
-    """Return a truth as Arrow's, without `pyarrow.scalar`, which imports pandas."""
-    return pa.Array.from_buffers(pa.bool_(), 1, [None, pa.py_buffer(bytes([value]))])[0]
-
-
-FALSE = _scalar(False)
 _PLACE = re.compile(r"(?:\[([^\]\\^]+)\]|([0-9A-Za-z-]))(?:\{([0-9]+)\})?")
 
 
@@ -229,7 +223,7 @@ def differs_from(rows: Rows, field: str, expected: FixedText) -> Mask:
         and column.valid is None
         and column.matrix.shape == expected.matrix.shape
     ):
-        if np.array_equal(column.matrix, expected.matrix):
+        if column.matrix is expected.matrix or np.array_equal(column.matrix, expected.matrix):
             return np.zeros(len(rows), dtype=np.bool_)
         wrong: Mask = (column.matrix != expected.matrix).any(axis=1)
         return wrong
@@ -297,7 +291,7 @@ def _has_blank(column: Column) -> bool:
 
 
 def _split(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    blank = ~to_mask(pc.invert(pc.match_substring(texts, " "))) | null_mask(texts)
+    blank = truths(pc.match_substring(texts, " ")) | null_mask(texts)
     if not blank.all():
         texts = pc.if_else(pa.array(blank), texts, " ")
     parts = pc.split_pattern(texts, " ", max_splits=1)

@@ -21,6 +21,8 @@ from esdh_core.dataset import Block
 from esdh_core.permutations import unpermute_below
 from esdh_core.streams import key_word
 from esdh_export import array
+from esdh_export.encoding.buffers import bits, integer_array, null_mask, number_buffer
+from esdh_export.encoding.buffers import numbers as numbers_of
 from numpy.typing import NDArray
 
 from esdh_proof.checks.finding import Finding, Mask, Tables, differing, texts_of
@@ -49,20 +51,20 @@ Positions = NDArray[np.intp]
 def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
     """Check the fields of a table's rows that follow from other rows, or from the row's own number."""
     for name, words in _fields(block.dataset, table).items():
-        found = rows.arrays[name]
-        expected = None
         if isinstance(words.get("rollup"), str):
             expected = _rollup(words["rollup"], block, table, tables)
         elif isinstance(words.get("running"), str):
             expected = _running(words["running"], block, table, rows)
         else:
             yield from _unique(block, table, rows, name, words)
+            continue
+        found = rows.arrays[name]
         if expected is None or len(expected) < len(found) or expected.type != found.type:
             continue
         expected = expected.slice(0, len(found))
         wrong = differing(found, expected)
         if is_emptied(block.dataset, table, name):
-            wrong &= found.is_valid().to_numpy(zero_copy_only=False)
+            wrong &= ~null_mask(found)
         yield Finding(rows, name, wrong, texts_of(expected))
 
 
@@ -111,7 +113,7 @@ def _rollup(text: str, block: Block, table: Table, tables: Tables) -> pa.Array |
     if owners is None:
         owners = np.arange(count)
     if aggregate[1] == "count":
-        return pa.array(np.bincount(owners, minlength=rows).astype(np.int64))
+        return integer_array(np.bincount(owners, minlength=rows).astype(np.int64))
     values = _values(block, below, aggregate[3], tables)
     return None if len(values) != count else _gathered(aggregate[1], values, owners, rows)
 
@@ -129,18 +131,18 @@ def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> 
         sums = np.zeros(rows, dtype=np.int64)
         np.add.at(sums, owners, _unscaled(values))
         return _scaled(sums, values.type)
-    present = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+    present = np.flatnonzero(~null_mask(values))
     if function in ("min", "max"):
         order = "ascending" if function == "min" else "descending"
-        by = pa.table({"owner": pa.array(owners), "value": values}).take(pa.array(present))
+        by = pa.table({"owner": integer_array(owners), "value": values}).take(integer_array(present))
         sorted_ = pc.sort_indices(by, sort_keys=[("owner", "ascending"), ("value", order)])
-        present = present.take(sorted_.to_numpy())
+        present = present.take(numbers_of(sorted_).astype(np.intp))
     if function == "last":
         present = present[::-1]
     some, firsts = np.unique(owners.take(present), return_index=True)
     places = np.full(rows, -1, dtype=np.int64)
     places[some] = present.take(firsts)
-    return values.take(pa.array(places, mask=places < 0))
+    return values.take(_places_or_null(places))
 
 
 def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | None:
@@ -155,7 +157,7 @@ def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | No
     firsts = np.flatnonzero(np.concatenate([[True], parents[1:] != parents[:-1]]))
     before = np.arange(len(parents)) - np.repeat(firsts, np.diff(np.append(firsts, len(parents))))
     if aggregate[1] == "count":
-        return pa.array(before + 1)
+        return integer_array(before.astype(np.int64) + 1)
     values = rows.arrays[aggregate[2]]
     if aggregate[1] == "sum":
         each = _unscaled(values)
@@ -163,7 +165,7 @@ def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | No
         starts = np.arange(len(parents)) - before
         return _scaled(totals - totals.take(starts) + each.take(starts), values.type)
     places = _places_so_far(aggregate[1], values, before)
-    return values.take(pa.array(places, mask=places < 0))
+    return values.take(_places_or_null(places))
 
 
 def _places_so_far(function: str, values: pa.Array, before: Positions) -> Positions:
@@ -181,7 +183,7 @@ def _places_so_far(function: str, values: pa.Array, before: Positions) -> Positi
         ranks = np.empty(len(dictionary), dtype=np.int64)
         ranks[pc.sort_indices(dictionary).to_numpy()] = np.arange(len(dictionary))
         order = ranks.take(codes) if len(ranks) else order
-    present = values.is_valid().to_numpy(zero_copy_only=False)
+    present = ~null_mask(values)
     sign = -1 if function in ("max", "last") else 1
     none = np.iinfo(np.int64).max
     best = np.where(present, sign * order, none)
@@ -194,18 +196,23 @@ def _places_so_far(function: str, values: pa.Array, before: Positions) -> Positi
     return np.where(best == none, -1, where.take(np.searchsorted(known, best)))
 
 
+def _places_or_null(places: Positions) -> pa.Array:
+    """Return places to take from, a null for -1."""
+    validity = bits(places >= 0)
+    return pa.Array.from_buffers(pa.int64(), len(places), [validity, number_buffer(places, np.int64)])
+
+
 def _unscaled(values: pa.Array) -> NDArray[np.int64]:
     """Return integers or unscaled decimals, 0 for a null."""
-    filled = pc.fill_null(values, pa.scalar(0, values.type))
-    if not pa.types.is_decimal(values.type):
-        numbers: NDArray[np.int64] = filled.cast(pa.int64()).to_numpy()
-        return numbers
-    return np.frombuffer(pa.concat_arrays([filled]).buffers()[1], dtype=np.int64)[: 2 * len(values) : 2]
+    found = numbers_of(values).astype(np.int64, copy=False)
+    if pa.types.is_decimal(values.type):
+        found = found[::2]  # the lower half of 128 bits
+    return np.where(null_mask(values), 0, found) if values.null_count else found
 
 
 def _scaled(values: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
     if not pa.types.is_decimal(kind):
-        return pa.array(values)
+        return integer_array(values)
     halves = np.stack([values, values >> 63], axis=1)  # the lower one first
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(halves))])
 
@@ -242,7 +249,7 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     else:
         wrong[: len(slots)] |= _sorted_below(block, table, here) != slots
     if emptied:
-        wrong &= found.is_valid().to_numpy(zero_copy_only=False)
+        wrong &= ~null_mask(found)
 
     def describe(text: str) -> str:
         at = pc.index(found.cast(pa.string()), text).as_py()
@@ -289,7 +296,7 @@ def _of_pool(dataset: Dataset, name: str) -> _Numbered | None:
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
         places = pc.index_in(values, value_set=known)
-        holds = places.is_valid().to_numpy(zero_copy_only=False)
+        holds = ~null_mask(places)
         return pc.fill_null(places, 0).to_numpy().astype(np.uint64), holds
 
     return _Numbered(len(pool), numbers)
@@ -313,7 +320,7 @@ def _of_range(kind: str, words: dict[str, Any], compiled: tuple[int | None, int 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
         plain = values.view(pa.int32()) if kind == "date" else values
         found = _unscaled(plain)
-        holds = values.is_valid().to_numpy(zero_copy_only=False) & (found >= first) & (found <= last)
+        holds = ~null_mask(values) & (found >= first) & (found <= last)
         return np.where(holds, found - first, 0).astype(np.uint64), holds
 
     return _Numbered(last - first + 1, numbers)
@@ -342,10 +349,10 @@ def _of_places(places: Sequence[str]) -> _Numbered:
     """Return how texts hold a number by the characters of their places; a place without any holds nothing of it."""
 
     def numbers(values: pa.Array) -> tuple[Words, Mask]:
-        shaped = pc.fill_null(pc.equal(pc.utf8_length(values), len(places)), False).to_numpy(
-            zero_copy_only=False
-        )
-        even = pc.if_else(pa.array(shaped), values, "0" * len(places)).to_pylist()
+        shaped = (numbers_of(pc.utf8_length(values)) == len(places)) & ~null_mask(values)
+        even = (
+            values if shaped.all() else pc.if_else(pa.array(shaped), values, "0" * len(places))
+        ).to_pylist()
         characters = np.array(even, dtype=f"U{len(places)}").view(np.uint32).reshape(-1, len(places))
         number, holds = np.zeros(len(values), dtype=np.uint64), shaped.copy()
         for place, column in zip(places, characters.T, strict=True):

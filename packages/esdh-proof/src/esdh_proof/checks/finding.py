@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from esdh_export.encoding.buffers import null_mask
+from esdh_export.encoding.buffers import null_mask, truths
 from numpy.typing import NDArray
 
 from esdh_proof.reading import Rows
@@ -44,11 +44,7 @@ class Finding:
 
 def to_mask(values: pa.Array) -> Mask:
     """Return an Arrow array of truths as NumPy's; a null is a failure."""
-    if not len(values):
-        return np.zeros(0, dtype=np.bool_)
-    bits = np.unpackbits(np.frombuffer(values.buffers()[1], dtype=np.uint8), bitorder="little")
-    mask: Mask = bits[values.offset : values.offset + len(values)].view(np.bool_)
-    return mask | null_mask(values) if values.null_count else mask
+    return truths(values) | null_mask(values) if values.null_count else truths(values)
 
 
 def differing(found: pa.Array, expected: pa.Array) -> Mask:

@@ -39,7 +39,7 @@ def synthetic(block: Block, tables: Tables) -> Iterator[Finding]:
         for rule in table.rules:
             if rule.role == "id":
                 slots = _slots(block, table, table, len(rows))
-                ids = ids_of(block, table.entity, slots)
+                ids = ids_of(block, table, slots)
                 wrong = differs_from(rows, rule.name, ids) & ~_emptied(block, table, rule, rows)
                 yield Finding(rows, rule.name, wrong, _id_of(table, ids, slots), describe_id(block.dataset))
             elif rule.role == "marker":
@@ -67,7 +67,7 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             owner = _owner_of_id(block.dataset, table, rule)
             if not rule.picked and _is_above(table, source.table):
                 if owner is not None and _is_above(table, owner):
-                    ids = ids_of(block, owner.entity, _slots(block, table, owner, len(rows)))
+                    ids = ids_of(block, owner, _slots(block, table, owner, len(rows)))
                     wrong = differs_from(rows, rule.name, ids) & ~_emptied(block, table, rule, rows)
                     yield Finding(rows, rule.name, wrong, text_of(ids), describe_id(block.dataset))
                 elif source.table.name in tables:
@@ -134,15 +134,11 @@ def _slots(block: Block, table: Table, owner: Table, count: int) -> NDArray[np.u
     return slots[:count] if positions is None else slots.take(positions[:count])
 
 
-def ids_of(block: Block, entity: str, slots: NDArray[np.uint64]) -> FixedText:
-    """Return the ids that rows in some slots have; those of the records' own slots are put together once for a block."""
-
-    def ids() -> FixedText:
-        return FixedText(block.dataset.ids.texts(block.seed, entity, slots))
-
-    if len(slots) == block.count and np.array_equal(slots, block.index):
-        return block.memoized(("ids", entity), ids)
-    return ids()
+def ids_of(block: Block, table: Table, slots: NDArray[np.uint64]) -> FixedText:
+    """Return the ids that rows of a table in some slots have; those of the block's own rows are put together once."""
+    if np.array_equal(slots, block.level(table).slots):
+        return FixedText(block.ids(table))
+    return FixedText(block.dataset.ids.texts(block.seed, table.entity, slots))
 
 
 def text_of(ids: FixedText) -> Callable[[int], str]:

@@ -104,7 +104,7 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
     for plural, field, entity in _REFERENCES:
         if plural in tables:
             rows = tables[plural]
-            ids = roles.ids_of(block, entity, slots(rows))
+            ids = roles.ids_of(block, dataset.table(entity), slots(rows))
             wrong = differs_from(rows, field, ids)
             yield Finding(rows, field, wrong, roles.text_of(ids), roles.describe_id(dataset))
     for plural, field, source, original in _COPIES:
@@ -174,11 +174,14 @@ def _own_row(
         other: Mask = number(matrix) != permute(seed, stream, slots(rows))
         return other | ~shaped
 
-    made = matrix_of(rows, field, width)
-    if made is None:
+    matrix = matrix_of(rows, field, width)
+    if matrix is None:
         wrong = holds_another(rows.arrays[field])
     else:
-        wrong = number(made) != permute(seed, stream, slots(rows))
+        known = "own row", stream, id(rows.columns and rows.columns[field])  # a copy needn't be asked again
+        if known not in rows.memo:
+            rows.memo[known] = number(matrix) != permute(seed, stream, slots(rows))
+        wrong = rows.memo[known]
 
     def describe(text: str) -> str:
         single, right = _matrix(pa.array([text]), width)
@@ -493,9 +496,16 @@ def _check_digits(text: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _vin(rows: Rows, field: str, known: NDArray[np.int64]) -> Iterator[Finding]:
     """Check a VIN's check digit, and that its characters name the vehicle, a row of `_Models` (or -1)."""
     models = _models()
-    made = matrix_of(rows, field, 17)
-    text, shaped = _matrix(rows.arrays[field], 17) if made is None else (made, np.ones(len(made), np.bool_))
-    digits = _check_digits(text)
+    matrix = matrix_of(rows, field, 17)
+    if matrix is None:
+        text, shaped = _matrix(rows.arrays[field], 17)
+        digits = _check_digits(text)
+    else:
+        text, shaped = matrix, np.ones(len(matrix), dtype=np.bool_)
+        known_digits = "check digits", id(matrix)  # a copy needn't be asked again
+        if known_digits not in rows.memo:
+            rows.memo[known_digits] = _check_digits(text)
+        digits = rows.memo[known_digits]
     wrong = (digits != text[:, 8]) | ~shaped
     yield Finding(rows, field, wrong, lambda row: f"check digit {chr(digits[row])} in position 9")
     vehicle = np.maximum(known, 0)

@@ -92,12 +92,17 @@ class TableReader:
         self._pass(rows)
         return self._path
 
-    def _at(self, start: int, records: int, rows: int) -> tuple[FileReader | None, Slice]:
-        """Return the file that holds some records, and which of its rows are theirs."""
+    def file_of(self, start: int) -> str | None:
+        """Return the file that holds a record, None where it can't be read."""
         part = start // self._request.shard_rows if self._split else 0
         if part != self._part:
             self.close()
             self._open(part)
+        return None if self._file is None else self._path
+
+    def _at(self, start: int, records: int, rows: int) -> tuple[FileReader | None, Slice]:
+        """Return the file that holds some records, and which of its rows are theirs."""
+        self.file_of(start)
         stop = start + records
         block_rows = None
         if start % self._block == 0:

@@ -16,6 +16,7 @@ import pyarrow.json as pa_json
 from esdh_core import Dataset, Table
 from esdh_core.columns import Numbers
 from esdh_export import SnapshotRequest, schema
+from esdh_export.encoding.buffers import null_mask, truths
 
 from esdh_proof.findings import Failure, Findings, display, first_true
 from esdh_proof.reading.document import SEPARATOR, LineRange
@@ -306,10 +307,10 @@ def _typed(form: _Form, name: str, values: pa.Array, fail: Callable[[int, object
     if values.type == kind:
         return values
     pattern, expected = form.spellings[name]
-    wrong = pc.invert(pc.fill_null(pc.match_substring_regex(values, pattern), True))
-    if (row := first_true(wrong.to_numpy(zero_copy_only=False))) is not None:
+    wrong = ~truths(pc.match_substring_regex(values, pattern)) & ~null_mask(values)
+    if (row := first_true(wrong)) is not None:
         fail(row, values[row].as_py(), expected)
-        values = pc.if_else(wrong, None, values)
+        values = pc.if_else(pa.array(wrong), None, values)
     try:
         return values.cast(kind)
     except pa.ArrowInvalid:  # 2023-02-30 has the form of a date

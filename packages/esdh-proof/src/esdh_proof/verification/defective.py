@@ -149,7 +149,7 @@ class _Regeneration:
                 file_rows={path: entry.rows or 0 for path, entry in report.files.items()},
                 blocks=dict.fromkeys(self._request.formats, report.blocks),
                 stats=report.stats,
-                of_seed=rows,
+                of_seed=0,
                 found=True,
             )
         )

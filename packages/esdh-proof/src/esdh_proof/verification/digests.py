@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from esdh_core import Table
 from esdh_export import array_digest, block_digest
+from esdh_export.io.background import BackgroundQueue
 
 from esdh_proof.reading import Rows
 
@@ -25,11 +26,12 @@ class _Piece(NamedTuple):
 class BlockDigests:
     """The block digests of a table in each format.
 
-    Pieces that are the same in several formats are held, and hashed, once.
+    Pieces that are the same in several formats are held, and hashed, once. With a `queue`, what the seed gives is
+    hashed there, and the digests are whole once it is done.
     """
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, queue: BackgroundQueue | None) -> None:
+        self._table, self._queue = table, queue
         self._pieces: dict[str, list[_Piece]] = {}  # by format, those of the block at hand
         self._arrays: dict[bytes, Mapping[str, pa.Array]] = {}
         self._known: dict[tuple[bytes, ...], bytes] = {}
@@ -50,8 +52,14 @@ class BlockDigests:
         if not found:
             return None
         same = len(found) == pieces and all(piece.digest == OF_SEED for piece in found)
-        digest = of_seed() if same and of_seed else self._joined([piece for piece in found if piece.rows])
-        self.blocks.setdefault(name, []).append(digest)
+        digests = self.blocks.setdefault(name, [])
+        if not same or of_seed is None:
+            digests.append(self._joined([piece for piece in found if piece.rows]))
+        elif self._queue is None:
+            digests.append(of_seed())
+        else:
+            digests.append(b"")
+            self._queue.call(_fill_in, digests, len(digests) - 1, of_seed)
         return same
 
     def _joined(self, pieces: list[_Piece]) -> bytes:
@@ -70,6 +78,10 @@ class BlockDigests:
         """Let go of what no later block needs, in any format."""
         self._arrays.clear()
         self._known.clear()
+
+
+def _fill_in(digests: list[bytes], at: int, digest: Callable[[], bytes]) -> None:
+    digests[at] = digest()
 
 
 def rows_digest(rows: Rows, table: Table) -> bytes:

@@ -20,7 +20,7 @@ OURS = f"parquet-cpp-arrow version {pa.__version__}"
 
 
 class OtherBytesError(Exception):
-    """A Parquet file isn't the one that the seed gives: its rows must be read."""
+    """Bytes that were taken for those that the seed gives are others: rows must be read."""
 
 
 def is_of_this_arrow(path: Path) -> bool:

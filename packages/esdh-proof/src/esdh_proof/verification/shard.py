@@ -6,7 +6,7 @@ look at the columns that were made. Only rows in other bytes are read value by v
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, repeat
@@ -19,7 +19,9 @@ from esdh_core.columns import Column
 from esdh_core.dataset import Block
 from esdh_export import FORMATS, EncodedBlock, SnapshotRequest, Tallies
 from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
+from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import Writer
+from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import Sink
 from esdh_export.request import Shard
 from esdh_manifest import FileEntry, FileProblem, Stats, file_problem, restore
@@ -137,18 +139,28 @@ def has_size(folder: Path, path: str, entry: FileEntry) -> bool:
     return file.is_file() and file.stat().st_size == entry.bytes
 
 
-def verify_shard(job: Job, work: ShardWork, *, progress: Callable[[int], None] | None = None) -> ShardReport:
+def verify_shard(
+    job: Job,
+    work: ShardWork,
+    *,
+    progress: Callable[[int], None] | None = None,
+    alone: bool = False,
+) -> ShardReport:
     """Verify the files of one shard and the rows of its records, a block in memory at a time.
 
-    `progress` is called with the number of records of each step.
+    `progress` is called with the number of records of each step. `alone` says that no other shard is being verified, so
+    that a thread may hash content on a core that is left; then part of another block is in memory.
     """
     with ExitStack() as stack:
         files = _Files(job, work, stack)
-        records = _RecordsOfShard(job, work, files.restored)
+        queue = None
+        if alone and work.shard.count > BLOCK_RECORDS and usable_cores() > 1:
+            queue = stack.enter_context(closing(BackgroundQueue(len(job.request.tables))))
+        records = _RecordsOfShard(job, work, files.restored, queue)
         try:
             report = records.report(progress)
         except OtherBytesError:
-            done, records = records.done, _RecordsOfShard(job, work, files.restored, read_parquet=True)
+            done, records = records.done, _RecordsOfShard(job, work, files.restored, queue, ahead=False)
             report = records.report(None)
             if progress is not None:
                 progress(records.done - done)
@@ -164,9 +176,16 @@ def verify_fixed(job: Job, work: ShardWork) -> tuple[ShardReport, dict[str, dict
 
 
 class _PartOfSnapshot:
-    """What has been found so far of a part of a snapshot."""
+    """What has been found so far of a part of a snapshot; with `queue`, content is hashed there."""
 
-    def __init__(self, job: Job, work: ShardWork, restored: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        work: ShardWork,
+        restored: Mapping[str, Path],
+        queue: BackgroundQueue | None = None,
+    ) -> None:
+        self._queue = queue
         self._job, self._work, self._restored = job, work, restored
         self._request = job.request
         self._findings = Findings()
@@ -174,7 +193,7 @@ class _PartOfSnapshot:
         self._checks = checks_of(self._request.dataset)
         self._fixed = job.fixed
         self._tables = self._request.tables_of(work.shard)
-        self._digests = {table.name: BlockDigests(table) for table in self._tables}
+        self._digests = {table.name: BlockDigests(table, queue) for table in self._tables}
         self._tallies = Tallies(self._request)
         self._copies: dict[str, ChecksumCopy] = {}
         self._rows = {table.name: 0 for table in self._tables}
@@ -184,6 +203,8 @@ class _PartOfSnapshot:
     def _result(self, *, found: bool) -> ShardReport:
         for path, copy in self._copies.items():
             copy.compare(self._job.folder / path, path, self._work.entries.get(path), self._findings)
+        if self._queue is not None:
+            self._queue.wait()
         return ShardReport(
             findings=self._findings,
             problems={},
@@ -300,32 +321,40 @@ class _RecordsOfShard(_PartOfSnapshot):
     """The records of a shard, looked at as many at a time as the smallest block has."""
 
     def __init__(
-        self, job: Job, work: ShardWork, restored: Mapping[str, Path], *, read_parquet: bool = False
+        self,
+        job: Job,
+        work: ShardWork,
+        restored: Mapping[str, Path],
+        queue: BackgroundQueue | None,
+        *,
+        ahead: bool = True,
     ) -> None:
-        super().__init__(job, work, restored)
+        """Begin; `ahead` lets bytes be taken for granted until they can be compared."""
+        super().__init__(job, work, restored, queue)
         self._readers = {
             (name, table.name): self._reader(table, name)
             for name in self._request.formats
             for table in self._tables
         }
         self._joiner = BlockJoiner(self._request, self._tables)
-        self._pieces = {table.name: 0 for table in self._tables}  # of the block at hand
+        self._pieces = {table.name: 0 for table in self._tables}  # of the block at hand, and their rows
+        self._block_rows = {table.name: 0 for table in self._tables}
         self._ended: EncodedBlock | None = (
             None  # the blocks that end with the step at hand, as the seed gives them
         )
         self._writers: dict[tuple[str, str], tuple[_Redirect, Writer]] = {}
         self._side_by_side: dict[str, SideBySide] = {}
-        self._read_parquet = read_parquet
+        self._ahead = ahead
         self.done = 0  # records
 
     def report(self, progress: Callable[[int], None] | None) -> ShardReport:
-        """Look at every row; OtherBytesError where Parquet must be read, which is then not done."""
+        """Look at every row; OtherBytesError where bytes that were taken for granted are others."""
         shard = self._work.shard
         found = True
         with ExitStack() as stack:
             for reader in self._readers.values():
                 stack.callback(reader.drop)
-            if self._job.regenerate and not self._read_parquet:
+            if self._job.regenerate and self._ahead:
                 self._open_side_by_side(stack)
             for block in record_steps(self._request, shard):
                 found = self._records(block)
@@ -361,6 +390,7 @@ class _RecordsOfShard(_PartOfSnapshot):
             self._count_rows(table, rows[table.name])
             self._tallies.add_draws(table, block)
             self._pieces[table.name] += 1
+            self._block_rows[table.name] += rows[table.name]
         if columns is not None:
             ended = self._joiner.add(block, columns)
             alone = len(ended) == len(columns) and all(number == 1 for number in self._pieces.values())
@@ -371,7 +401,7 @@ class _RecordsOfShard(_PartOfSnapshot):
             found |= self._format(name, rows, unit)
         for table in self._tables:
             if self._joiner.ends(table, block.start + block.count):
-                self._pieces[table.name] = 0
+                self._pieces[table.name] = self._block_rows[table.name] = 0
                 self._digests[table.name].end_block()
         return found
 
@@ -406,23 +436,33 @@ class _RecordsOfShard(_PartOfSnapshot):
     def _same_bytes(self, name: str, table: Table, count: int, unit: Unit, *, ends: bool) -> Rows | None:
         """Return the next rows as the seed gives them, where these are their bytes; None where they must be read.
 
-        Of Parquet that is known at the end of the file; until then it is taken for granted.
+        Of Parquet that is known at the end of the file, of text at the end of a block; until then it is taken for granted.
         """
         if unit.encoded is None or self._ended is None:
             return None
-        block = unit.block
+        reader, stop = self._readers[name, table.name], unit.block.start + unit.block.count
         file: str | None
-        if (copy := self._side_by_side.get(table.name)) is not None and name == "parquet":
+        if name == "parquet":
+            copy = self._side_by_side.get(table.name)
+            if copy is None:
+                return None
             if ends:
                 copy.write(self._ended)
             file = self._request.path(table, name, self._work.shard.number)
-        else:
+        elif ends and self._pieces[table.name] == 1:
             render = partial(self._render, name, table, unit.encoded)
-            file = self._readers[name, table.name].matches(block.start, block.count, count, render)
+            file = reader.matches(unit.block.start, unit.block.count, count, render)
+        else:
+            file = reader.file_of(unit.block.start) if self._ahead else None
+            if ends and file is not None:
+                start = (stop - 1) // table.block_records * table.block_records
+                render = partial(self._render, name, table, self._ended)
+                if reader.matches(start, stop - start, self._block_rows[table.name], render) is None:
+                    raise OtherBytesError
         if file is None:
             return None
-        start = self._work.first_rows.get(table.name, 0) + self._rows[table.name] - count
-        return unit.rows_of_seed(table, file, start)
+        first = self._work.first_rows.get(table.name, 0) + self._rows[table.name] - count
+        return unit.rows_of_seed(table, file, first)
 
     def _render(self, name: str, table: Table, encoded: EncodedBlock, sink: Sink) -> None:
         """Write rows as a text format has them; the writer is kept, and what it has rendered."""

@@ -36,12 +36,16 @@ def verify_file(folder: Path, work: FileWork) -> FileProblem | None:
 
 
 def verify_part(
-    job: Job, work: ShardWork | FileWork, *, progress: Callable[[int], None] | None = None
+    job: Job,
+    work: ShardWork | FileWork,
+    *,
+    progress: Callable[[int], None] | None = None,
+    alone: bool = False,
 ) -> ShardReport | FileProblem | None:
     """Verify a shard, or tell what is wrong with a file: what an executor is given, wherever it works."""
     if isinstance(work, FileWork):
         return verify_file(job.folder, work)
-    return verify_shard(job, work, progress=progress)
+    return verify_shard(job, work, progress=progress, alone=alone)
 
 
 @dataclass(frozen=True)
