@@ -15,6 +15,7 @@ from esdh_cli.commands.list_plans import list_plans
 from esdh_cli.commands.lock_plan import lock_plan
 from esdh_cli.commands.reproduce import reproduce
 from esdh_cli.commands.sample import sample
+from esdh_cli.commands.score_defects import score_defects
 from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
 from esdh_cli.commands.verify_audit import verify_audit
@@ -97,6 +98,7 @@ main.add_command(list_plans)
 main.add_command(lock_plan)
 main.add_command(reproduce)
 main.add_command(sample)
+main.add_command(score_defects)
 main.add_command(serve)
 main.add_command(show_plan)
 main.add_command(verify_audit)
