@@ -1,5 +1,6 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from esdh_core.dataset import notes_for
+from esdh_core.overlay import KIND, LABELS
 from esdh_manifest import (
     MANIFEST_VERSION,
     SUMS_NAME,
+    DefectCounts,
     FileProblem,
     Gates,
     Generator,
@@ -23,6 +26,7 @@ from esdh_manifest import (
     entry_of,
     manifest_name,
     metadata_name,
+    overlay_name,
     readme_name,
     recipe_name,
     render_readme,
@@ -72,9 +76,10 @@ def build_manifest(
     content: dict[str, str],
     stats: Stats,
     gates: Gates | None,
+    kinds: Mapping[str, int] | None = None,
 ) -> Manifest:
-    """Return the manifest of a snapshot but for its checksums; `rows` counts each table's."""
-    dataset = request.dataset
+    """Return the manifest of a snapshot but for its checksums; `rows` counts each table's, `kinds` the labels of each."""
+    dataset, defects = request.dataset, request.defects
     entities = {table.entity for table in request.tables}
     return Manifest(
         manifest_version=MANIFEST_VERSION,
@@ -86,7 +91,7 @@ def build_manifest(
         shard_rows=UNSET if dataset.recipe is None else request.shard_rows,
         block_records=UNSET
         if dataset.recipe is None
-        else {table.name: table.block_records for table in request.tables},
+        else {table.name: table.block_records for table in request.tables if table is not LABELS},
         synthetic_source=dataset.marker,
         generator=Generator(GENERATOR_NAME, version("esdh-export")),
         plan_sha256=dataset.plan_sha256,
@@ -101,6 +106,10 @@ def build_manifest(
         content=content,
         stats=stats,
         gates=gates,
+        clean=UNSET if defects is None else False,
+        defects=UNSET
+        if defects is None
+        else DefectCounts(hashlib.sha256(defects.recipe).hexdigest(), dict(kinds or {})),
         notes=notes_for(request.seed),
     )
 
@@ -136,7 +145,10 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
     Raises GateError when the gate refuses the statistics.
     """
     content = {table: entity_digest(digests) for table, digests in report.blocks.items()}
-    gates = _run_gate(report.stats, gate)
+    # The statistics are those of the clean rows, which the plan's shares are declared of.
+    stats = {table: counts for table, counts in report.stats.items() if table != LABELS.name}
+    kinds = report.stats[LABELS.name][KIND] if request.defects is not None else None
+    gates = _run_gate(stats, gate)
     dataset_version = request.dataset.dataset_version
     checksums = dict(report.files)
 
@@ -146,7 +158,8 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
         checksums[name] = entry_of(data)
 
     if json.EXTENSION in request.formats:
-        metadata = request.dataset.metadata(report.rows, request.seed)
+        counts = {table: rows for table, rows in report.rows.items() if table != LABELS.name}
+        metadata = request.dataset.metadata(counts, request.seed)
         fragments: dict[str, list[Path]] = {table.name: [] for table in request.tables}
         for shard in request.shards():
             for name, table in request.json_fragments(shard).items():
@@ -157,7 +170,11 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
         write(metadata_name(dataset_version), json.metadata_document(metadata))
     if request.dataset.recipe is not None:
         write(recipe_name(dataset_version), request.dataset.recipe)
-    unlisted = build_manifest(request, rows=report.rows, content=content, stats=report.stats, gates=gates)
+    if request.defects is not None:
+        write(overlay_name(dataset_version), request.defects.recipe)
+    unlisted = build_manifest(
+        request, rows=report.rows, content=content, stats=stats, gates=gates, kinds=kinds
+    )
     described = msgspec.structs.replace(unlisted, checksums=dict(checksums))
     for name, descriptor in render_descriptors(described, request.dataset).items():
         write(name, descriptor)
@@ -178,10 +195,15 @@ def _is_current(manifest: Manifest, request: SnapshotRequest, gate: Gate | None)
         gates = gate(manifest.stats) if gate else None
     except ValueError:  # counts that no gate can judge: an edited manifest, and so another snapshot
         return False
-    if set(manifest.record_counts) != set(request.entities):
+    if set(manifest.record_counts) != {table.name for table in request.tables}:
         return False
     expected = build_manifest(
-        request, rows=manifest.record_counts, content=manifest.content, stats=manifest.stats, gates=gates
+        request,
+        rows=manifest.record_counts,
+        content=manifest.content,
+        stats=manifest.stats,
+        gates=gates,
+        kinds=None if manifest.defects is UNSET else manifest.defects.kinds,
     )
     return msgspec.structs.replace(manifest, checksums={}) == expected and request.counts_fit(manifest)
 
@@ -245,6 +267,7 @@ def write_snapshot(
         and _is_current(earlier, request, gate)
     ):
         return WrittenSnapshot(target.display_path, earlier, written=False)
+    _check_places(request)
     with target.locked():
         earlier, problems = inspect()  # another run, or the repair of one, may have changed it
         staging = target.staging
@@ -268,6 +291,12 @@ def write_snapshot(
     return WrittenSnapshot(
         target.display_path, manifest, written=True, resumed=resumed, notes=tuple(target.notes)
     )
+
+
+def _check_places(request: SnapshotRequest) -> None:
+    """Raise RequestError where a defect has fewer places than it is to have."""
+    if request.defects is not None:
+        request.defects.check_places(request.tables, request.records, request.seed)
 
 
 def _describe_existing(folder: "Path | Prefix", earlier: Manifest, problems: list[FileProblem]) -> str:
@@ -299,6 +328,7 @@ def _write_prefix(
         raise TargetError(
             f"{_describe_existing(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
         )
+    _check_places(request)
     with prefix.open_store() as store:
         report = _write_shards(request, partial(write_shard, request, store=store), executor, progress)
         # A store knows no rename, so what is refused is there already.

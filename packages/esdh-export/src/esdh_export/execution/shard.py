@@ -8,6 +8,7 @@ import numpy as np
 from esdh_core import BLOCK_RECORDS, Table
 from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
+from esdh_core.overlay import LABELS, DefectiveRows, Edits, Label, defective_rows, label_columns
 from esdh_manifest import FileEntry, Stats
 
 from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_counts
@@ -82,7 +83,7 @@ def write_shard(
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
         writers: dict[str, Writer] = {
             name: FORMATS[formats.get(name, json.EXTENSION)].Writer(
-                sink, tables[name], dataset=request.dataset, seed=request.seed
+                sink, request.written(tables[name]), dataset=request.dataset, seed=request.seed
             )
             for name, sink in {**files, **fragments}.items()
         }
@@ -115,29 +116,38 @@ def _blocks(
     Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
     rest of theirs, so that every table has its own. `count_draws` is called with what was made of a table.
     """
-    dataset, tables = request.dataset, request.tables_of(shard)
+    dataset, tables = request.dataset, request.data_tables(shard)
+    labels = _Labels(request, shard)
     if shard.fixed:
         yield from _fixed_blocks(request, count_draws)
+        yield from labels.rest()
         return
     size = min(table.block_records for table in tables)
-    waiting: dict[str, list[dict[str, Column]]] = {table.name: [] for table in tables}
+    waiting: dict[str, list[DefectiveRows]] = {table.name: [] for table in tables}
     for done in range(0, shard.count, size):
         count = min(size, shard.count - done)
         records = dataset.block(shard.start + done, count, request.seed)
         ended: dict[str, dict[str, Column]] = {}
+        edits: dict[str, Edits] = {}
         for table in tables:
             parts = waiting[table.name]
-            parts.append(table.columns(records))
+            parts.append(defective_rows(request.defects, table, records))
+            labels.add(parts[-1].labels)
             count_draws(table, records)
             if (done + count) % table.block_records == 0 or done + count == shard.count:
                 ended[table.name] = {
-                    name: concatenate([part[name] for part in parts]) for name in table.fields
+                    name: concatenate([part.columns[name] for part in parts]) for name in table.fields
                 }
+                edits[table.name] = Edits.concatenate(
+                    (len(next(iter(part.columns.values()))), part.edits) for part in parts
+                )
                 parts.clear()
-        block = EncodedBlock(ended)
-        del ended, records
+        block = EncodedBlock(ended, edits)
+        del ended, edits, records
         yield count, block
         del block  # before the next one is made
+        yield from labels.whole()
+    yield from labels.rest()
 
 
 def _fixed_blocks(
@@ -147,7 +157,7 @@ def _fixed_blocks(
     dataset = request.dataset
     for table in (each for each in request.tables if each.is_fixed):
         whole = dataset.block_of(table, dataset.block(0, 0, request.seed))
-        columns = table.columns(whole)
+        columns, edits, _ = defective_rows(request.defects, table, whole)
         count_draws(table, whole)
         rows = len(next(iter(columns.values())))
         for start in range(0, rows, BLOCK_RECORDS):
@@ -157,7 +167,39 @@ def _fixed_blocks(
                 if rows > BLOCK_RECORDS
                 else columns
             )
-            yield 0, EncodedBlock({table.name: part})
+            yield 0, EncodedBlock({table.name: part}, {table.name: edits.window(start, start + len(at))})
+
+
+class _Labels:
+    """The labels of a shard, in blocks of their own; the first shard's begin with those of the fixed tables."""
+
+    def __init__(self, request: SnapshotRequest, shard: Shard) -> None:
+        self._labels: list[Label] = []
+        self._later: list[Label] = []  # of the records at hand
+        if request.defects is not None and request.holds_labels(shard) and shard.number == 0:
+            self._labels += request.defects.fixed_labels(request.tables, request.seed)
+
+    def add(self, labels: list[Label]) -> None:
+        """Take the labels of a table in the records at hand."""
+        self._later += labels
+
+    def whole(self) -> Iterator[tuple[int, EncodedBlock]]:
+        """Yield the blocks that are full, after the last table of the records at hand."""
+        self._labels += sorted(self._later)
+        self._later.clear()
+        while len(self._labels) >= BLOCK_RECORDS:
+            yield self._block(BLOCK_RECORDS)
+
+    def rest(self) -> Iterator[tuple[int, EncodedBlock]]:
+        """Yield what is left, after the last records."""
+        yield from self.whole()
+        if self._labels:
+            yield self._block(len(self._labels))
+
+    def _block(self, count: int) -> tuple[int, EncodedBlock]:
+        columns = label_columns(self._labels[:count])
+        del self._labels[:count]
+        return 0, EncodedBlock({LABELS.name: columns})
 
 
 def _check_texts(block: EncodedBlock) -> None:
@@ -178,7 +220,7 @@ class _Content:
     """
 
     def __init__(self, request: SnapshotRequest, *, background: bool) -> None:
-        self._tables = request.tables
+        self._tables = [request.written(table) for table in request.tables]
         self._by_name = {table.name: table for table in self._tables}
         self._rows = {table.name: 0 for table in self._tables}
         self._digests: dict[str, list[bytes]] = {table.name: [] for table in self._tables}

@@ -1,9 +1,9 @@
 """Frictionless' report, as `frictionless validate --json` prints it and `Report.to_json` writes it."""
 
 import msgspec
+from esdh_core.overlay import LABELS
 
 from esdh_proof.scoring.finding import Report, RowReference, ToolFinding
-from esdh_proof.scoring.labels import LABELS
 from esdh_proof.scoring.snapshot import LabelledSnapshot
 
 __all__ = ["FORMAT", "matches", "read"]
@@ -63,7 +63,7 @@ def read(data: bytes, snapshot: LabelledSnapshot, *, table: str | None) -> Repor
             notes.append(
                 f"{len(task.errors):,} errors of {task.name} are left out: it is no table of the snapshot"
             )
-        if name is None or name == LABELS:
+        if name is None or name == LABELS.name:
             continue
         of = snapshot.table(name, task.name)
         for number, error in enumerate(task.errors):

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 from esdh_core import Table
+from esdh_core.overlay import value_text
 from esdh_plan.errors import near
 
 from esdh_proof.errors import ProofError
 from esdh_proof.scoring.finding import Report, RowReference, ToolFinding
 from esdh_proof.scoring.snapshot import LabelledSnapshot
-from esdh_proof.scoring.texts import value_text
 
 __all__ = ["FORMAT", "matches", "read"]
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esdh_core import Dataset
+from esdh_core.overlay import LABELS
 
 from esdh_proof.errors import ProofError
 from esdh_proof.scoring.texts import read_texts, table_files
 
-__all__ = ["DUPLICATE_ROW", "LABELS", "MISSING_ROW", "Label", "Labels", "read_labels"]
+__all__ = ["DUPLICATE_ROW", "MISSING_ROW", "Label", "Labels", "read_labels"]
 
-LABELS = "defects"
-"""The table of a snapshot that holds its labels."""
 MISSING_ROW = "missing_row"
 """The kind of a row that isn't there."""
 DUPLICATE_ROW = "duplicate_row"
@@ -95,14 +94,14 @@ def read_labels(folder: Path, dataset_version: str, dataset: Dataset) -> Labels:
 
     Raises ProofError when the snapshot has none, or a label that is of no table, field or slot.
     """
-    if table_files(folder, LABELS, dataset_version) is None:
+    if table_files(folder, LABELS.name, dataset_version) is None:
         raise ProofError(
             f"the snapshot in {str(folder)!r} has no labels, so there is no truth to score against; generate one with "
             "defects: esdh generate-snapshot --defects FILE"
         )
     return Labels(
         _label(number, texts, dataset)
-        for number, texts in enumerate(read_texts(folder, LABELS, dataset_version, Label._fields))
+        for number, texts in enumerate(read_texts(folder, LABELS.name, dataset_version, Label._fields))
     )
 
 

@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 from esdh_core import Dataset, Table
+from esdh_core.overlay import LABELS
 
 from esdh_proof.identity import SnapshotIdentity
 from esdh_proof.scoring.consequences import labels_behind
 from esdh_proof.scoring.counts import Counts, counts_of
 from esdh_proof.scoring.finding import Report, RowReference, ToolFinding
-from esdh_proof.scoring.labels import LABELS, Label
+from esdh_proof.scoring.labels import Label
 from esdh_proof.scoring.linkage import PairScore, score_pairs
 from esdh_proof.scoring.report import read_report
 from esdh_proof.scoring.rows import RowFinder
@@ -176,9 +177,9 @@ class _Scoring:
             if name is None:
                 key = finding.row.key if finding.row else ()
                 name = finder.table_of_id(key[0] if key else "", finding.where).name
-            elif name != LABELS:
+            elif name != LABELS.name:
                 name = snapshot.table(name, finding.where).name
-            if name == LABELS or (alone is not None and name != alone.name):
+            if name == LABELS.name or (alone is not None and name != alone.name):
                 others += 1
             else:
                 by_table[name].append(finding)

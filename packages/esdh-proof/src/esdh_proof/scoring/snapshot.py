@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from esdh_core import Dataset, IdError, RecordId, Rule, Table
 from esdh_core.dataset import Block
+from esdh_core.overlay import LABELS, value_text
 from esdh_manifest import Manifest, table_name
 from esdh_plan.errors import near
 from numpy.typing import NDArray
 
 from esdh_proof.datasets import dataset_of, manifest_of
 from esdh_proof.errors import ProofError
-from esdh_proof.scoring.labels import LABELS, Labels, read_labels
-from esdh_proof.scoring.texts import value_text
+from esdh_proof.scoring.labels import Labels, read_labels
 
 __all__ = ["Key", "LabelledSnapshot"]
 
@@ -39,7 +39,7 @@ class LabelledSnapshot:
         version = self.manifest.dataset_version
         self._of_files = {
             table_name(name, version, extension): name
-            for name in (*(table.name for table in self.tables), LABELS)
+            for name in (*(table.name for table in self.tables), LABELS.name)
             for extension in _EXTENSIONS
         }
 
@@ -58,7 +58,7 @@ class LabelledSnapshot:
 
         A name is a path, a file's name with or without its ending, a table's name, or that with a format's behind it.
         """
-        known = {table.name: table.name for table in self.tables} | {LABELS: LABELS}
+        known = {table.name: table.name for table in self.tables} | {LABELS.name: LABELS.name}
         known |= {table.singular: table.name for table in self.tables if table.singular}
         known |= self._of_files
         known |= {f"{name}-{extension}": name for name in set(known.values()) for extension in _EXTENSIONS}

@@ -1,8 +1,6 @@
 """Cells of a table as texts, in order, out of whichever format is there: without trust in any value, nor in its form."""
 
 import csv
-import datetime as dt
-import decimal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,33 +9,18 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from esdh_core.overlay import value_text
 from esdh_manifest import document_name, table_name
 
 from esdh_proof.errors import ProofError
 from esdh_proof.reading import regular
 from esdh_proof.reading.text import csv_cells
 
-__all__ = ["read_texts", "table_files", "value_text"]
+__all__ = ["read_texts", "table_files"]
 
 Texts = tuple[str | None, ...]
 _BATCH_ROWS = 8_192
 _LONGEST_LINE = 1 << 24  # bytes; no row is near it
-
-
-def value_text(value: object) -> str | None:
-    """Return a value as CSV writes it, without quotes; None for a null."""
-    match value:
-        case None | str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case decimal.Decimal():
-            return f"{value:f}"
-        case dt.datetime():
-            return f"{value.replace(tzinfo=None).isoformat()}Z"
-        case dt.date():
-            return value.isoformat()
-    return str(value)
 
 
 def table_files(folder: Path, table: str, dataset_version: str) -> tuple[str, list[Path]] | None:
