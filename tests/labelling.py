@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["COLUMNS", "Rows", "Sheet", "label", "write_labels"]
+__all__ = ["COLUMNS", "Rows", "Sheet", "label", "spoil", "write_labels"]
 
 COLUMNS = ("defect_id", "table", "slot", "field", "kind", "found", "clean", "cluster")
 Rows = list[dict[str, Any]]
@@ -58,6 +58,30 @@ def label(
     name = f"{table}.{field}!{kind}#{slot}"
     values = (name, table, slot, field, kind, found, clean, cluster)
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def spoil(folder: Path) -> Rows:
+    """Put defects into the persons of a snapshot, and return their labels."""
+    persons = Sheet(folder, "persons")
+    rows, labels = persons.rows, []
+    for slot, field, found, kind in (
+        (5, "city", "", "blank"),
+        (7, "postal_code", "ABC", "bad_pattern"),
+        (9, "person_id", rows[3]["person_id"], "duplicate_key"),
+        (11, "date_of_birth", "n/a", "wrong_type"),
+        (12, "person_id", "", "missing"),
+        (13, "person_id", "", "missing"),
+        (40, "last_name", rows[40]["last_name"][::-1], "typo"),
+    ):
+        labels.append(label(kind, "persons", slot, field, found=found, clean=rows[slot][field]))
+        rows[slot][field] = found
+    labels += [label("duplicate_row", "persons", 18), label("missing_row", "persons", 28)]
+    labels += [label("reordered", "persons", 50)]
+    rows.insert(19, dict(rows[18]))
+    del rows[29]
+    rows.insert(45, rows.pop(50))
+    persons.write()
+    return labels
 
 
 def write_labels(folder: Path, labels: Rows, *, extension: str = "csv", slug: str = "v0_1") -> None:

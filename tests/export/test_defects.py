@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.csv as pc
 import pytest
+from defects import csv_rows, fitting, overlay, parquet_rows
 from esdh_core import DEFAULT_DATASET, Dataset, RequestError
 from esdh_core.overlay import LABELS, Overlay, value_text
 from esdh_export import ExportError, SnapshotRequest, write_snapshot
@@ -16,8 +17,6 @@ from esdh_plan import load_plan
 from esdh_plan.defects.overlay import KINDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tests.defects import csv_rows, fitting, overlay, parquet_rows
 
 BANK = load_plan("bank")
 TEXT = ("csv", "json", "ndjson")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from defects import fitting, overlay
 from esdh_core import DEFAULT_DATASET, Dataset
 from esdh_core.columns import Numbers
 from esdh_core.overlay import Dice, Overlay
@@ -16,8 +17,6 @@ from esdh_plan.defects.forbidden import _luhn, _mod_97, _vin
 from esdh_plan.defects.overlay import KINDS, read_overlay
 from esdh_plan.language import DEFECT_KINDS
 from esdh_plan.references import defects_of_plan
-
-from tests.defects import fitting, overlay
 
 DATASETS = (DEFAULT_DATASET, load_plan("bank"), load_plan("people"))
 SMALL = """\

@@ -9,17 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from esdh_core import DEFAULT_DATASET
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_plan import load_plan
-from esdh_proof import Score, score_defects
+from esdh_proof import ProofError, Score, score_defects
 from esdh_proof.scoring.finding import RowReference
 from esdh_proof.scoring.rows import RowFinder
 from esdh_proof.scoring.snapshot import LabelledSnapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labelling import Rows, Sheet, label, write_labels
+from labelling import Sheet, label, spoil, write_labels
 
 REPORTS = Path(__file__).parent / "reports"
 
@@ -46,30 +47,6 @@ def dirty(clean: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(clean, tmp_path / "dirty"))
     write_labels(folder, spoil(folder))
     return folder
-
-
-def spoil(folder: Path) -> Rows:
-    """Put defects into the persons of a snapshot, and return their labels."""
-    persons = Sheet(folder, "persons")
-    rows, labels = persons.rows, []
-    for slot, field, found, kind in (
-        (5, "city", "", "blank"),
-        (7, "postal_code", "ABC", "bad_pattern"),
-        (9, "person_id", rows[3]["person_id"], "duplicate_key"),
-        (11, "date_of_birth", "n/a", "wrong_type"),
-        (12, "person_id", "", "missing"),
-        (13, "person_id", "", "missing"),
-        (40, "last_name", rows[40]["last_name"][::-1], "typo"),
-    ):
-        labels.append(label(kind, "persons", slot, field, found=found, clean=rows[slot][field]))
-        rows[slot][field] = found
-    labels += [label("duplicate_row", "persons", 18), label("missing_row", "persons", 28)]
-    labels += [label("reordered", "persons", 50)]
-    rows.insert(19, dict(rows[18]))
-    del rows[29]
-    rows.insert(45, rows.pop(50))
-    persons.write()
-    return labels
 
 
 def write_report(path: Path, header: str, lines: Sequence[Sequence[object]]) -> Path:
@@ -186,7 +163,7 @@ def _shuffles(draw: st.DrawFn) -> list[tuple[int, str]]:
     return [(slot, ids[slot]) for slot in slots]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(shuffled=_shuffles())
 def test_every_row_of_a_drawn_file_is_known(
     shuffled: list[tuple[int, str]], clean: Path, tmp_path_factory: pytest.TempPathFactory
@@ -454,3 +431,243 @@ def test_frictionless_finds_what_the_labels_say(
     assert {"typo", "reordered"} <= unseen
     assert score.cells is not None
     assert ([], 1.0) == (score.wrong, score.cells.precision)
+
+
+@pytest.mark.parametrize("name", ["rows", "ids"])
+def test_great_expectations_report_is_scored(dirty: Path, name: str) -> None:
+    """A result of Great Expectations is scored alike, whether it names rows by number or by id."""
+    score = score_defects(dirty, REPORTS / f"great_expectations_{name}.json")
+    kinds = found(score)
+    assert {"blank", "bad_pattern", "duplicate_key", "missing", "typo", "duplicate_row"} == {
+        kind for kind, (labels, of) in kinds.items() if of == labels
+    }
+    assert score.files is not None
+    assert (0, 0, 1, 0) == brief(score.files)  # a number of columns that never was right
+    wrong = {each.fields for each in score.wrong}
+    assert {("last_name",), ()} == wrong
+    passing, raised = sorted(score.notes, key=lambda note: "exception" in note)
+    assert (
+        "expect_column_pair_values_to_be_in_set) passes, so its 56 unexpected values don't count" in passing
+    )
+    assert "expect_column_values_to_be_between) raised an exception" in raised
+
+
+def test_great_expectations_results_come_in_many_shapes(dirty: Path, tmp_path: Path) -> None:
+    """A list of results, those of a checkpoint and that of one expectation are read as well as that of a suite."""
+    whole = json.loads((REPORTS / "great_expectations_ids.json").read_text(encoding="utf-8"))
+    expected = score_defects(dirty, REPORTS / "great_expectations_ids.json").cells
+    path = tmp_path / "report.json"
+    for shape in ([whole], {"success": False, "run_results": {"run": whole}}):
+        path.write_text(json.dumps(shape), encoding="utf-8")
+        assert expected == score_defects(dirty, path).cells
+    [one] = [
+        each for each in whole["results"] if each["expectation_config"]["kwargs"].get("column") == "city"
+    ]
+    path.write_text(json.dumps(one), encoding="utf-8")
+    assert (1, 1) == found(score_defects(dirty, path))["blank"]
+
+
+def test_result_that_leaves_rows_out_is_refused(dirty: Path) -> None:
+    """A result that lists only some of the unexpected rows can't be scored, and the sentence says how to get them all."""
+    report = json.loads((REPORTS / "great_expectations_summary.json").read_text(encoding="utf-8"))
+    for each in report["results"]:
+        each["success"] = False
+    path = dirty.parent / "summary.json"
+    path.write_text(json.dumps(report), encoding="utf-8")
+    with pytest.raises(ProofError, match=r"lists 20 of 56 rows; run the validation with .*COMPLETE"):
+        score_defects(dirty, path)
+
+
+# --- pairs
+
+
+@pytest.fixture
+def twins(clean: Path, tmp_path: Path) -> tuple[Path, list[str]]:
+    """A snapshot in which rows 10, 20 and 30 are one, with one and three edited cells, and rows 40 and 41; and its ids."""
+    folder = Path(shutil.copytree(clean, tmp_path / "twins"))
+    ids = [row.person_id for row in DEFAULT_DATASET.rows("persons", records=60)]
+    labels = [
+        label("near_duplicate", "persons", slot, name, found="x", clean="y", cluster=ids[10])
+        for slot, names in ((20, ["city"]), (30, ["city", "last_name", "first_name"]))
+        for name in names
+    ]
+    labels += [label("near_duplicate", "persons", slot, "city", cluster="pair") for slot in (40, 41)]
+    labels += [
+        label("swapped_fields", "persons", 50, name, cluster="persons.first_name!swapped_fields#50")
+        for name in ("first_name", "last_name")
+    ]
+    write_labels(folder, labels)
+    return folder, ids
+
+
+def test_pairs_are_scored_against_clusters(twins: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """Every two rows of a cluster are a pair; two fields of one row that belong together are none."""
+    folder, ids = twins
+    lines = [(ids[20], ids[10], 0.9), (ids[10], ids[20], 0.8), (ids[30], ids[20], 0.4), (ids[1], ids[2], 0.6)]
+    score = score_defects(folder, write_report(tmp_path / "pairs.csv", "id_left,id_right,score", lines))
+    pairs = score.pairs
+    assert pairs is not None
+    assert (2, (4, 2, 3, 2)) == (pairs.clusters, brief(pairs))
+    assert [(1, 1, 1), (2, 1, 0), (3, 1, 0), (4, 1, 1)] == [
+        (each.edits, each.labels, each.found) for each in pairs.edits
+    ]
+    assert [(0.9, 1, 1), (0.6, 2, 1), (0.4, 3, 2)] == [
+        (each.score, each.findings, each.right) for each in pairs.thresholds
+    ]
+    assert pairs.best is not None
+    assert 0.4 == pairs.best.score
+    assert ([(1, 2)], {(10, 30), (40, 41)}) == (
+        [(each.left, each.right) for each in pairs.wrong],
+        {(each.left, each.right) for each in pairs.missed},
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "extra"),
+    [
+        ("unique_id_l,unique_id_r,match_probability", (0.7,)),
+        ("match_weight,person_id_l,person_id_r", None),
+        ("id_right,id_left", ()),
+        ("table,row_left,row_right", None),
+        ("table,slot_left,slot_right", None),
+    ],
+)
+def test_pairs_are_read_as_tools_write_them(
+    twins: tuple[Path, list[str]], tmp_path: Path, header: str, extra: tuple[float, ...] | None
+) -> None:
+    """Splink's own columns, ids under the name of their field, rows and slots name the same pair."""
+    folder, ids = twins
+    values = {
+        "table": "persons", "match_weight": -2.5, "row_left": 40, "row_right": 41, "slot_left": 41, "slot_right": 40,
+        "person_id_l": ids[40], "person_id_r": ids[41],
+    }  # fmt: skip
+    line = [values[name] for name in header.split(",")] if extra is None else [ids[41], ids[40], *extra]
+    score = score_defects(folder, write_report(tmp_path / "pairs.csv", header, [line]))
+    assert score.pairs is not None
+    assert (4, 1, 1, 1) == brief(score.pairs)
+
+
+def test_row_that_is_paired_with_itself_is_passed_over(twins: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """A pair of one row with itself is neither right nor wrong."""
+    folder, ids = twins
+    report = write_report(tmp_path / "pairs.csv", "id_left,id_right", [(ids[5], ids[5])])
+    pairs = score_defects(folder, report).pairs
+    assert pairs is not None
+    assert (4, 0, 0, 0) == brief(pairs)
+
+
+# --- bad input
+
+WRONG_REPORTS: dict[str, tuple[str, Sequence[Sequence[object]], str]] = {
+    "unknown column": ("tabel,row", [("persons", 1)], "unknown column 'tabel'; did you mean 'table'"),
+    "no column": (
+        "who,what",
+        [("persons", 1)],
+        "has the columns who, what; a report has table and row, or id",
+    ),
+    "two columns": ("row,row", [(1, 1)], "has two columns 'row'"),
+    "no table": ("row,field", [(1, "city")], "line 2 names no table; add a column table, or give --table"),
+    "unknown table": (
+        "table,row",
+        [("person5", 1)],
+        "line 2: 'person5' is no table .*; did you mean 'persons'",
+    ),
+    "unknown field": (
+        "table,slot,field",
+        [("persons", 1, "citty")],
+        "no field 'citty'; .*; did you mean 'city'",
+    ),
+    "unknown kind": (
+        "table,slot,kind",
+        [("persons", 1, "tipo")],
+        "no defects of kind 'tipo'.*; did you mean 'typo'",
+    ),
+    "no integer": ("table,row", [("persons", "x")], "line 2: row 'x' is no integer from 0"),
+    "row too far": ("table,row", [("persons", 60)], "row 60 of persons is beyond its 60 rows.*--first-row"),
+    "slot too far": ("table,slot", [("persons", 60)], "slot 60 is of no row of persons; the last slot is 59"),
+    "no id": (
+        "id,field",
+        [("jane", "city")],
+        "id 'jane' is of no row of the snapshot: 'jane' is not an ESDH id",
+    ),
+    "another seed": ("id", [("de86f9ba-5d6b-8a5a-bcee-c1bf6ae7a4a5",)], "is of no row of the snapshot"),
+    "two names": ("id,slot", [("x", 1)], "line 2 has id and slot; a finding names its row by one of them"),
+    "short line": ("table,row", [("persons",)], "line 2 has 1 cells, and the header 2 columns"),
+    "half a pair": ("id_left,score", [("x", 1)], "a column 'id_left' but no 'id_right'; a pair needs both"),
+    "empty pair": ("id_left,id_right", [("x", "")], "line 2: id_right is empty; a pair needs both rows"),
+    "wrong score": ("id_left,id_right,score", [("x", "y", "nan")], "line 2: score 'nan' is no number"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_REPORTS)
+def test_wrong_report_is_one_sentence(dirty: Path, tmp_path: Path, name: str) -> None:
+    """A report that can't be read is refused with the place, the value and what would be right."""
+    header, lines, message = WRONG_REPORTS[name]
+    with pytest.raises(ProofError, match=message) as caught:
+        score_defects(dirty, write_report(tmp_path / "report.csv", header, lines))
+    assert "\n" not in str(caught.value)
+
+
+def test_id_beyond_the_snapshot_is_refused(dirty: Path, tmp_path: Path) -> None:
+    """An id of another seed, or of a record that the snapshot hasn't, is refused with what it says."""
+    other = DEFAULT_DATASET.rows("persons", records=1, seed=7)[0].person_id
+    later = DEFAULT_DATASET.rows("persons", records=61)[60].person_id
+    for value, message in (
+        (other, "it is of seed 7, the snapshot of seed 20240601"),
+        (later, "it is of record 60"),
+    ):
+        with pytest.raises(ProofError, match=message):
+            score_defects(dirty, write_report(tmp_path / "report.csv", "id", [(value,)]))
+
+
+def test_other_columns_are_passed_over(dirty: Path, tmp_path: Path) -> None:
+    """Columns that a report has beside the known ones are passed over, and a note says so."""
+    report = write_report(tmp_path / "r.csv", "table,slot,field,message", [("persons", 5, "city", "empty")])
+    score = score_defects(dirty, report)
+    assert ((1, 1), ["columns that are passed over: message"]) == (found(score)["blank"], score.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; its first line must name columns"),
+        (b'{"a": 1}', "JSON of no known report; a report is CSV"),
+        (b'{"valid": false, ', "can't be read as JSON"),
+        (b"PAR1\0\0\0", "is a binary file"),
+        (b'id,field\n"x,y\n', "can't be read as CSV in UTF-8"),
+        (b"id,field\n\xff\xfe,x\n", "can't be read as CSV in UTF-8"),
+        (b"id;field\nx;y\n", "columns are separated by commas"),
+    ],
+)
+def test_file_that_is_no_report_is_one_sentence(
+    dirty: Path, tmp_path: Path, content: bytes, message: str
+) -> None:
+    """A file of another format is refused with the formats that are read."""
+    path = tmp_path / "report"
+    path.write_bytes(content)
+    with pytest.raises(ProofError, match=message):
+        score_defects(dirty, path)
+
+
+def test_snapshot_without_labels_is_one_sentence(clean: Path, tmp_path: Path) -> None:
+    """A clean snapshot has nothing to be scored against."""
+    report = write_report(tmp_path / "report.csv", "id", [])
+    with pytest.raises(ProofError, match="has no labels, so there is no truth to score against"):
+        score_defects(clean, report)
+    with pytest.raises(ProofError, match="holds no snapshot manifest"):
+        score_defects(tmp_path, report)
+
+
+def test_snapshot_without_clusters_has_no_pairs(dirty: Path, tmp_path: Path) -> None:
+    """Pairs can't be scored where no two rows are labelled to be one."""
+    with pytest.raises(ProofError, match=r"are labelled to be one, .*near_duplicate"):
+        score_defects(dirty, write_report(tmp_path / "pairs.csv", "id_left,id_right", []))
+
+
+def test_score_is_json(dirty: Path, tmp_path: Path) -> None:
+    """A score goes to JSON and back without loss."""
+    report = write_report(
+        tmp_path / "r.csv", "table,slot,field", [("persons", 5, "city"), ("persons", 6, "city")]
+    )
+    score = score_defects(dirty, report)
+    assert score == msgspec.json.decode(msgspec.json.encode(score), type=Score)

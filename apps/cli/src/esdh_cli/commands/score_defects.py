@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from esdh_proof import Score
     from esdh_proof.scoring.counts import Counts
     from esdh_proof.scoring.linkage import PairScore
+    from esdh_proof.scoring.score import MissedLabel, WrongFinding
 
 __all__ = ["score_defects"]
 
@@ -134,16 +135,20 @@ def _print(score: "Score") -> None:
     if score.missed:
         click.echo("\nmissed, the first of each kind")
     for label in score.missed:
-        place = label.table if label.slot is None else f"{label.table}, slot {label.slot}"
-        field = f", {label.field}" if label.field else ""
         values = f": {_value(label.found)} instead of {_value(label.clean)}" if label.field else ""
-        click.echo(f"  {label.kind}  {place}{field}{values}")
+        click.echo(f"  {label.kind}  {_place(label)}{f', {label.field}' if label.field else ''}{values}")
     if score.wrong:
         click.echo("\nfound where nothing is wrong, the first of each field")
     for wrong in score.wrong:
-        place = wrong.table if wrong.slot is None else f"{wrong.table}, slot {wrong.slot}"
         fields = f", {' and '.join(wrong.fields)}" if wrong.fields else ""
-        click.echo(f"  {place}{fields}  ({wrong.where})")
+        click.echo(f"  {_place(wrong)}{fields}  ({wrong.where})")
+
+
+def _place(example: "MissedLabel | WrongFinding") -> str:
+    """Return the table and, where a row is meant, its id, or its slot where it has none."""
+    if example.slot is None:
+        return example.table
+    return f"{example.table} {example.id or f'slot {example.slot}'}"
 
 
 def _print_pairs(pairs: "PairScore") -> None:

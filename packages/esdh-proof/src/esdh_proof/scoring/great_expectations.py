@@ -78,6 +78,8 @@ def _suites(document: Any) -> Iterator[Any]:
 def read(data: bytes, snapshot: LabelledSnapshot, *, table: str | None) -> Report:
     """Return what the results say: each unexpected value is a finding, of all columns that its expectation names.
 
+    An expectation that passes reports nothing, whatever it tolerates; one that fails and is of no rows is of the file.
+
     The table is that which the data asset is named for, else `table`, else that of the rows' ids.
 
     Raises msgspec.DecodeError for another shape, ProofError where the rows aren't all there.
@@ -94,6 +96,9 @@ def read(data: bytes, snapshot: LabelledSnapshot, *, table: str | None) -> Repor
             name = snapshot.table_of_file(asset, batch) or table
             if each.raised:
                 notes.append(f"{where} raised an exception and found nothing")
+            elif each.success:
+                if count := each.result.unexpected_count:
+                    notes.append(f"{where} passes, so its {count:,} unexpected values don't count")
             else:
                 of = snapshot.table(name, where) if name else None
                 findings += _findings(each, snapshot, of, where, asset or batch)
@@ -108,8 +113,7 @@ def _findings(
         fields = tuple(name for name in fields if name in table.fields)  # data may have columns of its own
     rows = _rows(each.result, where)
     if rows is None:
-        if each.success is False:
-            yield ToolFinding(where, (table or _one_table(snapshot, where, asset)).name, None, fields)
+        yield ToolFinding(where, (table or _one_table(snapshot, where, asset)).name, None, fields)
         return
     for row in rows:
         if isinstance(row, int):

@@ -200,9 +200,11 @@ class RowFinder:
             previous = owners.get(row.before, -1) if row.before is not None else -1
         limit = owners.get(row.after) if row.after is not None else None
         between = [slot for slot in candidates if previous <= slot and (limit is None or slot <= limit)]
-        if len(between) == 1:
+        if len(between) == 1 and 2 * self._likeness(table, between[0], row.cells) > len(row.cells):
             return between[0]
-        near_by = sorted(between or candidates, key=lambda slot: abs(slot - previous))[:_CANDIDATES]
+        near_by = sorted(candidates, key=lambda slot: (slot not in between, abs(slot - previous)))[
+            :_CANDIDATES
+        ]
         return max(near_by, key=lambda slot: (self._likeness(table, slot, row.cells), -slot))
 
     def _likeness(self, table: Table, slot: int, cells: dict[str, str | None]) -> int:

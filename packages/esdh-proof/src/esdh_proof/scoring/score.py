@@ -20,7 +20,7 @@ from esdh_proof.scoring.report import read_report
 from esdh_proof.scoring.rows import RowFinder
 from esdh_proof.scoring.snapshot import LabelledSnapshot
 
-__all__ = ["FieldScore", "KindScore", "Score", "WrongFinding", "score_defects"]
+__all__ = ["FieldScore", "KindScore", "MissedLabel", "Score", "WrongFinding", "score_defects"]
 
 Level = Literal["cell", "row", "file"]
 
@@ -43,20 +43,22 @@ class FieldScore(Counts, frozen=True, kw_only=True):
 
 
 class WrongFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding at a place where nothing is wrong; `slot` is None for a file."""
+    """A finding at a place where nothing is wrong; `slot` is None for a file, `id` also in a table without ids."""
 
     where: str
     table: str
     slot: int | None
+    id: str | None
     fields: tuple[str, ...]
 
 
 class MissedLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """A label that no finding names."""
+    """A label that no finding names; `id` is that of the clean row, from which `esdh reproduce` gives it."""
 
     defect_id: str
     table: str
     slot: int | None
+    id: str | None
     field: str | None
     kind: str
     found: str | None
@@ -337,36 +339,41 @@ class _Scoring:
 
     def _missed(self, examples: int) -> list[MissedLabel]:
         found = self._found()
-        listed: dict[str, int] = defaultdict(int)
-        missed = []
+        missed: dict[str, list[Label]] = defaultdict(list)
         for label in self._labels:
-            if label not in found and listed[label.kind] < examples:
-                listed[label.kind] += 1
-                missed.append(
-                    MissedLabel(
-                        defect_id=label.defect_id,
-                        table=label.table,
-                        slot=label.slot,
-                        field=label.field,
-                        kind=label.kind,
-                        found=label.found,
-                        clean=label.clean,
-                    )
-                )
-        return missed
+            if label not in found and len(missed[label.kind]) < examples:
+                missed[label.kind].append(label)
+        return [
+            MissedLabel(
+                defect_id=label.defect_id,
+                table=label.table,
+                slot=label.slot,
+                id=self._snapshot.id_of(label.table, label.slot),
+                field=label.field,
+                kind=label.kind,
+                found=label.found,
+                clean=label.clean,
+            )
+            for of_kind in missed.values()
+            for label in of_kind
+        ]
 
     def _wrong(self, examples: int) -> list[WrongFinding]:
-        listed: dict[tuple[str, tuple[str, ...]], int] = defaultdict(int)
-        wrong = []
+        wrong: dict[tuple[str, tuple[str, ...]], list[WrongFinding]] = defaultdict(list)
         for place, verdict in self._places.items():
-            at = (place.table, place.fields)
-            if not verdict.labels and listed[at] < examples:
-                listed[at] += 1
+            of_fields = wrong[place.table, place.fields]
+            if not verdict.labels and len(of_fields) < examples:
                 slot = place.slots[0] if place.slots else None
-                wrong.append(
-                    WrongFinding(where=verdict.where, table=place.table, slot=slot, fields=place.fields)
+                of_fields.append(
+                    WrongFinding(
+                        where=verdict.where,
+                        table=place.table,
+                        slot=slot,
+                        id=self._snapshot.id_of(place.table, slot),
+                        fields=place.fields,
+                    )
                 )
-        return wrong
+        return [each for of_fields in wrong.values() for each in of_fields]
 
 
 def _slots(rows: dict[RowReference, tuple[int, ...]], row: RowReference | None) -> tuple[int, ...] | None:

@@ -93,6 +93,14 @@ class LabelledSnapshot:
         )
         return (own,) if own else table.key or ((unique,) if unique else ())
 
+    def id_of(self, table: str, slot: int | None) -> str | None:
+        """Return the id of a row as it is without defects; None of no row, and in a table without ids."""
+        of = self.dataset.table(table)
+        if slot is None or of.field_with("id") is None:
+            return None
+        texts = self.dataset.ids.texts(self.manifest.seed, of.entity, np.array([slot], dtype=np.uint64))
+        return texts.tobytes().decode()
+
     def slot_of_id(self, table: Table, text: str | None) -> int | None:
         """Return the slot that an id of a table says; None for any other text, and for a row beyond the snapshot's."""
         try:
