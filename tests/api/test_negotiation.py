@@ -9,7 +9,7 @@ import pytest
 from datasets import LEDGER
 from esdh_api import Settings, create_app
 from esdh_api.errors import NotAcceptableError
-from esdh_api.negotiation import JSON, ROW_FORMATS, choose
+from esdh_api.negotiation import JSON, ROW_FORMATS, choose, csv_lines
 from esdh_core import DEFAULT_DATASET, ENTITIES, Dataset, Table, generate_columns
 from esdh_export import EncodedBlock, SnapshotRequest, write_snapshot
 from esdh_export.formats import csv, ndjson
@@ -120,7 +120,8 @@ def test_csv_of_types_that_python_spells_otherwise() -> None:
     """Instants end in Z, booleans are JSON's, and only an empty text is in quotes where a null is empty."""
     table = Table("readings", Reading, "Readings.")
     at = dt.datetime(2024, 5, 31, 12, 34, 56, tzinfo=dt.UTC)
-    found = ROW_FORMATS["text/csv"].render(table, [Reading(at, True, ""), Reading(at, None, "a\rb")])
+    rows = csv_lines(table, [Reading(at, True, ""), Reading(at, None, "a\rb")])
+    found = ROW_FORMATS["text/csv"].body(table, rows)
     expected = 'taken_at,passed,note\n2024-05-31T12:34:56Z,true,""\n2024-05-31T12:34:56Z,,"a\rb"\n'
     assert expected == found.decode()
 

@@ -10,9 +10,10 @@ def test_empty_environment_is_open_with_the_default_limit() -> None:
 
 
 def test_environment_is_read() -> None:
-    """The key and the limit are taken as they stand in the environment."""
-    environment = {"ESDH_API_KEY": "ключ and more", "ESDH_MAX_RECORDS": "20"}
-    assert Settings(api_key="ключ and more", max_records=20) == Settings.from_environment(environment)
+    """The key and the limits are taken as they stand in the environment."""
+    environment = {"ESDH_API_KEY": "ключ and more", "ESDH_MAX_RECORDS": "20", "ESDH_CACHE_MB": "5"}
+    expected = Settings(api_key="ключ and more", max_records=20, cache_mb=5)
+    assert expected == Settings.from_environment(environment)
 
 
 @pytest.mark.parametrize("key", [" secret", "secret\n", "sec\x00ret", "\tsecret", " "])
@@ -38,6 +39,17 @@ def test_bad_limit_is_refused(value: str) -> None:
         Settings.from_environment({"ESDH_MAX_RECORDS": value})
     assert repr(value)[:40] in str(refused.value)
     assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "64MB", "1000001"])
+def test_bad_cache_is_refused(value: str) -> None:
+    """A size of the cache that is no integer from 0 stops the start with the value; 0 is one that can be."""
+    with pytest.raises(
+        SettingsError, match=r"ESDH_CACHE_MB is '.* not an integer from 0 to 1000000"
+    ) as refused:
+        Settings.from_environment({"ESDH_CACHE_MB": value})
+    assert repr(value) in str(refused.value)
+    assert 0 == Settings.from_environment({"ESDH_CACHE_MB": "0"}).cache_mb
 
 
 def test_key_is_not_shown() -> None:

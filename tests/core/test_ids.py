@@ -4,7 +4,7 @@ import uuid
 
 import numpy as np
 import pytest
-from esdh_core import IdError, RecordId, RequestError, canonical_id, decode_id, encode_id
+from esdh_core import DEFAULT_DATASET, IdError, RecordId, RequestError, canonical_id, decode_id, encode_id
 from esdh_core.permutations import permute, unpermute
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,3 +147,14 @@ def test_permutation_is_inverted(seed: int, indices: list[int]) -> None:
     permuted = permute(seed, "vehicle.vin", np.array(indices, dtype=np.uint64))
     assert int(permuted.max()) < 2**36
     assert indices == unpermute(seed, "vehicle.vin", permuted).tolist()
+
+
+@given(SEEDS, st.integers(0, 2**33 - 41), st.integers(0, 20), st.integers(0, 20))
+def test_few_are_a_part_of_many(seed: int, start: int, first: int, count: int) -> None:
+    """The ids and the permuted indices of a few records are those that they have among many."""
+    index = np.arange(start, start + 40, dtype=np.uint64)
+    few = index[first : first + count]
+    ids = DEFAULT_DATASET.ids.texts(seed, "vehicle", index)
+    assert ids[first : first + count].tolist() == DEFAULT_DATASET.ids.texts(seed, "vehicle", few).tolist()
+    permuted = permute(seed, "vehicle.vin", index)
+    assert permuted[first : first + count].tolist() == permute(seed, "vehicle.vin", few).tolist()

@@ -1,5 +1,7 @@
 """Streams: the words of Philox, and choices by exact thresholds."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from esdh_core.choices import Choice
@@ -50,6 +52,30 @@ def test_any_range_is_part_of_a_longer_one(seed: int, start: int, before: int, c
     """A window of a stream holds what a longer run holds there."""
     longer = draws(seed, "person.city", start, before + count)
     assert longer[before:].tolist() == draws(seed, "person.city", start + before, count).tolist()
+
+
+def test_threads_draw_beside_each_other() -> None:
+    """Draws that several threads make at the same time are those that each would make alone."""
+    windows = [(seed, f"a.{seed % 7}", 3 * seed, 1 + seed % 50) for seed in range(400)]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda window: draws(*window).tolist(), windows))
+    assert [
+        [draw(seed, stream, start + at) for at in range(count)] for seed, stream, start, count in windows
+    ] == found
+
+
+def test_draws_within_draws() -> None:
+    """Draws that interrupt others, as those of a signal handler may, leave them as they would have been."""
+    expected = draws(1, "person.city", 0, 9).tolist()
+
+    class Interrupted(int):
+        """A number of draws that makes other draws when it is added to, after the generator was set."""
+
+        def __radd__(self, other: int) -> int:
+            draws(2, "person.state", 5, 3)
+            return other + int(self)
+
+    assert expected == draws(1, "person.city", 0, Interrupted(9)).tolist()
 
 
 def test_halves_of_a_draw() -> None:

@@ -77,7 +77,7 @@ def test_labels_are_exactly_what_differs_from_the_clean_snapshot(
     if sum(each["kind"] == "swapped_fields" for each in chosen) > 1:  # which may be the same two
         chosen = [each for each in chosen if each["kind"] != "swapped_fields"]
     base = tmp_path_factory.mktemp("snapshots")
-    asked = {"dataset": dataset, "records": records, "seed": seed, "formats": formats}
+    asked: dict[str, Any] = {"dataset": dataset, "records": records, "seed": seed, "formats": formats}
     clean = _write(base / "clean", None, **asked)
     manifest = _write(base / "dirty", overlay(dataset, *chosen), **asked)
 
@@ -176,7 +176,7 @@ def test_the_statistics_are_of_the_clean_rows(tmp_path: Path) -> None:
 def test_workers_and_shards_change_no_byte(tmp_path: Path) -> None:
     """Shards written side by side have the bytes of shards one after another, and all labels their order without shards."""
     defects = overlay(DEFAULT_DATASET, *MANY)
-    asked = {"records": 140_000, "seed": 3, "formats": ("csv",), "defects": defects}
+    asked: dict[str, Any] = {"records": 140_000, "seed": 3, "formats": ("csv",), "defects": defects}
     request = SnapshotRequest(shard_rows=65_536, **asked)
     with ThreadPoolExecutor(2) as executor:
         side_by_side = write_snapshot(tmp_path / "a", request, executor=executor).manifest

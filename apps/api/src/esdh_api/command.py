@@ -23,6 +23,8 @@ Environment:
   ESDH_API_KEY      the key that /generate and /records ask for in X-API-Key; none when unset
   ESDH_MAX_RECORDS  the most records of one request; 1000 when unset
   ESDH_MAX_ROWS     the most rows to expect in one answer of a plan; 10000 when unset
+  ESDH_CACHE_MB     megabytes for rows of earlier requests, which the next of the same seed get sooner; 64 when
+                    unset, 0 keeps none
   ESDH_PLAN         what --plan says when it isn't given; several as in PATH
 """
 

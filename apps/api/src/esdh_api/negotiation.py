@@ -2,22 +2,23 @@
 
 import csv
 import datetime as dt
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from esdh_core import Table
+from esdh_core import Block, Table
 from esdh_core.schema import record_schema
 from msgspec import Struct
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_list_header
 
 from esdh_api.errors import NotAcceptableError
+from esdh_api.row_cache import Encode
+from esdh_api.rows import block_structs, json_texts
 
-__all__ = ["JSON", "ROW_FORMATS", "RowFormat", "choose"]
+__all__ = ["JSON", "ROW_FORMATS", "RowFormat", "choose", "csv_lines"]
 
 JSON = "application/json"
 # NDJSON has no registered type: these are the ones in use. The first is the one that messages name.
@@ -31,30 +32,41 @@ _NDJSON, *_NDJSON_ALIASES = (
 _WEIGHT = re.compile(r"\s*q\s*=\s*\"?([0-9]*\.?[0-9]+|[0-9]+\.)\"?\s*", re.ASCII | re.IGNORECASE)
 _SPECIAL = frozenset('",\r\n')
 _NEVER_EMPTY = frozenset({"enum", "minLength", "pattern"})  # constraints that an empty text doesn't meet
-_encoder = msgspec.json.Encoder()
 
 
 class RowFormat(NamedTuple):
-    """A format of a table's rows: its Content-Type, and how they are written."""
+    """A format of a table's rows: its Content-Type, what stands before the rows, and each row without its line end."""
 
     content_type: str
-    render: Callable[[Table, Sequence[Struct]], bytes]
+    head: Callable[[Table], bytes]
+    encode: Encode
+
+    def body(self, table: Table, rows: Sequence[bytes]) -> bytes:
+        """Return a file of rows that `encode` gave."""
+        return self.head(table) + b"\n".join([*rows, b""])
 
 
-def _ndjson(table: Table, rows: Sequence[Struct]) -> bytes:  # noqa: ARG001 - the same for every table
-    return _encoder.encode_lines(rows)
+def csv_texts(table: Table, block: Block) -> list[bytes]:
+    """Return a table's rows over a block, each as a line of CSV without its end."""
+    return csv_lines(table, block_structs(table, block))
 
 
-def _csv(table: Table, rows: Sequence[Struct]) -> bytes:
-    header = ",".join(table.fields) + "\n"
+def csv_lines(table: Table, rows: Sequence[Struct]) -> list[bytes]:
+    """Return rows of a table, each as a line of CSV without its end."""
     values = list(map(msgspec.structs.astuple, rows))
     if _is_plain(table.record):
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(values)
-        plain = text.getvalue()
-        if "\r" not in plain:  # which Python's writer leaves without quotes
-            return (header + plain).encode()
-    return "".join([header, *(",".join(map(_csv_field, row)) + "\n" for row in values)]).encode()
+        lines: list[str] = []
+        writer = csv.writer(_Lines(lines.append), lineterminator="")
+        writer.writerows(values)
+        if not any("\r" in line for line in lines):  # which Python's writer leaves without quotes
+            return [line.encode() for line in lines]
+    return [",".join(map(_csv_field, row)).encode() for row in values]
+
+
+class _Lines(NamedTuple):
+    """What Python's CSV writer writes to: it calls `write` once a row."""
+
+    write: Callable[[str], object]
 
 
 @cache
@@ -84,11 +96,19 @@ def _csv_field(value: Any) -> str:
     return text if text and _SPECIAL.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
 
 
+def _csv_head(table: Table) -> bytes:
+    return ",".join(table.fields).encode() + b"\n"
+
+
+def _no_head(table: Table) -> bytes:  # noqa: ARG001 - the same for every table
+    return b""
+
+
 ROW_FORMATS: dict[str, RowFormat] = {
-    _NDJSON: RowFormat(_NDJSON, _ndjson),
-    "text/csv": RowFormat("text/csv; charset=utf-8", _csv),
+    _NDJSON: RowFormat(_NDJSON, _no_head, json_texts),
+    "text/csv": RowFormat("text/csv; charset=utf-8", _csv_head, csv_texts),
     # A client that asks for an alias gets the same bytes under the name that it knows.
-    **{alias: RowFormat(alias, _ndjson) for alias in _NDJSON_ALIASES},
+    **{alias: RowFormat(alias, _no_head, json_texts) for alias in _NDJSON_ALIASES},
 }
 
 

@@ -291,9 +291,8 @@ class _Document:
         content = _content(
             JSON, self.refs[struct], self.responses.table(table, _EXAMPLE) if has_example else None
         )
-        rows = self.responses.rows(table, _EXAMPLE) if has_example else []
         for media_type, row_format in ROW_FORMATS.items():
-            example = row_format.render(table, rows).decode() if has_example else None
+            example = self.responses.rows(table, _EXAMPLE, row_format).decode() if has_example else None
             content |= _content(media_type, {"type": "string"}, example)
         return self.generate(table.entity, f"A window of {table.name}", content)
 

@@ -21,11 +21,13 @@ from esdh_core import (
     canonical_id,
     locate_row,
 )
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from esdh_api.errors import InvalidRequestError
+from esdh_api.negotiation import RowFormat
 from esdh_api.requests import Window
-from esdh_api.rows import is_wide, json_structs
+from esdh_api.row_cache import Part, RowCache, Rows, Selection
+from esdh_api.rows import block_structs, is_wide, json_structs, json_texts
 from esdh_api.settings import Settings
 from esdh_api.wording import capitalized
 
@@ -75,8 +77,10 @@ class TreeRow(Struct, frozen=True):
 class Responses:
     """The answers of one dataset: a Struct for the rows of each table, one for a bundle and one for a record."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, cache: RowCache | None = None) -> None:
+        """Take a dataset, and where its rows are kept for further requests: nowhere unless given."""
         self.dataset = dataset
+        self._rows = Rows(dataset, cache or RowCache(0))
         self.metadata_type: type[Struct] = type(dataset.metadata({}, DEFAULT_SEED))
         tables, metadata = dataset.tables, ("metadata", self.metadata_type)
         window: list[Any] = [("seed", _Seed), ("records_requested", _Requested)]
@@ -110,73 +114,58 @@ class Responses:
 
     def wide_fields(self, table: Table) -> set[str]:
         """Return the fields of a table whose numbers are texts in JSON."""
-        columns = table.columns(self._block_of(table, Window(1, 0, DEFAULT_SEED)))
+        columns = table.columns(self.dataset.block_of(table, self.dataset.block(0, 1, DEFAULT_SEED)))
         return {name for name, column in columns.items() if is_wide(column)}
 
     def expected_rows(self, tables: Iterable[Table], records: int) -> Fraction:
         """Return how many rows so many records have on average; of a fixed table, how many it has."""
         return sum(((table.top.rows or records) * table.mean for table in tables), Fraction(0))
 
-    def rows(self, table: Table, window: Window) -> list[Struct]:
-        """Return a table's rows of a window.
+    def rows(self, table: Table, window: Window, row_format: RowFormat) -> bytes:
+        """Return a table's rows of a window in a format.
 
         Raises InvalidRequestError for records that the dataset has no room for, here and below.
         """
-        return _rows_of(table, self._block_of(table, window))
+        part = Part(table, row_format.encode)
+        return row_format.body(table, self._select(window, [part]).texts(part))
 
     def table(self, table: Table, window: Window) -> Struct:
         """Return the answer with a table's rows of a window; its metadata counts every table's."""
-        block = self._block(window)
-        rows = _rows_of(table, self.dataset.block_of(table, block))
-        counts = {
-            each.name: len(self.dataset.block_of(each, block).level(each).slots)
-            for each in self.dataset.tables
-        }
-        metadata = self.dataset.metadata(counts, window.seed)
-        return self.table_types[table](metadata, rows, len(rows), window.seed, window.records)
+        part = Part(table, json_texts)
+        selection = self._select(window, [part], self.dataset.tables)
+        rows = selection.texts(part)
+        metadata = self._metadata(selection, self.dataset.tables, window)
+        return self.table_types[table](metadata, _array(rows), len(rows), window.seed, window.records)
 
     def bundle(self, window: Window) -> Struct:
         """Return the answer with every table's rows of a window."""
-        block = self._block(window)
-        rows = {
-            table.name: _rows_of(table, self.dataset.block_of(table, block)) for table in self.dataset.tables
-        }
-        metadata = self.dataset.metadata({name: len(of) for name, of in rows.items()}, window.seed)
-        return self.bundle_type(metadata, *rows.values(), window.seed, window.records)
+        parts = [Part(table, json_texts) for table in self.dataset.tables]
+        selection = self._select(window, parts)
+        metadata = self._metadata(selection, self.dataset.tables, window)
+        rows = [_array(selection.texts(part)) for part in parts]
+        return self.bundle_type(metadata, *rows, window.seed, window.records)
 
     @property
     def tree_tables(self) -> list[Table]:
         """The tables that a record has rows of: all but the fixed ones, parents first."""
-        return [table for table in self.dataset.tables if table.top is self.dataset.root]
+        return _tables_of_a_record(self.dataset)
 
     def trees(self, window: Window) -> Struct:
         """Return the answer with the records of a window, each a row of the root with all rows below it."""
-        block = self._block(window)
-        rows_of: dict[Table, list[TreeRow]] = {}
-        for table in self.tree_tables:
-            level = block.level(table)
-            ids = self.dataset.ids.texts(block.seed, table.entity, level.slots)
-            children = [each.name for each in self.tree_tables if each.parent is table]
-            rows_of[table] = [
-                TreeRow(table.name, own.tobytes().decode(), slot, row, {name: [] for name in children})
-                for own, slot, row in zip(ids, level.slots.tolist(), _rows_of(table, block), strict=True)
-            ]
-            if table.parent is not None:
-                above = rows_of[table.parent]
-                parents = range(len(above)) if level.parents is None else level.parents.tolist()
-                for parent, each in zip(parents, rows_of[table], strict=True):
-                    above[parent].below[table.name].append(each)
-        metadata = self.dataset.metadata({table.name: len(of) for table, of in rows_of.items()}, window.seed)
-        return self.trees_type(metadata, rows_of[self.dataset.root], window.seed, window.records)
+        part = Part(self.dataset.root, _tree_texts)
+        selection = self._select(window, [part])
+        metadata = self._metadata(selection, self.tree_tables, window)
+        return self.trees_type(metadata, _array(selection.texts(part)), window.seed, window.records)
 
-    def _block(self, window: Window) -> Block:
+    def _select(self, window: Window, parts: Sequence[Part], counted: Iterable[Table] = ()) -> Selection:
         try:
-            return self.dataset.block(window.start, window.records, window.seed)
+            return self._rows.select(window, parts, counted)
         except RequestError as error:
             raise InvalidRequestError(str(error)) from error
 
-    def _block_of(self, table: Table, window: Window) -> Block:
-        return self.dataset.block_of(table, self._block(window))
+    def _metadata(self, selection: Selection, tables: Iterable[Table], window: Window) -> Any:
+        counts = {table.name: selection.count(table) for table in tables}
+        return self.dataset.metadata(counts, window.seed)
 
     def record(self, id: str) -> Any:  # noqa: A002 - the field's name
         """Return the answer with the record behind an id; of a plan, with the row and those above it.
@@ -220,8 +209,10 @@ def check_rows(responses: Responses, tables: Sequence[Table], window: Window, se
 
     A record of a plan may have any number of rows, so that the limit on records alone bounds nothing.
     """
+    if responses.dataset.recipe is None:
+        return
     expected = responses.expected_rows(tables, window.records)
-    if responses.dataset.recipe is None or expected <= settings.max_rows:
+    if expected <= settings.max_rows:
         return
     fixed = sum(table.top.rows * table.mean for table in tables if table.top.rows is not None)
     a_record = sum(table.mean for table in tables if table.top.rows is None)
@@ -272,8 +263,32 @@ def _struct(name: str, fields: list[Any], room: str = "answers") -> type[Struct]
     return msgspec.defstruct(title, fields, frozen=True, module=f"{__name__}.{room}")
 
 
-def _rows_of(table: Table, block: Block) -> list[Struct]:
-    return json_structs(table, table.columns(block))
+def _array(texts: list[bytes]) -> Raw:
+    return Raw(b"[" + b",".join(texts) + b"]")
+
+
+def _tables_of_a_record(dataset: Dataset) -> list[Table]:
+    return [table for table in dataset.tables if table.top is dataset.root]
+
+
+def _tree_texts(root: Table, block: Block) -> list[bytes]:
+    """Return the records of a block, each a JSON object of its row of the root and all rows below it."""
+    tables = _tables_of_a_record(block.dataset)
+    rows_of: dict[Table, list[TreeRow]] = {}
+    for table in tables:
+        level = block.level(table)
+        ids = block.dataset.ids.texts(block.seed, table.entity, level.slots)
+        children = [each.name for each in tables if each.parent is table]
+        rows_of[table] = [
+            TreeRow(table.name, own.tobytes().decode(), slot, row, {name: [] for name in children})
+            for own, slot, row in zip(ids, level.slots.tolist(), block_structs(table, block), strict=True)
+        ]
+        if table.parent is not None:
+            above = rows_of[table.parent]
+            parents = range(len(above)) if level.parents is None else level.parents.tolist()
+            for parent, each in zip(parents, rows_of[table], strict=True):
+                above[parent].below[table.name].append(each)
+    return list(map(msgspec.json.encode, rows_of[root]))
 
 
 def _rows(table: Table) -> Any:

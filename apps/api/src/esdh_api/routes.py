@@ -16,6 +16,7 @@ from esdh_api.negotiation import JSON, ROW_FORMATS, choose
 from esdh_api.openapi import Served, openapi_json
 from esdh_api.requests import Window, parse_window
 from esdh_api.responses import Responses, check_rows, find_record
+from esdh_api.row_cache import RowCache
 from esdh_api.settings import MAX_BODY_BYTES, Settings
 
 __all__ = ["register_routes"]
@@ -25,8 +26,9 @@ _ID_LENGTH = 36
 
 def register_routes(app: Flask, settings: Settings, dataset: Dataset, plans: Mapping[str, Dataset]) -> None:
     """Give the app its calls on a dataset, and the same calls on each plan below its name."""
-    own = Responses(dataset)
-    named = [Served(f"/plans/{name}", Responses(each)) for name, each in plans.items()]
+    cache = RowCache(settings.cache_mb * 1_000_000)
+    own = Responses(dataset, cache)
+    named = [Served(f"/plans/{name}", Responses(each, cache)) for name, each in plans.items()]
     # `plans` has the settings' references by name, in their order.
     offered = [
         Offered(each, f"plans/{name}/demo", reference)
@@ -127,8 +129,7 @@ def _generate_table(table: Table, responses: Responses, settings: Settings) -> R
     check_rows(responses, [table], window, settings)
     if media_type in ROW_FORMATS:
         row_format = ROW_FORMATS[media_type]
-        rows = row_format.render(table, responses.rows(table, window))
-        return Response(rows, content_type=row_format.content_type)
+        return Response(responses.rows(table, window, row_format), content_type=row_format.content_type)
     return Response(msgspec.json.encode(responses.table(table, window)), content_type=JSON)
 
 

@@ -2,27 +2,41 @@
 
 from typing import Any
 
-from esdh_core import Table
+import msgspec
+from esdh_core import Block, Table
 from esdh_core.columns import Column, Decimal, Integer
 from msgspec import Raw, Struct
 
-__all__ = ["is_wide", "json_structs"]
+__all__ = ["block_structs", "is_wide", "json_structs", "json_texts"]
 
+_encoder = msgspec.json.Encoder()
 _EXACT = 10**15  # what has more digits a reader of JSON may round
 
 
 def is_wide(column: Column) -> bool:
     """Return whether a column's numbers are written as texts: by what it can hold, whatever these rows hold."""
-    return isinstance(column, Integer | Decimal) and max(-column.low, column.high) >= _EXACT
+    return isinstance(column, (Integer, Decimal)) and max(-column.low, column.high) >= _EXACT
 
 
 def json_structs(table: Table, columns: dict[str, Column]) -> list[Struct]:
     """Return rows as a table's Structs, in which each value is one that is encoded as a snapshot's JSON has it."""
-    return [table.record(*row) for row in zip(*map(_values, columns.values()), strict=True)]
+    values = [_as_json(column, column.tolist()) for column in columns.values()]
+    return [table.record(*row) for row in zip(*values, strict=True)]
 
 
-def _values(column: Column) -> list[Any]:
-    values: list[Any] = column.tolist()
+def block_structs(table: Table, block: Block) -> list[Struct]:
+    """Return a table's rows over a block, as `json_structs` does."""
+    values = [_as_json(column, block.values(column)) for column in table.columns(block).values()]
+    return [table.record(*row) for row in zip(*values, strict=True)]
+
+
+def json_texts(table: Table, block: Block) -> list[bytes]:
+    """Return a table's rows over a block, each as a JSON object."""
+    # In one call: JSON has no line end within a text.
+    return _encoder.encode_lines(block_structs(table, block)).split(b"\n")[:-1]
+
+
+def _as_json(column: Column, values: list[Any]) -> list[Any]:
     wide = is_wide(column)
     if not wide and not isinstance(column, Decimal):
         return values

@@ -8,15 +8,26 @@ import click
 import msgspec
 from esdh_core import MAX_RECORDS
 
-__all__ = ["DEFAULT_MAX_RECORDS", "DEFAULT_MAX_ROWS", "MAX_BODY_BYTES", "Settings", "SettingsError"]
+__all__ = [
+    "DEFAULT_CACHE_MB",
+    "DEFAULT_MAX_RECORDS",
+    "DEFAULT_MAX_ROWS",
+    "MAX_BODY_BYTES",
+    "Settings",
+    "SettingsError",
+]
 
 DEFAULT_MAX_RECORDS = 1_000
 DEFAULT_MAX_ROWS = 10_000
+DEFAULT_CACHE_MB = 64
 MAX_BODY_BYTES = 64 * 1024
+_MOST_CACHE_MB = 1_000_000
 _KEY = "ESDH_API_KEY"
 _LIMIT = "ESDH_MAX_RECORDS"
 _ROWS = "ESDH_MAX_ROWS"
+_CACHE = "ESDH_CACHE_MB"
 _PLANS = "ESDH_PLAN"
+_BOUNDS = {_LIMIT: (1, MAX_RECORDS), _ROWS: (1, MAX_RECORDS), _CACHE: (0, _MOST_CACHE_MB)}
 _INTEGER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
@@ -33,12 +44,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The app's settings: the key that guards generated data (None: open), what one request can ask for, the plans.
 
     `max_rows` bounds the rows of an answer of a plan, where a record may have any number; `plans` are references
-    to the datasets that are served, none for the default one alone.
+    to the datasets that are served, none for the default one alone. `cache_mb` bounds, in millions of bytes, the rows
+    of earlier requests that are kept for the next; 0 keeps none.
     """
 
     api_key: str | None = None
     max_records: int = DEFAULT_MAX_RECORDS
     max_rows: int = DEFAULT_MAX_ROWS
+    cache_mb: int = DEFAULT_CACHE_MB
     plans: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -53,8 +66,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     f"{_KEY} has white space around it or a control character in it, which no HTTP header "
                     "carries; take it out"
                 )
-        for name, limit in ((_LIMIT, self.max_records), (_ROWS, self.max_rows)):
-            if not 1 <= limit <= MAX_RECORDS:
+        for name, limit in zip(_BOUNDS, (self.max_records, self.max_rows, self.cache_mb), strict=True):
+            least, most = _BOUNDS[name]
+            if not least <= limit <= most:
                 raise SettingsError(_limit_sentence(name, str(limit)))
 
     def __repr__(self) -> str:
@@ -63,14 +77,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Return the settings that ESDH_API_KEY, ESDH_MAX_RECORDS, ESDH_MAX_ROWS and ESDH_PLAN make.
+        """Return the settings that ESDH_API_KEY, ESDH_MAX_RECORDS, ESDH_MAX_ROWS, ESDH_CACHE_MB and ESDH_PLAN make.
 
-        Raises SettingsError for a key that is set but empty and a limit that is no integer from 1.
+        Raises SettingsError for a key that is set but empty and a limit that is no integer that can be.
         """
         return cls(
             api_key=environ.get(_KEY),
             max_records=_limit(environ, _LIMIT, DEFAULT_MAX_RECORDS),
             max_rows=_limit(environ, _ROWS, DEFAULT_MAX_ROWS),
+            cache_mb=_limit(environ, _CACHE, DEFAULT_CACHE_MB),
             plans=tuple(filter(None, environ.get(_PLANS, "").split(os.pathsep))),
         )
 
@@ -84,4 +99,5 @@ def _limit(environ: Mapping[str, str], name: str, default: int) -> int:
 
 def _limit_sentence(name: str, value: str) -> str:
     excerpt = value if len(value) <= 60 else f"{value[:50]}..."
-    return f"{name} is {excerpt!r}, not an integer from 1 to {MAX_RECORDS} in ASCII digits"
+    least, most = _BOUNDS[name]
+    return f"{name} is {excerpt!r}, not an integer from {least} to {most} in ASCII digits"

@@ -7,7 +7,7 @@ network over 122 bits. It hides nothing: this is public arithmetic.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -166,10 +166,16 @@ _ID_WORDS: Final = np.dtype(
     }
 )
 _SLICE: Final = 16_384  # ids: what is computed of them stays in the second-level cache
+_SCALAR_LIMIT: Final = 16  # ids: so many cost less as Python's integers, one by one, than NumPy's calls do
+# What each round of the network adds to its half.
+_STEPS: Final = tuple((r + 1) * GOLDEN_GAMMA & MASK_64 for r in range(_ROUNDS))
 
 
 def _encode(left: int, right: int, shift: int, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Return ids as text: `left`, and `right` with each slot shifted into it, through the network."""
+    if len(slots) <= _SCALAR_LIMIT:
+        few = "".join([_text(left, right | slot << shift) for slot in slots.tolist()])
+        return np.frombuffer(few.encode("ascii"), dtype=np.uint8).reshape(-1, 36)
     text = np.empty((len(slots), 36), dtype=np.uint8)
     for start in range(0, len(slots), _SLICE):
         part = np.uint64(right) | slots[start : start + _SLICE] << np.uint64(shift)
@@ -177,24 +183,35 @@ def _encode(left: int, right: int, shift: int, slots: NDArray[np.uint64]) -> NDA
     return text
 
 
+def _text(left: int, right: int) -> str:
+    """Return one id as text."""
+    for step in _STEPS:
+        left, right = right, left ^ mix64(right + step) & _MASK_61
+    upper, lower = _halves(left, right)
+    digits = f"{upper << 64 | lower:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 def _write(first: int, right: NDArray[np.uint64], text: NDArray[np.uint8]) -> None:
-    left = np.full(len(right), first, dtype=np.uint64)
-    for r in range(_ROUNDS):
-        mixed = mix64_array(right + np.uint64((r + 1) * GOLDEN_GAMMA & MASK_64))
+    left: Any = first
+    for step in _STEPS:
+        mixed = mix64_array(right + np.uint64(step))
         mixed &= np.uint64(_MASK_61)
         mixed ^= left
         left, right = right, mixed
-    # custom_a (48 bits) | version 8 | custom_b (12 bits), then variant 10 | custom_c (62 bits)
-    upper = (
-        (left >> np.uint64(13)) << np.uint64(16)
-        | np.uint64(8 << 12)
-        | (left >> np.uint64(1)) & np.uint64(0xFFF)
-    )
-    lower = np.uint64(1 << 63) | (left & np.uint64(1)) << np.uint64(61) | right
+    upper, lower = _halves(left, right)
     text[:] = ord("-")  # cheaper than the four dashes alone, each in a column of its own
     words = text.reshape(-1).view(_ID_WORDS)
     for name, source, shift in zip("abcdefgh", [upper] * 4 + [lower] * 4, [48, 32, 16, 0] * 2, strict=True):
         words[name] = _HEX_WORDS.take((source >> np.uint64(shift)).astype(np.uint16))
+
+
+def _halves(left: Any, right: Any) -> tuple[Any, Any]:
+    """Return the 128 bits of ids, upper and lower 64, of what the network gave: of one id, or of many.
+
+    custom_a (48 bits) | version 8 | custom_b (12 bits), then variant 10 | custom_c (62 bits).
+    """
+    return left >> 13 << 16 | 8 << 12 | left >> 1 & 0xFFF, 1 << 63 | (left & 1) << 61 | right
 
 
 def canonical_id(value: str | UUID) -> str:
@@ -231,6 +248,6 @@ def _decode(text: str) -> tuple[int, int]:
         )
     left = bits >> 80 << 13 | (bits >> 64 & 0xFFF) << 1 | bits >> 61 & 1
     right = bits & _MASK_61
-    for r in reversed(range(_ROUNDS)):
-        left, right = right ^ mix64(left + (r + 1) * GOLDEN_GAMMA) & _MASK_61, left
+    for step in reversed(_STEPS):
+        left, right = right ^ mix64(left + step) & _MASK_61, left
     return left, right

@@ -3,11 +3,11 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from esdh_core.dataset import notes_for
@@ -125,47 +125,41 @@ def _run_gate(stats: Stats, gate: Gate | None) -> Gates | None:
     raise GateError(
         f"{failed.entity} {failed.statistic} don't follow the plan: at {failed.worst!r} {failed.observed} of "
         f"{failed.records} were counted, where {expected} expected (distance {failed.distance:.6g}, "
-        f"bound {failed.bound:.6g}, {failed.method}){others}"
+        f"bound {failed.bound:.6g}, {failed.method}){others}; nothing was written"
     )
 
 
-@contextmanager
-def _refused(outcome: str) -> Iterator[None]:
-    """Say, where the gate refuses, what has become of the snapshot."""
-    try:
-        yield
-    except GateError as error:
-        raise GateError(f"{error}; {outcome}") from None
+def _clean_stats(report: ShardReport) -> Stats:
+    """Return the statistics of the clean rows, of which the plan declares shares: without those of labels."""
+    return {table: counts for table, counts in report.stats.items() if table != LABELS.name}
 
 
-def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: Gate | None) -> Manifest:
+def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gates: Gates | None) -> Manifest:
     """Write what is made from all shards: the JSON document, descriptors, README, SHA256SUMS and the manifest.
 
     Each is rendered from what stands before it: data files, descriptors, README, and the manifest last.
-    Raises GateError when the gate refuses the statistics.
     """
     content = {table: entity_digest(digests) for table, digests in report.blocks.items()}
-    # The statistics are those of the clean rows, which the plan's shares are declared of.
-    stats = {table: counts for table, counts in report.stats.items() if table != LABELS.name}
     kinds = report.stats[LABELS.name][KIND] if request.defects is not None else None
-    gates = _run_gate(stats, gate)
     dataset_version = request.dataset.dataset_version
     checksums = dict(report.files)
 
     def write(name: str, data: bytes) -> None:
-        with store.create(name, large=False) as file:
+        with store.create(name) as file:
             file.write(data)
         checksums[name] = entry_of(data)
 
     if json.EXTENSION in request.formats:
         counts = {table: rows for table, rows in report.rows.items() if table != LABELS.name}
         metadata = request.dataset.metadata(counts, request.seed)
-        fragments: dict[str, list[Path]] = {table.name: [] for table in request.tables}
+        fragments: dict[str, list[Callable[[], BinaryIO]]] = {table.name: [] for table in request.tables}
         for shard in request.shards():
             for name, table in request.json_fragments(shard).items():
-                fragments[table.name].append(store.fragments / name)
-        with store.create(document_name(dataset_version), large=False) as document:
-            json.assemble(document, metadata, fragments)
+                attempt = report.attempts[shard.name]
+                fragments[table.name].append(partial(store.open_fragment, name, attempt))
+        with store.create(document_name(dataset_version)) as document:
+            opened = {name: (fragment() for fragment in shards) for name, shards in fragments.items()}
+            json.assemble(document, metadata, opened)
         checksums[document_name(dataset_version)] = document.entry(None)
         write(metadata_name(dataset_version), json.metadata_document(metadata))
     if request.dataset.recipe is not None:
@@ -173,7 +167,12 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
     if request.defects is not None:
         write(overlay_name(dataset_version), request.defects.recipe)
     unlisted = build_manifest(
-        request, rows=report.rows, content=content, stats=stats, gates=gates, kinds=kinds
+        request,
+        rows=report.rows,
+        content=content,
+        stats=_clean_stats(report),
+        gates=gates,
+        kinds=kinds,
     )
     described = msgspec.structs.replace(unlisted, checksums=dict(checksums))
     for name, descriptor in render_descriptors(described, request.dataset).items():
@@ -185,7 +184,7 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
     manifest = msgspec.structs.replace(unlisted, checksums=dict(checksums))
     encoded = encode_manifest(manifest)
     write(SUMS_NAME, sha256sums({**checksums, manifest_name(dataset_version): entry_of(encoded)}))
-    write(manifest_name(dataset_version), encoded)
+    store.commit(manifest_name(dataset_version), encoded, checksums)
     return manifest
 
 
@@ -280,11 +279,10 @@ def write_snapshot(
                     f"{_describe_existing(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
                 )
         target.check_replaceable(earlier)
-        with staging.session(request, resume=resume) as resumed:
-            write = partial(staging.write_or_resume, request, resume=bool(resumed))
+        with staging.session(request, resume=resume) as (store, resumed):
+            write = partial(staging.write_or_resume, request, store=store, resume=bool(resumed))
             report = _write_shards(request, write, executor, progress)
-            with _refused("nothing was written"):
-                manifest = _finish(request, report, staging.store, gate)
+            manifest = _finish(request, report, store, _run_gate(_clean_stats(report), gate))
             staging.strip({*manifest.checksums, SUMS_NAME, name})
             target.commit(earlier)
         staging.remove()
@@ -319,7 +317,8 @@ def _write_prefix(
     progress: Progress | None,
     gate: Gate | None,
 ) -> WrittenSnapshot:
-    """Write a snapshot straight to an empty prefix of an object store, the manifest last."""
+    """Write a snapshot to an empty prefix of an object store, the manifest last."""
+    prefix.recover()
     earlier = prefix.manifest(expected=manifest_name(request.dataset.dataset_version))
     if earlier is not None:
         problems = prefix.problems(earlier)
@@ -329,13 +328,13 @@ def _write_prefix(
             f"{_describe_existing(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
         )
     _check_places(request)
-    with prefix.open_store() as store:
+    notes: list[str] = []
+    with prefix.session(notes) as store:
         report = _write_shards(request, partial(write_shard, request, store=store), executor, progress)
-        # A store knows no rename, so what is refused is there already.
-        with _refused(
-            f"its files stay in {str(prefix)!r} without a manifest, which makes them no snapshot; remove them"
-        ):
-            return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
+        gates = _run_gate(_clean_stats(report), gate)
+        store.publish(request, report)
+        manifest = _finish(request, report, store, gates)
+    return WrittenSnapshot(prefix, manifest, written=True, notes=tuple(notes))
 
 
 def _write_shards(

@@ -30,6 +30,7 @@ __all__ = [
     "open_defects",
     "overlay_of_snapshot",
     "parse_file",
+    "seed_of_snapshot",
     "source_of",
 ]
 
@@ -48,6 +49,7 @@ class _Manifest(msgspec.Struct):
 
     dataset_version: str
     plan_sha256: str
+    seed: int
 
 
 def open_dataset(reference: str) -> Dataset:
@@ -87,6 +89,15 @@ def overlay_of_snapshot(folder: Path, dataset: Dataset) -> Overlay | None:
     """Return the defects of a snapshot, None where it carries none. Raises PlanError for a file that is no list of defects."""
     files = sorted(folder.glob(_OVERLAY))
     return read_overlay(files[0], dataset) if files else None
+
+
+def seed_of_snapshot(folder: Path) -> int:
+    """Return the seed of a snapshot, as its manifest has it. Raises FolderError for a folder without one."""
+    manifests = sorted(folder.glob(_MANIFEST))
+    try:
+        return msgspec.json.decode(_bytes(manifests[0]), type=_Manifest).seed
+    except (IndexError, msgspec.DecodeError) as error:
+        raise FolderError(f"{str(folder)!r} has no manifest that can be read: {error}") from None
 
 
 def defects_of_plan(reference: str, dataset: Dataset) -> Overlay | None:

@@ -1,14 +1,15 @@
-"""What a snapshot says of itself: its manifest, and its dataset by the recipe that it carries, else the default one."""
+"""What a snapshot says of itself: its manifest, its dataset by the recipe that it carries (else the default one), and its defects."""
 
 from pathlib import Path
 
 from esdh_core import DEFAULT_DATASET, Dataset
-from esdh_manifest import Manifest, ManifestError, decode_manifest, recipe_name
+from esdh_core.overlay import Overlay
+from esdh_manifest import Manifest, ManifestError, decode_manifest, overlay_name, recipe_name
 
 from esdh_proof.errors import ProofError
 from esdh_proof.reading.rows import manifest_names, regular
 
-__all__ = ["LARGEST_DOCUMENT", "dataset_of", "manifest_of"]
+__all__ = ["LARGEST_DOCUMENT", "dataset_of", "defects_of", "manifest_of"]
 
 LARGEST_DOCUMENT = 1 << 28  # bytes of a manifest or a recipe
 
@@ -50,6 +51,22 @@ def dataset_of(folder: Path, manifest: Manifest) -> Dataset:
             f"{name} is of {dataset.dataset_version}, where the manifest says {manifest.dataset_version}"
         )
     return dataset
+
+
+def defects_of(folder: Path, manifest: Manifest, dataset: Dataset) -> Overlay:
+    """Return the defects of a snapshot in a folder, which carries them as a list; nothing in it is run.
+
+    Raises ProofError when the list isn't there or can't be read.
+    """
+    from esdh_plan.defects.overlay import read_overlay
+
+    name = overlay_name(manifest.dataset_version)
+    if not regular(folder, name):
+        raise ProofError(f"{name} is missing; it says which defects the rows have")
+    try:
+        return read_overlay(folder / name, dataset)
+    except ValueError as error:
+        raise ProofError(f"{name} can't be read: {error}") from error
 
 
 def _load(recipe: bytes, name: str) -> Dataset:

@@ -114,6 +114,21 @@ class Findings:
         """Return whether a check has failed so far."""
         return self._failures[check] > 0
 
+    def merge(self, later: "Findings") -> None:
+        """Add what was found in later rows; of two failures of one record the first that was found stays."""
+        for check in CLAIMS:
+            self._rows[check] += later._rows[check]
+            self._failures[check] += later._failures[check]
+            first = later._first.get(check)
+            if first is not None and (
+                check not in self._first or _position(first) < _position(self._first[check])
+            ):
+                self._first[check] = first
+            for note in later._notes[check]:
+                self.note(check, note)
+        for check, reason in later._reasons.items():
+            self.skip(check, reason)
+
     def checks(self) -> list[Check]:
         """Return the outcome of every check, in the order of `CLAIMS`."""
         return [

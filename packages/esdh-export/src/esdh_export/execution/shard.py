@@ -6,19 +6,18 @@ from contextlib import ExitStack, closing
 import msgspec
 import numpy as np
 from esdh_core import BLOCK_RECORDS, Table
-from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
-from esdh_core.overlay import LABELS, DefectiveRows, Edits, Label, defective_rows, label_columns
+from esdh_core.overlay import LABELS, Label, defective_rows, label_columns
 from esdh_manifest import FileEntry, Stats
 
 from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_counts
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.encoding.controls import control_character
 from esdh_export.errors import ExportError
+from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
-from esdh_export.io.hashed_file import new_file
 from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
 
@@ -34,7 +33,7 @@ class ShardReport(msgspec.Struct, frozen=True):
     """What came of a shard, or of several; reports merge in the order of their shards.
 
     `rows` counts the rows of each table; `files` are by their relative path, `fragments` (of the JSON document)
-    by name; `blocks` are raw block digests by table name.
+    by name; `blocks` are raw block digests by table name; `attempts` are by the name of their shard.
     """
 
     rows: dict[str, int]
@@ -42,6 +41,7 @@ class ShardReport(msgspec.Struct, frozen=True):
     fragments: dict[str, FileEntry]
     blocks: dict[str, list[bytes]]
     stats: Stats
+    attempts: dict[str, str]
 
 
 def write_shard(
@@ -54,7 +54,8 @@ def write_shard(
 ) -> ShardReport:
     """Write the files of one shard to a store; one block is in memory at a time.
 
-    A pure function of request and shard, so that shards may be written anywhere and in any order.
+    A pure function of request and shard, so that shards may be written anywhere, in any order and again: each call is
+    an attempt with files of its own, until they are whole.
     `progress` is called with the number of records of each finished block. `alone` says that no other shard
     is being written, so that threads may hash on a core that is left; else rows are hashed while the cache
     still has them.
@@ -67,17 +68,18 @@ def write_shard(
         **{p: table for p, (_, table) in request.shard_files(shard).items()},
         **request.json_fragments(shard),
     }
+    attempt = store.attempt()
     with ExitStack() as stack:
         # Few files may have a block's rows wait, many only what they are at: together, the same memory.
         queues = {
             name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables
         }
         files = {
-            path: stack.enter_context(store.create(path, large=large, background=queues[path]))
+            path: stack.enter_context(attempt.create(path, large=large, background=queues[path]))
             for path in request.shard_files(shard)
         }
         fragments = {
-            name: stack.enter_context(new_file(store.fragments / name, background=queues[name]))
+            name: stack.enter_context(attempt.create_fragment(name, background=queues[name]))
             for name in request.json_fragments(shard)
         }
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
@@ -99,12 +101,14 @@ def write_shard(
         for writer in writers.values():
             writer.close()
         rows, blocks, stats = content.result()
+    attempt.finish()
     return ShardReport(
         rows=rows,
         files={path: file.entry(rows[tables[path].name]) for path, file in files.items()},
         fragments={name: file.entry(rows[tables[name].name]) for name, file in fragments.items()},
         blocks=blocks,
         stats=stats,
+        attempts={shard.name: attempt.name},
     )
 
 
@@ -113,61 +117,35 @@ def _blocks(
 ) -> Iterator[tuple[int, EncodedBlock]]:
     """Yield the number of records that were made, and the blocks of the tables that end there.
 
-    Records are made by as many as the smallest block has; the columns of a table with larger blocks wait for the
-    rest of theirs, so that every table has its own. `count_draws` is called with what was made of a table.
+    `count_draws` is called with what was made of a table.
     """
-    dataset, tables = request.dataset, request.data_tables(shard)
+    tables, defects = request.data_tables(shard), request.defects
     labels = _Labels(request, shard)
     if shard.fixed:
-        yield from _fixed_blocks(request, count_draws)
+        for table in tables:
+            whole = request.dataset.block_of(table, request.dataset.block(0, 0, request.seed))
+            count_draws(table, whole)
+            edits, start = defective_rows(defects, table, whole).edits, 0
+            for columns in fixed_blocks(table, whole):
+                stop = start + len(next(iter(columns.values())))
+                yield 0, EncodedBlock({table.name: columns}, {table.name: edits.window(start, stop)})
+                start = stop
         yield from labels.rest()
         return
-    size = min(table.block_records for table in tables)
-    waiting: dict[str, list[DefectiveRows]] = {table.name: [] for table in tables}
-    for done in range(0, shard.count, size):
-        count = min(size, shard.count - done)
-        records = dataset.block(shard.start + done, count, request.seed)
-        ended: dict[str, dict[str, Column]] = {}
-        edits: dict[str, Edits] = {}
+    joiner = BlockJoiner(request, tables)
+    for records in record_steps(request, shard):
+        rows = {}
         for table in tables:
-            parts = waiting[table.name]
-            parts.append(defective_rows(request.defects, table, records))
-            labels.add(parts[-1].labels)
+            rows[table.name] = defective_rows(defects, table, records)
+            labels.add(rows[table.name].labels)
             count_draws(table, records)
-            if (done + count) % table.block_records == 0 or done + count == shard.count:
-                ended[table.name] = {
-                    name: concatenate([part.columns[name] for part in parts]) for name in table.fields
-                }
-                edits[table.name] = Edits.concatenate(
-                    (len(next(iter(part.columns.values()))), part.edits) for part in parts
-                )
-                parts.clear()
-        block = EncodedBlock(ended, edits)
-        del ended, edits, records
+        block = EncodedBlock(*joiner.add_defective(records, rows))
+        count = records.count
+        del rows, records
         yield count, block
         del block  # before the next one is made
         yield from labels.whole()
     yield from labels.rest()
-
-
-def _fixed_blocks(
-    request: SnapshotRequest, count_draws: Callable[[Table, Block], None]
-) -> Iterator[tuple[int, EncodedBlock]]:
-    """Yield the blocks of the fixed tables, which count their rows: 65,536, whatever the records."""
-    dataset = request.dataset
-    for table in (each for each in request.tables if each.is_fixed):
-        whole = dataset.block_of(table, dataset.block(0, 0, request.seed))
-        columns, edits, _ = defective_rows(request.defects, table, whole)
-        count_draws(table, whole)
-        rows = len(next(iter(columns.values())))
-        for start in range(0, rows, BLOCK_RECORDS):
-            at = np.arange(start, min(start + BLOCK_RECORDS, rows))
-            part = (
-                {name: column.take(at) for name, column in columns.items()}
-                if rows > BLOCK_RECORDS
-                else columns
-            )
-            yield 0, EncodedBlock({table.name: part}, {table.name: edits.window(start, start + len(at))})
 
 
 class _Labels:
@@ -278,12 +256,14 @@ def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> S
     files: dict[str, FileEntry] = {}
     fragments: dict[str, FileEntry] = {}
     blocks: dict[str, list[bytes]] = {table.name: [] for table in request.tables}
+    attempts: dict[str, str] = {}
     stats = no_counts(request)
     for report in reports:
         files.update(report.files)
         fragments.update(report.fragments)
+        attempts.update(report.attempts)
         for name in rows:
             rows[name] += report.rows[name]
             blocks[name].extend(report.blocks[name])
         stats = merge_counts(stats, report.stats)
-    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats))
+    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats), attempts)

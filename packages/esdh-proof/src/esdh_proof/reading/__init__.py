@@ -5,7 +5,16 @@ unpacked before its sizes are known, and never held in memory beyond a block. Wh
 failure that names the row; the rows around it are read all the same.
 """
 
+from esdh_proof.reading.document import LineRange, line_ranges, sections
 from esdh_proof.reading.rows import Rows, manifest_names, regular
 from esdh_proof.reading.table import TableReader
 
-__all__ = ["Rows", "TableReader", "manifest_names", "regular"]
+__all__ = [
+    "LineRange",
+    "Rows",
+    "TableReader",
+    "line_ranges",
+    "manifest_names",
+    "regular",
+    "sections",
+]

@@ -1,20 +1,22 @@
 """Rows as they were read, and which files may be read at all."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 from esdh_core import Dataset, Table
 from esdh_core.columns import Column
 from esdh_export import schema
+from esdh_export.io.hashed_file import Sink
 from esdh_manifest import MANIFEST_NAME_PATTERN
 
 __all__ = [
     "Fail",
     "FileReader",
+    "Render",
     "Rows",
     "Slice",
     "kinds_of",
@@ -37,21 +39,24 @@ class Rows:
     """Rows of a table as one file holds them: a plain Arrow array a field, and the very bytes of a text format.
 
     `start` is the number in the table that the first of them should have. `last` says that no row follows in
-    the file.
+    the file. Rows whose bytes are those that the seed gives weren't parsed: they have the `columns` that were made,
+    of which arrays are made as they are asked for; what is found out of a column is kept in `memo`.
     """
 
     file: str
     start: int
-    arrays: dict[str, pa.Array]
+    arrays: Mapping[str, pa.Array]
     text: bytes | None
     last: bool = False
+    columns: Mapping[str, Column] | None = None
+    memo: dict[object, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(next(iter(self.arrays.values())))
+        return len(next(iter((self.columns or self.arrays).values())))
 
     def release(self) -> None:
         """Let go of the values: the reader that made them still holds this object while it waits."""
-        self.text = None
+        self.text = self.columns = None
         self.arrays = {}
 
 
@@ -68,8 +73,22 @@ class Slice(NamedTuple):
     ends: bool
 
 
+class Render(Protocol):
+    """Writes rows to a sink as a format has them."""
+
+    def __call__(self, sink: Sink, /) -> None:
+        """Write them."""
+
+
 class FileReader:
     """One file that holds rows of a table."""
+
+    def matches(self, rows: Slice, render: Render, *, last: bool | None) -> bool:  # noqa: ARG002 - of text alone
+        """Pass over the rows that come next if they are, byte for byte, what `render` writes; return whether they are.
+
+        `last` says whether no row of the table comes after them, None where only the file can tell.
+        """
+        return False
 
     def take(self, rows: Slice) -> Rows | None:
         """Return the rows that come next, None where there are none left."""

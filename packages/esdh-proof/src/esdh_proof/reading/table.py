@@ -10,9 +10,10 @@ from esdh_export import SnapshotRequest
 from esdh_manifest import document_name
 
 from esdh_proof.findings import Failure, Findings, display
+from esdh_proof.reading.document import LineRange, sections
 from esdh_proof.reading.parquet import ParquetFile
-from esdh_proof.reading.rows import FileReader, Rows, Slice, longest_value, regular
-from esdh_proof.reading.text import open_csv, open_document, open_ndjson
+from esdh_proof.reading.rows import FileReader, Render, Rows, Slice, longest_value, regular
+from esdh_proof.reading.text import open_csv, open_lines, open_ndjson
 
 __all__ = ["TableReader"]
 
@@ -44,7 +45,8 @@ class TableReader:
 
     `counts` are the rows of each table that the snapshot claims, as its JSON document begins; `restored` are copies
     of some files, by their path below the folder, to be read in their place. `rows` is the number of rows of a
-    fixed table.
+    fixed table. To begin with later records than the first, `row` is the number of the first row of theirs, and
+    `lines` where the rows stand in the JSON document.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class TableReader:
         counts: Mapping[str, int],
         restored: Mapping[str, Path] | None = None,
         rows: int | None = None,
+        row: int = 0,
+        lines: LineRange | None = None,
     ) -> None:
         self._folder, self._request, self._table, self._name = folder, request, table, name
         self._findings, self._counts, self._restored = findings, counts, restored or {}
@@ -67,13 +71,29 @@ class TableReader:
         self._part = -1
         self._path = ""
         self._file: FileReader | None = None
-        self._row = self._file_row = 0  # rows that were asked for: of the table, and of the file
+        self._lines = lines
+        self._row, self._file_row = row, 0  # rows that were asked for: of the table, and of the file
 
     def take(self, start: int, records: int, rows: int) -> Rows | None:
         """Return the next `rows` rows: those of records `start` to `start + records - 1`, or of a fixed table.
 
         None stands for rows that aren't there or can't be read.
         """
+        file, window = self._at(start, records, rows)
+        self._pass(rows)
+        return None if file is None else self._attempt(lambda: file.take(window))
+
+    def matches(self, start: int, records: int, rows: int, render: Render) -> str | None:
+        """Pass over the next rows if they are, byte for byte, what `render` writes; return the file that holds them."""
+        file, window = self._at(start, records, rows)
+        last = start + records == self._total if self._table.one_a_record else None
+        if file is None or not self._attempt(lambda: file.matches(window, render, last=last)):
+            return None
+        self._pass(rows)
+        return self._path
+
+    def _at(self, start: int, records: int, rows: int) -> tuple[FileReader | None, Slice]:
+        """Return the file that holds some records, and which of its rows are theirs."""
         part = start // self._request.shard_rows if self._split else 0
         if part != self._part:
             self.close()
@@ -84,11 +104,11 @@ class TableReader:
             end = min(start + self._block, self._total)
             block_rows = rows if end == stop else self._rows(start, end)
         ends = stop % self._block == 0 or stop == self._total
-        window = Slice(self._row, rows, block_rows, ends)
+        return self._file, Slice(self._row, rows, block_rows, ends)
+
+    def _pass(self, rows: int) -> None:
         self._row += rows
         self._file_row += rows
-        file = self._file
-        return None if file is None else self._attempt(lambda: file.take(window))
 
     def _rows(self, start: int, stop: int) -> int:
         """Return the rows of some records, where the reader must know them ahead."""
@@ -108,7 +128,8 @@ class TableReader:
     def _reader(self, path: Path) -> FileReader:
         request, table = self._request, self._table
         if self._name == "json":  # one file at any size
-            return open_document(path, self._path, request, table, self._findings, counts=self._counts)
+            lines = self._lines or self._section(path)
+            return open_lines(path, self._path, request, table, self._findings, lines=lines)
         if self._name == "parquet":
             return ParquetFile(
                 path,
@@ -119,6 +140,11 @@ class TableReader:
                 longest=longest_value(request.dataset),
             )
         return _TEXT[self._name](path, self._path, request, table, self._findings)
+
+    def _section(self, path: Path) -> LineRange:
+        """Return where the rows stand in the JSON document."""
+        found = sections(path, self._request, self._counts)
+        return next(LineRange(begin, end, final=True) for table, begin, end in found if table is self._table)
 
     def _known(self) -> list[int] | None:
         """Return the rows of each block of the file at hand, where they follow from the request alone."""
@@ -146,8 +172,17 @@ class TableReader:
         if self._file is None:
             return
         file, expected = self._file, self._file_row
+        if self._lines is not None:  # who gives some lines of a document counts them
+            self.drop()
+            return
         if known := self._known():
             whole, expected = True, sum(known)
         self._attempt(lambda: file.finish(expected, whole=whole))
         file.close()
         self._file = None
+
+    def drop(self) -> None:
+        """Close the file at hand, as far as there is one, whatever is left of it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -18,9 +18,10 @@ from esdh_core.columns import Numbers
 from esdh_export import SnapshotRequest, schema
 
 from esdh_proof.findings import Failure, Findings, display, first_true
-from esdh_proof.reading.rows import Fail, FileReader, Rows, Slice, kinds_of, no_rows
+from esdh_proof.reading.document import SEPARATOR, LineRange
+from esdh_proof.reading.rows import Fail, FileReader, Render, Rows, Slice, kinds_of, no_rows
 
-__all__ = ["TextFile", "csv_cells", "open_csv", "open_document", "open_ndjson"]
+__all__ = ["TextFile", "csv_cells", "open_csv", "open_lines", "open_ndjson"]
 
 _CHUNK = 1 << 22
 _LONGEST_LINE = 4_096  # bytes, on average over a block; a row of JSON has some 500
@@ -35,6 +36,7 @@ class _Lines:
         file.seek(begin)
         self._longest = longest
         self._file = file
+        self._end = end
         self._left = end - begin
         self._held = b""
 
@@ -66,9 +68,27 @@ class _Lines:
         return b"".join(pieces)
 
     @property
+    def left(self) -> int:
+        """The number of bytes that haven't been taken."""
+        return len(self._held) + self._left
+
+    @property
     def exhausted(self) -> bool:
         """Whether every byte has been taken."""
-        return not self._held and not self._left
+        return not self.left
+
+    def seek(self, left: int) -> None:
+        """Go to where so many bytes are left."""
+        self._file.seek(self._end - left)
+        self._held, self._left = b"", left
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, or as many as there are."""
+        if self._held:
+            self.seek(self.left)
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        return data
 
     def rest(self) -> int:
         """Return how many lines are left, a last one without a line end included."""
@@ -81,14 +101,40 @@ class _Lines:
         return count + (last != b"\n")
 
 
+class _Comparison:
+    """A sink that holds what is written against the next bytes of a file, but for the first few that it is told to skip."""
+
+    def __init__(self, lines: _Lines, skip: int) -> None:
+        self._lines, self._skip = lines, skip
+        self.same = True
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Compare bytes, as far as all before them were the same."""
+        expected = memoryview(data)[self._skip :]
+        self._skip -= len(data) - len(expected)
+        if self.same:
+            self.same = pa.py_buffer(self._lines.read(len(expected))).equals(pa.py_buffer(expected))
+        return len(data)
+
+
 class TextFile(FileReader):
     """Some lines of a text file, which are rows of a table."""
 
     def __init__(
-        self, file: BinaryIO, name: str, form: "_Form", findings: Findings, *, begin: int, end: int
+        self,
+        file: BinaryIO,
+        name: str,
+        form: "_Form",
+        findings: Findings,
+        *,
+        begin: int,
+        end: int,
+        document: bool = False,
+        final: bool = True,
     ) -> None:
-        """Read bytes `begin` to `end` of an open file."""
+        """Read bytes `begin` to `end` of an open file, a JSON `document` or not; `final` if no row follows."""
         self._file, self._name, self._form, self._findings = file, name, form, findings
+        self._document, self._final = document, final
         longest = max(_LONGEST_LINE, len(form.table.fields) * _LONGEST_FIELD)
         self._lines = _Lines(file, begin, end, longest)
         self._rows = 0
@@ -103,7 +149,29 @@ class TextFile(FileReader):
         block = _from_text(self._form, self._name, start=rows.start, data=data, findings=self._findings)
         block.last = self._lines.exhausted
         self._rows += len(block)
+        block.last = block.last and self._final
         return block
+
+    def matches(self, rows: Slice, render: Render, *, last: bool | None) -> bool:
+        """Pass over the lines that come next if they are, byte for byte, what `render` writes; return whether they are."""
+        left = self._lines.left
+        # The writer puts the separator of the document before a row, and the document has it after.
+        comparison = _Comparison(self._lines, len(SEPARATOR) if self._document else 0)
+        if rows.size:
+            render(comparison)
+            if self._document:
+                ends = self._lines.left <= 1 and self._final
+                ending = b"\n" if ends else SEPARATOR
+                comparison.same = (
+                    comparison.same
+                    and (last is None or last == ends)
+                    and self._lines.read(len(ending)) == ending
+                )
+        if comparison.same:
+            self._rows += rows.size
+        else:
+            self._lines.seek(left)
+        return comparison.same
 
     def finish(self, expected: int, *, whole: bool) -> None:
         """Count the lines that are left; too few or too many are a failure."""
@@ -141,62 +209,21 @@ def open_ndjson(
     return TextFile(path.open("rb"), name, form, findings, begin=0, end=path.stat().st_size)
 
 
-def open_document(
-    path: Path,
-    name: str,
-    request: SnapshotRequest,
-    table: Table,
-    findings: Findings,
-    *,
-    counts: Mapping[str, int],
+def open_lines(
+    path: Path, name: str, request: SnapshotRequest, table: Table, findings: Findings, *, lines: LineRange
 ) -> TextFile:
-    """Return a table's rows in the JSON document, which holds one section of lines a table.
-
-    `counts` are the rows of each table that its metadata gives; ValueError where they aren't there.
-    """
-    begin, end = _section(path, request, table, counts)
+    """Return a table's rows in the JSON document, out of the lines of one range."""
     form = _form(request.dataset, table, "json")
-    return TextFile(path.open("rb"), name, form, findings, begin=begin, end=end)
-
-
-def _section(
-    path: Path, request: SnapshotRequest, table: Table, counts: Mapping[str, int]
-) -> tuple[int, int]:
-    """Return where the lines of a table begin and end in the JSON document; ValueError when they aren't found.
-
-    No row holds a raw line end, so what stands between sections can't be mistaken.
-    """
-    metadata = msgspec.json.encode(request.dataset.metadata(counts, request.seed))
-    names = [each.name for each in request.tables]
-    at = names.index(table.name)
-    opening = b'{"metadata":' + metadata + b',"' + names[0].encode() + b'":[\n'
-    needles = [b'],"' + name.encode() + b'":[\n' for name in names[1:]] + [b"]}\n"]
-    with path.open("rb") as file:
-        found = file.read(len(opening))
-        if found != opening:
-            raise ValueError(f"the document begins {display(found)}, where {display(opening)} is expected")
-        begin = len(opening)
-        for needle in needles[: at + 1]:
-            previous, begin = begin, _find(file, begin, needle)
-            end = begin - len(needle)
-        file.seek(previous)
-        if file.read(end - previous if end - previous == 1 else 0) == b"\n":  # what stands for no rows
-            previous = end
-    return previous, end
-
-
-def _find(file: BinaryIO, begin: int, needle: bytes) -> int:
-    """Return the position after a line that equals `needle`, which begins at or after `begin`."""
-    file.seek(begin)
-    held, at = b"\n", begin - 1  # a line begins after a line end
-    needle = b"\n" + needle
-    while chunk := file.read(_CHUNK):
-        held += chunk
-        if (found := held.find(needle)) >= 0:
-            return at + found + len(needle)
-        at += max(0, len(held) - len(needle))
-        held = held[-len(needle) :]
-    raise ValueError(f"the document has no line {needle[1:-1].decode()!r} after byte {begin}")
+    return TextFile(
+        path.open("rb"),
+        name,
+        form,
+        findings,
+        begin=lines.begin,
+        end=lines.end,
+        document=True,
+        final=lines.final,
+    )
 
 
 _Parsed = dict[str, pa.Array]
