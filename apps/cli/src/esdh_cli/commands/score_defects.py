@@ -23,7 +23,7 @@ _EXAMPLES = """\b
 Examples:
   esdh score-defects dirty --found report.csv
   frictionless validate --json dirty/datapackage.json > report.json
-  esdh score-defects dirty --found report.json
+  esdh score-defects dirty --found report.json --found report.csv --json
   esdh score-defects dirty --found pairs.csv --min-recall 0.9 --min-precision 0.99
 
 \b
@@ -53,11 +53,12 @@ _HEADS = ("labels", "found", "recall", "findings", "right", "precision", "F1")
 @click.argument("folder", metavar="D", type=LocalPath(path_type=Path))
 @click.option(
     "--found",
-    "report",
+    "reports",
     metavar="FILE",
     required=True,
+    multiple=True,
     type=LocalPath(exists=True, dir_okay=False, path_type=Path),
-    help="What the tool reported.",
+    help="What the tool reported; several reports are scored as one.",
 )
 @click.option("--table", metavar="TABLE", help="The table of findings that name none; no other is scored.")
 @click.option(
@@ -84,7 +85,7 @@ _HEADS = ("labels", "found", "recall", "findings", "right", "precision", "F1")
 def score_defects(
     *,
     folder: Path,
-    report: Path,
+    reports: tuple[Path, ...],
     table: str | None,
     first_row: int,
     min_precision: float | None,
@@ -96,7 +97,9 @@ def score_defects(
     with exit_on_error(after="nothing was scored"), interruptible():
         import esdh_proof
 
-        score = esdh_proof.score_defects(folder, report, table=table, first_row=first_row, examples=examples)
+        score = esdh_proof.score_defects(
+            folder, *reports, table=table, first_row=first_row, examples=examples
+        )
     if as_json:
         print_document(score)
     else:
@@ -118,7 +121,9 @@ def score_defects(
 def _print(score: "Score") -> None:
     identity = score.snapshot
     click.echo(f"snapshot  {identity.folder}: {identity.dataset_version}, seed {identity.seed}")
-    click.echo(f"report    {score.report} ({score.format.replace('_', ' ')})")
+    for report in score.reports:
+        form, what = report.format.replace("_", " "), "pairs" if score.pairs else "findings"
+        click.echo(f"report    {report.file}: {form}, {report.findings:,} {what}")
     for note in score.notes:
         click.echo(f"note      {note}")
     if score.pairs is not None:

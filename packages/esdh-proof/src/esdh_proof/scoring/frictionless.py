@@ -66,6 +66,7 @@ def read(data: bytes, snapshot: LabelledSnapshot, *, table: str | None) -> Repor
         if name is None or name == LABELS.name:
             continue
         of = snapshot.table(name, task.name)
+        before = snapshot.rows_before(task.place)
         for number, error in enumerate(task.errors):
             where = f"{task.name}, error {number} ({error.type})"
             fields = error.field_names or ((error.field_name,) if error.field_name else ())
@@ -74,6 +75,6 @@ def read(data: bytes, snapshot: LabelledSnapshot, *, table: str | None) -> Repor
             fields = tuple(name for name in fields if name in of.fields)  # a file may have columns of its own
             row = None
             if error.row_number is not None:
-                row = RowReference(number=error.row_number - 1 - _HEADER_ROWS)
+                row = RowReference(number=before + error.row_number - 1 - _HEADER_ROWS)
             findings.append(ToolFinding(where, of.name, row, fields))
     return Report(FORMAT, findings, None, notes)

@@ -1,7 +1,7 @@
 """Precision, recall and F1 of a tool: what it reported, held against the labels of a snapshot."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,17 +10,18 @@ import msgspec
 from esdh_core import Dataset, Table
 from esdh_core.overlay import LABELS
 
+from esdh_proof.errors import ProofError
 from esdh_proof.identity import SnapshotIdentity
 from esdh_proof.scoring.consequences import labels_behind
 from esdh_proof.scoring.counts import Counts, counts_of
-from esdh_proof.scoring.finding import Report, RowReference, ToolFinding
+from esdh_proof.scoring.finding import RowReference, ToolFinding
 from esdh_proof.scoring.labels import Label
 from esdh_proof.scoring.linkage import PairScore, score_pairs
 from esdh_proof.scoring.report import read_report
 from esdh_proof.scoring.rows import RowFinder
 from esdh_proof.scoring.snapshot import LabelledSnapshot
 
-__all__ = ["FieldScore", "KindScore", "MissedLabel", "Score", "WrongFinding", "score_defects"]
+__all__ = ["FieldScore", "KindScore", "MissedLabel", "ReportRead", "Score", "WrongFinding", "score_defects"]
 
 Level = Literal["cell", "row", "file"]
 
@@ -65,66 +66,77 @@ class MissedLabel(msgspec.Struct, frozen=True, kw_only=True):
     clean: str | None
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """How well a report names what is wrong in a snapshot.
+class ReportRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that was scored: its file, its format, and the number of its findings, or of its pairs."""
 
-    `cells` is None where the report names no fields; `files` where neither labels nor findings are of whole files. `pairs` stands
-    alone where the report is of pairs. `missed` and `wrong` are the first few of each kind and of each field.
+    file: str
+    format: str
+    findings: int
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """How well some reports together name what is wrong in a snapshot.
+
+    `cells` is None where the reports name no fields; `files` where neither labels nor findings are of whole files. `pairs` stands
+    alone where the reports are of pairs. `missed` and `wrong` are the first few of each kind and of each field.
     """
 
     snapshot: SnapshotIdentity
-    report: str
-    format: str
-    cells: Counts | None
-    rows: Counts | None
-    files: Counts | None
-    pairs: PairScore | None
-    kinds: list[KindScore]
-    fields: list[FieldScore]
-    missed: list[MissedLabel]
-    wrong: list[WrongFinding]
-    notes: list[str]
+    reports: list[ReportRead]
+    cells: Counts | None = None
+    rows: Counts | None = None
+    files: Counts | None = None
+    pairs: PairScore | None = None
+    kinds: list[KindScore] = []
+    fields: list[FieldScore] = []
+    missed: list[MissedLabel] = []
+    wrong: list[WrongFinding] = []
+    notes: list[str] = []
 
 
 def score_defects(
     folder: Path,
-    report: Path,
-    *,
+    *reports: Path,
     dataset: Dataset | None = None,
     table: str | None = None,
     first_row: int = 0,
     examples: int = 3,
 ) -> Score:
-    """Score what a tool reported of the snapshot in a folder against the snapshot's labels.
+    """Score what tools reported of the snapshot in a folder against the snapshot's labels, all reports as one.
 
-    The report's format follows from its content: CSV with a finding a row (`table`, `row`, `id` or `slot`, `field`, `kind`), CSV with
+    A report's format follows from its content: CSV with a finding a row (`table`, `row`, `id` or `slot`, `field`, `kind`), CSV with
     a pair a row (`id_left`, `id_right`, `score`), Frictionless' JSON, or Great Expectations' JSON. `table` is that of
-    findings that name none, and then alone is scored. `first_row` is the number that a CSV report gives the first data row.
-    `examples` bounds what is listed of each kind and of each field.
+    findings that name none, and then alone is scored. `first_row` is the number that a report in CSV gives the first data
+    row. `examples` bounds what is listed of each kind and of each field.
 
     Raises ProofError for a snapshot without labels, a report that can't be read, and a name or a row that the snapshot lacks.
     """
     snapshot = LabelledSnapshot(folder, dataset)
     alone = snapshot.table(table, "--table") if table is not None else None
-    content = read_report(report, snapshot, table=alone.name if alone else None, first_row=first_row)
-    identity = SnapshotIdentity.of(folder, snapshot.manifest)
-    if content.pairs is not None:
-        pairs = score_pairs(snapshot, content.pairs, alone, examples=examples)
-        return Score(
-            snapshot=identity,
-            report=str(report),
-            format=content.format,
-            cells=None,
-            rows=None,
-            files=None,
-            pairs=pairs,
-            kinds=[],
-            fields=[],
-            missed=[],
-            wrong=[],
-            notes=content.notes,
-        )
-    return _Scoring(snapshot, content, alone).score(identity, report, examples)
+    contents = [
+        read_report(report, snapshot, table=alone.name if alone else None, first_row=first_row)
+        for report in reports
+    ]
+    of_pairs = [content.pairs for content in contents if content.pairs is not None]
+    if of_pairs and len(of_pairs) < len(contents):
+        raise ProofError("some reports are of pairs and some of findings; score them apart")
+    score = Score(
+        snapshot=SnapshotIdentity.of(folder, snapshot.manifest),
+        reports=[
+            ReportRead(
+                file=str(report),
+                format=content.format,
+                findings=len(content.findings) + len(content.pairs or ()),
+            )
+            for report, content in zip(reports, contents, strict=True)
+        ],
+        notes=[note for content in contents for note in content.notes],
+    )
+    if of_pairs:
+        pairs = score_pairs(snapshot, [pair for of in of_pairs for pair in of], alone, examples=examples)
+        return msgspec.structs.replace(score, pairs=pairs)
+    findings = [finding for content in contents for finding in content.findings]
+    return _Scoring(snapshot, findings, alone).complete(score, examples)
 
 
 class _Place(NamedTuple):
@@ -150,12 +162,14 @@ class _Verdict:
 
 
 class _Scoring:
-    """The findings of a report, at their places, and the labels that they hit."""
+    """Findings at their places, and the labels that they hit."""
 
-    def __init__(self, snapshot: LabelledSnapshot, report: Report, alone: Table | None) -> None:
+    def __init__(
+        self, snapshot: LabelledSnapshot, findings: Sequence[ToolFinding], alone: Table | None
+    ) -> None:
         self._snapshot = snapshot
-        self._report = report
-        self._notes = list(report.notes)
+        self._findings = findings
+        self._notes: list[str] = []
         self._labels = [label for label in snapshot.labels if alone is None or label.table == alone.name]
         self._places: dict[_Place, _Verdict] = {}
         for place, finding in self._located(alone):
@@ -174,7 +188,7 @@ class _Scoring:
         snapshot, finder = self._snapshot, RowFinder(self._snapshot)
         by_table: dict[str, list[ToolFinding]] = defaultdict(list)
         others = 0
-        for finding in self._report.findings:
+        for finding in self._findings:
             name = finding.table
             if name is None:
                 key = finding.row.key if finding.row else ()
@@ -226,21 +240,18 @@ class _Scoring:
 
     # --- what is counted
 
-    def score(self, identity: SnapshotIdentity, report: Path, examples: int) -> Score:
-        """Return the score."""
-        return Score(
-            snapshot=identity,
-            report=str(report),
-            format=self._report.format,
+    def complete(self, score: Score, examples: int) -> Score:
+        """Return a score with all that is counted."""
+        return msgspec.structs.replace(
+            score,
             cells=self._cells() if self._names_fields else None,
             rows=self._rows(),
             files=self._files(),
-            pairs=None,
             kinds=self._kinds(),
             fields=self._fields(),
             missed=self._missed(examples),
             wrong=self._wrong(examples),
-            notes=self._notes,
+            notes=[*score.notes, *self._notes],
         )
 
     def _cells(self) -> Counts:

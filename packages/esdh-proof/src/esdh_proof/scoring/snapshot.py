@@ -66,6 +66,14 @@ class LabelledSnapshot:
         parts = (part for name in names for part in reversed(name.replace("\\", "/").split("/")))
         return next((known[part] for part in parts if part in known), None)
 
+    def rows_before(self, place: str) -> int:
+        """Return the rows of a table in the parts before that of a path; 0 where the path is of no part."""
+        place = place.replace("\\", "/")
+        parts = {path: entry.rows or 0 for path, entry in self.manifest.checksums.items() if "/" in path}
+        own = next((path for path in parts if f"/{place}".endswith(f"/{path}")), None)
+        folder = f"{own.partition('/')[0]}/" if own else ""
+        return sum(rows for path, rows in parts.items() if own and path.startswith(folder) and path < own)
+
     def field(self, table: Table, name: str, where: str) -> str:
         """Return the name of a field of a table; ProofError for any other."""
         if name not in table.fields:
