@@ -507,7 +507,7 @@ def test_pairs_are_scored_against_clusters(twins: tuple[Path, list[str]], tmp_pa
     pairs = score.pairs
     assert pairs is not None
     assert (2, (4, 2, 3, 2)) == (pairs.clusters, brief(pairs))
-    assert [(1, 1, 1), (2, 1, 0), (3, 1, 0), (4, 1, 1)] == [
+    assert [(0, 1, 0), (1, 1, 1), (2, 1, 1), (3, 1, 0)] == [
         (each.edits, each.labels, each.found) for each in pairs.edits
     ]
     assert [(0.9, 1, 1), (0.6, 2, 1), (0.4, 3, 2)] == [

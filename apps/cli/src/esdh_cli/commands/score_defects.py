@@ -160,7 +160,7 @@ def _print_pairs(pairs: "PairScore") -> None:
     _table(("", *_HEADS), [("pairs", *_cells(pairs))])
     click.echo(f"\n{pairs.clusters:,} clusters")
     _table(
-        ("edited cells", "labels", "found", "recall"),
+        ("cells that differ", "labels", "found", "recall"),
         [
             (f"{each.edits}", f"{each.labels:,}", f"{each.found:,}", _ratio(each.recall))
             for each in pairs.edits

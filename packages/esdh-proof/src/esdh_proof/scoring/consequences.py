@@ -6,8 +6,9 @@ a row that is missing, or whose key is labelled; and where it copies a labelled 
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
-from esdh_core import Rule, Table
+from esdh_core import Dataset, Rule, Table
 from esdh_core.dataset import FieldRef
 
 from esdh_proof.scoring.labels import MISSING_ROW, Label
@@ -62,13 +63,21 @@ def _copied(snapshot: LabelledSnapshot, table: Table, slot: int, rule: Rule) -> 
             break
         at, place, source = original.table, above, original.rule
         yield from labels.of_cell_alone(at.name, place, source.name)
-    for other in snapshot.tables:
-        for each in other.rules:
-            original = dataset.copied(each)
-            if original is None or (original.table, original.rule.name) != (table, rule.name):
-                continue
-            if _slot_above(other, slot, original, each) == slot:  # one to one
-                yield from labels.of_cell_alone(other.name, slot, each.name)
+    for other, name in _copies(dataset, table, rule.name):
+        if other in snapshot.tables:
+            yield from labels.of_cell_alone(other.name, slot, name)
+
+
+@lru_cache(maxsize=1024)
+def _copies(dataset: Dataset, table: Table, field: str) -> list[tuple[Table, str]]:
+    """Return the fields that copy a field, of tables whose rows are one to one with its rows."""
+    copies = ((other, rule, dataset.copied(rule)) for other in dataset.tables for rule in other.rules)
+    return [
+        (other, rule.name)
+        for other, rule, source in copies
+        if source is not None and (source.table, source.rule.name) == (table, field)
+        if _slot_above(other, 1, source, rule) == 1
+    ]
 
 
 def _slot_above(table: Table, slot: int, source: FieldRef, rule: Rule) -> int | None:

@@ -20,6 +20,8 @@ __all__ = ["EditScore", "PairExample", "PairScore", "Threshold", "score_pairs"]
 _THRESHOLDS = 10
 
 _SlotPair = tuple[str, int, int]  # table, the lower slot, the higher one
+_Cluster = dict[int, dict[str, str | None]]
+"""The rows that are one: by slot, what stands in their labelled cells."""
 
 
 class Threshold(Counts, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ class Threshold(Counts, frozen=True, kw_only=True):
 
 
 class EditScore(msgspec.Struct, frozen=True, kw_only=True):
-    """How many pairs of so many edited cells there are, and how many of them were found."""
+    """How many pairs there are whose rows differ in so many of their labelled cells, and how many of them were found."""
 
     edits: int
     labels: int
@@ -89,7 +91,7 @@ def score_pairs(
             for cluster in _clusters(snapshot, table):
                 clusters += 1
                 for left, right in combinations(sorted(cluster), 2):
-                    truth[table.name, left, right] = cluster[left] + cluster[right]
+                    truth[table.name, left, right] = _differing(snapshot, table, cluster, left, right)
     if not truth:
         raise ProofError(
             f"no rows of {', '.join(tables)} are labelled to be one, so there are no pairs to score against; generate the snapshot with a "
@@ -140,8 +142,8 @@ def _pairs(table: str, left: Iterable[int], right: Iterable[int]) -> Iterator[_S
             yield table, min(one, other), max(one, other)
 
 
-def _clusters(snapshot: LabelledSnapshot, table: Table) -> list[dict[int, int]]:
-    """Return the groups of two or more rows of a table that are one: slot to the number of its labelled cells.
+def _clusters(snapshot: LabelledSnapshot, table: Table) -> list[_Cluster]:
+    """Return the groups of two or more rows of a table that are one.
 
     The rows of a cluster are those of its labels, and the one that its name says: by its id, or as `...#slot`. Clusters
     that share a row are one.
@@ -150,20 +152,30 @@ def _clusters(snapshot: LabelledSnapshot, table: Table) -> list[dict[int, int]]:
     for label in snapshot.labels:
         if label.table == table.name and label.cluster is not None and label.slot is not None:
             clusters[label.cluster].append(label)
-    merged: dict[int, dict[int, int]] = {}
+    merged: dict[int, _Cluster] = {}
     for name, labels in clusters.items():
-        rows: dict[int, int] = defaultdict(int)
+        rows: _Cluster = defaultdict(dict)
         for label in labels:
-            rows[label.slot or 0] += label.field is not None
+            rows[label.slot or 0] |= {label.field: label.found} if label.field is not None else {}
         if (original := _slot_of_cluster(snapshot, table, name)) is not None:
-            rows[original] += 0
+            rows[original] |= {}
         if len(rows) > 1:
             for others in {id(merged[slot]): merged[slot] for slot in rows if slot in merged}.values():
-                for slot, edits in others.items():
-                    rows[slot] += edits
+                for slot, cells in others.items():
+                    rows[slot] |= cells
             for slot in rows:
                 merged[slot] = rows
-    return list({id(rows): dict(rows) for rows in merged.values()}.values())
+    return list({id(rows): rows for rows in merged.values()}.values())
+
+
+def _differing(snapshot: LabelledSnapshot, table: Table, cluster: _Cluster, left: int, right: int) -> int:
+    """Return in how many of their labelled fields two rows of a cluster differ: what was edited of the second."""
+
+    def value(slot: int, name: str) -> str | None:
+        cells = cluster[slot]
+        return cells[name] if name in cells else snapshot.clean_text(table, slot, name)
+
+    return sum(value(left, name) != value(right, name) for name in cluster[left] | cluster[right])
 
 
 def _slot_of_cluster(snapshot: LabelledSnapshot, table: Table, name: str) -> int | None:
