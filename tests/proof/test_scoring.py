@@ -284,6 +284,28 @@ def test_kind_that_is_said_counts_for_that_kind_alone(dirty: Path, tmp_path: Pat
     assert (7, 2, 2, 2) == brief(score.cells)
 
 
+def test_kind_that_the_snapshot_lacks_is_wrong(dirty: Path, tmp_path: Path) -> None:
+    """A tool may report a kind of which there is no defect: its precision is 0."""
+    report = write_report(
+        tmp_path / "kinds.csv", "table,slot,field,kind", [("persons", 5, "city", "mojibake")]
+    )
+    [kind] = [each for each in score_defects(dirty, report).kinds if each.kind == "mojibake"]
+    assert ((0, 0, 1, 0), 0.0, None) == (brief(kind), kind.precision, kind.recall)
+
+
+def test_row_of_a_file_without_its_key_is_known_by_its_place(dirty: Path, tmp_path: Path) -> None:
+    """Where the column of the ids is renamed, in every format, a row is known by its place."""
+    write_labels(
+        dirty, [label("typo", "vehicles", 8, "make"), label("renamed_column", "vehicles", None, "vehicle_id")]
+    )
+    for extension in ("ndjson", "parquet"):
+        (dirty / f"vehicles_v0_1.{extension}").unlink()
+    path = dirty / "vehicles_v0_1.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("vehicle_id", "vehicleid", 1), encoding="utf-8")
+    report = write_report(tmp_path / "rows.csv", "table,row,field", [("vehicles", 8, "make")])
+    assert (1, 1) == found(score_defects(dirty, report))["typo"]
+
+
 def test_report_without_findings_finds_nothing(dirty: Path, tmp_path: Path) -> None:
     """No findings give no precision, a recall of 0 and an F1 of 0, and every kind's first labels are missed."""
     score = score_defects(dirty, write_report(tmp_path / "none.csv", "id,field", []), examples=1)
@@ -299,7 +321,7 @@ def test_one_table_is_scored_alone(dirty: Path, tmp_path: Path) -> None:
     report = write_report(tmp_path / "two.csv", "table,slot,field", lines)
     score = score_defects(dirty, report, table="person")
     assert score.cells is not None
-    assert ((1, 1, 1, 1), ["1 findings are of other tables, and left out"]) == (
+    assert ((1, 1, 1, 1), ["findings of other tables, which are left out: 1"]) == (
         brief(score.cells),
         score.notes,
     )
@@ -579,7 +601,7 @@ WRONG_REPORTS: dict[str, tuple[str, Sequence[Sequence[object]], str]] = {
     "unknown kind": (
         "table,slot,kind",
         [("persons", 1, "tipo")],
-        "no defects of kind 'tipo'.*; did you mean 'typo'",
+        "'tipo' is no kind of defects; the snapshot has blank, .*; did you mean 'typo'",
     ),
     "no integer": ("table,row", [("persons", "x")], "line 2: row 'x' is no integer from 0"),
     "row too far": ("table,row", [("persons", 60)], "row 60 of persons is beyond its 60 rows.*--first-row"),

@@ -85,10 +85,8 @@ class RowFinder:
         return found
 
     def _checked(self, table: Table, slot: int, where: str) -> int:
-        top = table.top
-        records = self._snapshot.manifest.records_requested if top.rows is None else top.rows
-        if slot // table.span >= records:
-            last = records * table.span - 1
+        if not self._snapshot.has_slot(table, slot):
+            last = self._snapshot.records(table) * table.span - 1
             raise ProofError(f"{where}: slot {slot} is of no row of {table.name}; the last slot is {last}")
         return slot
 
@@ -150,8 +148,7 @@ class RowFinder:
         return slots
 
     def _rows(self, table: Table) -> int:
-        fields = table.fields[:1]
-        return sum(1 for _ in self._texts(table, fields))
+        return sum(1 for _ in self._texts(table, table.fields[:1]))
 
     def _texts(self, table: Table, fields: tuple[str, ...]) -> Iterator[tuple[str | None, ...]]:
         snapshot = self._snapshot
@@ -187,8 +184,10 @@ class RowFinder:
         slots = {number: owners[key] for number, key in sure.items() if key in owners}
         for row in unsure:
             slots[row.number] = self._resolve(table, row, slots.get(row.number - 1), owners)
-        for number in sorted(sure.keys() - slots.keys()):  # a key of nobody's, which no label explains
-            slots[number] = self._after(table, slots.get(number - 1, -1))
+        for number in (
+            sure.keys() - slots.keys()
+        ):  # a key of nobody's, which no label explains: in a damaged file
+            slots[number] = self._at_place(table, number)
         return slots
 
     def _resolve(self, table: Table, row: "_Unsure", previous: int | None, owners: dict[Key, int]) -> int:
@@ -212,14 +211,13 @@ class RowFinder:
         clean = ((name, self._snapshot.clean_text(table, slot, name)) for name in cells)
         return sum(cells[name] == (text or None) for name, text in clean)
 
-    def _after(self, table: Table, slot: int) -> int:
-        """Return the slot that follows another in the order of the clean rows; the last one after the last."""
+    def _at_place(self, table: Table, number: int) -> int:
+        """Return the slot of a row by its place among the clean rows; the last one past the last."""
         if table.name not in self._orders:
             slots = (each for each, _ in self._snapshot.clean_rows(table, ()))
             self._orders[table.name] = np.fromiter(slots, dtype=np.uint64)
         order = self._orders[table.name]
-        at = 0 if slot < 0 else int(np.searchsorted(order, np.uint64(slot), side="right"))
-        return int(order[min(at, len(order) - 1)])
+        return int(order[min(number, len(order) - 1)])
 
     def _in_order(self, table: Table, numbers: dict[int, str]) -> dict[int, int]:
         """Return the slots of rows of a table without a key, by their places in the file."""

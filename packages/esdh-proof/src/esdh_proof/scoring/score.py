@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,7 +22,15 @@ from esdh_proof.scoring.report import read_report
 from esdh_proof.scoring.rows import RowFinder
 from esdh_proof.scoring.snapshot import LabelledSnapshot
 
-__all__ = ["FieldScore", "KindScore", "MissedLabel", "ReportRead", "Score", "WrongFinding", "score_defects"]
+__all__ = [
+    "FieldScore",
+    "KindScore",
+    "MissedLabel",
+    "ReportSummary",
+    "Score",
+    "WrongFinding",
+    "score_defects",
+]
 
 Level = Literal["cell", "row", "file"]
 
@@ -66,7 +75,7 @@ class MissedLabel(msgspec.Struct, frozen=True, kw_only=True):
     clean: str | None
 
 
-class ReportRead(msgspec.Struct, frozen=True, kw_only=True):
+class ReportSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A report that was scored: its file, its format, and the number of its findings, or of its pairs."""
 
     file: str
@@ -82,7 +91,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     snapshot: SnapshotIdentity
-    reports: list[ReportRead]
+    reports: list[ReportSummary]
     cells: Counts | None = None
     rows: Counts | None = None
     files: Counts | None = None
@@ -123,7 +132,7 @@ def score_defects(
     score = Score(
         snapshot=SnapshotIdentity.of(folder, snapshot.manifest),
         reports=[
-            ReportRead(
+            ReportSummary(
                 file=str(report),
                 format=content.format,
                 findings=len(content.findings) + len(content.pairs or ()),
@@ -200,7 +209,7 @@ class _Scoring:
             else:
                 by_table[name].append(finding)
         if others:
-            self._notes.append(f"{others:,} findings are of other tables, and left out")
+            self._notes.append(f"findings of other tables, which are left out: {others:,}")
         for table in snapshot.tables:
             findings = by_table[table.name]
             rows = finder.slots(table, ((each.row, each.where) for each in findings if each.row is not None))
@@ -285,6 +294,7 @@ class _Scoring:
             len(labels), len(labels & found), len(places), sum(bool(each.labels) for each in places.values())
         )
 
+    @cached_property
     def _found(self) -> set[Label]:
         """Return the labels that were found, each at its own level, by a finding that says no other kind."""
         return {
@@ -300,32 +310,32 @@ class _Scoring:
         return "cell" if label.field is not None and self._names_fields else "row"
 
     def _kinds(self) -> list[KindScore]:
-        found = self._found()
         of_kinds: dict[str, list[Label]] = defaultdict(list)
         for label in self._labels:
             of_kinds[label.kind].append(label)
+        for kind in sorted({kind for verdict in self._places.values() for kind in verdict.kinds}):
+            of_kinds[kind]  # which a tool may report although there is none
         scores = []
         for kind, labels in of_kinds.items():
             said = [verdict for verdict in self._places.values() if kind in verdict.kinds]
             right = sum(any(label.kind == kind for label in verdict.labels) for verdict in said)
             counts = counts_of(
                 len(labels),
-                sum(label in found for label in labels),
+                sum(label in self._found for label in labels),
                 len(said) if self._names_kinds else None,
                 right if self._names_kinds else None,
             )
-            level = self._level_of(labels[0])
+            level = self._level_of(labels[0]) if labels else "cell"
             scores.append(KindScore(kind=kind, level=level, **msgspec.structs.asdict(counts)))
         return scores
 
     def _fields(self) -> list[FieldScore]:
-        found_labels = self._found()
         labels: dict[tuple[str, str], set[int]] = defaultdict(set)
         found: dict[tuple[str, str], set[int]] = defaultdict(set)
         for label in self._labels:
             if label.slot is not None and label.field is not None:
                 labels[label.table, label.field].add(label.slot)
-                if label in found_labels:
+                if label in self._found:
                     found[label.table, label.field].add(label.slot)
         findings: dict[tuple[str, str], list[bool]] = defaultdict(list)
         for place, verdict in self._places.items():
@@ -349,10 +359,9 @@ class _Scoring:
         return scores
 
     def _missed(self, examples: int) -> list[MissedLabel]:
-        found = self._found()
         missed: dict[str, list[Label]] = defaultdict(list)
         for label in self._labels:
-            if label not in found and len(missed[label.kind]) < examples:
+            if label not in self._found and len(missed[label.kind]) < examples:
                 missed[label.kind].append(label)
         return [
             MissedLabel(

@@ -84,11 +84,14 @@ class LabelledSnapshot:
         return name
 
     def kind(self, name: str, where: str) -> str:
-        """Return a kind of which the snapshot has labels; ProofError for any other."""
-        known = self.labels.kinds
+        """Return a kind of defects, whether or not the snapshot has some; ProofError for any other word."""
+        from esdh_plan.defects.overlay import KINDS  # which reads the language of plans
+
+        known = {*self.labels.kinds, *KINDS}
         if name not in known:
+            words = ", ".join(self.labels.kinds)
             raise ProofError(
-                f"{where}: the snapshot has no defects of kind {name!r}; it has {', '.join(known)}{near(name, known)}"
+                f"{where}: {name!r} is no kind of defects; the snapshot has {words}{near(name, known)}"
             )
         return name
 
@@ -117,19 +120,25 @@ class LabelledSnapshot:
             return None
         return origin.index if self.problem_of_id(origin, table) is None else None
 
+    def records(self, table: Table) -> int:
+        """Return the number of rows of the table without a parent that a table hangs below."""
+        return self.manifest.records_requested if table.top.rows is None else table.top.rows
+
+    def has_slot(self, table: Table, slot: int) -> bool:
+        """Return whether a slot is of a row of the snapshot, or of one that its labels say is there besides."""
+        return slot // table.span < self.records(table) or bool(self.labels.of_row(table.name, slot))
+
     def problem_of_id(self, origin: RecordId, table: Table | None = None) -> str | None:
         """Return why what an id says is no row of the snapshot, or of the table that is meant; None where it is one."""
         of = self.dataset.table(origin.entity)
-        top = of.top
-        records = self.manifest.records_requested if top.rows is None else top.rows
         if table is not None and of is not table:
             return f"it is of table {of.name!r}"
         if of not in self.tables:
             return f"it is of table {of.name!r}, which the snapshot leaves out"
         if origin.seed != self.manifest.seed:
             return f"it is of seed {origin.seed}, the snapshot of seed {self.manifest.seed}"
-        if origin.index // of.span >= records and not self.labels.of_row(of.name, origin.index):
-            return f"it is of record {origin.index // of.span}, the snapshot's last is {records - 1}"
+        if not self.has_slot(of, origin.index):
+            return f"it is of record {origin.index // of.span}, the snapshot's last is {self.records(of) - 1}"
         return None
 
     def slot_of(self, table: Table, field: str, text: str | None) -> int | None:

@@ -42,9 +42,9 @@ def table_files(folder: Path, table: str, dataset_version: str) -> tuple[str, li
 
 
 def read_texts(folder: Path, table: str, dataset_version: str, fields: Sequence[str]) -> Iterator[Texts]:
-    """Yield the cells of some fields of each row of a table; None for a null and for what can't be read.
+    """Yield the cells of some fields of each row of a table; None for a null, and for what isn't there or can't be read.
 
-    Raises ProofError when no file has the table, or a file lacks a field or can't be read.
+    Raises ProofError when no file has the table, or a file can't be read at all.
     """
     files = table_files(folder, table, dataset_version)
     if files is None:
@@ -59,18 +59,20 @@ def read_texts(folder: Path, table: str, dataset_version: str, fields: Sequence[
 
 def _parquet(path: Path, _: str, fields: Sequence[str]) -> Iterator[Texts]:
     with pq.ParquetFile(path) as file:
-        _require(path, fields, file.schema_arrow.names)
-        for batch in file.iter_batches(_BATCH_ROWS, columns=list(fields)):
-            columns = [[value_text(value) for value in batch.column(name).to_pylist()] for name in fields]
-            yield from zip(*columns, strict=True)
+        present = [name for name in fields if name in file.schema_arrow.names]
+        for batch in file.iter_batches(_BATCH_ROWS, columns=present):
+            columns = {
+                name: [value_text(value) for value in batch.column(name).to_pylist()] for name in present
+            }
+            absent = [None] * len(batch)
+            yield from zip(*(columns.get(name, absent) for name in fields), strict=True)
 
 
 def _csv(path: Path, _: str, fields: Sequence[str]) -> Iterator[Texts]:
     # A row is a line: a quote that is left open must not swallow the rows that follow.
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
-        header = [name or "" for name in _cells(file.readline(_LONGEST_LINE))]
-        _require(path, fields, header)
-        places = [header.index(name) for name in fields]
+        header = _cells(file.readline(_LONGEST_LINE))
+        places = [header.index(name) if name in header else _LONGEST_LINE for name in fields]
         for line in iter(lambda: file.readline(_LONGEST_LINE), ""):
             cells = _cells(line)
             yield tuple(cells[at] if at < len(cells) else None for at in places)
@@ -120,11 +122,6 @@ def _objects(lines: Iterable[bytes], fields: Sequence[str]) -> Iterator[Texts]:
 
 
 _decode = msgspec.json.Decoder(float_hook=str).decode
-
-
-def _require(path: Path, fields: Sequence[str], found: Sequence[str]) -> None:
-    if missing := [name for name in fields if name not in found]:
-        raise ProofError(f"{path.name} has no column {missing[0]!r}; its columns are {', '.join(found)}")
 
 
 _READERS: dict[str, Callable[[Path, str, Sequence[str]], Iterator[Texts]]] = {
