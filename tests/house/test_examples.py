@@ -1,4 +1,4 @@
-"""The examples of docs/EXTENDING.md, docs/PLANS.md and docs/TESTING_WITH_ESDH.md: files are written, diffs applied, sessions and commands run."""
+"""The examples of docs/EXTENDING.md, PLANS.md, DEFECTS.md and TESTING_WITH_ESDH.md: files are written, diffs applied, sessions and commands run."""
 
 import os
 import re
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from esdh_cli.main import main
+from esdh_plan.defects.overlay import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(python|toml|yaml|diff|pycon|console) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -141,6 +142,21 @@ def _follow(session: str, folder: Path) -> None:
             assert piece in done.stdout[place:], (command, piece, done.stdout)
             place = done.stdout.index(piece, place) + len(piece)
         assert shown or done.returncode == 0, (command, done.stdout)
+
+
+def test_defects(tmp_path: Path) -> None:
+    """The worked example of docs/DEFECTS.md finds and misses what it says, and its table has every kind."""
+    page = (ROOT / "docs/DEFECTS.md").read_text(encoding="utf-8")
+    kinds = []
+    for kind, name, text in BLOCK.findall(page):
+        kinds.append(kind)
+        if kind == "console":
+            _follow(text, tmp_path)
+        else:
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    assert ["yaml", "console", "python", "console", "console", "console"] == kinds
+    for known in KINDS.values():
+        assert f"| `{known.word}` | {known.about} | {known.fits} |" in page
 
 
 def test_testing(tmp_path: Path) -> None:

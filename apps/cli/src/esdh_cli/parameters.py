@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["IntegerText", "LocalPath", "ManyValuesCommand", "OneOf", "Words"]
+__all__ = ["WORKERS", "IntegerText", "LocalPath", "ManyValuesCommand", "OneOf", "Words"]
 
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 
@@ -127,3 +127,8 @@ def _repeat(args: Sequence[str], flags: set[str]) -> list[str]:
             filled = True
         out.append(arg)
     return out
+
+
+_MAX_WORKERS = 1024
+WORKERS = IntegerText(1, _MAX_WORKERS, str(_MAX_WORKERS))
+"""The option `--workers`: a number of processes."""

@@ -88,7 +88,7 @@ class Defect:
 
     @property
     def key(self) -> str:
-        """What stands before the slot in the ids of its labels: `persons.last_name!typo`."""
+        """What stands before the slot in the ids of its labels: `accounts.type!typo`."""
         return f"{self.table.name}.{self.fields[0]}!{self.name}"
 
     def id_of(self, name: str, slot: int) -> str:

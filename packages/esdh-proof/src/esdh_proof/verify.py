@@ -34,6 +34,7 @@ from esdh_proof.verification.files import (
 )
 from esdh_proof.verification.shard import (
     Job,
+    has_size,
     restored_copies,
     verify_fixed,
 )
@@ -74,6 +75,7 @@ def verify_snapshot(
     *,
     dataset: Dataset | None = None,
     regenerate: bool = True,
+    workers: int | None = 1,
     executor: "Executor | None" = None,
     progress: Progress | None = None,
 ) -> Verification:
@@ -81,13 +83,15 @@ def verify_snapshot(
 
     The snapshot says itself of which `dataset` it is, unless that is given: by the recipe that it carries, else it is
     of the default one. `regenerate` makes the rows again from the seed, and only reads values of blocks whose bytes
-    aren't those that the seed gives; without it every value is read. `executor` verifies the parts, whose arguments and
-    results pickle, and its workers see the same disk; None verifies them one after another in this process. The
-    outcome is the same. `progress` is called after each block or, with an executor, part, with its
+    aren't those that the seed gives; without it every value is read.
+
+    `executor` verifies the parts, whose arguments and results pickle, and its workers see the same disk. Without one,
+    `workers` is the number of processes that are started for them; None is one a core, as far as memory has room, and 1
+    this process. The outcome is the same. `progress` is called after each block or, with an executor, part, with its
     number of records and with that of all. Damage is never an error: it is a check that failed.
 
-    Raises ProofError when there is no such folder; WorkerError when the executor loses a worker; OSError when the disk
-    fails.
+    Raises ProofError when there is no such folder; WorkerError when workers can't be started or one is lost; OSError
+    when the disk fails.
 
     >>> from esdh_export import write_snapshot
     >>> from esdh_proof.gates import judge
@@ -106,14 +110,23 @@ def verify_snapshot(
     request = request_of(folder, manifest, dataset, findings)
     of_rows = Findings()
     problems: dict[str, FileProblem | None] = {}
-    if request is not None and request.defects is not None:
-        problems = verify_defective(
-            folder, manifest, request, of_rows, regenerate=regenerate, executor=executor, progress=progress
-        )
-    elif request is not None:
+    if request is not None:
         of_rows.claim(getattr(checks_of(request.dataset), "CLAIMS", {}))
-        snapshot = _Snapshot(folder, manifest, request, of_rows, regenerate=regenerate)
-        problems = snapshot.verify(executor, progress)
+        with ExitStack() as stack:
+            work = executor or _workers(stack, workers, request)
+            if request.defects is not None:
+                problems = verify_defective(
+                    folder,
+                    manifest,
+                    request,
+                    of_rows,
+                    regenerate=regenerate,
+                    executor=work,
+                    progress=progress,
+                )
+            else:
+                snapshot = _Snapshot(folder, manifest, request, of_rows, regenerate=regenerate)
+                problems = snapshot.verify(work, progress)
     else:
         for name in ROW_CHECKS:
             findings.skip(name, "the manifest doesn't say what to look for")
@@ -126,6 +139,17 @@ def verify_snapshot(
     if request is not None:
         name_writers(folder, request, listed, findings)
     return _outcome(folder, manifest, findings)
+
+
+def _workers(stack: ExitStack, workers: int | None, request: SnapshotRequest) -> "Executor | None":
+    parts = -(-request.records // request.shard_rows)
+    if min(workers or parts, parts) <= 1:
+        return None
+    from esdh_export.execution.worker_pool import start_workers
+
+    return start_workers(
+        stack, workers, parts, formats=request.formats, modules=["esdh_proof.verification.work"]
+    )
 
 
 def _outcome(folder: Path, manifest: Manifest | None, findings: Findings) -> Verification:
@@ -218,11 +242,11 @@ class _Snapshot:
 
     def _restored_document(self, stack: ExitStack) -> dict[str, Path]:
         """Return a copy of the JSON document as it was before a tool changed it, by its path; none where none did."""
-        name, file = self._document_name, self._folder / self._document_name
+        name = self._document_name
         entry = self._manifest.checksums.get(name)
         if "json" not in self._request.formats or entry is None:
             return {}
-        if file.is_file() and file.stat().st_size == entry.bytes:  # every such change makes another size
+        if has_size(self._folder, name, entry):  # every such change makes another
             return {}
         problem = file_problem(self._folder, name, entry)
         self._totals.problems[name] = problem

@@ -13,7 +13,7 @@ from esdh_core.datasets import catalog
 from esdh_cli.audit import audit_options, audit_run
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
-from esdh_cli.parameters import IntegerText, LocalPath, ManyValuesCommand, OneOf, Words
+from esdh_cli.parameters import WORKERS, IntegerText, LocalPath, ManyValuesCommand, OneOf, Words
 from esdh_cli.plans import (
     RECORDS,
     SEED,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["generate_snapshot"]
 
-MAX_WORKERS = 1024
 FOLDER = "data/snapshots"
 DEFAULT_OUTPUT = f"{FOLDER}/{catalog.VERSION}"
 DEFAULT_SHARD_ROWS = 1_048_576
@@ -117,7 +116,7 @@ Examples:
 )
 @click.option(
     "--workers",
-    type=IntegerText(1, MAX_WORKERS, str(MAX_WORKERS)),
+    type=WORKERS,
     metavar="W",
     help="Processes that write parts side by side; the bytes are the same.  [default: one a core, as far as memory has room]",
 )
@@ -242,24 +241,12 @@ def _tell_connecting(prefix: object) -> None:
 
 
 def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str, ...]) -> "Executor | None":
-    """Return a pool of workers, as many as asked for or as have room here, which one worker needn't pay for.
-
-    Where nobody asked for workers and none can be started, there are none.
-    """
-    from esdh_export.execution.cpu import default_workers
-
-    count = min(workers or default_workers(), parts)
-    if count <= 1:
+    """Return a pool of workers; one worker needn't pay for it."""
+    if min(workers or parts, parts) <= 1:
         return None
-    from esdh_export.errors import WorkerError
-    from esdh_export.execution.worker_pool import WorkerPool
+    from esdh_export.execution.worker_pool import start_workers
 
-    try:
-        return stack.enter_context(WorkerPool(count, formats=formats))
-    except WorkerError:
-        if workers is not None:
-            raise
-        return None
+    return start_workers(stack, workers, parts, formats=formats)
 
 
 def _print_json(snapshot: "WrittenSnapshot") -> None:
@@ -326,5 +313,7 @@ def _print_summary(
     if not any(table.field_with("id") for table in tables):
         return
     option = quoted_plan(plan) if dataset.recipe is not None else ""
+    if manifest.defects and isinstance(snapshot.folder, Path):
+        option += f" --defects {folder}"
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID{option}.{again}")

@@ -31,7 +31,7 @@ Examples:
   esdh reproduce --json {" ".join(catalog.EXAMPLE_IDS[1:])}
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan bank --tree
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan data/snapshots/bank_v1
-  esdh reproduce 'persons.last_name!typo#17' --defects dirty
+  esdh reproduce 'accounts.type!typo#17' --defects dirty
 """
 
 
@@ -49,7 +49,7 @@ Examples:
 
     Rows are printed as they are without defects. With --defects, or --plan and the folder of a snapshot that has some,
     the defects that touch them are named, and an ID can be that of a defect in the snapshot, such as
-    persons.last_name!typo#17.
+    accounts.type!typo#17.
     """,
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
@@ -125,7 +125,7 @@ class _Touching:
         cell = _DEFECT.fullmatch(text)
         if cell is None or dataset is None or self._snapshot is None:
             raise IdError(
-                f"{text!r} is the id of no row; that of a defect is as persons.last_name!typo#17, and needs the snapshot's "
+                f"{text!r} is the id of no row; that of a defect is as accounts.type!typo#17, and needs the snapshot's "
                 "folder as --defects"
             )
         from esdh_plan.references import seed_of_snapshot

@@ -6,19 +6,20 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from esdh_export.errors import WorkerError
+from esdh_export.execution.cpu import default_workers
 
-__all__ = ["WorkerPool"]
+__all__ = ["WorkerPool", "start_workers"]
 
 T = TypeVar("T")
 
 
 class WorkerPool(ProcessPoolExecutor):
-    """A process pool for `write_snapshot`, started as work comes.
+    """A process pool for `write_snapshot` and `verify_snapshot`, started as work comes.
 
     Workers are forked from a fresh server that has imported what they need (never from this process, whose
     Arrow may have threads) or, where there can be no such server, spawned. Where the system lets fewer processes
@@ -27,12 +28,13 @@ class WorkerPool(ProcessPoolExecutor):
     at once, whatever they do.
     """
 
-    def __init__(self, count: int, *, formats: Sequence[str] = ()) -> None:
-        """Begin a pool of `count` processes for snapshots in some formats.
+    def __init__(self, count: int, *, formats: Sequence[str] = (), modules: Sequence[str] = ()) -> None:
+        """Begin a pool of `count` processes for snapshots in some formats; `modules` are those that their work needs too.
 
         Raises WorkerError where the system lacks what every pool needs.
         """
-        method = _start_server(formats)
+        parquet = ["pyarrow.parquet", "esdh_export.encoding.arrow"] if "parquet" in formats else []
+        method = _start_server([*parquet, *modules])
         context = multiprocessing.get_context(method)
         try:
             self._watched, self._lifeline = context.Pipe(duplex=False)
@@ -72,7 +74,30 @@ class WorkerPool(ProcessPoolExecutor):
             self._watched.close()
 
 
-def _start_server(formats: Sequence[str]) -> str:
+def start_workers(
+    stack: ExitStack,
+    workers: int | None,
+    parts: int,
+    *,
+    formats: Sequence[str] = (),
+    modules: Sequence[str] = (),
+) -> WorkerPool | None:
+    """Return a pool of workers that ends with the stack: as many as asked for, or as have room here, and parts are there for.
+
+    None for one worker, which is this process; and, where nobody asked for a number, where none can be started.
+    """
+    count = min(workers or default_workers(), parts)
+    if count <= 1:
+        return None
+    try:
+        return stack.enter_context(WorkerPool(count, formats=formats, modules=modules))
+    except WorkerError:
+        if workers is not None:
+            raise
+        return None
+
+
+def _start_server(modules: Sequence[str]) -> str:
     """Begin the server that workers are forked from, which imports while the caller goes on; return how they start.
 
     They are spawned where there is no such server: on Windows, or where it can't have its socket, whose path in
@@ -82,8 +107,7 @@ def _start_server(formats: Sequence[str]) -> str:
         return "spawn"
     from multiprocessing import forkserver
 
-    parquet = ["pyarrow.parquet", "esdh_export.encoding.arrow"] if "parquet" in formats else []
-    forkserver.set_forkserver_preload(["esdh_export.storage.staging", "pyarrow.compute", *parquet])
+    forkserver.set_forkserver_preload(["esdh_export.storage.staging", "pyarrow.compute", *modules])
     try:
         with _interrupt_blocked():
             forkserver.ensure_running()

@@ -6,11 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from esdh_export.encoding.buffers import null_mask
 from numpy.typing import NDArray
 
 from esdh_proof.reading import Rows
 
-__all__ = ["Finding", "Mask", "Tables", "copy", "differing", "outside", "slots", "texts_of", "to_mask"]
+__all__ = [
+    "Finding",
+    "Mask",
+    "Tables",
+    "copy",
+    "differing",
+    "outside",
+    "slots",
+    "texts_of",
+    "to_mask",
+]
 
 Mask = NDArray[np.bool_]
 Tables = Mapping[str, Rows]  # by table name
@@ -33,18 +44,26 @@ class Finding:
 
 def to_mask(values: pa.Array) -> Mask:
     """Return an Arrow array of truths as NumPy's; a null is a failure."""
-    mask: Mask = pc.fill_null(values, True).to_numpy(zero_copy_only=False)
-    return mask
+    if not len(values):
+        return np.zeros(0, dtype=np.bool_)
+    bits = np.unpackbits(np.frombuffer(values.buffers()[1], dtype=np.uint8), bitorder="little")
+    mask: Mask = bits[values.offset : values.offset + len(values)].view(np.bool_)
+    return mask | null_mask(values) if values.null_count else mask
 
 
 def differing(found: pa.Array, expected: pa.Array) -> Mask:
     """Return where two arrays of one length differ; two nulls are equal."""
-    return to_mask(pc.not_equal(found, expected)) & ~to_mask(pc.and_(found.is_null(), expected.is_null()))
+    if found is expected:  # as a column that was made is, and its copy
+        return np.zeros(len(found), dtype=np.bool_)
+    wrong = to_mask(pc.not_equal(found, expected))
+    if found.null_count and expected.null_count:
+        wrong &= ~(null_mask(found) & null_mask(expected))
+    return wrong
 
 
 def outside(found: pa.Array, values: pa.Array) -> Mask:
     """Return where a value is none of some values; a null is none of them."""
-    return to_mask(pc.invert(pc.is_in(found, value_set=values)))
+    return ~to_mask(pc.is_in(found, value_set=values))
 
 
 def texts_of(values: pa.Array) -> Callable[[int], str]:
@@ -54,9 +73,11 @@ def texts_of(values: pa.Array) -> Callable[[int], str]:
 
 def copy(rows: Rows, field: str, source: pa.Array) -> Finding:
     """Compare a copied field with its source, over the rows that both have."""
-    count = min(len(rows), len(source))
+    found, count = rows.arrays[field], min(len(rows), len(source))
+    if found is source:
+        return Finding(rows, field, differing(found, source), texts_of(source))
     wrong = np.zeros(len(rows), dtype=np.bool_)
-    wrong[:count] = differing(rows.arrays[field].slice(0, count), source.slice(0, count))
+    wrong[:count] = differing(found.slice(0, count), source.slice(0, count))
     return Finding(rows, field, wrong, texts_of(source))
 
 

@@ -6,6 +6,7 @@ values are those that were read.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +15,15 @@ from esdh_core import Dataset, IdError, Table
 from esdh_core.columns import FixedText
 from esdh_core.dataset import Block, FieldRef
 from esdh_core.rules import Rule
-from esdh_export import array
+from esdh_export.encoding.buffers import integer_array, null_mask, text_array
 from numpy.typing import NDArray
 
+from esdh_proof.checks.by_value import differs_from, differs_from_source, failing, nulls
 from esdh_proof.checks.derived import derived, is_emptied
-from esdh_proof.checks.finding import Finding, Mask, Tables, copy, differing, outside, texts_of, to_mask
+from esdh_proof.checks.finding import Finding, Mask, Tables, copy, outside, to_mask
 from esdh_proof.reading import Rows
 
-__all__ = ["CLAIMS", "describe_id", "integrity", "rules", "synthetic"]
+__all__ = ["CLAIMS", "describe_id", "ids_of", "integrity", "rules", "synthetic", "text_of"]
 
 CLAIMS = {
     "synthetic": "every row carries the marker, and an id of this seed and its own row",
@@ -37,12 +39,17 @@ def synthetic(block: Block, tables: Tables) -> Iterator[Finding]:
         for rule in table.rules:
             if rule.role == "id":
                 slots = _slots(block, table, table, len(rows))
-                ids = _ids(block, table, slots)
-                wrong = differing(rows.arrays[rule.name], ids) & ~_emptied(block, table, rule, rows)
+                ids = ids_of(block, table.entity, slots)
+                wrong = differs_from(rows, rule.name, ids) & ~_emptied(block, table, rule, rows)
                 yield Finding(rows, rule.name, wrong, _id_of(table, ids, slots), describe_id(block.dataset))
             elif rule.role == "marker":
-                marker = to_mask(pc.not_equal(rows.arrays[rule.name], block.dataset.marker))
-                yield Finding(rows, rule.name, marker, block.dataset.marker)
+                marker = block.dataset.marker
+                wrong = failing(rows, partial(_is_not, value=marker), rule.name, key=("is not", marker))
+                yield Finding(rows, rule.name, wrong, marker)
+
+
+def _is_not(values: pa.Array, *, value: str) -> Mask:
+    return to_mask(pc.not_equal(values, text_array([value], pa.string())[0]))
 
 
 def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
@@ -57,23 +64,37 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             source = block.dataset.copied(rule)
             if source is None:
                 continue
-            found, picked = rows.arrays[rule.name], rule.picked  # of a row that was drawn
             owner = _owner_of_id(block.dataset, table, rule)
-            if not picked and _is_above(table, source.table):
+            if not rule.picked and _is_above(table, source.table):
                 if owner is not None and _is_above(table, owner):
-                    ids = _ids(block, owner, _slots(block, table, owner, len(rows)))
-                    wrong = differing(found, ids) & ~_emptied(block, table, rule, rows)
-                    yield Finding(rows, rule.name, wrong, texts_of(ids), describe_id(block.dataset))
+                    ids = ids_of(block, owner.entity, _slots(block, table, owner, len(rows)))
+                    wrong = differs_from(rows, rule.name, ids) & ~_emptied(block, table, rule, rows)
+                    yield Finding(rows, rule.name, wrong, text_of(ids), describe_id(block.dataset))
                 elif source.table.name in tables:
-                    values = tables[source.table.name].arrays[source.rule.name]
-                    copied = copy(rows, rule.name, _of_ancestor(block, table, source, values, len(rows)))
-                    if is_emptied(block.dataset, table, rule.name):
-                        copied = replace(copied, wrong=copied.wrong & ~_nulls(rows, rule))
-                    yield copied
-            elif source.table.is_fixed and source.table.name in tables:
+                    yield _copied(block, table, rule, source, tables)
+            elif source.table.is_fixed and source.table.name in tables:  # of a row that was drawn
                 values = tables[source.table.name].arrays[source.rule.name]
-                wrong = outside(found, values) & found.is_valid().to_numpy(zero_copy_only=False)
+                key = "outside", source.table.name, source.rule.name
+                wrong = failing(rows, partial(_outside, known=values), rule.name, key=key)
                 yield Finding(rows, rule.name, wrong, f"a value of {source.table.name}.{source.rule.name}")
+
+
+def _copied(block: Block, table: Table, rule: Rule, source: FieldRef, tables: Tables) -> Finding:
+    """Compare a copy with its source in a table above."""
+    rows, above = tables[table.name], tables[source.table.name]
+    positions = block.rows_of(table, source.table)
+    known = differs_from_source(rows, rule.name, above, source.rule.name, positions)
+    if known is not None:
+        return Finding(rows, rule.name, known, "the value of its source")
+    values = _of_ancestor(positions, above.arrays[source.rule.name], len(rows))
+    found = copy(rows, rule.name, values)
+    if is_emptied(block.dataset, table, rule.name):
+        return replace(found, wrong=found.wrong & ~nulls(rows, rule.name))
+    return found
+
+
+def _outside(values: pa.Array, *, known: pa.Array) -> Mask:
+    return outside(values, known) & ~null_mask(values)
 
 
 def rules(block: Block, tables: Tables) -> Iterator[Finding]:
@@ -90,12 +111,7 @@ def _emptied(block: Block, table: Table, rule: Rule, rows: Rows) -> Mask:
         if source is None:
             return np.zeros(len(rows), dtype=np.bool_)
         owner, at = source
-    return _nulls(rows, rule)
-
-
-def _nulls(rows: Rows, rule: Rule) -> Mask:
-    nulls: Mask = rows.arrays[rule.name].is_null().to_numpy(zero_copy_only=False)
-    return nulls
+    return nulls(rows, rule.name)
 
 
 def _tables(block: Block, tables: Tables) -> Iterator[Table]:
@@ -118,17 +134,28 @@ def _slots(block: Block, table: Table, owner: Table, count: int) -> NDArray[np.u
     return slots[:count] if positions is None else slots.take(positions[:count])
 
 
-def _ids(block: Block, table: Table, slots: NDArray[np.uint64]) -> pa.Array:
-    return array(FixedText(block.dataset.ids.texts(block.seed, table.entity, slots)))
+def ids_of(block: Block, entity: str, slots: NDArray[np.uint64]) -> FixedText:
+    """Return the ids that rows in some slots have; those of the records' own slots are put together once for a block."""
+
+    def ids() -> FixedText:
+        return FixedText(block.dataset.ids.texts(block.seed, entity, slots))
+
+    if len(slots) == block.count and np.array_equal(slots, block.index):
+        return block.memoized(("ids", entity), ids)
+    return ids()
 
 
-def _of_ancestor(block: Block, table: Table, source: FieldRef, values: pa.Array, count: int) -> pa.Array:
+def text_of(ids: FixedText) -> Callable[[int], str]:
+    """Return a function that gives the id of a row as a text."""
+    return lambda row: ids.matrix[row].tobytes().decode()
+
+
+def _of_ancestor(positions: NDArray[np.intp] | None, values: pa.Array, count: int) -> pa.Array:
     """Return, for the first rows of a table, the value that was read of its row above, as far as there is one."""
-    positions = block.rows_of(table, source.table)
     if positions is None:
         return values
     positions = positions[:count]
-    return values.take(pa.array(positions[positions < len(values)]))  # they ascend
+    return values.take(integer_array(positions[positions < len(values)]))  # they ascend
 
 
 def _owner_of_id(dataset: Dataset, table: Table, rule: Rule) -> Table | None:
@@ -140,8 +167,9 @@ def _owner_of_id(dataset: Dataset, table: Table, rule: Rule) -> Table | None:
     return table if rule.role == "id" else None
 
 
-def _id_of(table: Table, ids: pa.Array, slots: NDArray[np.uint64]) -> Callable[[int], str]:
-    return lambda row: f"{ids[row].as_py()}, {table.entity} {slots[row]}"
+def _id_of(table: Table, ids: FixedText, slots: NDArray[np.uint64]) -> Callable[[int], str]:
+    text = text_of(ids)
+    return lambda row: f"{text(row)}, {table.entity} {slots[row]}"
 
 
 def describe_id(dataset: Dataset) -> Callable[[str], str]:

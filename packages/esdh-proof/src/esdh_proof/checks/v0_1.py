@@ -1,6 +1,5 @@
 """The second statement of dataset version v0.1: its contract, stated again by code that generates nothing."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import product
@@ -9,15 +8,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from esdh_core import Table
-from esdh_core.columns import FixedText
+from esdh_core.columns import day_number
 from esdh_core.dataset import Block
 from esdh_core.datasets.v0_1.constants import REFERENCE_DATE
 from esdh_core.datasets.v0_1.lookups import load
 from esdh_core.permutations import permute, unpermute
-from esdh_export import array
+from esdh_export.encoding.buffers import null_mask, numbers, text_array
 from numpy.typing import NDArray
 
 from esdh_proof.checks import roles
+from esdh_proof.checks.by_value import (
+    differs_from,
+    differs_from_source,
+    failing,
+    matrix_of,
+    nulls,
+    parts_at_blank,
+    per_row,
+    split_at_blank,
+    unlike,
+    values_of,
+)
 from esdh_proof.checks.finding import (
     Finding,
     Mask,
@@ -36,13 +47,20 @@ __all__ = ["integrity", "rules", "synthetic"]
 
 # --- synthetic ---------------------------------------------------------------------------------------
 
+_NO_REGION = "^0"
+
 
 def synthetic(block: Block, tables: Tables) -> Iterator[Finding]:
     """Check that every row is of this seed and at its own place, and that nothing could be a real one's."""
     yield from roles.synthetic(block, tables)
     for name, field, pattern, expected in (
-        ("vehicles", "vin", "^0", "a VIN that begins with 0, a region assigned to nobody"),
-        ("profiles", "primary_vehicle_vin", "^0", "a VIN that begins with 0, a region assigned to nobody"),
+        ("vehicles", "vin", _NO_REGION, "a VIN that begins with 0, a region assigned to nobody"),
+        (
+            "profiles",
+            "primary_vehicle_vin",
+            _NO_REGION,
+            "a VIN that begins with 0, a region assigned to nobody",
+        ),
         (
             "persons",
             "driver_license_number",
@@ -51,9 +69,7 @@ def synthetic(block: Block, tables: Tables) -> Iterator[Finding]:
         ),
     ):
         if name in tables:
-            rows = tables[name]
-            real = pc.invert(pc.match_substring_regex(rows.arrays[field], pattern))
-            yield Finding(rows, field, to_mask(real), expected)
+            yield Finding(tables[name], field, unlike(tables[name], field, pattern), expected)
 
 
 # --- integrity ---------------------------------------------------------------------------------------
@@ -88,21 +104,16 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
     for plural, field, entity in _REFERENCES:
         if plural in tables:
             rows = tables[plural]
-            ids = array(FixedText(dataset.ids.texts(seed, entity, slots(rows))))
-            yield Finding(
-                rows, field, differing(rows.arrays[field], ids), texts_of(ids), roles.describe_id(dataset)
-            )
+            ids = roles.ids_of(block, entity, slots(rows))
+            wrong = differs_from(rows, field, ids)
+            yield Finding(rows, field, wrong, roles.text_of(ids), roles.describe_id(dataset))
     for plural, field, source, original in _COPIES:
         if plural in tables and source in tables:
-            yield copy(tables[plural], field, tables[source].arrays[original])
+            yield _copied(tables[plural], field, tables[source], original)
     if "profiles" in tables and "persons" in tables:
-        person = tables["persons"].arrays
-        yield copy(tables["profiles"], "full_name", _spaced(person["first_name"], person["last_name"]))
+        yield _full_name(tables["profiles"], tables["persons"])
     if "profiles" in tables and "vehicles" in tables:
-        vehicle = tables["vehicles"].arrays
-        year = vehicle["model_year"].cast(pa.string())
-        summary = _spaced(year, vehicle["make"], vehicle["model"])
-        yield copy(tables["profiles"], "vehicle_summary", summary)
+        yield _summary(tables["profiles"], tables["vehicles"])
     for plural, field, stream, number in (
         ("persons", "driver_license_number", "person.driver_license_number", _license_number),
         ("vehicles", "vin", "vehicle.vin", _vin_number),
@@ -112,8 +123,44 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             yield _own_row(tables[plural], field, seed, stream, number)
 
 
+def _copied(rows: Rows, field: str, source: Rows, original: str) -> Finding:
+    wrong = differs_from_source(rows, field, source, original, None)
+    values = source.arrays[original]
+    return copy(rows, field, values) if wrong is None else Finding(rows, field, wrong, texts_of(values))
+
+
+def _full_name(profiles: Rows, persons: Rows) -> Finding:
+    """Check that a full name is the first and the last name, with a blank between."""
+    first, last = split_at_blank(profiles, "full_name")
+    if persons.columns is not None and first.column is not None:
+        parts = first.column, last.column
+        if parts == (persons.columns["first_name"], persons.columns["last_name"]):  # the very same columns
+            none = np.zeros(len(profiles), dtype=np.bool_)
+            return Finding(profiles, "full_name", none, "the name of the person")
+    of = persons.arrays
+    return copy(profiles, "full_name", _spaced(of["first_name"], of["last_name"]))
+
+
+def _summary(profiles: Rows, vehicles: Rows) -> Finding:
+    """Check that a vehicle's summary is its year, its make and its model, with blanks between."""
+    if profiles.columns is not None and vehicles.columns is not None:
+        fields = [values_of(vehicles, name) for name in ("model_year", "make", "model")]
+        wrong = failing(profiles, _is_no_summary, "vehicle_summary", *fields)
+        return Finding(profiles, "vehicle_summary", wrong, "the year, the make and the model of the vehicle")
+    of = vehicles.arrays
+    return copy(profiles, "vehicle_summary", _summaries(of["model_year"], of["make"], of["model"]))
+
+
+def _summaries(years: pa.Array, makes: pa.Array, models: pa.Array) -> pa.Array:
+    return _spaced(years.cast(pa.string()), makes, models)
+
+
+def _is_no_summary(found: pa.Array, *vehicle: pa.Array) -> Mask:
+    return differing(found, _summaries(*vehicle))
+
+
 def _spaced(*texts: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(*texts, " ")
+    return pc.binary_join_element_wise(*texts, _BLANK)
 
 
 def _own_row(
@@ -121,9 +168,17 @@ def _own_row(
 ) -> Finding:
     """Check that the permuted index which a unique value holds is that of its own row."""
     width = 17 if number is _vin_number else 13
-    matrix, shaped = _matrix(rows.arrays[field], width)
-    held = number(matrix)
-    wrong = (held != permute(seed, stream, slots(rows))) | ~shaped
+
+    def holds_another(values: pa.Array) -> Mask:
+        matrix, shaped = _matrix(values, width)
+        other: Mask = number(matrix) != permute(seed, stream, slots(rows))
+        return other | ~shaped
+
+    made = matrix_of(rows, field, width)
+    if made is None:
+        wrong = holds_another(rows.arrays[field])
+    else:
+        wrong = number(made) != permute(seed, stream, slots(rows))
 
     def describe(text: str) -> str:
         single, right = _matrix(pa.array([text]), width)
@@ -173,8 +228,9 @@ def _digits(text: NDArray[np.uint8], base: int) -> NDArray[np.uint64]:
 
 # --- rules -------------------------------------------------------------------------------------------
 
-_MISSING_WORDS = ("none", "na", "n/a", "nan", "null", "nil", "true", "false", "")
+_MISSING_WORDS = text_array(("none", "na", "n/a", "nan", "null", "nil", "true", "false", ""), pa.string())
 _JOINT = "\x1f"
+_SEPARATOR = text_array([_JOINT], pa.string())[0]
 
 
 def rules(block: Block, tables: Tables) -> Iterator[Finding]:
@@ -191,94 +247,130 @@ def rules(block: Block, tables: Tables) -> Iterator[Finding]:
 
 
 def _no_missing_words(rows: Rows, table: Table) -> Iterator[Finding]:
-    words = pa.array(_MISSING_WORDS)
     for field in table.schema:
         if field.type == "string" and not {"pattern", "enum"} & set(field.constraints):
-            wrong = pc.fill_null(pc.is_in(pc.utf8_lower(rows.arrays[field.name]), value_set=words), False)
-            yield Finding(rows, field.name, to_mask(wrong), "no word that readers take for a missing value")
+            if parts_at_blank(rows, field.name) is not None:
+                continue  # made of two parts with a blank between, which no such word has
+            wrong = failing(rows, _is_missing_word, field.name)
+            yield Finding(rows, field.name, wrong, "no word that readers take for a missing value")
+
+
+def _is_missing_word(values: pa.Array) -> Mask:
+    return to_mask(pc.is_in(pc.utf8_lower(values), value_set=_MISSING_WORDS))
 
 
 def _joined(*texts: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(*texts, _JOINT)
+    return pc.binary_join_element_wise(*texts, _SEPARATOR)
 
 
 @cache
 def _names(table: str) -> pa.Array:
-    return pa.array(load(table).texts("name"))
+    return text_array(load(table).texts("name"), pa.string())
 
 
 @cache
 def _places() -> pa.Array:
     cities = load("cities")
     columns = (cities.texts("state"), cities.texts("city"), cities.text_lists("postal_codes"))
-    return pa.array(
+    places = [
         _JOINT.join((state, city, code))
         for state, city, codes in zip(*columns, strict=True)
         for code in codes
-    )
+    ]
+    return text_array(places, pa.string())
 
 
 @cache
 def _streets() -> pa.Array:
     words = load("street_stems").texts("word"), load("street_endings").texts("word")
-    return pa.array(
+    streets = [
         f"{stem}{ending} {kind}" for stem, ending, kind in product(*words, load("street_kinds").texts("kind"))
-    )
+    ]
+    return text_array(streets, pa.string())
 
 
 @cache
 def _units() -> pa.Array:
     table = load("unit_designators")
     columns = (table.texts("designator"), table.integers("first"), table.integers("last"))
-    return pa.array(
+    units = [
         f"{designator} {number}"
         for designator, first, last in zip(*columns, strict=True)
         for number in range(first, last + 1)
-    )
+    ]
+    return text_array(units, pa.string())
+
+
+def _no_first_name(names: pa.Array) -> Mask:
+    return outside(names, _names("first_names"))
+
+
+def _no_last_name(names: pa.Array) -> Mask:
+    return outside(names, _names("last_names"))
+
+
+def _no_number(numbers: pa.Array) -> Mask:
+    return ~to_mask(pc.match_substring_regex(numbers, "^[1-9][0-9]{2,3}$"))
+
+
+def _no_street(streets: pa.Array) -> Mask:
+    return outside(streets, _streets())
+
+
+def _no_unit(units: pa.Array) -> Mask:
+    return outside(units, _units()) & ~null_mask(units)
+
+
+def _no_letters_of_state(numbers: pa.Array, states: pa.Array) -> Mask:
+    return differing(pc.utf8_slice_codeunits(numbers, 0, 2), states)
 
 
 def _person_rules(rows: Rows) -> Iterator[Finding]:
     of = rows.arrays
-    yield Finding(rows, "first_name", outside(of["first_name"], _names("first_names")), "a name of the table")
-    yield Finding(rows, "last_name", outside(of["last_name"], _names("last_names")), "a name of the table")
-    yield from _place(rows, of["state"], of["city"], of["postal_code"])
+    wrong = failing(rows, _no_first_name, "first_name")
+    yield Finding(rows, "first_name", wrong, "a name of the table")
+    wrong = failing(rows, _no_last_name, "last_name")
+    yield Finding(rows, "last_name", wrong, "a name of the table")
+    yield from _place(rows, "state", "city", "postal_code")
     yield Finding(
         rows,
         "driver_license_state",
-        differing(of["driver_license_state"], of["state"]),
-        texts_of(of["state"]),
+        failing(rows, differing, "driver_license_state", "state"),
+        lambda row: str(of["state"][row].as_py()),
     )
-    letters = pc.utf8_slice_codeunits(of["driver_license_number"], 0, 2)
     yield Finding(
         rows,
         "driver_license_number",
-        differing(letters, of["state"]),
+        failing(rows, _no_letters_of_state, "driver_license_number", "state"),
         lambda row: f"a number that begins with the state, {of['state'][row].as_py()}",
     )
     yield from _ages(rows)
-    number = pc.match_substring_regex(of["address_line_1"], "^[1-9][0-9]{2,3} ")
-    street = pc.replace_substring_regex(of["address_line_1"], "^[0-9]+ ", "")
-    wrong = to_mask(pc.invert(number)) | outside(street, _streets())
+    number, street = split_at_blank(rows, "address_line_1")
+    wrong = failing(rows, _no_number, number) | failing(rows, _no_street, street)
     yield Finding(rows, "address_line_1", wrong, "a number from 100 to 9999 and a street of the tables")
-    unit = of["address_line_2"]
-    wrong = outside(unit, _units()) & unit.is_valid().to_numpy(zero_copy_only=False)
+    wrong = failing(rows, _no_unit, "address_line_2")
     yield Finding(rows, "address_line_2", wrong, "null, or a unit of the table")
 
 
-def _place(rows: Rows, state: pa.Array, city: pa.Array, postal_code: pa.Array) -> Iterator[Finding]:
-    wrong = outside(_joined(state, city, postal_code), _places())
+def _no_place(states: pa.Array, cities: pa.Array, codes: pa.Array) -> Mask:
+    return outside(_joined(states, cities, codes), _places())
+
+
+def _place(rows: Rows, state: str, city: str, postal_code: str) -> Iterator[Finding]:
+    of = rows.arrays
     yield Finding(
         rows,
-        "postal_code",
-        wrong,
+        postal_code,
+        failing(rows, _no_place, state, city, postal_code),
         lambda row: (
-            f"a postal code of the city, {city[row].as_py()}, and a city of the state, {state[row].as_py()}"
+            f"a postal code of the city, {of[city][row].as_py()}, and a city of the state, {of[state][row].as_py()}"
         ),
     )
 
 
-def _born(years: int) -> pa.Scalar:
-    return pa.scalar(REFERENCE_DATE.replace(year=REFERENCE_DATE.year - years), pa.date32())
+def _born(years: int) -> int:
+    """Return the day, from 1970 on, on which somebody is born who is so many years old at the reference date."""
+    return day_number(REFERENCE_DATE.replace(year=REFERENCE_DATE.year - years))
 
 
 @cache
@@ -288,29 +380,35 @@ def _oldest() -> int:
 
 def _ages(rows: Rows) -> Iterator[Finding]:
     """Check the ages: nobody under 16, no Commercial driver under 21, nobody older than the table's oldest."""
-    born = rows.arrays["date_of_birth"]
-    oldest = _born(_oldest() + 1).as_py() + dt.timedelta(days=1)
-    wrong = to_mask(pc.greater(born, _born(16))) | to_mask(pc.less(born, pa.scalar(oldest, pa.date32())))
+    born, missing = numbers(rows.arrays["date_of_birth"]), nulls(rows, "date_of_birth")
+    wrong = (born > _born(16)) | (born < _born(_oldest() + 1) + 1) | missing
     yield Finding(rows, "date_of_birth", wrong, f"an age from 16 to {_oldest()} on {REFERENCE_DATE}")
-    commercial = to_mask(pc.equal(rows.arrays["lob_type"], "Commercial"))
-    young = commercial & to_mask(pc.greater(born, _born(21)))
+    commercial = failing(rows, _is_commercial, "lob_type")
+    young = commercial & ((born > _born(21)) | missing)
     yield Finding(rows, "date_of_birth", young, f"an age of 21 or more on {REFERENCE_DATE}, since Commercial")
 
 
-_RATINGS = pa.array(
+def _is_commercial(lines: pa.Array) -> Mask:
+    return to_mask(pc.equal(lines, _COMMERCIAL))
+
+
+_BLANK, _COMMERCIAL, _SEDAN = text_array([" ", "Commercial", "Sedan"], pa.string())
+_RATINGS = text_array(
     [_JOINT.join(pair) for pair in (("Personal", "Low"), ("Personal", "Medium"), ("Commercial", "Medium"))]
-    + [_JOINT.join(("Commercial", "High"))]
+    + [_JOINT.join(("Commercial", "High"))],
+    pa.string(),
 )
 _RATING_RULE = "Low or Medium for Personal, Medium or High for Commercial"
 # 49 CFR 565.15: the value of each letter, the weight of each position, the code of each model year.
-_VALUES = np.zeros(128, dtype=np.int64)
+_VALUES = np.zeros(256, dtype=np.uint16)
 _VALUES[[ord(each) for each in "0123456789"]] = range(10)
 _VALUES[[ord(each) for each in "ABCDEFGHJKLMNPRSTUVWXYZ"]] = [
     *(1, 2, 3, 4, 5, 6, 7, 8),
     *(1, 2, 3, 4, 5, 7, 9),
     *(2, 3, 4, 5, 6, 7, 8, 9),
 ]
-_WEIGHTS = np.array([8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2], dtype=np.int64)
+_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+_WEIGHTED = [_VALUES * np.uint16(weight) for weight in _WEIGHTS]
 _CHECK_DIGITS = np.frombuffer(b"0123456789X", np.uint8)
 _YEARS = "ABCDEFGHJKLMNPRSTVWXY123456789"  # the code of 2010 and on, and of every thirtieth year from there
 
@@ -331,8 +429,8 @@ class _Models:
             for year in range(first, last + 1)
             if 2008 <= year <= 2024
         ]
-        self.vehicles = pa.array([_JOINT.join(row[:4]) for row in rows])
-        self.summaries = pa.array([f"{row[3]} {row[0]} {row[1]}" for row in rows])
+        self.vehicles = text_array([_JOINT.join(row[:4]) for row in rows], pa.string())
+        self.summaries = text_array([f"{row[3]} {row[0]} {row[1]}" for row in rows], pa.string())
         # Positions 1 to 5 and 10; position 7 tells only on which side of 2010 the year lies.
         text = "".join(f"{row[4]}{row[5]}" for row in rows).encode()
         self.characters = np.frombuffer(text, np.uint8).reshape(-1, 6)
@@ -342,39 +440,69 @@ class _Models:
 _models = cache(_Models)
 
 
+def _vehicles(makes: pa.Array, models: pa.Array, bodies: pa.Array, years: pa.Array) -> NDArray[np.int64]:
+    """Return the row of `_Models` of each vehicle, -1 where there is none."""
+    found = pc.index_in(_joined(makes, models, bodies, years.cast(pa.string())), value_set=_models().vehicles)
+    return _rows_or_none(found)
+
+
+def _summarized(summaries: pa.Array) -> NDArray[np.int64]:
+    """Return a row of `_Models` of each summary, -1 where there is none."""
+    return _rows_or_none(pc.index_in(summaries, value_set=_models().summaries))
+
+
+def _rows_or_none(found: pa.Array) -> NDArray[np.int64]:
+    return np.where(null_mask(found), -1, numbers(found)).astype(np.int64)
+
+
 def _vehicle_rules(rows: Rows) -> Iterator[Finding]:
-    of, models = rows.arrays, _models()
-    vehicle = _joined(of["make"], of["model"], of["body_style"], of["model_year"].cast(pa.string()))
-    known = pc.index_in(vehicle, value_set=models.vehicles)
+    known = per_row(rows, _vehicles, "make", "model", "body_style", "model_year")
     yield Finding(
         rows,
         "model",
-        to_mask(known.is_null()),
+        known < 0,
         "a model of the make, with its body style, in a model year in which it was sold",
     )
-    sedan = pc.and_(pc.equal(of["lob_type"], "Commercial"), pc.equal(of["body_style"], "Sedan"))
-    yield Finding(rows, "body_style", to_mask(sedan), "SUV or Truck, since Commercial")
+    sedan = failing(rows, _is_commercial_sedan, "lob_type", "body_style")
+    yield Finding(rows, "body_style", sedan, "SUV or Truck, since Commercial")
     yield _rating(rows)
     yield from _vin(rows, "vin", known)
 
 
+def _is_commercial_sedan(lines: pa.Array, bodies: pa.Array) -> Mask:
+    return to_mask(pc.and_(pc.equal(lines, _COMMERCIAL), pc.equal(bodies, _SEDAN)))
+
+
+def _no_rating(lines: pa.Array, ratings: pa.Array) -> Mask:
+    return outside(_joined(lines, ratings), _RATINGS)
+
+
 def _rating(rows: Rows) -> Finding:
-    found = _joined(rows.arrays["lob_type"], rows.arrays["risk_rating"])
-    return Finding(rows, "risk_rating", outside(found, _RATINGS), _RATING_RULE)
+    wrong = failing(rows, _no_rating, "lob_type", "risk_rating")
+    return Finding(rows, "risk_rating", wrong, _RATING_RULE)
 
 
-def _vin(rows: Rows, field: str, known: pa.Array) -> Iterator[Finding]:
-    """Check a VIN's check digit, and that its characters name the vehicle, a row of `_Models` (or null)."""
+def _check_digits(text: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the check digit that each VIN must have."""
+    sums = np.zeros(len(text), dtype=np.uint16)
+    for weighted, column in zip(_WEIGHTED, text.T, strict=True):
+        sums += weighted.take(column)
+    return _CHECK_DIGITS.take(sums % np.uint16(11))
+
+
+def _vin(rows: Rows, field: str, known: NDArray[np.int64]) -> Iterator[Finding]:
+    """Check a VIN's check digit, and that its characters name the vehicle, a row of `_Models` (or -1)."""
     models = _models()
-    text, shaped = _matrix(rows.arrays[field], 17)
-    digits = _CHECK_DIGITS.take((_VALUES[text & 127] @ _WEIGHTS) % 11)
+    made = matrix_of(rows, field, 17)
+    text, shaped = _matrix(rows.arrays[field], 17) if made is None else (made, np.ones(len(made), np.bool_))
+    digits = _check_digits(text)
     wrong = (digits != text[:, 8]) | ~shaped
     yield Finding(rows, field, wrong, lambda row: f"check digit {chr(digits[row])} in position 9")
-    vehicle = pc.fill_null(known, 0).to_numpy(zero_copy_only=False)
+    vehicle = np.maximum(known, 0)
     named = models.characters[vehicle]
     wrong = (named != text[:, [0, 1, 2, 3, 4, 9]]).any(axis=1)
     wrong |= models.letter[vehicle] != (text[:, 6] >= ord("A"))
-    wrong &= known.is_valid().to_numpy(zero_copy_only=False)
+    wrong &= known >= 0
 
     def expected(row: int) -> str:
         characters = named[row].tobytes().decode()
@@ -385,15 +513,14 @@ def _vin(rows: Rows, field: str, known: pa.Array) -> Iterator[Finding]:
 
 
 def _profile_rules(rows: Rows) -> Iterator[Finding]:
-    of, models = rows.arrays, _models()
-    first = pc.replace_substring_regex(of["full_name"], " .*$", "")
-    last = pc.replace_substring_regex(of["full_name"], "^[^ ]* ", "")
-    wrong = outside(first, _names("first_names")) | outside(last, _names("last_names"))
+    of = rows.arrays
+    first, last = split_at_blank(rows, "full_name")
+    wrong = failing(rows, _no_first_name, first) | failing(rows, _no_last_name, last)
     yield Finding(rows, "full_name", wrong, "a first and a last name of the tables")
-    yield from _place(rows, of["residence_state"], of["city"], of["postal_code"])
-    moved = differing(of["garaging_state"], of["residence_state"])
-    yield Finding(rows, "garaging_state", moved, texts_of(of["residence_state"]))
-    known = pc.index_in(of["vehicle_summary"], value_set=models.summaries)
-    yield Finding(rows, "vehicle_summary", to_mask(known.is_null()), "a model in a year in which it was sold")
+    yield from _place(rows, "residence_state", "city", "postal_code")
+    moved = failing(rows, differing, "garaging_state", "residence_state")
+    yield Finding(rows, "garaging_state", moved, lambda row: str(of["residence_state"][row].as_py()))
+    known = per_row(rows, _summarized, "vehicle_summary")
+    yield Finding(rows, "vehicle_summary", known < 0, "a model in a year in which it was sold")
     yield _rating(rows)
     yield from _vin(rows, "primary_vehicle_vin", known)

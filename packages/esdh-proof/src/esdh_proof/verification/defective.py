@@ -125,10 +125,10 @@ class _Regeneration:
         for path, entry in report.files.items():
             listed = self._manifest.checksums.get(path, entry)
             problems[path] = file_problem(self._folder, path, listed)
-            made = self._store.files / path
+            copy = self._store.files / path
             if problems[path] is not None or listed.sha256 != entry.sha256:
-                same &= self._differ(path, made)
-            made.unlink()
+                same &= self._differ(path, copy)
+            copy.unlink()
         self._room -= sum(entry.bytes for entry in report.fragments.values())
         if self._request.json_fragments(shard) and self._room < 0:
             name = document_name(self._request.dataset.dataset_version)
@@ -172,32 +172,32 @@ class _Regeneration:
                 if of is table:
                     yield self._store.open_fragment(name, attempts[shard.name])
 
-    def _differ(self, path: str, made: Path) -> bool:
+    def _differ(self, path: str, copy: Path) -> bool:
         """Say where a file differs from the one that was made again; return whether it holds the same rows all the same."""
         found = self._folder / path
         if not regular(self._folder, path):
             failure = Failure(file=path, found=None, expected="a file")
         elif path.endswith(".parquet"):
-            return self._differ_in_rows(path, made)
+            return self._differ_in_rows(path, copy)
         elif filecmp.cmp(
-            found, made, shallow=False
+            found, copy, shallow=False
         ):  # so it is only listed wrongly, which the check of files says
             return True
         else:
-            at, here, there = _first_line(found, made)
+            at, here, there = _first_line(found, copy)
             failure = Failure(
                 file=path, field=f"line {at + 1}", found=display(here), expected=display(there) or "nothing"
             )
         self._findings.fail("regenerated", failure)
         return False
 
-    def _differ_in_rows(self, path: str, made: Path) -> bool:
+    def _differ_in_rows(self, path: str, copy: Path) -> bool:
         if is_of_this_arrow(self._folder / path):
             failure = Failure(file=path, found="other bytes", expected=f"the bytes that {OURS} gives")
             self._findings.fail("regenerated", failure)
             return False
         try:
-            same = bool(pq.read_table(self._folder / path).equals(pq.read_table(made)))
+            same = bool(pq.read_table(self._folder / path).equals(pq.read_table(copy)))
         except (pa.ArrowException, OSError, ValueError) as error:
             failure = Failure(file=path, found=display(error), expected="a Parquet file")
             self._findings.fail("regenerated", failure)
@@ -214,9 +214,9 @@ class _Regeneration:
         return same
 
 
-def _first_line(found: Path, made: Path) -> tuple[int, str | None, str | None]:
+def _first_line(found: Path, copy: Path) -> tuple[int, str | None, str | None]:
     """Return the number of the first line that differs in two files, and the line in each."""
-    with found.open("rb") as ours, made.open("rb") as theirs:
+    with found.open("rb") as ours, copy.open("rb") as theirs:
         for number, (here, there) in enumerate(zip_longest(_lines(ours), _lines(theirs))):
             if here != there:
                 return number, _decoded(here), _decoded(there)

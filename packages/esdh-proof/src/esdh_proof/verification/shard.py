@@ -5,8 +5,9 @@ look at the columns that were made. Only rows in other bytes are read value by v
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
@@ -37,7 +38,7 @@ from esdh_proof.verification.parquet_copy import (
 from esdh_proof.verification.rows import RowFailures
 from esdh_proof.verification.unit import Unit
 
-__all__ = ["Job", "ShardReport", "ShardWork", "restored_copies", "verify_fixed", "verify_shard"]
+__all__ = ["Job", "ShardReport", "ShardWork", "has_size", "restored_copies", "verify_fixed", "verify_shard"]
 
 
 @dataclass(frozen=True)
@@ -102,16 +103,38 @@ def restored_copies(
     return restored
 
 
-@contextmanager
-def _files(job: Job, work: ShardWork) -> Iterator[tuple[dict[str, FileProblem | None], dict[str, Path]]]:
-    """Give what is wrong with the files of a shard, and copies of those that a tool changed, as they were before."""
-    with ExitStack() as stack:
-        problems = {path: file_problem(job.folder, path, entry) for path, entry in work.entries.items()}
-        restored: dict[str, Path] = {}
-        if any(each and each.remedy for each in problems.values()):
+class _Files:
+    """The files of a shard, held against what the manifest lists of them in a thread of its own, while rows are looked at.
+
+    `restored` are copies of those that a tool changed on the way, as they were before. Every such change makes another
+    size, so files of another size are looked at ahead.
+    """
+
+    def __init__(self, job: Job, work: ShardWork, stack: ExitStack) -> None:
+        hashing = stack.enter_context(ThreadPoolExecutor(1))
+        self._problems: dict[str, Future[FileProblem | None]] = {
+            path: hashing.submit(file_problem, job.folder, path, entry)
+            for path, entry in sorted(work.entries.items(), key=lambda each: has_size(job.folder, *each))
+        }
+        changed = {
+            path: self._problems[path].result()
+            for path, entry in work.entries.items()
+            if not has_size(job.folder, path, entry)
+        }
+        self.restored: dict[str, Path] = {}
+        if any(each and each.remedy for each in changed.values()):
             copies = Path(stack.enter_context(TemporaryDirectory(prefix="esdh-")))
-            restored = restored_copies(job.folder, problems, work.entries, copies)
-        yield problems, restored
+            self.restored = restored_copies(job.folder, changed, work.entries, copies)
+
+    def problems(self) -> dict[str, FileProblem | None]:
+        """Return what is wrong with each file."""
+        return {path: problem.result() for path, problem in self._problems.items()}
+
+
+def has_size(folder: Path, path: str, entry: FileEntry) -> bool:
+    """Return whether a file of a folder is there in the size that is listed."""
+    file = folder / path
+    return file.is_file() and file.stat().st_size == entry.bytes
 
 
 def verify_shard(job: Job, work: ShardWork, *, progress: Callable[[int], None] | None = None) -> ShardReport:
@@ -119,22 +142,25 @@ def verify_shard(job: Job, work: ShardWork, *, progress: Callable[[int], None] |
 
     `progress` is called with the number of records of each step.
     """
-    with _files(job, work) as (problems, restored):
-        records = _RecordsOfShard(job, work, restored)
+    with ExitStack() as stack:
+        files = _Files(job, work, stack)
+        records = _RecordsOfShard(job, work, files.restored)
         try:
-            return records.report(problems, progress)
+            report = records.report(progress)
         except OtherBytesError:
-            done, records = records.done, _RecordsOfShard(job, work, restored, read_parquet=True)
-            report = records.report(problems, None)
+            done, records = records.done, _RecordsOfShard(job, work, files.restored, read_parquet=True)
+            report = records.report(None)
             if progress is not None:
                 progress(records.done - done)
-            return report
+        return replace(report, problems=files.problems())
 
 
 def verify_fixed(job: Job, work: ShardWork) -> tuple[ShardReport, dict[str, dict[str, Rows]]]:
     """Verify the files and the rows of the fixed tables; return what was found, and the rows by format and table."""
-    with _files(job, work) as (problems, restored):
-        return _FixedTables(job, work, restored).report(problems)
+    with ExitStack() as stack:
+        files = _Files(job, work, stack)
+        report, rows = _FixedTables(job, work, files.restored).report()
+        return replace(report, problems=files.problems()), rows
 
 
 class _PartOfSnapshot:
@@ -155,12 +181,12 @@ class _PartOfSnapshot:
         self._file_rows: dict[str, int] = {}
         self._of_seed = 0
 
-    def _result(self, problems: dict[str, FileProblem | None], *, found: bool) -> ShardReport:
+    def _result(self, *, found: bool) -> ShardReport:
         for path, copy in self._copies.items():
             copy.compare(self._job.folder / path, path, self._work.entries.get(path), self._findings)
         return ShardReport(
             findings=self._findings,
-            problems=problems,
+            problems={},
             rows=self._rows,
             file_rows=self._file_rows,
             blocks={
@@ -292,9 +318,7 @@ class _RecordsOfShard(_PartOfSnapshot):
         self._read_parquet = read_parquet
         self.done = 0  # records
 
-    def report(
-        self, problems: dict[str, FileProblem | None], progress: Callable[[int], None] | None
-    ) -> ShardReport:
+    def report(self, progress: Callable[[int], None] | None) -> ShardReport:
         """Look at every row; OtherBytesError where Parquet must be read, which is then not done."""
         shard = self._work.shard
         found = True
@@ -316,7 +340,7 @@ class _RecordsOfShard(_PartOfSnapshot):
             stopped = not found and block.start + block.count < self._request.records
             for reader in self._readers.values():  # lets each file be looked at to its end
                 reader.close(whole=not stopped)
-        return self._result(problems, found=not stopped)
+        return self._result(found=not stopped)
 
     def _open_side_by_side(self, stack: ExitStack) -> None:
         for table in self._tables if "parquet" in self._request.formats else ():
@@ -430,9 +454,7 @@ class _FixedTables(_PartOfSnapshot):
         super().__init__(job, work, restored)
         self._fixed: dict[str, dict[str, Rows]] = {name: {} for name in self._request.formats}
 
-    def report(
-        self, problems: dict[str, FileProblem | None]
-    ) -> tuple[ShardReport, dict[str, dict[str, Rows]]]:
+    def report(self) -> tuple[ShardReport, dict[str, dict[str, Rows]]]:
         """Look at every row; return what was found, and the rows by format and table."""
         request = self._request
         units: dict[str, Unit] = {}
@@ -450,7 +472,7 @@ class _FixedTables(_PartOfSnapshot):
                     if table.name in self._fixed[name] and table.top.name == top
                 }
                 self._check(name, tables, unit, ())
-        return self._result(problems, found=True), self._fixed
+        return self._result(found=True), self._fixed
 
     def _table(self, table: Table, unit: Unit) -> None:
         rows = len(unit.block.level(table).slots)
