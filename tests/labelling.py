@@ -55,7 +55,7 @@ def label(
     cluster: str | None = None,
 ) -> dict[str, Any]:
     """Return one row of the table of labels."""
-    name = f"{table}.{field}!{kind}#{slot}"
+    name = f"{table}.{field}!{kind}#{slot}" if field else f"{table}!{kind}#{slot}"
     values = (name, table, slot, field, kind, found, clean, cluster)
     return dict(zip(COLUMNS, values, strict=True))
 

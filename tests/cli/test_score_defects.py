@@ -52,8 +52,9 @@ def test_score_is_printed_for_people(dirty: Path, report: Path) -> None:
     assert ["blank", "(cells)", "1", "1", "1.000"] in lines
     assert ["missing_row", "(rows)", "1", "0", "0.000"] in lines
     assert ["persons.city", "1", "1", "1.000", "2", "1", "0.500", "0.667"] in lines
-    person = DEFAULT_DATASET.rows("persons", records=12)[11]
-    assert f"wrong_type  persons {person.person_id}, date_of_birth: 'n/a' instead of '" in result.stdout
+    born = DEFAULT_DATASET.rows("persons", records=12)[11].date_of_birth
+    assert f"  persons.date_of_birth!wrong_type#11: 'n/a' instead of '{born}'\n" in result.stdout
+    assert "  persons!missing_row#28\n" in result.stdout
     assert f"{DEFAULT_DATASET.rows('persons', records=7)[6].person_id}, city  (line 3)" in result.stdout
 
 

@@ -336,7 +336,8 @@ def test_whole_file_is_found(dirty: Path, tmp_path: Path) -> None:
     score = score_defects(dirty, report)
     assert score.files is not None
     assert (2, 1, 2, 1) == brief(score.files)
-    assert [("file", 1), ("file", 0)] == [(each.level, each.found) for each in score.kinds]
+    assert {"bad_encoding": (1, 0), "renamed_column": (1, 1)} == found(score)
+    assert {"file"} == {each.level for each in score.kinds}
 
 
 _CELLS = st.sets(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from esdh_proof import Score
     from esdh_proof.scoring.counts import Counts
     from esdh_proof.scoring.linkage import PairScore
-    from esdh_proof.scoring.score import MissedLabel, WrongFinding
 
 __all__ = ["score_defects"]
 
@@ -141,19 +140,13 @@ def _print(score: "Score") -> None:
         click.echo("\nmissed, the first of each kind")
     for label in score.missed:
         values = f": {_value(label.found)} instead of {_value(label.clean)}" if label.field else ""
-        click.echo(f"  {label.kind}  {_place(label)}{f', {label.field}' if label.field else ''}{values}")
+        click.echo(f"  {label.defect_id}{values}")
     if score.wrong:
         click.echo("\nfound where nothing is wrong, the first of each field")
     for wrong in score.wrong:
+        row = "" if wrong.slot is None else f" {wrong.id or f'slot {wrong.slot}'}"
         fields = f", {' and '.join(wrong.fields)}" if wrong.fields else ""
-        click.echo(f"  {_place(wrong)}{fields}  ({wrong.where})")
-
-
-def _place(example: "MissedLabel | WrongFinding") -> str:
-    """Return the table and, where a row is meant, its id, or its slot where it has none."""
-    if example.slot is None:
-        return example.table
-    return f"{example.table} {example.id or f'slot {example.slot}'}"
+        click.echo(f"  {wrong.table}{row}{fields}  ({wrong.where})")
 
 
 def _print_pairs(pairs: "PairScore") -> None:

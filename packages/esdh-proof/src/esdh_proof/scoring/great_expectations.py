@@ -19,7 +19,7 @@ _COLUMNS = ("column", "column_A", "column_B", "column_list", "column_set")  # of
 
 
 class _Config(msgspec.Struct, frozen=True):
-    type: str
+    type: str = ""
     kwargs: dict[str, Any] = {}
 
 
@@ -132,9 +132,10 @@ def _columns(arguments: dict[str, Any]) -> Iterator[str]:
 
 def _rows(result: _Result, where: str) -> list[int | dict[str, Any]] | None:
     """Return the rows with an unexpected value, None where the expectation is of no rows."""
-    if result.element_count is None:
+    rows = result.unexpected_index_list or result.partial_unexpected_index_list
+    if rows is None and result.element_count is None:
         return None
-    rows = result.unexpected_index_list or result.partial_unexpected_index_list or []
+    rows = rows or []
     if len(rows) < result.unexpected_count:
         raise ProofError(
             f"{where}: the result lists {len(rows):,} of {result.unexpected_count:,} rows; run the validation with "

@@ -94,7 +94,8 @@ def read_labels(folder: Path, dataset_version: str, dataset: Dataset) -> Labels:
 
     Raises ProofError when the snapshot has none, or a label that is of no table, field or slot.
     """
-    if table_files(folder, LABELS.name, dataset_version) is None:
+    own = any(table.name == LABELS.name for table in dataset.tables)  # which is no table of labels
+    if own or table_files(folder, LABELS.name, dataset_version) is None:
         raise ProofError(
             f"the snapshot in {str(folder)!r} has no labels, so there is no truth to score against; generate one with "
             "defects: esdh generate-snapshot --defects FILE"

@@ -313,10 +313,10 @@ class _Scoring:
         of_kinds: dict[str, list[Label]] = defaultdict(list)
         for label in self._labels:
             of_kinds[label.kind].append(label)
-        for kind in sorted({kind for verdict in self._places.values() for kind in verdict.kinds}):
+        for kind in {kind for verdict in self._places.values() for kind in verdict.kinds}:
             of_kinds[kind]  # which a tool may report although there is none
         scores = []
-        for kind, labels in of_kinds.items():
+        for kind, labels in sorted(of_kinds.items()):
             said = [verdict for verdict in self._places.values() if kind in verdict.kinds]
             right = sum(any(label.kind == kind for label in verdict.labels) for verdict in said)
             counts = counts_of(
@@ -374,7 +374,7 @@ class _Scoring:
                 found=label.found,
                 clean=label.clean,
             )
-            for of_kind in missed.values()
+            for _, of_kind in sorted(missed.items())
             for label in of_kind
         ]
 
