@@ -85,6 +85,20 @@ def test_a_plan_brings_its_defects_unless_they_are_left_out(tmp_path: Path) -> N
     assert (2, True) == (refused.exit_code, "--defects and --no-defects exclude each other" in refused.stderr)
 
 
+def test_check_plan_lists_the_defects(tmp_path: Path) -> None:
+    """`check-plan` says which defects every snapshot of a plan has, and of a wrong one where it stands."""
+    plan = tmp_path / "cards.yaml"
+    plan.write_text(PLAN, encoding="utf-8")
+    assert "  cards.holder!typo: 2 rows" in run("check-plan", plan).stdout.splitlines()
+    assert json.loads(run("check-plan", plan, "--json").stdout)["defects"] == ["cards.holder!typo"]
+    plan.write_text(PLAN.replace("typo", "out_of_range"), encoding="utf-8")
+    result = run("check-plan", plan)
+    assert (2, True) == (
+        result.exit_code,
+        f"{plan}, line 11, defects[0].kind: `out_of_range` is for" in result.stderr,
+    )
+
+
 def test_a_defect_is_explained_by_its_id(listed: Path, tmp_path: Path) -> None:
     """`reproduce` prints the clean row behind a row's id or a defect's, and what stands in the snapshot instead."""
     run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 20)
@@ -139,5 +153,8 @@ def test_more_than_there_are_is_refused(listed: Path, tmp_path: Path) -> None:
     """`exactly` above the rows is one sentence, and nothing is written."""
     result = run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 1)
     assert result.exit_code == 1
-    assert "is for exactly 2 rows, and 1 records have 1 and that it can change" in result.stderr
+    assert (
+        "is for exactly 2 rows, and there are only 1 in these records that it can change; ask for more"
+        in result.stderr
+    )
     assert not (tmp_path / "dirty").exists()

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from defects import overlay
+from defects import csv_rows, overlay
 from esdh_core import DEFAULT_DATASET
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_manifest import decode_manifest, encode_manifest, sha256sums
 from esdh_plan import load_plan
-from esdh_proof import Verification, verify_snapshot
+from esdh_proof import Verification, diff_snapshots, score_defects, verify_snapshot
 from esdh_proof.gates import judge
 
 BANK = load_plan("bank")
@@ -179,3 +179,58 @@ def test_without_regeneration_nothing_of_the_rows_is_proved(pristine: Path) -> N
     outcome = verify_snapshot(pristine, regenerate=False)
     assert outcome.verdict == "passed"
     assert {name for name, each in _status(outcome).items() if each == "passed"} == {"manifest", "files"}
+
+
+def test_a_difference_by_defects_is_named(pristine: Path, tmp_path: Path) -> None:
+    """Of a snapshot with defects and its clean one the cause is the defects, and the cells are those that are labelled."""
+    write_snapshot(
+        tmp_path / "clean",
+        SnapshotRequest(records=300, seed=9, formats=("csv", "json", "ndjson", "parquet")),
+        gate=_judge,
+    )
+    drift = diff_snapshots(tmp_path / "clean", pristine)
+    assert drift.cause == "defects"
+    assert "edited" not in drift.causes
+    assert {each.entity for each in drift.rows} == {"persons", "vehicles"}
+    assert diff_snapshots(pristine, pristine).cause == "none"
+
+
+# --- scores
+
+
+def _report(file: Path, rows: list[list[object]]) -> Path:
+    file.write_text("".join(",".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def test_the_labels_themselves_are_a_perfect_report(pristine: Path) -> None:
+    """Whoever reports every label finds all, and nothing else: the table of labels is a report too."""
+    score = score_defects(pristine, pristine / "defects_v0_1.csv")
+    assert score.cells is not None
+    assert (score.cells.precision, score.cells.recall, score.cells.f1) == (1.0, 1.0, 1.0)
+    assert {each.kind: (each.precision, each.recall) for each in score.kinds} == dict.fromkeys(
+        ("bad_check_digit", "missing", "typo"), (1.0, 1.0)
+    )
+
+
+def test_rows_of_children_are_counted_as_files_have_them(tmp_path: Path) -> None:
+    """A row's number in a table below others leads to its slot."""
+    folder = tmp_path / "bank"
+    write_snapshot(
+        folder, SnapshotRequest(dataset=BANK, records=40, formats=("csv", "ndjson"), defects=ACCOUNTS)
+    )
+    clean = tmp_path / "clean"
+    write_snapshot(clean, SnapshotRequest(dataset=BANK, records=40, formats=("csv",)))
+    rows: list[list[object]] = [["table", "row", "field"]]
+    for table in ("accounts", "transactions", "merchants"):
+        header, *dirty_rows = csv_rows(folder / f"{table}_bank_v1.csv")
+        _, *clean_rows = csv_rows(clean / f"{table}_bank_v1.csv")
+        rows += [
+            [table, number, header[at]]
+            for number, (one, other) in enumerate(zip(dirty_rows, clean_rows, strict=True))
+            for at in range(len(header))
+            if one[at] != other[at]
+        ]
+    score = score_defects(folder, _report(tmp_path / "report.csv", rows))
+    assert score.cells is not None
+    assert (score.cells.precision, score.cells.recall) == (1.0, 1.0)

@@ -277,10 +277,11 @@ class Overlay:
                 continue
             places = self._first_places(defect, seed).below(records)
             if len(places) < defect.exactly:
-                condition = " that `where` admits" if defect.where else ""
+                admitted = " that `where` admits and" if defect.where else ""
+                remedy = f", or write {len(places)} at most" if len(places) else ""
                 raise RequestError(
-                    f"{defect.key} is for exactly {defect.exactly:,} rows, and {records:,} records have {len(places):,}"
-                    f"{condition} and that it can change; ask for more records, or write {len(places)} at most"
+                    f"{defect.key} is for exactly {defect.exactly:,} rows, and there are only {len(places):,} in these records"
+                    f"{admitted} that it can change; ask for more records{remedy}"
                 )
 
     def _first_places(self, defect: Defect, seed: int) -> "_FirstPlaces":

@@ -1,6 +1,7 @@
 """What a snapshot is asked to hold, the paths of its files, and the shards that its work is cut into."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 from esdh_core import (
@@ -129,6 +130,11 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         """The tables that were asked for and, with defects, that of their labels."""
         own = self.dataset.select(self.entities)
         return own if self.defects is None else (*own, LABELS)
+
+    def metadata(self, rows: Mapping[str, int]) -> Any:
+        """Return what the JSON document says of its rows, which `rows` counts by table; of labels it says nothing."""
+        counts = {table: count for table, count in rows.items() if table != LABELS.name}
+        return self.dataset.metadata(counts, self.seed)
 
     def written(self, table: Table) -> Table:
         """Return a table as files hold it, whose fields may be null where a defect may write one."""

@@ -150,8 +150,7 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gates: 
         checksums[name] = entry_of(data)
 
     if json.EXTENSION in request.formats:
-        counts = {table: rows for table, rows in report.rows.items() if table != LABELS.name}
-        metadata = request.dataset.metadata(counts, request.seed)
+        metadata = request.metadata(report.rows)
         fragments: dict[str, list[Callable[[], BinaryIO]]] = {table.name: [] for table in request.tables}
         for shard in request.shards():
             for name, table in request.json_fragments(shard).items():

@@ -63,18 +63,8 @@ def verify_defective(
         return {}
     for check in _UNPROVEN:
         findings.skip(check, _REASON)
-    try:
-        if request.defects is not None:
-            request.defects.check_places(request.tables, request.records, request.seed)
-    except ValueError as error:  # a request that no snapshot was written of
-        findings.fail("manifest", Failure(file=_name(request), found=display(error), expected="a request"))
-        return {}
     with TemporaryDirectory(prefix="esdh-") as again:
         return _Regeneration(folder, manifest, request, findings, Path(again)).verify(executor, progress)
-
-
-def _name(request: SnapshotRequest) -> str:
-    return request.files()["overlay"]
 
 
 class _Regeneration:
@@ -113,8 +103,22 @@ class _Regeneration:
                 if executor is not None and progress is not None:
                     progress(shard.count, self._request.records)
         self._document(attempts)
+        self._check_places()
         self._totals.check(self._folder)
         return self._totals.problems
+
+    def _check_places(self) -> None:
+        """Hold the defects against the rows; not before these were found, since a manifest may claim any number of them."""
+        try:
+            if self._request.defects is not None:
+                self._request.defects.check_places(
+                    self._request.tables, self._request.records, self._request.seed
+                )
+        except ValueError as error:
+            name = self._request.files()["overlay"]
+            self._findings.fail(
+                "manifest", Failure(file=name, found=display(error), expected="defects of these rows")
+            )
 
     def _take(self, shard: Shard, report: WrittenShard) -> bool:
         """Hold the files of a shard against those that were made again; return whether the rest is worth making."""

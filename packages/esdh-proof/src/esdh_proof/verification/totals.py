@@ -83,8 +83,7 @@ class Totals:
 
     def metadata(self) -> Any:
         """Return what the JSON document says of the rows that it must have."""
-        rows = {table: count for table, count in self._rows().items() if table != LABELS.name}
-        return self._request.dataset.metadata(rows, self._request.seed)
+        return self._request.metadata(self._rows())
 
     def _rows(self) -> dict[str, int]:
         """Return the number of rows that each table must have: counted again, unless that was given up."""
