@@ -26,6 +26,10 @@ fix *args:
 test *args:
     uv run pytest -n auto --dist worksteal "$@"
 
+# Test esdh-spark on a real cluster of two worker processes, with PySpark and Java 17 or later (docs/SPARK.md)
+test-spark *args:
+    uv run --group spark pytest tests/spark/cluster {{ args }}
+
 # Run the tests five times in random order, beside a load on every core
 [positional-arguments]
 steady *args:

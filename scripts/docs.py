@@ -23,7 +23,13 @@ TREE = re.compile(r"(<!-- tree of (\S+) -->\n```\n).*?(```\n)", re.DOTALL)
 RECORDS = 1_000
 # A package's names are those that its `__init__` imports, a module's those of its `__all__`.
 PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof", "pytest_esdh")
-MODULES = ("esdh_core.testing", "esdh_plan.reader", "esdh_plan.distributions", "pytest_esdh.strategies")
+MODULES = (
+    "esdh_core.testing",
+    "esdh_plan.reader",
+    "esdh_plan.distributions",
+    "pytest_esdh.strategies",
+    "pyspark_esdh.digest",  # not the package, whose data source needs pyspark
+)
 HEAD = """# The Python API
 
 Made from the docstrings by `just docs`; `just check` compares. The tests run every example. Options after `*` are

@@ -5,6 +5,7 @@ import uuid
 import numpy as np
 import pytest
 from esdh_core import DEFAULT_DATASET, IdError, RecordId, RequestError, canonical_id, decode_id, encode_id
+from esdh_core.ids import TaggedIds
 from esdh_core.permutations import permute, unpermute
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,29 @@ def test_changed_bit_is_refused(seed: int, entity: str, index: int, bit: int) ->
     changed = uuid.UUID(int=uuid.UUID(encode_id(seed, entity, index)).int ^ 1 << bit)
     with pytest.raises(IdError):
         decode_id(str(changed))
+
+
+@given(SEEDS, ENTITIES, st.lists(INDICES, max_size=5))
+def test_many_ids_decode_to_their_slots(seed: int, entity: str, indices: list[int]) -> None:
+    """Ids as an array of bytes give the slots that made them, and none is known to another seed."""
+    slots = np.array(indices, dtype=np.uint64)
+    codec = DEFAULT_DATASET.ids
+    texts = codec.texts(seed, entity, slots)
+    found, known = codec.slots_of(seed, entity, texts)
+    assert (indices, [True] * len(indices)) == (found.tolist(), known.tolist())
+    assert not codec.slots_of(seed ^ 1, entity, texts)[1].any()
+
+
+@given(st.integers(0, 2**44 - 1), st.integers(0, 35), st.integers(1, 255))
+def test_changed_byte_of_many_ids_is_found(slot: int, place: int, change: int) -> None:
+    """A text that differs from an id in any byte, by case too, isn't known; more texts than a slice are."""
+    codec = TaggedIds("t v1", ["rows"])
+    slots = np.full(20_000, slot, dtype=np.uint64)
+    texts = codec.texts(7, "rows", slots)
+    texts[17_000, place] ^= change
+    found, known = codec.slots_of(7, "rows", texts)
+    assert [17_000] == np.flatnonzero(~known).tolist()
+    assert (found[known] == slot).all()
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,23 @@
 """How things are measured: in turn with what they are compared to, on one core, with the memory of all processes."""
 
+import ctypes
 import os
 import shutil
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
 __all__ = [
+    "Clocked",
     "Command",
+    "Others",
     "Peak",
     "disk_rate",
     "emptied",
@@ -22,6 +26,7 @@ __all__ = [
     "output_of",
     "peak_memory",
     "pinned",
+    "ratios",
     "run",
     "seconds",
 ]
@@ -48,9 +53,27 @@ def run(*commands: Command) -> None:
 
     Their Python caches byte code, as it does for a user, and knows no setting of ours.
     """
+    _adopt_orphans()
+    before = set(_children())
     started = [_started(command) for command in commands]
     for process in started:
         _finished(process)
+    # What a pool's processes took is known to us, and counted as ours, once the one that started them has been waited for.
+    for pid in set(_children()) - before:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+@cache
+def _adopt_orphans() -> None:
+    """Have the system give us the processes whose parents, started by us, end before them: Python's fork server."""
+    set_child_subreaper = 36  # linux/prctl.h; Python has no name for it
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def _children() -> Iterator[int]:
+    for task in Path("/proc/self/task").glob("*/children"):
+        yield from map(int, task.read_text().split())
 
 
 def output_of(command: Command) -> str:
@@ -82,6 +105,24 @@ def seconds(action: Action) -> float:
     return time.perf_counter() - began
 
 
+class Clocked:
+    """An action that notes the processor seconds of each of its runs, its processes' included."""
+
+    def __init__(self, action: Action) -> None:
+        self._action = action
+        self._taken: list[float] = []
+
+    def __call__(self) -> None:
+        """Run the action."""
+        before = sum(os.times()[:4])
+        self._action()
+        self._taken.append(sum(os.times()[:4]) - before)
+
+    def text(self) -> str:
+        """Return the least of the runs."""
+        return f"{min(self._taken):.2f} s of the processor"
+
+
 def in_turn(
     benchmark: BenchmarkFixture,
     ours: Action,
@@ -109,9 +150,37 @@ def in_turn(
     return [list(benchmark.stats.stats.data), *(taken[warmups:] for taken in times)]
 
 
+def ratios(ours: Sequence[float], theirs: Sequence[float], scale: float = 1.0) -> list[float]:
+    """Return the ratio of each round, times a scale."""
+    return [scale * our / their for our, their in zip(ours, theirs, strict=True)]
+
+
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Return the median of the ratios of rounds: what stands a slow moment of the machine best."""
-    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+    return statistics.median(ratios(ours, theirs))
+
+
+class Others:
+    """The processor time that processes of others take, from now on."""
+
+    def __init__(self, stat: Path = Path("/proc/stat")) -> None:
+        self._stat = stat
+        self._began = time.monotonic()
+        self._taken = self._seconds()
+
+    def share(self) -> float:
+        """Return the part of all cores' time that others took so far, from 0 to 1.
+
+        What a machine's host took from it counts too, and what a process of ours takes until it has ended.
+        """
+        elapsed = max(time.monotonic() - self._began, 1e-9) * (os.cpu_count() or 1)
+        return min(max((self._seconds() - self._taken) / elapsed, 0.0), 1.0)
+
+    def _seconds(self) -> float:
+        """Return the processor seconds of all processes but this one and those of its children that have ended."""
+        _, user, nice, system, _, _, irq, soft, stolen, *_ = self._stat.read_text().split("\n")[0].split()
+        busy = sum(map(int, (user, nice, system, irq, soft, stolen))) / os.sysconf("SC_CLK_TCK")
+        return busy - sum(os.times()[:4])
 
 
 def emptied(folder: Path) -> Action:

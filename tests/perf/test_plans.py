@@ -9,7 +9,7 @@ import pytest
 from budgets import Row
 from esdh_core import BLOCK_RECORDS, DEFAULT_SEED, Block, generate_columns
 from esdh_plan import load_plan
-from measuring import Command, Peak, emptied, in_turn, output_of, peak_memory, pinned, run
+from measuring import Command, Peak, emptied, in_turn, output_of, peak_memory, pinned, ratios, run
 from peers import mimesis_persons
 from pytest_benchmark.fixture import BenchmarkFixture
 from writers import SNOWFAKERY, TPCHGEN_ORDER_LINES, plan_snapshot, size_of, snapshot, tpchgen
@@ -37,6 +37,7 @@ def test_persons_written_as_a_plan(row: Row, folder: Path, benchmark: BenchmarkF
     row(
         "plan-persons",
         min(mine) / min(other),
+        rounds=ratios(mine, other),
         ours=f"{min(mine):.2f} s ({PERSON_RECORDS:,} persons)",
         theirs=f"{min(other):.2f} s",
         how=f"best of {rounds} rounds in turn",
@@ -58,6 +59,7 @@ def test_persons_of_a_plan_in_memory(row: Row, benchmark: BenchmarkFixture) -> N
     row(
         "plan-mimesis",
         other / mine,
+        rounds=ratios(theirs, ours, BLOCK_RECORDS / persons),
         ours=f"{mine * 1e9:.0f} ns a person",
         theirs=f"{other * 1e9:,.0f} ns a person",
         how=f"best of {rounds} rounds in turn, blocks of {BLOCK_RECORDS:,} against {persons:,}",
@@ -81,6 +83,7 @@ def test_bank_on_one_core(row: Row, folder: Path, benchmark: BenchmarkFixture) -
     row(
         "plan-bank-csv",
         mine / other,
+        rounds=ratios(theirs, ours, written / size),
         ours=f"{mine / MB:.0f} MB/s ({written / MB:,.0f} MB in {min(ours):.2f} s)",
         theirs=f"{other / MB:.0f} MB/s ({TPCHGEN_ORDER_LINES:,} rows in {min(theirs):.2f} s)",
         how=BEST,
@@ -110,6 +113,7 @@ def test_bank_beside_snowfakery(row: Row, folder: Path, benchmark: BenchmarkFixt
     row(
         "plan-snowfakery",
         mine / other,
+        rounds=ratios(others, ours, made / rows),
         ours=f"{mine:,.0f} rows/s ({made:,} rows in {min(ours):.2f} s)",
         theirs=f"{other:,.0f} rows/s ({rows:,} rows in {min(others):.2f} s)",
         how=BEST,
@@ -148,6 +152,7 @@ def test_words_of_children(row: Row, benchmark: BenchmarkFixture) -> None:
     row(
         "plan-child-word",
         mine / other,
+        rounds=ratios(ours, theirs, BLOCK_RECORDS / children),
         ours=f"{mine * 1e9:.1f} ns a word ({children:,} words of a block)",
         theirs=f"{other * 1e9:.1f} ns a word ({BLOCK_RECORDS:,} words of a block)",
         how=f"best of {rounds} rounds in turn",
@@ -189,10 +194,13 @@ def test_load_of_a_hundred_fields(row: Row, folder: Path, benchmark: BenchmarkFi
 
     with pinned():
         _, theirs = in_turn(benchmark, load, lambda: mimesis_persons(persons), rounds=rounds, warmups=1)
+    loads = taken[1:]  # without the warm-up
     row(
         "plan-load",
-        min(taken) * 1e3,
-        theirs=f"Mimesis makes {persons:,} persons in {min(theirs) * 1e3:.0f} ms",
+        min(loads) / min(theirs),
+        rounds=ratios(loads, theirs),
+        ours=f"{min(loads) * 1e3:.0f} ms",
+        theirs=f"{min(theirs) * 1e3:.0f} ms",
         how=f"best of {rounds} processes in turn",
     )
 

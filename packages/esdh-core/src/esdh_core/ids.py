@@ -64,6 +64,11 @@ class IdCodec(Protocol):
     def texts(self, seed: int, entity: str, slots: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
 
+    def slots_of(
+        self, seed: int, entity: str, texts: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        """Return the slots of many ids, and which texts are what `texts` writes; the slots of others mean nothing."""
+
     def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says; IdError, with the reason, for a text that is none of this dataset."""
 
@@ -83,6 +88,13 @@ class OrdinalIds:
         """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
         number = self._numbers[entity] << _INDEX_BITS + _CHECK_BITS
         return _encode(seed << 8 | self._ordinal, number, _CHECK_BITS, slots)
+
+    def slots_of(
+        self, seed: int, entity: str, texts: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        """Return the slots of many ids, shape (len(texts), 36), and which texts are what `texts` writes for them."""
+        slots = _decode_array(texts) >> np.uint64(_CHECK_BITS) & np.uint64((1 << _INDEX_BITS) - 1)
+        return slots, (self.texts(seed, entity, slots) == texts).all(axis=1)
 
     def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says.
@@ -138,6 +150,13 @@ class TaggedIds:
         """Return the ids of many rows as ASCII text, shape (len(slots), 36)."""
         return _encode(seed << 8, self._tags[entity] << SLOT_BITS, 0, slots)
 
+    def slots_of(
+        self, seed: int, entity: str, texts: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        """Return the slots of many ids, shape (len(texts), 36), and which texts are what `texts` writes for them."""
+        slots = _decode_array(texts) & np.uint64((1 << SLOT_BITS) - 1)
+        return slots, (self.texts(seed, entity, slots) == texts).all(axis=1)
+
     def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says.
 
@@ -165,6 +184,7 @@ _ID_WORDS: Final = np.dtype(
         "itemsize": 36,
     }
 )
+_DIGIT_PLACES: Final = np.flatnonzero(np.frombuffer(_EXAMPLE.encode(), dtype=np.uint8) != ord("-"))
 _SLICE: Final = 16_384  # ids: what is computed of them stays in the second-level cache
 _SCALAR_LIMIT: Final = 16  # ids: so many cost less as Python's integers, one by one, than NumPy's calls do
 # What each round of the network adds to its half.
@@ -204,6 +224,27 @@ def _write(first: int, right: NDArray[np.uint64], text: NDArray[np.uint8]) -> No
     words = text.reshape(-1).view(_ID_WORDS)
     for name, source, shift in zip("abcdefgh", [upper] * 4 + [lower] * 4, [48, 32, 16, 0] * 2, strict=True):
         words[name] = _HEX_WORDS.take((source >> np.uint64(shift)).astype(np.uint16))
+
+
+def _decode_array(texts: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the right half of each id; of a text that is no id, any number."""
+    right = np.empty(len(texts), dtype=np.uint64)
+    for start in range(0, len(texts), _SLICE):
+        right[start : start + _SLICE] = _read(texts[start : start + _SLICE])
+    return right
+
+
+def _read(text: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    digits = text[:, _DIGIT_PLACES]
+    digits = (digits & np.uint8(0xF)) + (digits >> np.uint8(6)) * np.uint8(9)  # bit 6 is that of letters
+    pairs = np.ascontiguousarray(digits[:, ::2] << np.uint8(4) | digits[:, 1::2])
+    upper, lower = pairs.view(">u8").astype(np.uint64).T
+    left = upper >> np.uint64(16) << np.uint64(13) | (upper & np.uint64(0xFFF)) << np.uint64(1)
+    left |= lower >> np.uint64(61) & np.uint64(1)
+    right: NDArray[np.uint64] = lower & np.uint64(_MASK_61)
+    for step in reversed(_STEPS):
+        left, right = (right ^ mix64_array(left + np.uint64(step))) & np.uint64(_MASK_61), left
+    return right
 
 
 def _halves(left: Any, right: Any) -> tuple[Any, Any]:
