@@ -47,8 +47,8 @@ Examples:
     Of a plan's dataset it prints the row and the rows above it, and with --tree the whole record. Without --plan
     ids of the default dataset and of the plans that ship are known.
 
-    Rows are printed as they are without defects. With --defects, or --plan and the folder of a snapshot that has some,
-    the defects that touch them are named, and an ID can be that of a defect in the snapshot, such as
+    Rows are printed as they are without defects, and the defects that touch them are named: those of --defects, or of a
+    --plan that lists some. With the folder of a snapshot, as one of the two, an ID can be that of a defect in the snapshot, such as
     accounts.type!typo#17.
     """,
 )
@@ -69,7 +69,7 @@ def reproduce(
         snapshot = next((each for each in (defects, plan) if each is not None and Path(each).is_dir()), None)
         reference = plan or snapshot
         dataset = None if reference is None else open_plan(reference)
-        touching = _Touching(defects, snapshot)
+        touching = _Touching(defects, plan, snapshot)
         found: list[tuple[Located, list[Label]]] = []
         refused = []
         for text in ids:
@@ -97,8 +97,8 @@ def reproduce(
 class _Touching:
     """The defects that touch rows: of a list or of a snapshot, none where neither is given."""
 
-    def __init__(self, defects: str | None, snapshot: str | None) -> None:
-        self._reference, self._snapshot = defects, snapshot
+    def __init__(self, defects: str | None, plan: str | None, snapshot: str | None) -> None:
+        self._reference, self._plan, self._snapshot = defects, plan, snapshot
         self._overlays: dict[str, Overlay | None] = {}
 
     def labels(self, row: "Located", *, tree: bool) -> "list[Label]":
@@ -156,14 +156,12 @@ class _Touching:
     def _overlay(self, dataset: "Dataset") -> "Overlay | None":
         version = dataset.dataset_version
         if version not in self._overlays:
-            if self._reference is not None:
-                self._overlays[version] = open_defects(self._reference, None, dataset)
-            elif self._snapshot is not None:
+            if self._reference is None and self._snapshot is not None:
                 from esdh_plan.references import overlay_of_snapshot
 
                 self._overlays[version] = overlay_of_snapshot(Path(self._snapshot), dataset)
             else:
-                self._overlays[version] = None
+                self._overlays[version] = open_defects(self._reference, self._plan, dataset)
         return self._overlays[version]
 
 
