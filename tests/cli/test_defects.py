@@ -158,20 +158,3 @@ def test_more_than_there_are_is_refused(listed: Path, tmp_path: Path) -> None:
         in result.stderr
     )
     assert not (tmp_path / "dirty").exists()
-
-
-def test_scores_are_printed_by_kind(listed: Path, tmp_path: Path) -> None:
-    """A table of kinds, all together, and how many findings are wrong; `--json` has it as a document."""
-    run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 20)
-    report = tmp_path / "report.csv"
-    report.write_text("row,field\n1,last_name\n1,city\n", encoding="utf-8")
-    arguments = ("score-defects", tmp_path / "dirty", "--found", report, "--table", "persons")
-    assert run(*arguments).stdout.splitlines() == [
-        "kind      defects  found  recall  precision     F1",
-        "missing         1      0    0.0%          -      -",
-        "typo            2      1   50.0%          -      -",
-        "together        3      1   33.3%      50.0%  40.0%",
-        "2 findings, 1 of them where there is no defect",
-    ]
-    assert json.loads(run(*arguments, "--json").stdout)["recall"] == 1 / 3
-    assert run("score-defects", tmp_path, "--found", report).exit_code == 1

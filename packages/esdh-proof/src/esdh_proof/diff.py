@@ -15,8 +15,6 @@ from esdh_export import SnapshotRequest
 from esdh_manifest import (
     FileProblem,
     Manifest,
-    ManifestError,
-    decode_manifest,
     document_name,
     file_problems,
     table_name,
@@ -25,11 +23,11 @@ from msgspec import UNSET
 from numpy.typing import NDArray
 
 from esdh_proof.checks.finding import differing
-from esdh_proof.datasets import dataset_of, defects_of
+from esdh_proof.datasets import dataset_of, defects_of, manifest_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Findings, display
 from esdh_proof.identity import SnapshotIdentity
-from esdh_proof.reading import Rows, TableReader, manifest_names, regular
+from esdh_proof.reading import Rows, TableReader
 
 __all__ = ["Cause", "ChangedValue", "MovedStatistic", "RowDrift", "SnapshotDiff", "diff_snapshots"]
 
@@ -201,15 +199,7 @@ class _Side:
     """One of the two snapshots: its manifest, and what its files really are."""
 
     def __init__(self, folder: Path, dataset: Dataset | None) -> None:
-        if not folder.is_dir():
-            raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
-        names = manifest_names(folder)
-        if not names or not regular(folder, names[0]):
-            raise ProofError(f"{str(folder)!r} holds no snapshot manifest; name the folder of a snapshot")
-        try:
-            self.manifest = decode_manifest((folder / names[0]).read_bytes())
-        except (ManifestError, RecursionError) as error:
-            raise ProofError(f"{str(folder)!r} holds a manifest that can't be read: {error}") from error
+        self.manifest = manifest_of(folder)
         try:
             self._dataset = dataset or dataset_of(folder, self.manifest)
         except ProofError as error:
