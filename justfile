@@ -35,9 +35,9 @@ test-spark *args:
 steady *args:
     uv run python scripts/steady.py "$@"
 
-# Kill a run at a hundred drawn moments, where `just test` kills it at ten
+# Kill a run, and loads of databases, at a hundred drawn moments, where `just test` kills it at ten
 torture *args:
-    ESDH_KILLS=100 uv run pytest tests/export/test_durability.py {{ args }}
+    ESDH_KILLS=100 uv run pytest tests/export/test_durability.py tests/load/test_kills.py {{ args }}
 
 # Hold what every plan promises on a thousand drawn plans a property, or on as many as are named (ten minutes)
 soak-plans plans="1000" *args:

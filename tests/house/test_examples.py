@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from esdh_cli.main import main
+from guides import BLOCK, apply_diff, follow
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```(python|toml|yaml|diff|pycon|console) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def _path(name: str, folder: Path) -> Path:
@@ -43,15 +43,6 @@ def _install(folder: Path, project: dict[str, Any]) -> None:
     (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
-def _apply(path: Path, diff: str) -> None:
-    lines = diff.splitlines(keepends=True)
-    before = "".join(line[1:] or line for line in lines if not line.startswith("+")).rstrip("\n")
-    after = "".join(line[1:] or line for line in lines if not line.startswith("-")).rstrip("\n")
-    text = path.read_text(encoding="utf-8")
-    assert 1 == text.count(before), f"{path.name} has this not once: {before}"
-    path.write_text(text.replace(before, after), encoding="utf-8")
-
-
 def test_extending(tmp_path: Path) -> None:
     """What docs/EXTENDING.md tells to add is all that is needed, and gives what it says."""
     kinds = set()
@@ -63,7 +54,7 @@ def test_extending(tmp_path: Path) -> None:
             if name == "pyproject.toml":
                 _install(tmp_path, tomllib.loads(text)["project"])
         elif kind == "diff":
-            _apply(_path(name, tmp_path), text)
+            apply_diff(_path(name, tmp_path), text)
         else:
             session = tmp_path / "session.txt"
             session.write_text(text, encoding="utf-8")
@@ -115,34 +106,6 @@ def test_guides(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert commands > 5
 
 
-def _follow(session: str, folder: Path) -> None:
-    """Run the commands of a session and hold what each prints against what the page shows: `...` stands for anything."""
-    environment = {**os.environ, "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
-    modules = {
-        "pytest": ["pytest", "-p", "no:cacheprovider", "-p", "no:randomly"],
-        "esdh": ["esdh_cli"],
-        "python": [],
-    }
-    for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
-        command, _, shown = part.partition("\n")
-        program, *arguments = shlex.split(command)
-        module = [*(["-m"] if modules[program] else []), *modules[program]]
-        done = subprocess.run(
-            [sys.executable, *module, *arguments],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        place = 0
-        for piece in shown.split("...\n"):
-            assert piece in done.stdout[place:], (command, piece, done.stdout)
-            place = done.stdout.index(piece, place) + len(piece)
-        assert shown or done.returncode == 0, (command, done.stdout)
-
-
 def test_testing(tmp_path: Path) -> None:
     """The tests of docs/TESTING_WITH_ESDH.md fail and pass as it says, and its commands print what it shows."""
     (tmp_path / "pytest.ini").touch()
@@ -152,8 +115,8 @@ def test_testing(tmp_path: Path) -> None:
         if kind == "python":
             (tmp_path / name).write_text(text, encoding="utf-8")
         elif kind == "diff":
-            _apply(tmp_path / name, text)
+            apply_diff(tmp_path / name, text)
         else:
-            _follow(text, tmp_path)
+            follow(text, tmp_path)
     assert ["python", "python", "console", "console", "diff", "console"] == kinds[:6]
     assert 5 == kinds.count("console")

@@ -113,8 +113,8 @@ class OrdinalIds:
         self, seed: int, entity: str, texts: NDArray[np.uint8]
     ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the slots of many ids, shape (len(texts), 36), and which texts are what `texts` writes for them."""
-        slots = _read(texts)[1] >> np.uint64(_CHECK_BITS) & np.uint64((1 << _INDEX_BITS) - 1)
-        return slots, (self.texts(seed, entity, slots) == texts).all(axis=1)
+        seeds, slots = self.origins(entity, texts)
+        return slots.astype(np.uint64), seeds == seed
 
     def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says.
@@ -184,8 +184,8 @@ class TaggedIds:
         self, seed: int, entity: str, texts: NDArray[np.uint8]
     ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the slots of many ids, shape (len(texts), 36), and which texts are what `texts` writes for them."""
-        slots = _read(texts)[1] & np.uint64((1 << SLOT_BITS) - 1)
-        return slots, (self.texts(seed, entity, slots) == texts).all(axis=1)
+        seeds, slots = self.origins(entity, texts)
+        return slots.astype(np.uint64), seeds == seed
 
     def decode(self, value: str | UUID) -> RecordId:
         """Return what an id says.

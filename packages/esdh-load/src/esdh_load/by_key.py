@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from esdh_load.columns import FieldType, field_types
 from esdh_load.comparison import NO_LOAD, Comparison, joined_digest
 from esdh_load.databases import ExistingColumn, open_database
-from esdh_load.expected import ExpectedTable
+from esdh_load.expected import ExpectedTable, row_key
 from esdh_load.findings import TableFindings
 
 __all__ = ["ComparisonByKey"]
@@ -35,7 +35,7 @@ class ComparisonByKey(Comparison):
         self._database.execute(f"SET memory_limit = '{_MEMORY}'")
         fields = field_types(expected.dataset, expected.table)
         self._columns = dict(zip(fields, (f"c{number}" for number in range(len(fields))), strict=True))
-        self._key = [self._columns[each] for each in expected.table.key or fields]
+        self._key = [self._columns[each] for each in row_key(expected.table) or fields]
         kinds = {"load": FieldType("integer"), "slot": FieldType("integer")}
         kinds |= {self._columns[name]: field for name, field in fields.items()}
         self._schema = [
@@ -97,7 +97,7 @@ class ComparisonByKey(Comparison):
 
     def _report(self) -> None:
         table, load = self.expected.table, self.expected.load.load
-        key = table.key or table.fields
+        key = row_key(table) or table.fields
         for condition, note in (
             (f"load = {load} AND n IS NULL", self._note_missing),
             (f"load = {load} AND n IS NOT NULL", self._note_differing),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from esdh_load.records import Load
 
-__all__ = ["ExpectedBlock", "ExpectedTable", "id_origins"]
+__all__ = ["ExpectedBlock", "ExpectedTable", "id_origins", "row_key"]
 
 
 class ExpectedBlock(NamedTuple):
@@ -91,6 +91,15 @@ class ExpectedTable:
 
     def _slots(self, block: Block) -> NDArray[np.int64]:
         return block.level(self.table).slots.astype(np.int64)
+
+
+def row_key(table: Table) -> tuple[str, ...]:
+    """Return the fields that name a row of a load: its id, its key, or a unique field; none where there are none."""
+    if (own := table.field_with("id")) is not None:
+        return (own,)
+    nullable = {field.name for field in table.schema if field.nullable}
+    unique = [rule.name for rule in table.rules if rule.role == "unique" and rule.name not in nullable]
+    return table.key or tuple(unique[:1])
 
 
 def id_origins(dataset: Dataset, table: Table, ids: pa.Array) -> Origins:

@@ -11,7 +11,7 @@ from esdh_load.columns import field_types
 from esdh_load.databases import Database, ExistingColumn, Reference, TableName, open_database
 from esdh_load.ddl import define_tables
 from esdh_load.errors import AttachedRowsError, ExistingTableError
-from esdh_load.expected import ExpectedTable
+from esdh_load.expected import ExpectedTable, row_key
 from esdh_load.records import Load, choose_load, remove_load
 
 __all__ = ["UnloadedRows", "unload", "unload_database"]
@@ -169,8 +169,8 @@ class _Unloading:
         database = self._database
         there = {each.name: each for each in database.columns(table.name) or ()}
         fields = field_types(self._dataset, table)
-        id_field = table.field_with("id")
-        names = (id_field,) if id_field else table.key or table.fields
+        key = row_key(table)
+        names = key or table.fields
         for each in names:
             if each not in there or not database.accepts(fields[each], there[each]):
                 raise ExistingTableError(
@@ -180,7 +180,7 @@ class _Unloading:
         columns = [there[each] for each in names]
         expected = ExpectedTable(self._load, self._dataset, table)
         database.stage(staged, columns, self._with_progress(expected.keys(names)))
-        find = self._by_key if table.key else self._by_values
+        find = self._by_key if key else self._by_values
         database.execute(f"INSERT INTO {self._mark_of(name)} {find(name, columns, database.quoted(staged))}")
 
     def _with_progress(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

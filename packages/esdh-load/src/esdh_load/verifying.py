@@ -15,7 +15,7 @@ from esdh_load.columns import field_types
 from esdh_load.comparison import Comparison
 from esdh_load.databases import Database, ExistingColumn, FieldType, UnreadableValueError, open_database
 from esdh_load.errors import LoadError
-from esdh_load.expected import ExpectedTable
+from esdh_load.expected import ExpectedTable, row_key
 from esdh_load.findings import RowFailure, TableFindings
 from esdh_load.records import LOADS, Load, LoadedTable, choose_load, read_loads
 
@@ -295,7 +295,7 @@ def _note_unreadable(
     row = rows.slice(value.position, 1).to_pylist()[0]
     failure = RowFailure(
         table=table.name,
-        key={name: None if row[name] is None else str(row[name]) for name in table.key or table.fields},
+        key={name: None if row[name] is None else str(row[name]) for name in row_key(table) or table.fields},
         field=value.field,
         found=value.value,
         expected=f"a value of the type {fields[value.field].kind}",

@@ -82,8 +82,11 @@ def unload_database(
         gone = outcome.absent.get(name, 0)
         click.echo(f"{name}: {count:,} rows removed" + (f"; {gone:,} were gone already" if gone else ""))
     for name, count in outcome.attached.items():
-        click.echo(f"{name}: {count:,} rows of others that referred to them removed")
-    click.echo(f"Load {outcome.load} is gone from {outcome.database}; its tables stay")
+        rows = "1 row" if count == 1 else f"{count:,} rows"
+        click.echo(f"{name}: {rows} of others that referred to them removed")
+    click.echo(
+        f"Load {outcome.load} is gone from {outcome.database}; its tables stay, and take rows again with --into-existing"
+    )
 
 
 def _say_waiting() -> None:
