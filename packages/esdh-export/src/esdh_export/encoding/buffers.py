@@ -48,17 +48,25 @@ def integer_array(values: NDArray[np.integer]) -> pa.Array:
 
 def text_array(values: Sequence[str | bytes | None], kind: pa.DataType) -> pa.Array:
     """Return texts, or bytes, as an Arrow array of strings or of binaries; None is a null."""
-    encoded = [
-        b"" if value is None else value.encode() if isinstance(value, str) else value for value in values
-    ]
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
-    np.cumsum([len(value) for value in encoded], out=offsets[1:])
+    data, sizes = _joined(values)
+    offsets = np.zeros(len(values) + 1, dtype=np.int32)
+    np.cumsum(sizes, out=offsets[1:])
     validity = None
     if None in values:
         validity = bits(np.array([value is not None for value in values]))
-    return pa.Array.from_buffers(
-        kind, len(encoded), [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    )
+    return pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def _joined(values: Sequence[str | bytes | None]) -> tuple[bytes, NDArray[np.int32]]:
+    """Return the bytes of texts one after another, and how many each has; none for a null."""
+    if all(isinstance(value, str) for value in values):
+        text = "".join(values)  # type: ignore[arg-type]  # as was just asked
+        if text.isascii():  # then a character is a byte, and thousands of texts are encoded as one
+            return text.encode(), np.fromiter(map(len, values), np.int32, len(values))  # type: ignore[arg-type]
+    encoded = [
+        b"" if value is None else value.encode() if isinstance(value, str) else value for value in values
+    ]
+    return b"".join(encoded), np.fromiter(map(len, encoded), np.int32, len(encoded))
 
 
 def numbers(array: pa.Array) -> NDArray[np.integer]:

@@ -39,9 +39,10 @@ __all__ = [
 ]
 
 _MOST_COMBINATIONS = 1 << 16  # of values, as many as a block has rows
+_FEW_COMBINATIONS = 1 << 12  # that are asked at once, whether or not they occur
 _MOST_NUMBERS = 1 << 12  # of a range that is taken for codes
 # What was answered of values, for as long as the first of their categories lives.
-_answers: WeakKeyDictionary[Categories, dict[Hashable, NDArray[Any]]] = WeakKeyDictionary()
+_answers: "WeakKeyDictionary[Categories, dict[Hashable, _Answers]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -124,19 +125,41 @@ def _by_code(
     places = {group: place for place, group in enumerate(groups)}
     known = (key, *((places[each.group], each.name) for each in codes))
     answers = _answers.setdefault(owner, {})
+
+    def ask(combinations: NDArray[np.intp]) -> NDArray[Any]:
+        numbers = np.unravel_index(combinations, tuple(sizes.values()))
+        return function(*(each.values.take(integer_array(numbers[places[each.group]])) for each in codes))
+
     if known not in answers:
-        numbers = np.unravel_index(np.arange(prod(sizes.values())), tuple(sizes.values()))
-        answers[known] = function(
-            *(each.values.take(integer_array(numbers[places[each.group]])) for each in codes)
-        )
-    answer = answers[known]
-    if answer.dtype == np.bool_ and not answer.any():
-        return np.zeros(len(columns[0]), dtype=np.bool_)
-    first, *others = groups.values()
-    combined = first.numbers.astype(np.intp)
-    for each in others:
-        combined = combined * len(each.values) + each.numbers
-    return answer.take(combined)
+        answers[known] = _Answers(prod(sizes.values()), ask)
+    return answers[known].of(list(groups.values()), ask)
+
+
+class _Answers:
+    """What a function gives for combinations of values: for all of few, for those that occurred of many."""
+
+    def __init__(self, size: int, ask: Callable[[NDArray[np.intp]], NDArray[Any]]) -> None:
+        few = size <= _FEW_COMBINATIONS
+        answer = ask(np.arange(size if few else 1))
+        self._answer = answer if few else np.zeros(size, dtype=answer.dtype)
+        self._asked = None if few else np.zeros(size, dtype=np.bool_)
+        self._none_fails = few and answer.dtype == np.bool_ and not answer.any()
+
+    def of(self, groups: list[_Codes], ask: Callable[[NDArray[np.intp]], NDArray[Any]]) -> NDArray[Any]:
+        """Return the answer for each row."""
+        first, *others = groups
+        if self._none_fails:
+            return np.zeros(len(first.numbers), dtype=np.bool_)
+        combined = first.numbers.astype(np.intp)
+        for each in others:
+            combined = combined * len(each.values) + each.numbers
+        if self._asked is not None and not self._asked.take(combined).all():
+            occur = np.zeros_like(self._asked)
+            occur[combined] = True
+            new = np.flatnonzero(occur & ~self._asked)
+            self._answer[new] = ask(new)
+            self._asked[new] = True
+        return self._answer.take(combined)
 
 
 def nulls(rows: Rows, field: str) -> Mask:

@@ -11,7 +11,6 @@ from esdh_manifest import document_name
 
 from esdh_proof.findings import Failure, Findings, display
 from esdh_proof.reading.document import LineRange, sections
-from esdh_proof.reading.parquet import ParquetFile
 from esdh_proof.reading.rows import FileReader, Render, Rows, Slice, longest_value, regular
 from esdh_proof.reading.text import open_csv, open_lines, open_ndjson
 
@@ -136,6 +135,8 @@ class TableReader:
             lines = self._lines or self._section(path)
             return open_lines(path, self._path, request, table, self._findings, lines=lines)
         if self._name == "parquet":
+            from esdh_proof.reading.parquet import ParquetFile  # which a snapshot without any needn't import
+
             return ParquetFile(
                 path,
                 self._path,

@@ -11,8 +11,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.json as pa_json
 from esdh_core import Dataset, Table
 from esdh_core.columns import Numbers
 from esdh_export import SnapshotRequest, schema
@@ -329,6 +327,8 @@ def _typed(form: _Form, name: str, values: pa.Array, fail: Callable[[int, object
 
 def _parse_csv(form: _Form, data: bytes) -> _Parsed | None:
     """Return lines of CSV as arrays of text, None when a line isn't a row; nothing is a null, `""` an empty text."""
+    import pyarrow.csv as pa_csv  # which bytes of the seed, that nobody parses, needn't
+
     try:
         read = pa_csv.read_csv(
             pa.BufferReader(data),
@@ -378,6 +378,8 @@ def _parse_json(form: _Form, data: bytes) -> _Parsed | None:
 
     A comma after an object, as in the JSON document, is passed over.
     """
+    import pyarrow.json as pa_json  # as above
+
     ends = data.count(b"\n")
     if data.count(b"{") != ends or b"[" in data:
         # Rows are flat; Arrow's parser calls itself for each level of nesting. A text may hold a bracket.

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from esdh_core import Dataset
 from esdh_export import SnapshotRequest
 from esdh_manifest import (
@@ -138,6 +137,8 @@ def name_writers(
     for path in (each.path for each in problems if request.is_table(each.path) and not each.remedy):
         if not path.endswith(".parquet") or not regular(folder, path):
             continue
+        import pyarrow.parquet as pq
+
         by = pq.read_metadata(folder / path).created_by
         findings.note(
             "files",

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from esdh_core import Table
 from esdh_export import FORMATS, EncodedBlock, SnapshotRequest
 from esdh_export.formats import Writer
@@ -25,6 +24,8 @@ class OtherBytesError(Exception):
 
 def is_of_this_arrow(path: Path) -> bool:
     """Return whether a Parquet file says that it was written by this version of Arrow; only then can its bytes be ours."""
+    import pyarrow.parquet as pq  # which a snapshot without any needn't import
+
     try:
         return bool(pq.read_metadata(path).created_by == OURS)
     except (pa.ArrowException, OSError, ValueError):
@@ -152,6 +153,8 @@ class ChecksumCopy:
             listed is None or listed.sha256 == digest
         ):  # a file that isn't listed has failed the check of files
             return
+        import pyarrow.parquet as pq
+
         by = pq.read_metadata(file).created_by
         if by == OURS:
             failure = Failure(
