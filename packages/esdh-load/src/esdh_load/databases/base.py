@@ -80,6 +80,8 @@ class Database(ABC):
     dialect: ClassVar[str]
     """What sqlglot calls its SQL."""
     has_schemas: ClassVar[bool] = True
+    batch_rows: ClassVar[int] = 1 << 16
+    """The rows that the driver is given at once."""
     adds_constraints: ClassVar[bool] = False
     """Whether keys can be added to a table that has its rows, which is quicker than row after row."""
 
@@ -425,9 +427,13 @@ def _stored(
 
     begin = convert(first)
 
+    def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        for start in range(0, batch.num_rows, database.batch_rows):
+            yield batch.slice(start, database.batch_rows)
+
     def all_batches() -> Iterator[pa.RecordBatch]:
-        yield begin
+        yield from parts(begin)
         for batch in others:
-            yield convert(batch)
+            yield from parts(convert(batch))
 
     return pa.RecordBatchReader.from_batches(begin.schema, all_batches())

@@ -29,6 +29,7 @@ class PostgreSQL(Database):
     kind = "postgresql"
     dialect = "postgres"
     adds_constraints = True
+    batch_rows = 2_048  # so few that the server reads them while the driver writes the next
     row_id = "ctid"
     row_id_type = "tid"
     _temporary: ClassVar[dict[str, Any]] = {"db_schema_name": "pg_temp"}
