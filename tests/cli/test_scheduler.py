@@ -16,7 +16,10 @@ def refusal(*options: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["tcp://h:1"], "the workers of tcp://h:1 don't see the folder 'data/snapshots/v0.1' of this machine"),
+        (
+            ["tcp://h:1"],
+            "the workers of tcp://h:1 don't see the folder 'data/snapshots/v0.1' of this machine",
+        ),
         (["tcp://h:1", "--output-dir", "out"], "don't see the folder 'out'"),
         (["http://h:1", "--output-dir", "s3://b/x"], "'http://h:1' is no address of a Dask scheduler"),
         (["tcp://h", "--output-dir", "s3://b/x"], "give one such as tcp://host:8786"),
