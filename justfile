@@ -26,6 +26,10 @@ fix *args:
 test *args:
     uv run pytest -n auto --dist worksteal "$@"
 
+# Test --scheduler on a real Dask cluster of two worker processes, one of which is killed at ten drawn moments (docs/CLUSTERS.md)
+test-dask *args:
+    ESDH_WORKER_KILLS="${ESDH_WORKER_KILLS:-10}" uv run --group dask pytest tests/export/cluster {{ args }}
+
 # Test esdh-spark on a real cluster of two worker processes, with PySpark and Java 17 or later (docs/SPARK.md)
 test-spark *args:
     uv run --group spark pytest tests/spark/cluster {{ args }}

@@ -1,8 +1,10 @@
-"""Small snapshots of every format that tests here read and never write to."""
+"""Small snapshots of every format that tests here read and never write to, and an object store to write to."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import objects
 import pytest
 from esdh_export import SnapshotRequest, write_snapshot
 
@@ -31,3 +33,20 @@ def snapshot(request: pytest.FixtureRequest, snapshots: dict[str, Path]) -> Path
     """The folder of a snapshot of every format, in either layout."""
     folder: Path = snapshots[request.param]
     return folder
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """The address of an S3 protocol server."""
+    with objects.server() as address:
+        yield address
+
+
+@pytest.fixture
+def prefix(endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """The URI of an empty prefix, whose server and credentials the environment tells."""
+    for name, value in objects.environment(endpoint).items():
+        monkeypatch.setenv(name, value)
+    bucket = f"b{abs(hash(request.node.nodeid)):x}"
+    objects.make_bucket(endpoint, bucket)
+    return f"s3://{bucket}/some/prefix"

@@ -117,6 +117,16 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         path = table_name(table.name, self.dataset.dataset_version, name)
         return f"{path}/part-{number:05}.{name}" if self.sharded and not table.is_fixed else path
 
+    def part_folders(self) -> list[str]:
+        """Return the relative path of every folder of parts."""
+        return [
+            table_name(table.name, self.dataset.dataset_version, name)
+            for name in self.formats
+            if name != json.EXTENSION and self.sharded
+            for table in self.tables
+            if not table.is_fixed
+        ]
+
     def tables_of(self, shard: "Shard") -> tuple[Table, ...]:
         """Return the tables whose rows a shard makes."""
         return tuple(table for table in self.tables if table.is_fixed == shard.fixed)

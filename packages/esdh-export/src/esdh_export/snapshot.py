@@ -1,12 +1,13 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
+import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from esdh_core.dataset import notes_for
@@ -35,6 +36,7 @@ from esdh_export.encoding.digest import entity_digest
 from esdh_export.errors import GateError, TargetError
 from esdh_export.execution.executor import map_in_order
 from esdh_export.execution.shard import Progress, ShardReport, merge_reports, write_shard
+from esdh_export.execution.versions import call_if_same, versions
 from esdh_export.formats import json
 from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
@@ -116,43 +118,34 @@ def _run_gate(stats: Stats, gate: Gate | None) -> Gates | None:
     raise GateError(
         f"{failed.entity} {failed.statistic} don't follow the plan: at {failed.worst!r} {failed.observed} of "
         f"{failed.records} were counted, where {expected} expected (distance {failed.distance:.6g}, "
-        f"bound {failed.bound:.6g}, {failed.method}){others}"
+        f"bound {failed.bound:.6g}, {failed.method}){others}; nothing was written"
     )
 
 
-@contextmanager
-def _refused(outcome: str) -> Iterator[None]:
-    """Say, where the gate refuses, what has become of the snapshot."""
-    try:
-        yield
-    except GateError as error:
-        raise GateError(f"{error}; {outcome}") from None
-
-
-def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: Gate | None) -> Manifest:
+def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gates: Gates | None) -> Manifest:
     """Write what is made from all shards: the JSON document, descriptors, README, SHA256SUMS and the manifest.
 
     Each is rendered from what stands before it: data files, descriptors, README, and the manifest last.
-    Raises GateError when the gate refuses the statistics.
     """
     content = {table: entity_digest(digests) for table, digests in report.blocks.items()}
-    gates = _run_gate(report.stats, gate)
     dataset_version = request.dataset.dataset_version
     checksums = dict(report.files)
 
     def write(name: str, data: bytes) -> None:
-        with store.create(name, large=False) as file:
+        with store.create(name) as file:
             file.write(data)
         checksums[name] = entry_of(data)
 
     if json.EXTENSION in request.formats:
         metadata = request.dataset.metadata(report.rows, request.seed)
-        fragments: dict[str, list[Path]] = {table.name: [] for table in request.tables}
+        fragments: dict[str, list[Callable[[], BinaryIO]]] = {table.name: [] for table in request.tables}
         for shard in request.shards():
             for name, table in request.json_fragments(shard).items():
-                fragments[table.name].append(store.fragments / name)
-        with store.create(document_name(dataset_version), large=False) as document:
-            json.assemble(document, metadata, fragments)
+                attempt = report.attempts[shard.name]
+                fragments[table.name].append(partial(store.open_fragment, name, attempt))
+        with store.create(document_name(dataset_version)) as document:
+            opened = {name: (fragment() for fragment in shards) for name, shards in fragments.items()}
+            json.assemble(document, metadata, opened)
         checksums[document_name(dataset_version)] = document.entry(None)
         write(metadata_name(dataset_version), json.metadata_document(metadata))
     if request.dataset.recipe is not None:
@@ -168,7 +161,7 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gate: G
     manifest = msgspec.structs.replace(unlisted, checksums=dict(checksums))
     encoded = encode_manifest(manifest)
     write(SUMS_NAME, sha256sums({**checksums, manifest_name(dataset_version): entry_of(encoded)}))
-    write(manifest_name(dataset_version), encoded)
+    store.commit(manifest_name(dataset_version), encoded, checksums)
     return manifest
 
 
@@ -204,7 +197,8 @@ def write_snapshot(
     same request left beside the folder are taken over if their checksums hold; without it they go.
 
     `executor` writes the shards, whose arguments and results pickle; None writes them one after another in
-    this process. The bytes are the same. Its workers see the same disk. `progress` is called with the number of records of each
+    this process. The bytes are the same. Its workers see the same disk or store, and have the same versions of what decides
+    the bytes. It may run a shard twice, and go on with one that was called off. `progress` is called with the number of records of each
     finished block or, with an executor, shard. `gate` is asked for its verdict on the statistics before
     anything is committed.
 
@@ -216,7 +210,7 @@ def write_snapshot(
 
     A prefix (as `locate` returns for a URI) knows no rename, sync or lock. It must be empty, or hold exactly
     this snapshot; the manifest is written last, and without one there is no snapshot. Nothing is replaced
-    or resumed there, and what a failed run wrote stays.
+    or resumed there. A run that fails removes what it wrote, and the next one what a killed one wrote.
 
     >>> written = write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1))
     >>> written.written, write_snapshot(Path("out"), SnapshotRequest(records=5, seed=1)).written
@@ -257,11 +251,10 @@ def write_snapshot(
                     f"{_describe_existing(folder, earlier, problems)}; give --overwrite to replace it, or another --output-dir"
                 )
         target.check_replaceable(earlier)
-        with staging.session(request, resume=resume) as resumed:
-            write = partial(staging.write_or_resume, request, resume=bool(resumed))
+        with staging.session(request, resume=resume) as (store, resumed):
+            write = partial(staging.write_or_resume, request, store=store, resume=bool(resumed))
             report = _write_shards(request, write, executor, progress)
-            with _refused("nothing was written"):
-                manifest = _finish(request, report, staging.store, gate)
+            manifest = _finish(request, report, store, _run_gate(report.stats, gate))
             staging.strip({*manifest.checksums, SUMS_NAME, name})
             target.commit(earlier)
         staging.remove()
@@ -290,7 +283,8 @@ def _write_prefix(
     progress: Progress | None,
     gate: Gate | None,
 ) -> WrittenSnapshot:
-    """Write a snapshot straight to an empty prefix of an object store, the manifest last."""
+    """Write a snapshot to an empty prefix of an object store, the manifest last."""
+    prefix.recover()
     earlier = prefix.manifest(expected=manifest_name(request.dataset.dataset_version))
     if earlier is not None:
         problems = prefix.problems(earlier)
@@ -299,13 +293,13 @@ def _write_prefix(
         raise TargetError(
             f"{_describe_existing(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
         )
-    with prefix.open_store() as store:
+    notes: list[str] = []
+    with prefix.session(notes) as store:
         report = _write_shards(request, partial(write_shard, request, store=store), executor, progress)
-        # A store knows no rename, so what is refused is there already.
-        with _refused(
-            f"its files stay in {str(prefix)!r} without a manifest, which makes them no snapshot; remove them"
-        ):
-            return WrittenSnapshot(prefix, _finish(request, report, store, gate), written=True)
+        gates = _run_gate(report.stats, gate)
+        store.publish(request, report)
+        manifest = _finish(request, report, store, gates)
+    return WrittenSnapshot(prefix, manifest, written=True, notes=tuple(notes))
 
 
 def _write_shards(
@@ -321,6 +315,8 @@ def _write_shards(
     if executor is None:
         write = partial(write, progress=progress, alone=True)
         progress = None
+    else:
+        write = partial(call_if_same, versions(request.dataset), pickle.dumps(write))
     with closing(map_in_order(executor, write, request.shards())) as reports:
         return merge_reports(request, _with_progress(request.shards(), reports, progress))
 

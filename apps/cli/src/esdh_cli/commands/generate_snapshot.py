@@ -16,6 +16,7 @@ from esdh_cli.output import print_document
 from esdh_cli.parameters import WORKERS, IntegerText, LocalPath, ManyValuesCommand, OneOf, Words
 from esdh_cli.plans import RECORDS, SEED, open_plan, plan_option, quoted_plan, tables_named
 from esdh_cli.progress import recorded
+from esdh_cli.scheduler import cluster, scheduler_option, tell_connecting
 from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ Examples:
   esdh generate-snapshot --output-dir out --overwrite --audit-log audit.jsonl --actor "night build"
   esdh generate-snapshot --plan bank.yaml --records 1000 --output-format csv json ndjson parquet
   esdh generate-snapshot --output-dir big --records 10000000 --output-format parquet --shard-rows 1048576
+  esdh generate-snapshot --output-dir s3://bucket/big --records 1000000000 --scheduler tcp://host:8786
 """
 
 
@@ -105,6 +107,9 @@ Examples:
     metavar="W",
     help="Processes that write parts side by side; the bytes are the same.  [default: one a core, as far as memory has room]",
 )
+@scheduler_option(
+    "Have a running Dask cluster write the parts, to a prefix of an object store (docs/CLUSTERS.md)."
+)
 @click.option("--resume", is_flag=True, help="Take over the finished parts of an earlier run that failed.")
 @click.option("--overwrite", is_flag=True, help="Replace another snapshot in the folder.")
 @click.option(
@@ -126,6 +131,7 @@ def generate_snapshot(
     output_format: tuple[tuple[str, ...], ...],
     shard_rows: int | None,
     workers: int | None,
+    scheduler: str | None,
     resume: bool,
     overwrite: bool,
     no_gate: bool,
@@ -135,12 +141,7 @@ def generate_snapshot(
     as_json: bool,
 ) -> None:
     """Run `esdh generate-snapshot`."""
-    if seed is not None and randomize:
-        raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
-    if resume and randomize:
-        raise click.UsageError(
-            "--resume needs the seed of the run that failed; give --seed instead of --randomize"
-        )
+    _check_together(seed, randomize=randomize, resume=resume, workers=workers, scheduler=scheduler)
     formats = tuple(name for names in output_format for name in names) or ("csv", "json")
     with exit_on_error(), interruptible(), ExitStack() as stack:
         dataset = None if plan is None else open_plan(plan)
@@ -150,13 +151,16 @@ def generate_snapshot(
         else:
             folder, shard_rows = _folder(dataset), shard_rows or dataset.default_shard_rows
         # As early as can be: its processes import what they need while this one does.
-        executor = _pool(stack, workers, -(-records // shard_rows), formats)
+        parts = 1 if scheduler else -(-records // shard_rows)  # those that this machine writes
+        pool = _pool(stack, workers, parts, formats)
         dataset = dataset or open_plan(None)
         from esdh_export import SnapshotRequest, locate, write_snapshot
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
 
-        destination = locate(output_dir or folder, connecting=None if quiet else _tell_connecting)
+        connecting = None if quiet else tell_connecting
+        destination = locate(output_dir or folder, connecting=connecting)
+        _check_reachable(destination, scheduler)
         run = stack.enter_context(audit_run(audit_log, actor, "generate-snapshot", destination))
         if randomize:
             import secrets
@@ -184,6 +188,7 @@ def generate_snapshot(
             )
         )
         with ExitStack() as working:
+            executor = working.enter_context(cluster(scheduler, dataset, connecting)) if scheduler else pool
             snapshot = write_snapshot(
                 destination,
                 request,
@@ -207,16 +212,37 @@ def generate_snapshot(
         _print_summary(snapshot, dataset, plan, gated=not no_gate)
 
 
+def _check_together(
+    seed: int | None, *, randomize: bool, resume: bool, workers: int | None, scheduler: str | None
+) -> None:
+    """Refuse options that exclude each other."""
+    if seed is not None and randomize:
+        raise click.UsageError(f"--seed {seed} and --randomize exclude each other; give one of them")
+    if resume and randomize:
+        raise click.UsageError(
+            "--resume needs the seed of the run that failed; give --seed instead of --randomize"
+        )
+    if scheduler is not None and workers is not None:
+        raise click.UsageError(
+            "--scheduler and --workers exclude each other: the cluster has its own workers; give one of them"
+        )
+
+
+def _check_reachable(destination: object, scheduler: str | None) -> None:
+    """Refuse a folder of this machine where the work is done on others."""
+    if scheduler is not None and isinstance(destination, Path):
+        raise click.UsageError(
+            f"the workers of {scheduler} don't see the folder {str(destination)!r} of this machine; give --output-dir the URI "
+            "of a prefix that they reach too, such as s3://bucket/prefix"
+        )
+
+
 def _folder(dataset: "Dataset") -> str:
     """Return the folder that a dataset's snapshots take by default."""
     from esdh_manifest import slug
 
     version = dataset.dataset_version
     return f"{FOLDER}/{version if version == catalog.VERSION else slug(version)}"
-
-
-def _tell_connecting(prefix: object) -> None:
-    click.echo(f"Connecting to {prefix}", err=True)
 
 
 def _pool(stack: ExitStack, workers: int | None, parts: int, formats: tuple[str, ...]) -> "Executor | None":

@@ -14,9 +14,9 @@ __all__ = ["map_in_order"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Shards handed to an executor and not merged yet: enough to keep any pool busy, and few enough that their
+# Shards handed to an executor and not merged yet: enough to keep a large cluster busy, and few enough that their
 # reports (some 50 KB each) are small and that there is little to call off.
-_IN_FLIGHT = 256
+_IN_FLIGHT = 1024
 
 
 def map_in_order(
@@ -26,12 +26,12 @@ def map_in_order(
 
     When it ends early, what waits is called off and what runs is waited for, so that nothing goes on behind
     the caller's back; an interrupt kills the workers of an executor that has `kill_workers`, as those of
-    Python 3.14 and WorkerPool have. Raises WorkerError when the executor has lost a worker.
+    Python 3.14 and WorkerPool have. Raises WorkerError when the executor has lost a worker, or calls off what it was given.
     """
     if executor is None:
         yield from map(function, items)
         return
-    from concurrent.futures import BrokenExecutor, wait
+    from concurrent.futures import BrokenExecutor, CancelledError, wait
 
     pending: deque[Future[R]] = deque()
     try:
@@ -46,6 +46,13 @@ def map_in_order(
         raise WorkerError(
             "a worker process ended before its part was written (killed, perhaps for want of memory, or not let to start); "
             "run again with fewer --workers, or with more memory"
+        ) from error
+    except (
+        CancelledError
+    ) as error:  # by the executor: whoever calls off a future here doesn't ask for its result
+        wait([future for future in pending if not future.cancel()])
+        raise WorkerError(
+            "the executor has called off a part of the work, as one does that was closed or has lost its scheduler; run again"
         ) from error
     except Exception:
         wait([future for future in pending if not future.cancel()])

@@ -16,7 +16,6 @@ from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
 from esdh_export.io.background import BackgroundQueue
-from esdh_export.io.hashed_file import new_file
 from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
 
@@ -32,7 +31,7 @@ class ShardReport(msgspec.Struct, frozen=True):
     """What came of a shard, or of several; reports merge in the order of their shards.
 
     `rows` counts the rows of each table; `files` are by their relative path, `fragments` (of the JSON document)
-    by name; `blocks` are raw block digests by table name.
+    by name; `blocks` are raw block digests by table name; `attempts` are by the name of their shard.
     """
 
     rows: dict[str, int]
@@ -40,6 +39,7 @@ class ShardReport(msgspec.Struct, frozen=True):
     fragments: dict[str, FileEntry]
     blocks: dict[str, list[bytes]]
     stats: Stats
+    attempts: dict[str, str]
 
 
 def write_shard(
@@ -52,7 +52,8 @@ def write_shard(
 ) -> ShardReport:
     """Write the files of one shard to a store; one block is in memory at a time.
 
-    A pure function of request and shard, so that shards may be written anywhere and in any order.
+    A pure function of request and shard, so that shards may be written anywhere, in any order and again: each call is
+    an attempt with files of its own, until they are whole.
     `progress` is called with the number of records of each finished block. `alone` says that no other shard
     is being written, so that threads may hash on a core that is left; else rows are hashed while the cache
     still has them.
@@ -65,17 +66,18 @@ def write_shard(
         **{p: table for p, (_, table) in request.shard_files(shard).items()},
         **request.json_fragments(shard),
     }
+    attempt = store.attempt()
     with ExitStack() as stack:
         # Few files may have a block's rows wait, many only what they are at: together, the same memory.
         queues = {
             name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables
         }
         files = {
-            path: stack.enter_context(store.create(path, large=large, background=queues[path]))
+            path: stack.enter_context(attempt.create(path, large=large, background=queues[path]))
             for path in request.shard_files(shard)
         }
         fragments = {
-            name: stack.enter_context(new_file(store.fragments / name, background=queues[name]))
+            name: stack.enter_context(attempt.create_fragment(name, background=queues[name]))
             for name in request.json_fragments(shard)
         }
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
@@ -97,12 +99,14 @@ def write_shard(
         for writer in writers.values():
             writer.close()
         rows, blocks, stats = content.result()
+    attempt.finish()
     return ShardReport(
         rows=rows,
         files={path: file.entry(rows[tables[path].name]) for path, file in files.items()},
         fragments={name: file.entry(rows[tables[name].name]) for name, file in fragments.items()},
         blocks=blocks,
         stats=stats,
+        attempts={shard.name: attempt.name},
     )
 
 
@@ -200,12 +204,14 @@ def merge_reports(request: SnapshotRequest, reports: Iterable[ShardReport]) -> S
     files: dict[str, FileEntry] = {}
     fragments: dict[str, FileEntry] = {}
     blocks: dict[str, list[bytes]] = {table.name: [] for table in request.tables}
+    attempts: dict[str, str] = {}
     stats = no_counts(request)
     for report in reports:
         files.update(report.files)
         fragments.update(report.fragments)
+        attempts.update(report.attempts)
         for name in rows:
             rows[name] += report.rows[name]
             blocks[name].extend(report.blocks[name])
         stats = merge_counts(stats, report.stats)
-    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats))
+    return ShardReport(rows, files, fragments, blocks, manifest_counts(request, stats), attempts)

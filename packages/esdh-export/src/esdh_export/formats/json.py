@@ -5,8 +5,8 @@ written to a fragment of their own first, in shards that can be written anywhere
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO
 
 import msgspec
 
@@ -20,6 +20,7 @@ EXTENSION = "json"
 MEDIA_TYPE = "application/json"
 RANK = 4  # a document of all tables, which is read whole
 _SEPARATOR = b",\n"  # stands before every row, and is passed over before a fragment's first
+_COPIED = 4 << 20  # bytes at once: a request of its own to an object store
 _FRAGMENT = JsonRows(opening=_SEPARATOR, ending=b"")
 
 
@@ -34,16 +35,18 @@ def metadata_document(metadata: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n"
 
 
-def assemble(document: HashedFile, metadata: msgspec.Struct, fragments: Mapping[str, Sequence[Path]]) -> None:
-    """Write the document from its fragments: table name to the files of its shards, in order."""
+def assemble(
+    document: HashedFile, metadata: msgspec.Struct, fragments: Mapping[str, Iterable[BinaryIO]]
+) -> None:
+    """Write the document from its fragments: table name to those of its shards in order, opened to be read and closed here."""
     document.write(b'{"metadata":' + msgspec.json.encode(metadata))
     for name, shards in fragments.items():
         document.write(b"," + msgspec.json.encode(name) + b":[\n")
         first = True
         for shard in shards:
-            with shard.open("rb") as fragment:
+            with shard as fragment:
                 if first and fragment.read(len(_SEPARATOR)):  # a shard may have no row of a table
                     first = False
-                shutil.copyfileobj(fragment, document, 1 << 20)
+                shutil.copyfileobj(fragment, document, _COPIED)
         document.write(b"\n]")
     document.write(b"}\n")

@@ -118,12 +118,10 @@ class HashedFile:
 
 
 def new_file(path: Path, *, background: BackgroundQueue | None = None) -> HashedFile:
-    """Open a file that doesn't exist yet, and the folders above it; it is synced as it closes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Open a file that doesn't exist yet, in a folder that does; it is synced as it closes."""
     return HashedFile(path.open("xb", buffering=1 << 20), synced=True, background=background)
 
 
 def new_large_file(path: Path, *, background: BackgroundQueue | None = None) -> HashedFile:
     """Open a file like `new_file`, to be written in a thread of its own, past the system's cache."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     return HashedFile(DirectFile(path), synced=True, background=background)

@@ -285,7 +285,7 @@ class Target:
         Raises TargetError when the folder holds something else than the `earlier` snapshot that was there
         when the run began, or can't be replaced; then what is there stays where it is.
         """
-        staged = self.staging.store.files
+        staged = self.staging.files
         for folder in [path for path in staged.rglob("*") if path.is_dir()]:
             sync_folder(folder)
         sync_folder(staged)
@@ -344,14 +344,14 @@ class Target:
         """Return which files in the mount point may be those of a commit that wasn't finished: all but the manifest."""
         if not self._mounted or any(self.folder.glob(MANIFEST_NAME_PATTERN)):
             return set()
-        for path in self.staging.store.files.glob(MANIFEST_NAME_PATTERN):
+        for path in self.staging.files.glob(MANIFEST_NAME_PATTERN):
             with suppress(ManifestError, OSError):
                 return {*decode_manifest(path.read_bytes()).checksums, SUMS_NAME}
         return set()
 
     def _move_back(self) -> None:
         """Undo a commit that wasn't finished."""
-        staged = self.staging.store.files
+        staged = self.staging.files
         for name in {path.partition("/")[0] for path in self._moved()}:
             if (self.folder / name).exists() and not (staged / name).exists():
                 (self.folder / name).rename(staged / name)

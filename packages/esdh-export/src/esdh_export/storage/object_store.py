@@ -1,14 +1,22 @@
-"""A prefix of an object store, by its URI: no rename, sync or lock, so an empty prefix only, and the manifest last."""
+"""A prefix of an object store, by its URI: no rename, sync or lock, so an empty prefix only, and the manifest last.
+
+What a store does promise is that an object appears whole or not at all, and is listed from then on. So every attempt at
+a shard writes objects of its own below `.esdh-staging`, which the store copies to their names once all shards are
+finished. Before the first copy `.esdh-staging/commit.json` lists the names: a run that is killed among the copies leaves
+no manifest, and the next run knows what to remove.
+"""
 
 import hashlib
+import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from fnmatch import fnmatch
 from functools import cache, partial
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -16,6 +24,7 @@ import pyarrow as pa
 from esdh_manifest import (
     MANIFEST_NAME_PATTERN,
     SUMS_NAME,
+    FileEntry,
     FileProblem,
     Manifest,
     ManifestError,
@@ -30,8 +39,12 @@ from esdh_manifest import (
 from pyarrow import fs
 
 from esdh_export.errors import TargetError
+from esdh_export.execution.executor import map_in_order
+from esdh_export.execution.shard import ShardReport
 from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import HashedFile
+from esdh_export.io.store import unique_name
+from esdh_export.request import SnapshotRequest
 
 __all__ = ["ObjectStore", "Prefix", "asking"]
 
@@ -40,6 +53,10 @@ T = TypeVar("T")
 _FIRST_ANSWER = 30.0  # seconds for a store's first answer
 _RETRIES = 60  # seconds that Google's client tries again, unless the URI says; it would for 15 minutes
 _THREAD = "esdh-store"
+_STAGING = ".esdh-staging"
+_COMMIT = f"{_STAGING}/commit.json"
+_COPIES = 16  # at once; each waits for the store
+_COPIED = 4 << 20  # bytes at once, where they pass through here
 
 
 class _SilentError(Exception):
@@ -141,16 +158,76 @@ class Prefix(msgspec.Struct, frozen=True):
             raise self._unreached(error) from error
 
     def _unreached(self, error: Exception) -> TargetError:
-        message = " ".join(str(error).split())  # on one line, whatever the store's library writes
-        return TargetError(f"output folder {str(self)!r} can't be read or written: {message}")
+        return TargetError(f"output folder {str(self)!r} can't be read or written: {_one_line(error)}")
+
+    def changed(self) -> TargetError:
+        """Return the error that somebody else has written to the prefix meanwhile."""
+        return TargetError(
+            f"output folder {str(self)!r} was changed while the snapshot was written, perhaps by another run, and got no "
+            "manifest; name an empty prefix"
+        )
 
     @contextmanager
-    def open_store(self) -> Iterator["ObjectStore"]:
-        """Hold a store that writes to the prefix; the fragments of the JSON document go to a temporary folder."""
-        from tempfile import TemporaryDirectory
+    def session(self, notes: list[str]) -> Iterator["ObjectStore"]:
+        """Hold a store for one run; nothing of it stays but the snapshot, or nothing at all if it fails.
 
-        with TemporaryDirectory(prefix="esdh-") as fragments:
-            yield ObjectStore(self, Path(fragments))
+        `notes` takes what could not be removed beside the snapshot.
+        """
+        try:
+            yield ObjectStore(self, unique_name())
+        except BaseException as error:
+            try:
+                if asking():
+                    raise _SilentError  # noqa: TRY301 - a call was given up, so another would wait too
+                _call_in_thread(self.undo, seconds=_FIRST_ANSWER)
+            except (_SilentError, OSError, pa.ArrowException):
+                error.add_note(
+                    f"what was written stays in {str(self)!r} until the next run into it, which removes it"
+                )
+            raise
+        try:
+            _call_in_thread(self.remove, _STAGING)
+        except (OSError, pa.ArrowException) as error:
+            notes.append(f"{f'{self}/{_STAGING}'!r} can't be removed ({_one_line(error)}); remove it")
+
+    def recover(self) -> None:
+        """Remove what a run that was killed has left: what attempts wrote, and what it had copied if it wrote no manifest.
+
+        Raises TargetError when the store gives no answer.
+        """
+        system, path = self.filesystem()
+        try:
+            _call_in_thread(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
+        except _SilentError:
+            raise self._silent() from None
+        _call_in_thread(self.undo)
+
+    def undo(self) -> None:
+        """Remove what isn't part of a snapshot that has its manifest: what is staged and, as far as listed, what was copied."""
+        system, path = self.filesystem()
+        if system.get_file_info(f"{path}/{_STAGING}").type == fs.FileType.NotFound:
+            return
+        if system.get_file_info(f"{path}/{_COMMIT}").type == fs.FileType.File:
+            beside = system.get_file_info(fs.FileSelector(path))
+            if _manifest_name(each.base_name for each in beside) is None:
+                for name in msgspec.json.decode(_content(system, f"{path}/{_COMMIT}"), type=list[str]):
+                    self.remove(name)
+        self.remove(_STAGING)
+
+    def remove(self, name: str) -> None:
+        """Remove an object below the prefix, or all objects below a name."""
+        system, path = self.filesystem()
+        found = system.get_file_info(f"{path}/{name}").type
+        if found == fs.FileType.File:
+            system.delete_file(f"{path}/{name}")
+        elif found == fs.FileType.Directory:
+            system.delete_dir(f"{path}/{name}")
+
+    def create(self, path: str) -> HashedFile:
+        """Open a new object below the prefix."""
+        system, prefix = self.filesystem()
+        stream = _call_in_thread(system.open_output_stream, f"{prefix}/{path}")
+        return HashedFile(_Stream(stream), synced=False)
 
     def manifest(self, *, expected: str) -> Manifest | None:
         """Return the manifest of the snapshot that the prefix holds, None when it is empty.
@@ -159,13 +236,8 @@ class Prefix(msgspec.Struct, frozen=True):
 
         Raises TargetError when it holds anything else.
         """
-        system, path = self.filesystem()
-        try:
-            _call_in_thread(system.get_file_info, path, seconds=_FIRST_ANSWER)  # a long list takes longer
-        except _SilentError:
-            raise self._silent() from None
         self._check_outer()
-        found = self._sizes()
+        found = self.sizes()
         if not found:
             return None
         name = _manifest_name(found)
@@ -203,7 +275,7 @@ class Prefix(msgspec.Struct, frozen=True):
 
     def problems(self, manifest: Manifest) -> list[FileProblem]:
         """Return what is wrong with the files of the snapshot; every one is read."""
-        written, found = encode_manifest(manifest), self._sizes()
+        written, found = encode_manifest(manifest), self.sizes()
         name = manifest_name(manifest.dataset_version)
         if name not in found or self._read(name) != written:
             return [FileProblem(name, "in another form", "the form that it was written in")]
@@ -223,7 +295,7 @@ class Prefix(msgspec.Struct, frozen=True):
         )
         return [each for each in problems if each is not None]
 
-    def _sizes(self) -> dict[str, int]:
+    def sizes(self) -> dict[str, int]:
         """Return the size of each object, by its path below the prefix."""
         system, path = self.filesystem()
         infos = _call_in_thread(
@@ -236,6 +308,19 @@ class Prefix(msgspec.Struct, frozen=True):
     def _read(self, name: str) -> bytes:
         system, path = self.filesystem()
         return _call_in_thread(_content, system, f"{path}/{name}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())  # whatever the store's library writes
+
+
+def _copy(system: fs.FileSystem, source: str, path: str) -> None:
+    """Have the store copy an object, or copy it through here where it can't: S3 none of more than 5 GB, Azure of 256 MB."""
+    try:
+        system.copy_file(source, path)
+    except (OSError, pa.ArrowException):
+        with system.open_input_stream(source) as stream, system.open_output_stream(path) as copy:
+            shutil.copyfileobj(stream, copy, _COPIED)
 
 
 def _manifest_name(names: Iterable[str]) -> str | None:
@@ -255,7 +340,7 @@ def _sha256(system: fs.FileSystem, path: str) -> str:
 
 
 class _Stream:
-    """An object that is written; once a call has been given up, the store is asked nothing more."""
+    """An object that is written or read; once a call has been given up, the store is asked nothing more."""
 
     def __init__(self, stream: pa.NativeFile) -> None:
         self._stream = stream
@@ -270,6 +355,10 @@ class _Stream:
         """Write bytes."""
         self._ask(self._stream.write, data)
 
+    def read(self, size: int) -> bytes:
+        """Read bytes."""
+        return cast("bytes", self._ask(self._stream.read, size))
+
     def flush(self) -> None:
         """Hand what is buffered to the store."""
         self._ask(self._stream.flush)
@@ -282,24 +371,104 @@ class _Stream:
         """Finish the object."""
         self._ask(self._stream.close)
 
-    def _ask(self, function: Callable[..., object], *arguments: object) -> None:
+    def __enter__(self) -> "_Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, function: Callable[..., object], *arguments: object) -> object:
         if self._given_up:
-            return
+            return None
         try:
-            _call_in_thread(function, *arguments)
+            return _call_in_thread(function, *arguments)
         except KeyboardInterrupt:
             self._given_up = True
             raise
 
 
 class ObjectStore(msgspec.Struct, frozen=True):
-    """A store that writes straight to a prefix, whoever writes; the fragments are on a disk that all see."""
+    """A store that writes below a prefix, wherever shards are written; `run` is a name that no other run has."""
 
     prefix: Prefix
-    fragments: Path
+    run: str
+
+    def attempt(self) -> "ObjectAttempt":
+        """Begin an attempt at a shard."""
+        return ObjectAttempt(self)
+
+    def staged(self, attempt: str, path: str) -> str:
+        """Return where below the prefix an attempt writes a file."""
+        return f"{_STAGING}/{self.run}/{attempt}/{path}"
+
+    def open_fragment(self, name: str, attempt: str) -> BinaryIO:
+        """Open a fragment that an attempt wrote, to be read."""
+        system, prefix = self.prefix.filesystem()
+        path = f"{prefix}/{self.staged(attempt, name)}"
+        return cast("BinaryIO", _Stream(_call_in_thread(system.open_input_stream, path)))
+
+    def create(self, path: str) -> HashedFile:
+        """Open a new object of the snapshot by its relative path."""
+        return self.prefix.create(path)
+
+    def publish(self, request: SnapshotRequest, report: ShardReport) -> None:
+        """Give the files of the attempts that the reports are of their names.
+
+        Raises TargetError when the prefix isn't empty any more, or when such a file isn't there.
+        """
+        if self.prefix.sizes():
+            raise self.prefix.changed()
+        with self.prefix.create(_COMMIT) as file:
+            file.write(msgspec.json.encode([*request.files().values(), SUMS_NAME]))
+        system, prefix = self.prefix.filesystem()
+
+        def copy(source: str, path: str) -> None:
+            _copy(system, f"{prefix}/{source}", f"{prefix}/{path}")
+
+        copies = (
+            partial(copy, self.staged(report.attempts[shard.name], path), path)
+            for shard in request.shards()
+            for path in request.shard_files(shard)
+        )
+        with ThreadPoolExecutor(_COPIES) as pool, closing(map_in_order(pool, _call, copies)) as done:
+            try:
+                for _ in done:
+                    pass
+            except FileNotFoundError as error:
+                raise TargetError(
+                    f"output folder {str(self.prefix)!r} lacks a part that a worker wrote: either the worker writes to another "
+                    "store (AWS_ENDPOINT_URL and its like must be the same everywhere), or another run into it has removed the part"
+                ) from error
+
+    def commit(self, path: str, manifest: bytes, files: Mapping[str, FileEntry]) -> None:
+        """Write the manifest, if the prefix holds exactly the files that it lists.
+
+        Raises TargetError if not.
+        """
+        if self.prefix.sizes() != {name: entry.bytes for name, entry in files.items()}:
+            raise self.prefix.changed()
+        with self.create(path) as file:
+            file.write(manifest)
+
+
+def _call(function: Callable[[], None]) -> None:
+    function()
+
+
+class ObjectAttempt:
+    """An attempt whose objects the run copies to their names: a worker that goes on after its run changes no snapshot."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.name = unique_name()
+        self._store = store
 
     def create(self, path: str, *, large: bool, background: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, background the caller
-        """Open a new object of the snapshot by its relative path."""
-        system, prefix = self.prefix.filesystem()
-        stream = _call_in_thread(system.open_output_stream, f"{prefix}/{path}")
-        return HashedFile(_Stream(stream), synced=False)
+        """Open a new object for one of the snapshot."""
+        return self._store.create(self._store.staged(self.name, path))
+
+    def create_fragment(self, name: str, *, background: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - as above
+        """Open a new object for a fragment of the JSON document."""
+        return self._store.create(self._store.staged(self.name, name))
+
+    def finish(self) -> None:
+        """Leave the objects where they are."""
