@@ -22,7 +22,15 @@ PAGE, GUIDE, DATASETS = DOCS / "PYTHON_API.md", DOCS / "PLANS.md", DOCS / "DATAS
 TREE = re.compile(r"(<!-- tree of (\S+) -->\n```\n).*?(```\n)", re.DOTALL)
 RECORDS = 1_000
 # A package's names are those that its `__init__` imports, a module's those of its `__all__`.
-PACKAGES = ("esdh_core", "esdh_manifest", "esdh_plan", "esdh_export", "esdh_proof", "pytest_esdh")
+PACKAGES = (
+    "esdh_core",
+    "esdh_manifest",
+    "esdh_plan",
+    "esdh_export",
+    "esdh_proof",
+    "esdh_load",
+    "pytest_esdh",
+)
 MODULES = (
     "esdh_core.testing",
     "esdh_plan.reader",

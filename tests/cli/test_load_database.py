@@ -136,6 +136,7 @@ def test_audit_log_says_what_was_loaded(uri: str, tmp_path: Path) -> None:
         identity["content"],
     )
     assert ("refused", True) == (second["outcome"], "holds this already" in second["detail"])
+    assert (20240601, 200) == (second["snapshots"][0]["seed"], second["snapshots"][0]["records"])
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

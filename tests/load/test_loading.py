@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from databases import NEEDS_POSTGRESQL, Database
 from esdh_load import DatabaseError, LoadedRows, LoadError, PlanSource, load_database, open_database
@@ -210,6 +211,20 @@ def test_failure_leaves_the_database_as_it_was(database: Database) -> None:
         assert set() == _tables(database)
     else:
         assert not Path(database.uri.partition(":///")[2]).exists()
+
+
+def test_rows_that_a_driver_loses_are_missed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load whose rows a driver took and didn't put into the table isn't committed."""
+
+    def lose(self: object, table: str, reader: pa.RecordBatchReader, columns: object) -> None:
+        del self, table, columns
+        reader.read_all()
+
+    with open_database(database.uri, create=True) as opened:
+        monkeypatch.setattr(type(opened), "_ingest", lose)
+    with pytest.raises(LoadError, match="has 0 rows of customers where 30 should be"):
+        _load(database)
+    assert database.kind != "postgresql" or set() == _tables(database)
 
 
 def test_refused_row_leaves_the_database_as_it_was(database: Database) -> None:

@@ -106,6 +106,7 @@ def load_database(
         import datetime as dt
 
         import esdh_load
+        from esdh_proof import SnapshotIdentity
 
         run = stack.enter_context(audit_run(audit_log, actor, "load-database", display_uri(uri)))
         esdh_load.parse_uri(uri)  # before anything is made
@@ -120,6 +121,15 @@ def load_database(
                 seed=DEFAULT_SEED if seed is None else seed,
                 entities=tables_named(dataset, names, "entity_filter"),
             )
+        run.about(
+            SnapshotIdentity(
+                folder=display_uri(uri),
+                dataset_version=source.dataset.dataset_version,
+                seed=source.seed,
+                records=source.records,
+                plan_sha256=source.dataset.plan_sha256,
+            )
+        )
         hidden = quiet or as_json
         with recorded(source.expected_rows, hidden=hidden, unit="rows", worth=_WORTH_SHOWING) as advance:
             loaded = esdh_load.load_database(
