@@ -30,6 +30,22 @@ def snapshot(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "snapshot"))
 
 
+def test_workers_print_what_one_process_prints(tmp_path: Path) -> None:
+    """Parts that processes of their own verify give the same lines, a failure's among them."""
+    options = ("--records", "66000", "--entity-filter", "profiles", "--output-format", "csv")
+    assert (
+        0
+        == run(
+            "generate-snapshot", "--output-dir", tmp_path / "s", *options, "--shard-rows", "65536"
+        ).exit_code
+    )
+    part = tmp_path / "s" / "profiles_v0_1.csv" / "part-00001.csv"
+    part.write_bytes(part.read_bytes().replace(b",Personal,", b",Commercial,", 1))
+    one, two = (run("verify-snapshot", tmp_path / "s", "--workers", count) for count in ("1", "2"))
+    assert (1, one.stdout) == (two.exit_code, two.stdout)
+    assert "profiles_v0_1.csv/part-00001.csv" in one.stdout
+
+
 def test_whole_snapshot_verifies(snapshot: Path) -> None:
     """A whole snapshot passes: a line a check, what stays unproven, and status 0."""
     result = run("verify-snapshot", snapshot)

@@ -1,4 +1,4 @@
-"""The examples of docs/EXTENDING.md, docs/PLANS.md and docs/TESTING_WITH_ESDH.md: files are written, diffs applied, sessions and commands run."""
+"""The examples of docs/EXTENDING.md, PLANS.md, DEFECTS.md and TESTING_WITH_ESDH.md: files are written, diffs applied, sessions and commands run."""
 
 import os
 import re
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from esdh_cli.main import main
+from esdh_plan.defects.overlay import KINDS
 from guides import BLOCK, apply_diff, follow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +105,21 @@ def test_guides(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             printed = _printed(command)
             assert _agrees(shown.splitlines(), printed), (command, printed)
     assert commands > 5
+
+
+def test_defects(tmp_path: Path) -> None:
+    """The worked example of docs/DEFECTS.md finds and misses what it says, and its table has every kind."""
+    page = (ROOT / "docs/DEFECTS.md").read_text(encoding="utf-8")
+    kinds = []
+    for kind, name, text in BLOCK.findall(page):
+        kinds.append(kind)
+        if kind == "console":
+            follow(text, tmp_path)
+        else:
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    assert ["yaml", "console", "python", "console", "console", "console"] == kinds
+    for known in KINDS.values():
+        assert f"| `{known.word}` | {known.about} | {known.fits} |" in page
 
 
 def test_testing(tmp_path: Path) -> None:

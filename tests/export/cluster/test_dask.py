@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import objects
@@ -20,6 +21,7 @@ from esdh_export import SnapshotRequest, WorkerError, locate, write_snapshot
 from esdh_export.execution.cluster import connect
 from esdh_export.execution.versions import versions
 from esdh_plan import load_plan
+from esdh_proof.gates import judge
 
 KILLS = int(os.environ.get("ESDH_WORKER_KILLS", "2"))
 PATIENCE = 300  # seconds; what hangs in vain does so for longer
@@ -29,6 +31,7 @@ REQUEST = SnapshotRequest(
 )
 OPTIONS = ["--records", str(REQUEST.records), "--shard-rows", "65536", "--entity-filter", "vehicle"]
 VERSIONS = versions(REQUEST.dataset)
+GATE = partial(judge, dataset=REQUEST.dataset, seed=REQUEST.seed)
 
 
 class Requests:
@@ -135,7 +138,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, endpoint: str) -> Iterator
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The snapshot as one process writes it into a folder."""
     folder = tmp_path_factory.mktemp("alone") / "s"
-    write_snapshot(folder, REQUEST)
+    write_snapshot(folder, REQUEST, gate=GATE)
     return objects.local(folder)
 
 
@@ -165,7 +168,7 @@ def test_cluster_writes_the_bytes_of_one_process(
 def test_cluster_writes_a_plan_in_every_format(cluster: str, prefix: str, tmp_path: Path) -> None:
     """A plan's tables, one of them fixed, travel to the workers with the request, in every format."""
     request = SnapshotRequest(
-        dataset=load_plan("bank"), records=70_000, formats=("csv", "json", "ndjson", "parquet")
+        dataset=load_plan("bank"), records=2_000, formats=("csv", "json", "ndjson", "parquet")
     )
     write_snapshot(tmp_path / "s", request)
     with connect(cluster, versions(request.dataset)) as executor:
@@ -181,7 +184,7 @@ def test_worker_that_is_killed_costs_nothing(
     draw = random.Random(kill)
     victim = draw.choice(ready(cluster))
     # Each object is begun, sent and finished, so that a run has more requests than this.
-    requests.strike(draw.randint(1, 24), lambda: os.kill(victim, signal.SIGKILL))
+    requests.strike(draw.randint(1, 50), lambda: os.kill(victim, signal.SIGKILL))
     done = generate(cluster, prefix)
     assert 0 == done.returncode, done.stderr
     assert victim not in ready(cluster)
@@ -202,7 +205,7 @@ def test_scheduler_that_goes_is_a_sentence(  # noqa: PLR0917 - fixtures
     )
     # What the workers were at may come after.
     assert [] == [name for name in objects.contents(prefix) if not name.startswith(".esdh-staging/")]
-    assert write_snapshot(locate(prefix), REQUEST).written
+    assert write_snapshot(locate(prefix), REQUEST, gate=GATE).written
     assert alone == objects.contents(prefix)
 
 

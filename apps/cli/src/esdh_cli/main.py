@@ -16,6 +16,7 @@ from esdh_cli.commands.load_database import load_database
 from esdh_cli.commands.lock_plan import lock_plan
 from esdh_cli.commands.reproduce import reproduce
 from esdh_cli.commands.sample import sample
+from esdh_cli.commands.score_defects import score_defects
 from esdh_cli.commands.serve import serve
 from esdh_cli.commands.show_plan import show_plan
 from esdh_cli.commands.unload_database import unload_database
@@ -102,6 +103,7 @@ main.add_command(load_database)
 main.add_command(lock_plan)
 main.add_command(reproduce)
 main.add_command(sample)
+main.add_command(score_defects)
 main.add_command(serve)
 main.add_command(show_plan)
 main.add_command(unload_database)

@@ -11,8 +11,18 @@ from esdh_cli.parameters import IntegerText, LocalPath, OneOf
 
 if TYPE_CHECKING:
     from esdh_core import Dataset
+    from esdh_core.overlay import Overlay
 
-__all__ = ["RECORDS", "SEED", "open_plan", "plan_option", "quoted_plan", "tables_named"]
+__all__ = [
+    "RECORDS",
+    "SEED",
+    "defects_option",
+    "open_defects",
+    "open_plan",
+    "plan_option",
+    "quoted_plan",
+    "tables_named",
+]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -29,6 +39,29 @@ def plan_option(command: F) -> F:
         help="Plan: the name of one that ships, a file (with a slash or a suffix) or a snapshot's folder.  "
         f"[default: {catalog.VERSION}]",
     )(command)
+
+
+def defects_option(command: F) -> F:
+    """Add --defects to a command."""
+    return click.option(
+        "--defects",
+        type=LocalPath(),
+        metavar="F",
+        help="Defects: a file, or the folder of a snapshot that has some.  [default: those that the plan lists]",
+    )(command)
+
+
+def open_defects(reference: str | None, plan: str | None, dataset: "Dataset") -> "Overlay | None":
+    """Return the defects that a reference names; for none those that a plan lists itself, if it does."""
+    if reference is not None:
+        from esdh_plan.references import open_defects as opened
+
+        return opened(reference, dataset)
+    if plan is None or plan == catalog.VERSION:
+        return None
+    from esdh_plan.references import defects_of_plan
+
+    return defects_of_plan(plan, dataset)
 
 
 def open_plan(reference: str | None) -> "Dataset":

@@ -1,6 +1,7 @@
 """What a snapshot is asked to hold, the paths of its files, and the shards that its work is cut into."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 from esdh_core import (
@@ -12,23 +13,34 @@ from esdh_core import (
     Table,
     check_seed,
 )
-from esdh_manifest import Manifest, document_name, metadata_name, readme_name, recipe_name, table_name
+from esdh_core.overlay import LABELS, Overlay
+from esdh_manifest import (
+    Manifest,
+    document_name,
+    metadata_name,
+    overlay_name,
+    readme_name,
+    recipe_name,
+    table_name,
+)
 from msgspec import UNSET
 
 from esdh_export.descriptors import DESCRIPTORS
 from esdh_export.errors import ExportError
-from esdh_export.formats import FORMATS, json
+from esdh_export.formats import FORMATS, json, parquet
 
 __all__ = ["DEFAULT_FORMATS", "Shard", "SnapshotRequest"]
 
 DEFAULT_FORMATS = ("csv", "json")
+_PARQUET = parquet.EXTENSION
 
 
 class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a snapshot is asked to hold; the same request gives the same bytes.
 
     `entities` are names of tables (all, when empty), `formats` out of csv, json, ndjson and parquet; both are put
-    into their fixed order. `shard_rows` is a multiple of 65,536; the dataset has a default.
+    into their fixed order. `shard_rows` is a multiple of 65,536; the dataset has a default. With `defects` some cells are
+    wrong, and the table of labels says which.
 
     Raises RequestError or ExportError for what can't be.
     """
@@ -40,6 +52,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     entities: tuple[str, ...] = ()
     formats: tuple[str, ...] = DEFAULT_FORMATS
     shard_rows: int = 0
+    defects: Overlay | None = None
 
     def __post_init__(self) -> None:
         force = msgspec.structs.force_setattr
@@ -59,10 +72,28 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         force(self, "shard_rows", shard_rows)
         force(self, "entities", tuple(table.name for table in self.dataset.select(self.entities)))
         force(self, "formats", tuple(name for name in FORMATS if name in self.formats))
+        self._check_defects()
+
+    def _check_defects(self) -> None:
+        if self.defects is None:
+            return
+        if self.defects.dataset is not self.dataset:
+            version = self.defects.dataset.dataset_version
+            raise ExportError(f"the defects are of {version}, not of {self.dataset.dataset_version}")
+        for defect in self.defects.defects:
+            if (
+                defect.needs_text
+                and defect.table in self.dataset.select(self.entities)
+                and _PARQUET in self.formats
+            ):
+                raise ExportError(
+                    f"{defect.key} writes text where a type is due, which Parquet can't hold; leave out the format parquet, "
+                    "or the defect"
+                )
 
     @classmethod
-    def of(cls, manifest: Manifest, dataset: Dataset) -> "SnapshotRequest":
-        """Return the request that a manifest of a dataset answers, from its own claims.
+    def of(cls, manifest: Manifest, dataset: Dataset, defects: Overlay | None = None) -> "SnapshotRequest":
+        """Return the request that a manifest of a dataset, and of the defects it has, answers, from its own claims.
 
         Raises RequestError or ExportError when they are of no request.
         """
@@ -71,7 +102,8 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             records=manifest.records_requested,
             seed=manifest.seed,
             randomized=manifest.randomized,
-            entities=tuple(manifest.record_counts),
+            entities=tuple(name for name in manifest.record_counts if defects is None or name != LABELS.name),
+            defects=defects,
             formats=tuple(
                 name
                 for name in FORMATS
@@ -95,8 +127,18 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables that were asked for."""
-        return self.dataset.select(self.entities)
+        """The tables that were asked for and, with defects, that of their labels."""
+        own = self.dataset.select(self.entities)
+        return own if self.defects is None else (*own, LABELS)
+
+    def metadata(self, rows: Mapping[str, int]) -> Any:
+        """Return what the JSON document says of its rows, which `rows` counts by table; of labels it says nothing."""
+        counts = {table: count for table, count in rows.items() if table != LABELS.name}
+        return self.dataset.metadata(counts, self.seed)
+
+    def written(self, table: Table) -> Table:
+        """Return a table as files hold it, whose fields may be null where a defect may write one."""
+        return table if self.defects is None else self.defects.written(table)
 
     @property
     def sharded(self) -> bool:
@@ -107,7 +149,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         """Yield the shards of the snapshot in order: one of the fixed tables, then those of the records."""
         if any(table.is_fixed for table in self.tables):
             yield Shard(0, 0, 0, fixed=True)
-        if all(table.is_fixed for table in self.tables):
+        if self._all_fixed:
             return
         for number, start in enumerate(range(0, self.records, self.shard_rows)):
             yield Shard(number, start, min(self.shard_rows, self.records - start))
@@ -129,7 +171,20 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def tables_of(self, shard: "Shard") -> tuple[Table, ...]:
         """Return the tables whose rows a shard makes."""
-        return tuple(table for table in self.tables if table.is_fixed == shard.fixed)
+        labels = (LABELS,) if self.defects is not None and self.holds_labels(shard) else ()
+        return (*self.data_tables(shard), *labels)
+
+    def data_tables(self, shard: "Shard") -> tuple[Table, ...]:
+        """Return the tables of the dataset whose rows a shard makes."""
+        return tuple(table for table in self.dataset.select(self.entities) if table.is_fixed == shard.fixed)
+
+    def holds_labels(self, shard: "Shard") -> bool:
+        """Return whether a shard is one of those that hold labels: those of records, where there are any."""
+        return shard.fixed == self._all_fixed
+
+    @property
+    def _all_fixed(self) -> bool:
+        return all(table.is_fixed for table in self.dataset.select(self.entities))
 
     def shard_files(self, shard: "Shard") -> dict[str, tuple[str, Table]]:
         """Return the relative path of each file that a shard gives the snapshot, to its format and table."""
@@ -197,6 +252,8 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             }
         if self.dataset.recipe is not None:
             files["plan"] = recipe_name(dataset_version)
+        if self.defects is not None:
+            files["overlay"] = overlay_name(dataset_version)
         files |= {label: module.NAME for label, module in DESCRIPTORS.items()}
         return files | {"readme": readme_name(dataset_version)}
 

@@ -1,5 +1,6 @@
 """The snapshot writer: shards of whole blocks to files, reports merged in order, one commit."""
 
+import hashlib
 import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 from esdh_core.dataset import notes_for
+from esdh_core.overlay import KIND, LABELS
 from esdh_manifest import (
     MANIFEST_VERSION,
     SUMS_NAME,
+    DefectCounts,
     FileProblem,
     Gates,
     Generator,
@@ -24,6 +27,7 @@ from esdh_manifest import (
     entry_of,
     manifest_name,
     metadata_name,
+    overlay_name,
     readme_name,
     recipe_name,
     render_readme,
@@ -74,9 +78,10 @@ def build_manifest(
     content: dict[str, str],
     stats: Stats,
     gates: Gates | None,
+    kinds: Mapping[str, int] | None = None,
 ) -> Manifest:
-    """Return the manifest of a snapshot but for its checksums; `rows` counts each table's."""
-    dataset = request.dataset
+    """Return the manifest of a snapshot but for its checksums; `rows` counts each table's, `kinds` the labels of each."""
+    dataset, defects = request.dataset, request.defects
     entities = {table.entity for table in request.tables}
     return Manifest(
         manifest_version=MANIFEST_VERSION,
@@ -88,7 +93,7 @@ def build_manifest(
         shard_rows=UNSET if dataset.recipe is None else request.shard_rows,
         block_records=UNSET
         if dataset.recipe is None
-        else {table.name: table.block_records for table in request.tables},
+        else {table.name: table.block_records for table in request.tables if table is not LABELS},
         synthetic_source=dataset.marker,
         generator=Generator(GENERATOR_NAME, version("esdh-export")),
         plan_sha256=dataset.plan_sha256,
@@ -103,6 +108,10 @@ def build_manifest(
         content=content,
         stats=stats,
         gates=gates,
+        clean=UNSET if defects is None else False,
+        defects=UNSET
+        if defects is None
+        else DefectCounts(hashlib.sha256(defects.recipe).hexdigest(), dict(kinds or {})),
         notes=notes_for(request.seed),
     )
 
@@ -122,12 +131,18 @@ def _run_gate(stats: Stats, gate: Gate | None) -> Gates | None:
     )
 
 
+def _clean_stats(report: ShardReport) -> Stats:
+    """Return the statistics of the clean rows, of which the plan declares shares: without those of labels."""
+    return {table: counts for table, counts in report.stats.items() if table != LABELS.name}
+
+
 def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gates: Gates | None) -> Manifest:
     """Write what is made from all shards: the JSON document, descriptors, README, SHA256SUMS and the manifest.
 
     Each is rendered from what stands before it: data files, descriptors, README, and the manifest last.
     """
     content = {table: entity_digest(digests) for table, digests in report.blocks.items()}
+    kinds = report.stats[LABELS.name][KIND] if request.defects is not None else None
     dataset_version = request.dataset.dataset_version
     checksums = dict(report.files)
 
@@ -137,7 +152,7 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gates: 
         checksums[name] = entry_of(data)
 
     if json.EXTENSION in request.formats:
-        metadata = request.dataset.metadata(report.rows, request.seed)
+        metadata = request.metadata(report.rows)
         fragments: dict[str, list[Callable[[], BinaryIO]]] = {table.name: [] for table in request.tables}
         for shard in request.shards():
             for name, table in request.json_fragments(shard).items():
@@ -150,7 +165,16 @@ def _finish(request: SnapshotRequest, report: ShardReport, store: Store, gates: 
         write(metadata_name(dataset_version), json.metadata_document(metadata))
     if request.dataset.recipe is not None:
         write(recipe_name(dataset_version), request.dataset.recipe)
-    unlisted = build_manifest(request, rows=report.rows, content=content, stats=report.stats, gates=gates)
+    if request.defects is not None:
+        write(overlay_name(dataset_version), request.defects.recipe)
+    unlisted = build_manifest(
+        request,
+        rows=report.rows,
+        content=content,
+        stats=_clean_stats(report),
+        gates=gates,
+        kinds=kinds,
+    )
     described = msgspec.structs.replace(unlisted, checksums=dict(checksums))
     for name, descriptor in render_descriptors(described, request.dataset).items():
         write(name, descriptor)
@@ -171,10 +195,15 @@ def _is_current(manifest: Manifest, request: SnapshotRequest, gate: Gate | None)
         gates = gate(manifest.stats) if gate else None
     except ValueError:  # counts that no gate can judge: an edited manifest, and so another snapshot
         return False
-    if set(manifest.record_counts) != set(request.entities):
+    if set(manifest.record_counts) != {table.name for table in request.tables}:
         return False
     expected = build_manifest(
-        request, rows=manifest.record_counts, content=manifest.content, stats=manifest.stats, gates=gates
+        request,
+        rows=manifest.record_counts,
+        content=manifest.content,
+        stats=manifest.stats,
+        gates=gates,
+        kinds=None if manifest.defects is UNSET else manifest.defects.kinds,
     )
     return msgspec.structs.replace(manifest, checksums={}) == expected and request.counts_fit(manifest)
 
@@ -239,6 +268,7 @@ def write_snapshot(
         and _is_current(earlier, request, gate)
     ):
         return WrittenSnapshot(target.display_path, earlier, written=False)
+    _check_places(request)
     with target.locked():
         earlier, problems = inspect()  # another run, or the repair of one, may have changed it
         staging = target.staging
@@ -254,13 +284,19 @@ def write_snapshot(
         with staging.session(request, resume=resume) as (store, resumed):
             write = partial(staging.write_or_resume, request, store=store, resume=bool(resumed))
             report = _write_shards(request, write, executor, progress)
-            manifest = _finish(request, report, store, _run_gate(report.stats, gate))
+            manifest = _finish(request, report, store, _run_gate(_clean_stats(report), gate))
             staging.strip({*manifest.checksums, SUMS_NAME, name})
             target.commit(earlier)
         staging.remove()
     return WrittenSnapshot(
         target.display_path, manifest, written=True, resumed=resumed, notes=tuple(target.notes)
     )
+
+
+def _check_places(request: SnapshotRequest) -> None:
+    """Raise RequestError where a defect has fewer places than it is to have."""
+    if request.defects is not None:
+        request.defects.check_places(request.tables, request.records, request.seed)
 
 
 def _describe_existing(folder: "Path | Prefix", earlier: Manifest, problems: list[FileProblem]) -> str:
@@ -293,10 +329,11 @@ def _write_prefix(
         raise TargetError(
             f"{_describe_existing(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
         )
+    _check_places(request)
     notes: list[str] = []
     with prefix.session(notes) as store:
         report = _write_shards(request, partial(write_shard, request, store=store), executor, progress)
-        gates = _run_gate(report.stats, gate)
+        gates = _run_gate(_clean_stats(report), gate)
         store.publish(request, report)
         manifest = _finish(request, report, store, gates)
     return WrittenSnapshot(prefix, manifest, written=True, notes=tuple(notes))

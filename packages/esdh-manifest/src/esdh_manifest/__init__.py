@@ -16,6 +16,7 @@ from esdh_manifest.checksums import (
 from esdh_manifest.errors import ManifestError
 from esdh_manifest.model import (
     MANIFEST_VERSION,
+    DefectCounts,
     FileEntry,
     GateCheck,
     Gates,
@@ -30,6 +31,7 @@ from esdh_manifest.names import (
     document_name,
     manifest_name,
     metadata_name,
+    overlay_name,
     readme_name,
     recipe_name,
     slug,
@@ -41,6 +43,7 @@ __all__ = [
     "MANIFEST_NAME_PATTERN",
     "MANIFEST_VERSION",
     "SUMS_NAME",
+    "DefectCounts",
     "FileEntry",
     "FileProblem",
     "GateCheck",
@@ -60,6 +63,7 @@ __all__ = [
     "is_ignored",
     "manifest_name",
     "metadata_name",
+    "overlay_name",
     "readme_name",
     "recipe_name",
     "render_readme",

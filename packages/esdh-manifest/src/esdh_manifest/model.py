@@ -11,6 +11,7 @@ from esdh_manifest.errors import ManifestError
 
 __all__ = [
     "MANIFEST_VERSION",
+    "DefectCounts",
     "FileEntry",
     "GateCheck",
     "Gates",
@@ -72,10 +73,18 @@ class FileEntry(msgspec.Struct, frozen=True):
     rows: int | None
 
 
+class DefectCounts(msgspec.Struct, frozen=True):
+    """The defects of a snapshot: the SHA-256 of the file that asks for them, and the number of labels of each kind."""
+
+    sha256: str
+    kinds: dict[str, int]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a snapshot claims; the fields stand in the file in this order.
 
-    `shard_rows` and `block_records` (of each table) stand in the manifest of a dataset that a plan made.
+    `shard_rows` and `block_records` (of each table) stand in the manifest of a dataset that a plan made; `clean`, which
+    is false, and `defects` in that of a snapshot with defects, whose `stats` and `gates` are of the rows without them.
     """
 
     manifest_version: int
@@ -96,6 +105,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     content: dict[str, str]
     stats: Stats
     gates: Gates | None
+    clean: bool | UnsetType = UNSET
+    defects: DefectCounts | UnsetType = UNSET
     notes: str
 
 

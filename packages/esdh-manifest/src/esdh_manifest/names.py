@@ -7,6 +7,7 @@ __all__ = [
     "document_name",
     "manifest_name",
     "metadata_name",
+    "overlay_name",
     "readme_name",
     "recipe_name",
     "slug",
@@ -44,6 +45,11 @@ def metadata_name(dataset_version: str) -> str:
 def recipe_name(dataset_version: str) -> str:
     """Return the name of the compiled plan, in a snapshot of a dataset that a plan made."""
     return f"plan_{slug(dataset_version)}.json"
+
+
+def overlay_name(dataset_version: str) -> str:
+    """Return the name of the defects that were asked for, in a snapshot that has some."""
+    return f"overlay_{slug(dataset_version)}.json"
 
 
 def table_name(table: str, dataset_version: str, extension: str) -> str:

@@ -17,15 +17,30 @@ def _command(manifest: Manifest) -> str:
     parts = [entry.rows for path, entry in manifest.checksums.items() if "/part-00000." in path]
     size = parts[0] if parts and manifest.shard_rows is UNSET else manifest.shard_rows
     shard_rows = f" --shard-rows {size}" if parts else ""
+    # Of the table of labels it says nothing: that comes with the defects.
+    tables = [name for name in manifest.record_counts if manifest.clean is UNSET or name != "defects"]
+    defects = f" --defects {manifest.files['overlay']}" if "overlay" in manifest.files else ""
     return (
-        f"esdh generate-snapshot{_plan(manifest)} --records {manifest.records_requested} --seed {manifest.seed} "
-        f"--entity-filter {' '.join(manifest.record_counts)} --output-format {' '.join(formats)}{shard_rows}"
+        f"esdh generate-snapshot{_plan(manifest)}{defects} --records {manifest.records_requested} --seed {manifest.seed} "
+        f"--entity-filter {' '.join(tables)} --output-format {' '.join(formats)}{shard_rows}"
     )
 
 
 def _plan(manifest: Manifest) -> str:
     """Return the option that names the compiled plan, where the snapshot carries one."""
     return f" --plan {manifest.files['plan']}" if "plan" in manifest.files else ""
+
+
+def _warning(manifest: Manifest) -> list[str]:
+    """Return what a reader of data with defects must know before anything else."""
+    if manifest.defects is UNSET:
+        return []
+    kinds = manifest.defects.kinds
+    what = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none of them in these rows"
+    return [
+        f"**NOT CLEAN: some cells are wrong on purpose ({what}). The table `defects` lists each, with its clean value.**",
+        "",
+    ]
 
 
 def _table(header: tuple[str, ...], rows: Mapping[str, object]) -> list[str]:
@@ -41,6 +56,7 @@ def render_readme(manifest: Manifest) -> bytes:
         if dot:  # else a pick or a count
             fields.setdefault(entity, []).append(field)
     lines = [
+        *_warning(manifest),
         f"# Synthetic data snapshot {manifest.dataset_version}",
         "",
         "Nobody in these files exists. They were computed from a seed by rules; no production data went in. Every row",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from esdh_plan.errors import near
 from esdh_plan.expressions import ExpressionError, Fault, Kind, Node, Path, ValueType, evaluate, parse
 
-__all__ = ["Condition", "row_condition"]
+__all__ = ["Condition", "RowNames", "row_condition"]
 
 
 class _Named(NamedTuple):
@@ -23,33 +23,21 @@ class _Named(NamedTuple):
     read: Callable[[Block], Column]
 
 
-class Condition:
-    """A condition on the rows of a table: an expression of its fields, and of what is known of each of its rows."""
+class RowNames:
+    """What names stand for on the rows of a table: its fields, and what is known of each of its rows."""
 
-    def __init__(self, text: str, dataset: Dataset, table: Table) -> None:
-        self.text = text
+    def __init__(self, dataset: Dataset, table: Table) -> None:
         self.dataset = dataset
         self.table = table
         self._names: dict[Path, _Named] = {}
-        self._node = self._parse()
-
-    def holds(self, block: Block) -> NDArray[np.bool_]:
-        """Return on which rows of the table in a block it holds, shape (rows,): not where it is null."""
-        rows = len(block.level(self.table).slots)
-        column = evaluate(self._node, lambda path: self._named(path).read(block), rows)
-        truths: NDArray[np.bool_] = np.asarray(column.values, dtype=np.bool_)  # type: ignore[union-attr]  # a truth's column is Boolean
-        return truths if column.valid is None else truths & column.valid
 
     def resolve(self, path: Path) -> ValueType:
         """Return the type of what a name stands for; LookupError, with a sentence, where it stands for nothing."""
         return self._named(path).type
 
-    def _parse(self) -> Node:
-        node = parse(self.text, self)
-        if node.type.kind != "boolean":
-            reason = f"a condition is true or false; this is of the type {node.type.kind}"
-            raise ExpressionError(self.text, [Fault(0, reason)])
-        return node
+    def read(self, path: Path, block: Block) -> Column:
+        """Return what a name stands for on each row of the table in a block; LookupError as `resolve`."""
+        return self._named(path).read(block)
 
     def _named(self, path: Path) -> _Named:
         if path not in self._names:
@@ -67,8 +55,8 @@ class Condition:
         if rule is None:
             raise LookupError(f"{table.name!r} has no field {name!r}{near(name, table.fields)}")
         schema = next(each for each in table.schema if each.name == name)
-        nothing = self._read(self.dataset.block(0, 0), table, rule)
-        return _Named(_type_of(schema, nothing), lambda block: self._read(block, table, rule))
+        nothing = self._rows_of(self.dataset.block(0, 0), table, rule)
+        return _Named(_type_of(schema, nothing), lambda block: self._rows_of(block, table, rule))
 
     def _table(self, name: str) -> Table:
         """Return a table that has exactly one row for each row of this one."""
@@ -88,7 +76,7 @@ class Condition:
             )
         return known[name]
 
-    def _read(self, block: Block, table: Table, rule: Rule) -> Column:
+    def _rows_of(self, block: Block, table: Table, rule: Rule) -> Column:
         column = rule.column(block)
         if self.table.one_a_record:  # and so is the other table: one row each a record
             return column
@@ -103,6 +91,29 @@ class Condition:
             return Date(np.full(rows, day, dtype=np.int32), day, day)
 
         return _Named(ValueType("date", low=day, high=day), read)
+
+
+class Condition(RowNames):
+    """A condition on the rows of a table: an expression of its fields, and of what is known of each of its rows."""
+
+    def __init__(self, text: str, dataset: Dataset, table: Table) -> None:
+        super().__init__(dataset, table)
+        self.text = text
+        self._node = self._parse()
+
+    def holds(self, block: Block) -> NDArray[np.bool_]:
+        """Return on which rows of the table in a block it holds, shape (rows,): not where it is null."""
+        rows = len(block.level(self.table).slots)
+        column = evaluate(self._node, lambda path: self.read(path, block), rows)
+        truths: NDArray[np.bool_] = np.asarray(column.values, dtype=np.bool_)  # type: ignore[union-attr]  # a truth's column is Boolean
+        return truths if column.valid is None else truths & column.valid
+
+    def _parse(self) -> Node:
+        node = parse(self.text, self)
+        if node.type.kind != "boolean":
+            reason = f"a condition is true or false; this is of the type {node.type.kind}"
+            raise ExpressionError(self.text, [Fault(0, reason)])
+        return node
 
 
 def row_condition(text: str, dataset: Dataset, table: str = "") -> Condition:

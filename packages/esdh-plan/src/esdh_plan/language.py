@@ -22,11 +22,12 @@ from msgspec import Meta
 
 from esdh_plan.errors import Fault, chain, display, near, word_list
 from esdh_plan.kinds import FieldKind, Scalar, fields_of
-from esdh_plan.reader import INVALID, Converter, Document, Path, read_draft
+from esdh_plan.reader import INVALID, Converter, Document, Hook, Path, convert, read_draft
 from esdh_plan.schema import DIALECT, Definitions
 
 __all__ = [
     "CONTROL",
+    "DEFECT_KINDS",
     "MAX_COUNT",
     "MAX_LEVELS",
     "MAX_ROWS",
@@ -46,6 +47,8 @@ __all__ = [
     "DateRange",
     "DecimalRange",
     "DecimalRule",
+    "DefectList",
+    "DefectWords",
     "Distributions",
     "Exponential",
     "Expr",
@@ -80,6 +83,7 @@ __all__ = [
     "Value",
     "Weight",
     "Zipf",
+    "defects_of",
     "draft_of",
     "json_schema",
     "packages_offering",
@@ -878,6 +882,151 @@ def _streams_refused(named: Mapping[str, Any], path: Path) -> Iterator[tuple[Pat
             yield (*path, name, "stream"), reason
 
 
+# Defects
+
+
+class DefectWords(_Words, frozen=True, kw_only=True):
+    """A defect: its kind, the field that it strikes, and how often or how many times."""
+
+    kind: str
+    table: Annotated[Name, _about("The table.")]
+    field: Annotated[Name, _about("The field.")]
+    rate: Annotated[Share | None, _about("The share of the rows; each is drawn alone.")] = None
+    exactly: Annotated[
+        int | None, Meta(ge=1, le=MAX_ROWS, description="So many rows: the first that `where` admits.")
+    ] = None
+    where: Annotated[Expression | None, _about("A condition on the rows that it may strike.")] = None
+    name: Annotated[
+        Name | None, _about("What tells it from another of its kind on the field; its draws follow from it.")
+    ] = None
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse a defect without a measure, or with two."""
+        if (self.rate is None) == (self.exactly is None):
+            both = "; this one has both" if self.rate is not None else ""
+            yield (), f"a defect has `rate`, such as 1%, or `exactly`, such as 3{both}"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What no other defect of a list has: table, field and name, which is the kind where it has none."""
+        return self.table, self.field, self.name or self.kind
+
+
+class ValueDefect(DefectWords, frozen=True, kw_only=True):
+    """A defect of one value."""
+
+    kind: Annotated[
+        Literal[
+            "missing",
+            "blank",
+            "whitespace",
+            "placeholder",
+            "out_of_range",
+            "wrong_type",
+            "bad_pattern",
+            "bad_check_digit",
+            "bad_enum",
+            "truncated",
+            "wrong_case",
+            "typo",
+            "mojibake",
+            "homoglyph",
+            "injection",
+            "shifted_date",
+            "stale_copy",
+            "wrong_total",
+        ],
+        _about("What it does to a value."),
+    ]
+
+
+class SwappedFields(DefectWords, frozen=True, kw_only=True):
+    """A defect of two fields that have changed places."""
+
+    kind: Annotated[Literal["swapped_fields"], _about("What it does.")]
+    with_: Annotated[Name | None, _about("The field that it changes places with.")] = msgspec.field(
+        name="with", default=None
+    )
+
+
+class TimeTravel(DefectWords, frozen=True, kw_only=True):
+    """A defect of a date that comes to stand before another."""
+
+    kind: Annotated[Literal["time_travel"], _about("What it does.")]
+    before: Annotated[Reference | None, _about("The date that it comes to stand before.")] = None
+
+
+_DEFECTS: Final[Mapping[str, type[DefectWords]]] = {
+    word: struct
+    for struct in (ValueDefect, SwappedFields, TimeTravel)
+    for word in fields_of(struct)["kind"].kind.args
+}
+DEFECT_KINDS: Final = tuple(_DEFECTS)
+"""The words for kinds of defects."""
+_MAX_DEFECTS = 1_000
+Defects = Annotated[
+    list[ValueDefect | SwappedFields | TimeTravel],
+    Meta(
+        max_length=_MAX_DEFECTS,
+        extra={"expected": "a list of defects, each with kind, table, field and rate or exactly"},
+    ),
+]
+
+
+def _defects_refused(defects: Any) -> Iterator[tuple[Path, str]]:
+    """Refuse defects that can't be told apart."""
+    seen: dict[tuple[str, str, str], int] = {}
+    for number, each in enumerate(defects if isinstance(defects, list) else ()):
+        if not isinstance(each, DefectWords):
+            continue
+        first = seen.setdefault(each.key, number)
+        if first != number:
+            table, name, own = each.key
+            yield (
+                ("defects", number),
+                f"defects[{first}] is {own!r} of {table}.{name} too; give one of them a `name`, from which its draws follow",
+            )
+
+
+class DefectList(_Words, frozen=True, kw_only=True):
+    """A file of defects, apart from the plan."""
+
+    tolerant: ClassVar = True
+
+    esdh: Annotated[
+        Literal["defects/1"],
+        _about("The language and its version.", "`defects/1`, the language that this program reads"),
+    ]
+    defects: Annotated[Defects, _about("The defects, in the order in which they are applied.")]
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse defects that can't be told apart."""
+        yield from _defects_refused(self.defects)
+
+
+def _defect(converter: Converter, path: Path, value: Any) -> Any:
+    """Read a defect, whose kind says which keys it has."""
+    if not isinstance(value, dict):
+        return converter.refuse(
+            path, f"expected a defect, with kind, table, field and rate; found {display(value)}"
+        )
+    kind = value.get("kind")
+    if isinstance(kind, str) and kind not in _DEFECTS:
+        hint = near(kind, _DEFECTS) or f"; there are {word_list(_DEFECTS, 'and')}"
+        return converter.refuse((*path, "kind"), f"there is no kind of defect {kind!r}{hint}")
+    return converter.struct(path, _DEFECTS[kind] if isinstance(kind, str) else ValueDefect, value)
+
+
+def defects_of(document: Document) -> DefectList:
+    """Return the defects that a document of its own holds.
+
+    Raises PlanError with all faults of form.
+    """
+    return convert(document, DefectList, hooks=_DEFECT_HOOKS)
+
+
+_DEFECT_HOOKS: Final[dict[Any, Hook]] = dict.fromkeys(_DEFECTS.values(), _defect)
+
 _PACKAGE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
@@ -918,6 +1067,10 @@ class Plan(_Words, frozen=True, kw_only=True):
             extra={"expected": "tables by their names"},
         ),
     ]
+    defects: Annotated[
+        Defects,
+        _about("What is wrong in snapshots, unless another list is given: of the dataset it is no part."),
+    ] = []
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
         """Refuse what is wrong with how the tables hang together."""
@@ -926,6 +1079,7 @@ class Plan(_Words, frozen=True, kw_only=True):
                 yield ("tables", name), f"{name!r} is a reserved word; give the table another name"
         yield from _streams_refused(_known(self.tables), ("tables",))
         yield from self._roots_refused()
+        yield from _defects_refused(self.defects)
         for name, table in self._tables():
             above = self.ancestors(name)
             for pick_name, pick in _known(table.pick).items():
@@ -1098,9 +1252,10 @@ def draft_of(document: Document, versions: Mapping[str, str] | None = None) -> S
     packages = _packages(document, versions or {}, faults)
     offered = [offer.words for package in packages for offer in package.offers.values()]
     rules = {_word(rule): rule for rule in (*RULES, *offered)}
-    hooks = {
+    hooks: dict[Any, Hook] = {
         Field: functools.partial(_field, rules, open_ended=bool(faults)),
         Branch: functools.partial(_branch, rules, open_ended=bool(faults)),
+        **_DEFECT_HOOKS,
     }
     converter = Converter(document, hooks)
     plan = converter.take((), Annotated[Plan, _PLAN])
@@ -1137,6 +1292,7 @@ def _sound(plan: Plan, doubtful: Collection[Path]) -> Plan:
         version=plan.version if isinstance(plan.version, int) else 1,
         reference_date=plan.reference_date if isinstance(plan.reference_date, Day) else Day(2000, 1, 1),
         description=None,
+        defects=[],
         tables={
             name: _sound_table(table, ("tables", name), doubtful)
             if isinstance(table, Table)

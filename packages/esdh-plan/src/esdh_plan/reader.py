@@ -48,6 +48,7 @@ __all__ = [
     "MAX_NODES",
     "Converter",
     "Document",
+    "Hook",
     "Path",
     "Place",
     "convert",

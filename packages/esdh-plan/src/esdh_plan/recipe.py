@@ -19,6 +19,7 @@ from esdh_core.dataset import Dataset
 
 from esdh_plan import locks
 from esdh_plan.compile import Compiler, RecipeInputs
+from esdh_plan.defects.overlay import overlay_of
 from esdh_plan.distributions import Band
 from esdh_plan.errors import Fault, PlanError
 from esdh_plan.language import Source, plan_of
@@ -61,7 +62,10 @@ def compile_plan(
             known = error
     compiler = Compiler(source, folder, pools=known)
     compiler.solve()
-    return _interned(compiler)
+    dataset = _interned(compiler)
+    if source.plan.defects:  # which are no part of the dataset, and must fit it
+        overlay_of(source.plan.defects, dataset, source.document)
+    return dataset
 
 
 def _interned(compiler: Compiler) -> Dataset:
@@ -167,7 +171,9 @@ def _compare(ours: Any, theirs: Any, file: str, path: str = "compiled") -> None:
 def _written(compiler: Compiler) -> bytes:
     content = {
         "esdh": _LANGUAGE,
-        "plan": _to_plain(compiler.source.document.content),
+        "plan": _to_plain(
+            {key: of for key, of in compiler.source.document.content.items() if key != "defects"}
+        ),
         "compiled": _compiled(compiler),
         "bands": dict(sorted(compiler.used_bands.items())),
         "tables": dict(sorted(compiler.used_tables.items())),

@@ -12,16 +12,29 @@ from esdh_core.datasets import DEFAULT_DATASET, catalog
 from esdh_core.errors import IdError
 from esdh_core.ids import bare_id
 from esdh_core.located import Located, locate_row
+from esdh_core.overlay import Overlay
 
 from esdh_plan import plans
+from esdh_plan.defects.overlay import overlay_of, read_overlay
 from esdh_plan.errors import Fault, PlanError, near, nearest, suggestion, word_list
 from esdh_plan.language import Source, parse_plan
 from esdh_plan.loading import load_plan
 from esdh_plan.reader import read_bytes
 from esdh_plan.recipe import load_recipe
 
-__all__ = ["FolderError", "find_row", "open_dataset", "parse_file", "source_of"]
+__all__ = [
+    "FolderError",
+    "defects_of_plan",
+    "find_row",
+    "open_dataset",
+    "open_defects",
+    "overlay_of_snapshot",
+    "parse_file",
+    "seed_of_snapshot",
+    "source_of",
+]
 
+_OVERLAY: Final = "overlay_*.json"
 _MANIFEST: Final = "snapshot_manifest_*.json"
 _MAX_BYTES: Final = 1 << 28  # bytes of a manifest or a recipe
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -36,6 +49,7 @@ class _Manifest(msgspec.Struct):
 
     dataset_version: str
     plan_sha256: str
+    seed: int
 
 
 def open_dataset(reference: str) -> Dataset:
@@ -55,6 +69,49 @@ def open_dataset(reference: str) -> Dataset:
         return _of_snapshot(Path(reference))
     _check_file(reference)
     return load_plan(Path(reference))
+
+
+def open_defects(reference: str, dataset: Dataset) -> Overlay:
+    """Return the defects of a file, or those that a snapshot's folder carries, as an overlay of a dataset.
+
+    Raises PlanError with all faults of a file; FolderError for a folder without defects.
+    """
+    path = Path(reference)
+    if not path.is_dir():
+        return read_overlay(path, dataset)
+    found = overlay_of_snapshot(path, dataset)
+    if found is None:
+        raise FolderError(f"{reference!r} holds no snapshot with defects: there is no {_OVERLAY} in it")
+    return found
+
+
+def overlay_of_snapshot(folder: Path, dataset: Dataset) -> Overlay | None:
+    """Return the defects of a snapshot, None where it carries none. Raises PlanError for a file that is no list of defects."""
+    files = sorted(folder.glob(_OVERLAY))
+    return read_overlay(files[0], dataset) if files else None
+
+
+def seed_of_snapshot(folder: Path) -> int:
+    """Return the seed of a snapshot, as its manifest has it. Raises FolderError for a folder without one."""
+    manifests = sorted(folder.glob(_MANIFEST))
+    try:
+        return msgspec.json.decode(_bytes(manifests[0]), type=_Manifest).seed
+    except (IndexError, msgspec.DecodeError) as error:
+        raise FolderError(f"{str(folder)!r} has no manifest that can be read: {error}") from None
+
+
+def defects_of_plan(reference: str, dataset: Dataset) -> Overlay | None:
+    """Return the defects that a plan lists itself, None for a plan without any, and for what is no plan file.
+
+    Raises PlanError as `open_dataset`.
+    """
+    if reference not in plans.names() and Path(reference).suffix not in _SUFFIXES:
+        return None
+    text = source_of(reference)
+    if b"defects" not in text:  # nearly every plan, which isn't read a second time then
+        return None
+    source = parse_plan(text, reference)
+    return overlay_of(source.plan.defects, dataset, source.document) if source.plan.defects else None
 
 
 def source_of(reference: str) -> bytes:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from esdh_proof.gates import judge as judge
     from esdh_proof.gates import skip as skip
     from esdh_proof.identity import SnapshotIdentity as SnapshotIdentity
+    from esdh_proof.scoring import Score as Score
+    from esdh_proof.scoring import score_defects as score_defects
     from esdh_proof.verify import Verification as Verification
     from esdh_proof.verify import verify_snapshot as verify_snapshot
 
@@ -42,6 +44,7 @@ __getattr__ = lazy_names(
         "findings": ("Check", "Failure"),
         "gates": ("judge", "skip"),
         "identity": ("SnapshotIdentity",),
+        "scoring": ("Score", "score_defects"),
         "verify": ("Verification", "verify_snapshot"),
     },
 )

@@ -10,24 +10,24 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 from esdh_core import BLOCK_RECORDS, Dataset, Table
+from esdh_core.overlay import LABELS
 from esdh_export import SnapshotRequest
 from esdh_manifest import (
     FileProblem,
     Manifest,
-    ManifestError,
-    decode_manifest,
     document_name,
     file_problems,
     table_name,
 )
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from esdh_proof.checks.finding import differing
-from esdh_proof.datasets import dataset_of
+from esdh_proof.datasets import dataset_of, defects_of, manifest_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Findings, display
 from esdh_proof.identity import SnapshotIdentity
-from esdh_proof.reading import Rows, TableReader, manifest_names, regular
+from esdh_proof.reading import Rows, TableReader
 
 __all__ = ["Cause", "ChangedValue", "MovedStatistic", "RowDrift", "SnapshotDiff", "diff_snapshots"]
 
@@ -37,6 +37,7 @@ Cause = Literal[
     "plan",
     "seed",
     "size",
+    "defects",
     "edited",
     "entities",
     "formats",
@@ -50,6 +51,7 @@ _MEANING: dict[Cause, str] = {
     "plan": "they were made by other rules",
     "seed": "they were made from other seeds",
     "size": "one holds more records than the other",
+    "defects": "other cells are wrong on purpose",
     "edited": "rows differ that one request makes alike: somebody edited them",
     "entities": "they hold other entities",
     "formats": "they hold other formats",
@@ -157,7 +159,8 @@ def diff_snapshots(a: Path, b: Path, *, dataset: Dataset | None = None) -> Snaps
         ("plan", ours.plan_sha256 != theirs.plan_sha256 or bool(fields)),
         ("seed", ours.seed != theirs.seed),
         ("size", ours.records_requested != theirs.records_requested),
-        ("entities", set(ours.record_counts) != set(theirs.record_counts)),
+        ("defects", ours.defects != theirs.defects),
+        ("entities", {*ours.record_counts} - {LABELS.name} != {*theirs.record_counts} - {LABELS.name}),
         ("formats", left.formats != right.formats),
         ("layout", left.layout != right.layout),
     ):
@@ -166,7 +169,7 @@ def diff_snapshots(a: Path, b: Path, *, dataset: Dataset | None = None) -> Snaps
     files = _differing_files(left, right)
     rows = [] if {"version", "seed"} & set(causes) else list(_rows(left, right))
     changed = any(each.differing or each.unread for each in rows)
-    if changed and "plan" not in causes:
+    if changed and not {"plan", "defects"} & set(causes):
         causes.append("edited")
     claims = _claims(ours, theirs)
     if set(claims) - {"seed", "records_requested", "dataset_version", "plan_sha256"}:
@@ -196,19 +199,16 @@ class _Side:
     """One of the two snapshots: its manifest, and what its files really are."""
 
     def __init__(self, folder: Path, dataset: Dataset | None) -> None:
-        if not folder.is_dir():
-            raise ProofError(f"{str(folder)!r} is no folder; name the folder of a snapshot")
-        names = manifest_names(folder)
-        if not names or not regular(folder, names[0]):
-            raise ProofError(f"{str(folder)!r} holds no snapshot manifest; name the folder of a snapshot")
-        try:
-            self.manifest = decode_manifest((folder / names[0]).read_bytes())
-        except (ManifestError, RecursionError) as error:
-            raise ProofError(f"{str(folder)!r} holds a manifest that can't be read: {error}") from error
+        self.manifest = manifest_of(folder)
         try:
             self._dataset = dataset or dataset_of(folder, self.manifest)
         except ProofError as error:
             raise ProofError(f"{str(folder)!r} doesn't say what its rows must be: {error}") from error
+        try:
+            has_defects = self.manifest.defects is not UNSET
+            self._defects = defects_of(folder, self.manifest, self._dataset) if has_defects else None
+        except ProofError as error:
+            raise ProofError(f"{str(folder)!r} doesn't say what is wrong in it: {error}") from error
         self.folder = folder
         self.problems: list[FileProblem] = list(file_problems(folder, self.manifest))
         # What a file really is: its listed checksum, unless it isn't as listed.
@@ -221,11 +221,9 @@ class _Side:
     def request(self) -> SnapshotRequest | None:
         """The request that the manifest answers, None for one that this program doesn't know."""
         try:
-            return (
-                SnapshotRequest.of(self.manifest, self._dataset)
-                if self.manifest.dataset_version == self._dataset.dataset_version
-                else None
-            )
+            if self.manifest.dataset_version != self._dataset.dataset_version:
+                return None
+            return SnapshotRequest.of(self.manifest, self._dataset, self._defects)
         except ValueError:
             return None
 
@@ -296,7 +294,7 @@ def _rows(left: _Side, right: _Side) -> Iterator[RowDrift]:
     theirs = {table.name: table for table in right.request.tables}
     for table in left.request.tables:
         other = theirs.get(table.name)
-        if other is None or table.is_fixed != other.is_fixed:
+        if table is LABELS or other is None or table.is_fixed != other.is_fixed:
             continue
         common = [name for name in left.formats if name in right.formats]
         pairs = [(name, name) for name in common] or [(left.formats[0], right.formats[0])]

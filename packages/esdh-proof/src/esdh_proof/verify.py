@@ -24,6 +24,7 @@ from esdh_proof.checks import checks_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Check, Findings
 from esdh_proof.reading import regular
+from esdh_proof.verification.defective import verify_defective
 from esdh_proof.verification.files import (
     ROW_CHECKS,
     check_files,
@@ -113,9 +114,21 @@ def verify_snapshot(
     problems: dict[str, FileProblem | None] = {}
     if request is not None:
         of_rows.claim(getattr(checks_of(request.dataset), "CLAIMS", {}))
-        snapshot = _Snapshot(folder, manifest, request, of_rows, regenerate=regenerate)
         with ExitStack() as stack:
-            problems = snapshot.verify(executor or _workers(stack, workers, request), progress)
+            work = executor or _workers(stack, workers, request)
+            if request.defects is not None:
+                problems = verify_defective(
+                    folder,
+                    manifest,
+                    request,
+                    of_rows,
+                    regenerate=regenerate,
+                    executor=work,
+                    progress=progress,
+                )
+            else:
+                snapshot = _Snapshot(folder, manifest, request, of_rows, regenerate=regenerate)
+                problems = snapshot.verify(work, progress)
     else:
         for name in ROW_CHECKS:
             findings.skip(name, "the manifest doesn't say what to look for")

@@ -8,12 +8,13 @@ import click
 from esdh_cli.errors import exit_on_error, is_plan_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import LocalPath
-from esdh_cli.plans import RECORDS, open_plan
+from esdh_cli.plans import RECORDS, open_defects, open_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from esdh_core import Dataset
+    from esdh_core.overlay import Defect
 
     from esdh_cli.estimates import Estimate
 
@@ -80,14 +81,18 @@ def check_plan(*, file: str | None, records: int, schema: bool, uses: tuple[str,
         from esdh_cli.estimates import estimate
 
         expected = estimate(dataset, records)
+        overlay = open_defects(None, file, dataset)
+        defects = [] if overlay is None else list(overlay.defects)
         if as_json:
-            print_document(_document(dataset, expected, records))
+            print_document(_document(dataset, expected, records, defects))
         else:
-            for line in _lines(dataset, expected, records):
+            for line in _lines(dataset, expected, records, defects):
                 click.echo(line)
 
 
-def _document(dataset: "Dataset", expected: "dict[str, Estimate]", records: int) -> object:
+def _document(
+    dataset: "Dataset", expected: "dict[str, Estimate]", records: int, defects: "list[Defect]"
+) -> object:
     return {
         "dataset_version": dataset.dataset_version,
         "plan_sha256": dataset.plan_sha256,
@@ -119,10 +124,13 @@ def _document(dataset: "Dataset", expected: "dict[str, Estimate]", records: int)
             }
             for table in dataset.tables
         ],
+        **({"defects": [each.key for each in defects]} if defects else {}),
     }
 
 
-def _lines(dataset: "Dataset", expected: "dict[str, Estimate]", records: int) -> "Iterator[str]":
+def _lines(
+    dataset: "Dataset", expected: "dict[str, Estimate]", records: int, defects: "list[Defect]"
+) -> "Iterator[str]":
     from esdh_core.plan_rendering import declared_shares
 
     yield f"{dataset.dataset_version}, reference date {dataset.reference_date}, plan sha256 {dataset.plan_sha256}"
@@ -163,6 +171,14 @@ def _lines(dataset: "Dataset", expected: "dict[str, Estimate]", records: int) ->
         yield ""
         yield "Declared shares"
         yield from shares
+    if defects:
+        yield ""
+        yield "Defects, in every snapshot unless --no-defects leaves them out"
+        for each in defects:
+            often = (
+                f"{float(each.share):.6g} of the rows" if each.share is not None else f"{each.exactly:,} rows"
+            )
+            yield f"  {each.key}: {often}"
 
 
 def _aligned(rows: list[list[str]]) -> "Iterator[str]":

@@ -14,7 +14,16 @@ from esdh_cli.audit import audit_options, audit_run
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import WORKERS, IntegerText, LocalPath, ManyValuesCommand, OneOf, Words
-from esdh_cli.plans import RECORDS, SEED, open_plan, plan_option, quoted_plan, tables_named
+from esdh_cli.plans import (
+    RECORDS,
+    SEED,
+    defects_option,
+    open_defects,
+    open_plan,
+    plan_option,
+    quoted_plan,
+    tables_named,
+)
 from esdh_cli.progress import recorded
 from esdh_cli.scheduler import cluster, scheduler_option, tell_connecting
 from esdh_cli.signals import interruptible
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from esdh_core import Dataset
-    from esdh_export import WrittenSnapshot
+    from esdh_export import SnapshotRequest, WrittenSnapshot
 
 __all__ = ["generate_snapshot"]
 
@@ -40,6 +49,7 @@ Examples:
   esdh generate-snapshot --output-dir out --randomize --entity-filter {" ".join([*catalog.TABLES][:2])}
   esdh generate-snapshot --output-dir out --overwrite --audit-log audit.jsonl --actor "night build"
   esdh generate-snapshot --plan bank.yaml --records 1000 --output-format csv json ndjson parquet
+  esdh generate-snapshot --defects defects.yaml --output-dir dirty
   esdh generate-snapshot --output-dir big --records 10000000 --output-format parquet --shard-rows 1048576
   esdh generate-snapshot --output-dir s3://bucket/big --records 1000000000 --scheduler tcp://host:8786
 """
@@ -55,9 +65,14 @@ Examples:
     The same request gives the same bytes on every machine. The folder is taken whole or not at all: one
     that holds exactly this snapshot is left untouched, one that holds another needs --overwrite, and one
     that holds a file of yours is always refused. With --plan it is a snapshot of that plan's tables.
+
+    With --defects, or a plan that lists defects, some cells are wrong on purpose: a further table, defects, has a
+    label for each, with its clean value, and every other cell is as it would be without them.
     """,
 )
 @plan_option
+@defects_option
+@click.option("--no-defects", is_flag=True, help="Leave out the defects that the plan lists.")
 @click.option(
     "--output-dir",
     type=LocalPath(),
@@ -123,6 +138,8 @@ Examples:
 def generate_snapshot(
     *,
     plan: str | None,
+    defects: str | None,
+    no_defects: bool,
     output_dir: str | None,
     records: int,
     seed: int | None,
@@ -142,6 +159,8 @@ def generate_snapshot(
 ) -> None:
     """Run `esdh generate-snapshot`."""
     _check_together(seed, randomize=randomize, resume=resume, workers=workers, scheduler=scheduler)
+    if defects is not None and no_defects:
+        raise click.UsageError("--defects and --no-defects exclude each other; give one of them")
     formats = tuple(name for names in output_format for name in names) or ("csv", "json")
     with exit_on_error(), interruptible(), ExitStack() as stack:
         dataset = None if plan is None else open_plan(plan)
@@ -154,6 +173,7 @@ def generate_snapshot(
         parts = 1 if scheduler else -(-records // shard_rows)  # those that this machine writes
         pool = _pool(stack, workers, parts, formats)
         dataset = dataset or open_plan(None)
+        overlay = None if no_defects else open_defects(defects, plan, dataset)
         from esdh_export import SnapshotRequest, locate, write_snapshot
         from esdh_proof.gates import judge, skip
         from esdh_proof.identity import SnapshotIdentity
@@ -175,6 +195,7 @@ def generate_snapshot(
                 entities=entities,
                 formats=formats,
                 shard_rows=shard_rows,
+                defects=overlay,
             )
         except ValueError as error:  # what an option's type can't check is wrong usage too
             raise click.UsageError(str(error)) from error
@@ -209,7 +230,7 @@ def generate_snapshot(
     elif quiet:
         click.echo(f"seed {snapshot.manifest.seed}")
     else:
-        _print_summary(snapshot, dataset, plan, gated=not no_gate)
+        _print_summary(snapshot, dataset, request, plan, gated=not no_gate)
 
 
 def _check_together(
@@ -266,13 +287,21 @@ def _print_json(snapshot: "WrittenSnapshot") -> None:
         "files": manifest.files,
         "content": manifest.content,
         "gates": None if manifest.gates is None else manifest.gates.verdict,
+        **({} if not manifest.defects else {"clean": False, "defects": manifest.defects.kinds}),
         "plan_sha256": manifest.plan_sha256,
         "resumed": snapshot.resumed,
     }
     print_document(document, indent=False)
 
 
-def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | None, *, gated: bool) -> None:
+def _print_summary(
+    snapshot: "WrittenSnapshot",
+    dataset: "Dataset",
+    request: "SnapshotRequest",
+    plan: str | None,
+    *,
+    gated: bool,
+) -> None:
     manifest = snapshot.manifest
     counts = ", ".join(f"{count:,} {table}" for table, count in manifest.record_counts.items())
     size = sum(entry.bytes for entry in manifest.checksums.values())
@@ -284,11 +313,17 @@ def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | 
     if snapshot.resumed:
         click.echo(f"  resumed  {snapshot.resumed:,} parts of an earlier run")
     click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
-    if all(table.one_a_record for table in dataset.select(manifest.record_counts)):
+    tables = dataset.select(request.entities)
+    if all(table.one_a_record for table in request.tables):
         click.echo(f"  records  {counts}")
     else:
         click.echo(f"  records  {manifest.records_requested:,}")
         click.echo(f"  rows     {counts}")
+    if manifest.defects:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in manifest.defects.kinds.items())
+        click.echo(
+            f"  NOT CLEAN  {kinds or 'no defect in these rows'}; the table defects has a label for each"
+        )
     click.echo(f"  files    {', '.join(manifest.files.values())} ({size:,} bytes)")
     for table, digest in manifest.content.items():
         click.echo(f"  content  {digest}  {table}")
@@ -301,8 +336,10 @@ def _print_summary(snapshot: "WrittenSnapshot", dataset: "Dataset", plan: str | 
         click.echo(f"To verify: esdh verify-snapshot {folder}, or cd {folder} && sha256sum -c SHA256SUMS")
     else:
         click.echo("To verify: copy it to a folder, then esdh verify-snapshot")
-    if not any(table.field_with("id") for table in dataset.select(manifest.record_counts)):
+    if not any(table.field_with("id") for table in tables):
         return
     option = quoted_plan(plan) if dataset.recipe is not None else ""
+    if manifest.defects and isinstance(snapshot.folder, Path):
+        option += f" --defects {folder}"
     again = "" if not manifest.randomized else f" To make it again: --seed {manifest.seed}."
     click.echo(f"To see a record from any id in it: esdh reproduce ID{option}.{again}")

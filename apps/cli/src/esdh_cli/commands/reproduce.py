@@ -1,23 +1,29 @@
 """esdh reproduce: the row or the record behind any id, from the id alone."""
 
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from esdh_core.datasets import catalog
 
 from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
-from esdh_cli.plans import open_plan, plan_option
+from esdh_cli.plans import defects_option, open_defects, open_plan, plan_option
 from esdh_cli.rows import json_rows, value_text
 
 if TYPE_CHECKING:
     from esdh_core import Dataset, Located
     from esdh_core.columns import Column
+    from esdh_core.overlay import Label, Overlay
 
 __all__ = ["reproduce"]
 
 *_FIRST, _LAST = catalog.TABLES.values()
 _PARTS = f"{', '.join(_FIRST)} and {_LAST}"
+
+_DEFECT = re.compile(r"(?P<table>\w+)\.(?P<field>\w+)!(?P<name>\w+)#(?P<slot>[0-9]{1,18})", re.ASCII)
+_LABEL: Final = ("defect_id", "table", "slot", "field", "kind", "found", "clean", "cluster")
 
 _EXAMPLES = f"""\b
 Examples:
@@ -25,6 +31,7 @@ Examples:
   esdh reproduce --json {" ".join(catalog.EXAMPLE_IDS[1:])}
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan bank --tree
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan data/snapshots/bank_v1
+  esdh reproduce 'accounts.type!typo#17' --defects dirty
 """
 
 
@@ -39,39 +46,128 @@ Examples:
 
     Of a plan's dataset it prints the row and the rows above it, and with --tree the whole record. Without --plan
     ids of the default dataset and of the plans that ship are known.
+
+    Rows are printed as they are without defects, and the defects that touch them are named: those of --defects, or of a
+    --plan that lists some. With the folder of a snapshot, as one of the two, an ID can be that of a defect in the snapshot, such as
+    accounts.type!typo#17.
     """,
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @plan_option
+@defects_option
 @click.option(
     "--tree", is_flag=True, help="Print the whole record of a plan: the root row with all rows below it."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def reproduce(ids: tuple[str, ...], *, plan: str | None, tree: bool, as_json: bool) -> None:
+def reproduce(
+    ids: tuple[str, ...], *, plan: str | None, defects: str | None, tree: bool, as_json: bool
+) -> None:
     """Run `esdh reproduce`."""
     with exit_on_error():
         from esdh_core import IdError
 
-        dataset = None if plan is None else open_plan(plan)
-        found: list[Any] = []
+        snapshot = next((each for each in (defects, plan) if each is not None and Path(each).is_dir()), None)
+        reference = plan or snapshot
+        dataset = None if reference is None else open_plan(reference)
+        touching = _Touching(defects, plan, snapshot)
+        found: list[tuple[Located, list[Label]]] = []
         refused = []
         for text in ids:
             try:
-                found.append(_found(text, dataset))
+                row = touching.located(text, dataset) if "#" in text else _found(text, dataset)
+                found.append((row, touching.labels(row, tree=tree)))
             except IdError as error:
                 refused.append({"id": text, "message": str(error)})
     if as_json:
-        records = [_document(each, tree=tree) for each in found]
+        records = [{**_document(row, tree=tree), **touching.document(labels)} for row, labels in found]
         print_document({"records": records, "errors": refused}, indent=False)
     else:
-        for number, each in enumerate(found):
+        for number, (row, labels) in enumerate(found):
             if number:
                 click.echo()
-            _print(each, tree=tree)
+            _print(row, tree=tree)
+            for label in labels:
+                click.echo(_sentence(label))
     for refusal in refused:
         click.echo(f"Error: {refusal['message']}", err=True)
     if refused:
         raise SystemExit(1)
+
+
+class _Touching:
+    """The defects that touch rows: of a list or of a snapshot, none where neither is given."""
+
+    def __init__(self, defects: str | None, plan: str | None, snapshot: str | None) -> None:
+        self._reference, self._plan, self._snapshot = defects, plan, snapshot
+        self._overlays: dict[str, Overlay | None] = {}
+
+    def labels(self, row: "Located", *, tree: bool) -> "list[Label]":
+        """Return the labels of the cells that are printed of a row."""
+        dataset = row.block.dataset
+        overlay = self._overlay(dataset)
+        if overlay is None:
+            return []
+        whole = tree or dataset.recipe is None
+        tables = [dataset.table(name) for name in row.tree] if whole else [row.table]
+        number = row.origin.index // row.table.span
+        return sorted(
+            label
+            for table in tables
+            for label in overlay.apply(table, row.block).labels
+            if (label.record == number if whole else label.slot == row.origin.index)
+        )
+
+    def located(self, text: str, dataset: "Dataset | None") -> "Located":
+        """Return the row that the label of a defect names, in the snapshot. Raises IdError where there is no such label."""
+        from esdh_core import IdError, Located, RecordId, encode_id
+        from esdh_core.errors import RequestError
+
+        cell = _DEFECT.fullmatch(text)
+        if cell is None or dataset is None or self._snapshot is None:
+            raise IdError(
+                f"{text!r} is the id of no row; that of a defect is as accounts.type!typo#17, and needs the snapshot's "
+                "folder as --defects"
+            )
+        from esdh_plan.references import seed_of_snapshot
+
+        seed, slot = seed_of_snapshot(Path(self._snapshot)), int(cell["slot"])
+        try:
+            table = dataset.table(cell["table"])
+        except RequestError as error:
+            raise IdError(str(error)) from None
+        origin = RecordId(seed, dataset.dataset_version, table.entity, slot)
+        row = Located(
+            encode_id(seed, table.name, slot, dataset=dataset) if table.field_with("id") else text,
+            origin,
+            *dataset.locate(origin),
+        )
+        if text not in {label.defect_id for label in self.labels(row, tree=False)}:
+            raise IdError(
+                f"{text!r} is no defect of {self._snapshot}; its table `defects` lists those that there are"
+            )
+        return row
+
+    def document(self, labels: "list[Label]") -> dict[str, Any]:
+        """Return what a document says of labels: nothing where no defects are asked about."""
+        if not any(self._overlays.values()):
+            return {}
+        return {"defects": [{name: getattr(label, name) for name in _LABEL} for label in labels]}
+
+    def _overlay(self, dataset: "Dataset") -> "Overlay | None":
+        version = dataset.dataset_version
+        if version not in self._overlays:
+            if self._reference is None and self._snapshot is not None:
+                from esdh_plan.references import overlay_of_snapshot
+
+                self._overlays[version] = overlay_of_snapshot(Path(self._snapshot), dataset)
+            else:
+                self._overlays[version] = open_defects(self._reference, self._plan, dataset)
+        return self._overlays[version]
+
+
+def _sentence(label: "Label") -> str:
+    found, clean = ("null" if value is None else repr(value) for value in (label.found, label.clean))
+    return f"\n{label.defect_id} ({label.kind}): {label.table}.{label.field} is {found} there, where {clean} is right"
 
 
 def _found(text: str, dataset: "Dataset | None") -> "Located":

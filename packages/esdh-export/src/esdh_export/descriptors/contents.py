@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 from esdh_core import Dataset, Table
+from esdh_core.overlay import LABELS, LABELS_PLAN
 from esdh_core.plan import EntityPlan, FieldPlan
 from esdh_core.rules import Rule
 from esdh_manifest import FileEntry, Manifest
+from msgspec import UNSET
 
 from esdh_export.formats import FORMATS, json
 
@@ -56,7 +58,7 @@ class Resource(msgspec.Struct, frozen=True):
     @property
     def plan(self) -> EntityPlan:
         """The plan of the table: its fields and their rules."""
-        return self.dataset.table_plan(self.table)
+        return LABELS_PLAN if self.table is LABELS else self.dataset.table_plan(self.table)
 
     @property
     def fields(self) -> list[tuple[Rule, FieldPlan]]:
@@ -68,7 +70,7 @@ def resources(manifest: Manifest, dataset: Dataset) -> list[Resource]:
     """Return the tables of the snapshot, by format and then in the dataset's order."""
     found = []
     for extension in FORMATS:
-        for table in dataset.tables:
+        for table in (*dataset.tables, LABELS):
             label = _DOCUMENT if extension == json.EXTENSION else f"{table.name}_{extension}"
             if label in manifest.files and table.name in manifest.record_counts:
                 path = manifest.files[label]
@@ -116,8 +118,13 @@ def title(manifest: Manifest) -> str:
 
 def description(manifest: Manifest, dataset: Dataset) -> str:
     """Return what a reader must know before using the data."""
+    warning = (
+        ""
+        if manifest.clean is UNSET
+        else f"Not clean: {LABELS.name} lists the cells that are wrong on purpose. "
+    )
     return (
-        "Synthetic data: nobody in these files exists. They were computed from a seed by rules; no production "
+        f"{warning}Synthetic data: nobody in these files exists. They were computed from a seed by rules; no production "
         f"data went in. Every row carries synthetic_source = {manifest.synthetic_source!r}. {dataset.note} "
         f"{manifest.notes}"
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from esdh_core import Dataset, Table
+from esdh_core.overlay import LABELS
 from esdh_core.plan import FieldPlan
 from esdh_core.rules import Rule
 from esdh_manifest import SUMS_NAME, FileEntry, Manifest
@@ -93,7 +94,7 @@ def render(manifest: Manifest, dataset: Dataset) -> bytes:
         ],
         "recordSet": [  # each has one source
             _record_set(manifest, min(group, key=lambda each: FORMATS[each.format].RANK))
-            for table in dataset.tables
+            for table in (*dataset.tables, LABELS)
             if (group := [each for each in resources if each.table is table])
         ],
     }

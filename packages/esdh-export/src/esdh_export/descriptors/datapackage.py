@@ -6,6 +6,7 @@ from esdh_core import Dataset, Table
 from esdh_core.plan import FieldPlan
 from esdh_core.rules import Rule
 from esdh_manifest import FileEntry, Manifest
+from msgspec import UNSET
 
 from esdh_export.descriptors import contents
 from esdh_export.descriptors.contents import Resource
@@ -51,6 +52,7 @@ def render(manifest: Manifest, dataset: Dataset) -> bytes:
             "records": manifest.records_requested,
             "plan_sha256": manifest.plan_sha256,
             "generator": manifest.generator,
+            **({} if manifest.clean is UNSET else {"clean": False, "defects": manifest.defects}),
         },
         "resources": [
             *(part for each in contents.resources(manifest, dataset) for part in _parts(manifest, each)),

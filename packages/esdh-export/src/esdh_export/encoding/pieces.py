@@ -32,6 +32,7 @@ __all__ = [
     "Piece",
     "RaggedPiece",
     "constant_piece",
+    "number_quote",
     "pieces_of",
 ]
 
@@ -149,10 +150,18 @@ def _right_aligned(
     return RaggedPiece(text.reshape(-1), ends - lengths, ends)
 
 
+def number_quote(column: Column, dialect: Dialect) -> bytes:
+    """Return what stands around the numbers of a column.
+
+    Readers of JSON keep 15 digits of a number; a column that can have more is text in every row.
+    """
+    wide = isinstance(column, Integer | Decimal) and max(-column.low, column.high) >= 10**_EXACT_DIGITS
+    return dialect.quote if wide else b""
+
+
 def _number_piece(column: Integer | Decimal, dialect: Dialect) -> Piece:
     scale = column.scale if isinstance(column, Decimal) else 0
-    # Readers of JSON keep 15 digits of a number; a column that can have more is text in every row.
-    quote = dialect.quote if max(-column.low, column.high) >= 10**_EXACT_DIGITS else b""
+    quote = number_quote(column, dialect)
     few = MOST_COMBINATIONS if len(column) >= FEW_ROWS else _FEW_NUMBERS
     if column.high - column.low < few and not quote:
         if isinstance(column, Integer):

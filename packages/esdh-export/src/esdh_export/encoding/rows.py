@@ -26,6 +26,7 @@ from esdh_core.columns import (
     FixedText,
     Text,
 )
+from esdh_core.overlay import Edits
 from numpy.typing import NDArray
 
 from esdh_export.encoding.pieces import (
@@ -38,6 +39,7 @@ from esdh_export.encoding.pieces import (
     constant_piece,
     pieces_of,
 )
+from esdh_export.encoding.splicing import cell, splice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,13 +121,42 @@ class RowRenderer:
 
     def render(self, columns: dict[str, Column]) -> Iterator[memoryview]:
         """Yield the rows of a block, some thousand at a time: every field of every row, with what stands between."""
-        count = len(next(iter(columns.values())))
+        return self._gatherer.gather(self._pieces(columns, {}), len(next(iter(columns.values()))))
+
+    def render_edited(self, columns: dict[str, Column], edits: Edits) -> Iterator[bytes]:
+        """Yield the rows of a block as `render` does, with those that have wrong cells in place of the clean ones."""
+        struck = edits.rows
+        touched = {name: column.take(struck) for name, column in columns.items()}
+        wrong: dict[str, Piece] = {}
+        for name, of in edits.cells.items():
+            cells = _few_rows(pieces_of(touched[name], self._dialect), len(struck))
+            for at, row in enumerate(struck.tolist()):
+                if row in of:
+                    cells[at] = cell(of[row], columns[name], self._dialect)
+            wrong[name] = _ragged(cells)
+        rows = _few_rows(self._pieces(touched, wrong), len(struck))
+        first = 0
+        for text, ends in self._gatherer.gather_rows(
+            self._pieces(columns, {}), len(next(iter(columns.values())))
+        ):
+            here = slice(*np.searchsorted(struck, [first, first + len(ends)]).tolist())
+            yield b"".join(splice(text, ends, (struck[here] - first).tolist(), rows[here]))
+            first += len(ends)
+
+    def _pieces(self, columns: dict[str, Column], wrong: Mapping[str, Piece]) -> list[Piece]:
+        """Return the pieces of rows; `wrong` are those of fields in place of their columns'."""
         pieces: list[Piece] = []
         for position, (field, column) in enumerate(columns.items()):
             pieces.append(self._dialect.before(position, field))
-            pieces += pieces_of(column, self._dialect)
+            pieces += [wrong[field]] if field in wrong else pieces_of(column, self._dialect)
         pieces.append(self._dialect.end())
-        return self._gatherer.gather(pieces, count)
+        return pieces
+
+
+def _ragged(values: Sequence[bytes]) -> RaggedPiece:
+    ends = np.cumsum([len(value) for value in values], dtype=np.int64)
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
+    return RaggedPiece(np.frombuffer(b"".join(values), dtype=np.uint8), starts, ends)
 
 
 class RawDialect:
@@ -262,6 +293,16 @@ def _constant(literals: list[bytes], count: int) -> list[_Run]:
 
 def _few(pieces: list[Piece], count: int) -> bytes:
     """Return a few rows, put together in Python."""
+    return b"".join(chain.from_iterable(zip(*_few_values(pieces, count), strict=True)))
+
+
+def _few_rows(pieces: list[Piece], count: int) -> list[bytes]:
+    """Return each of a few rows, put together in Python."""
+    return list(map(b"".join, zip(*_few_values(pieces, count), strict=True)))
+
+
+def _few_values(pieces: list[Piece], count: int) -> list[Sequence[bytes]]:
+    """Return what each piece gives a few rows."""
     values: list[Sequence[bytes]] = []
     for piece in pieces:
         if isinstance(piece, bytes):
@@ -277,7 +318,7 @@ def _few(pieces: list[Piece], count: int) -> bytes:
             codes = piece.codes.tolist()
             rendered = _rendering(piece, codes)
             values.append([rendered[code] for code in codes])
-    return b"".join(chain.from_iterable(zip(*values, strict=True)))
+    return values
 
 
 class _Table(NamedTuple):
@@ -336,13 +377,32 @@ class _Gatherer:
         if count < FEW_ROWS:
             yield memoryview(_few(pieces, count))
             return
+        yield from map(_bytes_of, self._strips(pieces, count)[1])
+
+    def gather_rows(
+        self, pieces: list[Piece], count: int
+    ) -> Iterator[tuple[memoryview, NDArray[np.integer]]]:
+        """Yield the bytes of `count` rows, a strip of them at a time, and where each row ends in them."""
+        pieces = [piece for piece in pieces if not isinstance(piece, bytes) or piece]
+        if count < FEW_ROWS:
+            rows = _few_rows(pieces, count)
+            yield memoryview(b"".join(rows)), np.cumsum([len(row) for row in rows], dtype=np.int64)
+            return
+        runs, strips = self._strips(pieces, count)
+        for strip in strips:
+            offsets = np.frombuffer(strip.buffers()[1], dtype=np.int32)[: len(strip) + 1]
+            yield _bytes_of(strip), offsets[runs::runs]
+
+    def _strips(self, pieces: list[Piece], count: int) -> "tuple[int, Iterator[pa.Array]]":
+        """Return how many texts make a row, and an iterator over arrays of them, one row after another."""
         runs = _fuse(pieces, count)
         table = _table([run for run in runs if isinstance(run, _CodedRun)])
         if self._strip is None or not self._strip.suits(table, runs, count):
             self._strip = _Strip(table, runs, count)
+        strip = self._strip
         rows = [run.combined() if isinstance(run, _CodedRun) else run for run in runs]
-        for start in range(0, count, _STRIP):
-            yield self._strip.take(rows, start, min(_STRIP, count - start))
+        taken = (strip.take(rows, start, min(_STRIP, count - start)) for start in range(0, count, _STRIP))
+        return len(runs), taken
 
 
 def _layout(runs: Iterable[_Run]) -> list[list[bytes | int] | None]:
@@ -418,8 +478,8 @@ class _Strip:
 
     def take(
         self, rows: "list[NDArray[np.integer] | _FixedRun | RaggedPiece]", start: int, count: int
-    ) -> memoryview:
-        """Return `count` rows from `start` on; each run gives its numbers in the table, or its texts."""
+    ) -> "pa.Array":
+        """Return the texts of `count` rows from `start` on; each run gives its numbers in the table, or its texts."""
         import pyarrow.compute as pc
 
         from esdh_export.encoding.buffers import integer_array
@@ -435,8 +495,7 @@ class _Strip:
                 self._place_ragged(run, start, count, begin=self._begins[position], first=first)
             else:
                 np.add(run[start : start + count], first, out=numbers[:, position], casting="same_kind")
-        taken = pc.take(self._array, integer_array(numbers.reshape(-1)), boundscheck=False)
-        return _bytes_of(taken)
+        return pc.take(self._array, integer_array(numbers.reshape(-1)), boundscheck=False)
 
     def _place_ragged(self, run: RaggedPiece, start: int, count: int, *, begin: int, first: int) -> None:
         source, size = int(run.starts[start]), run.size(start, count)

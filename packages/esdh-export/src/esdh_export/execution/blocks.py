@@ -6,6 +6,7 @@ import numpy as np
 from esdh_core import BLOCK_RECORDS, Table
 from esdh_core.columns import Column, concatenate
 from esdh_core.dataset import Block
+from esdh_core.overlay import DefectiveRows, Edits
 
 from esdh_export.request import Shard, SnapshotRequest
 
@@ -27,6 +28,7 @@ class BlockJoiner:
     def __init__(self, request: SnapshotRequest, tables: Sequence[Table]) -> None:
         self._records = request.records
         self._waiting: dict[Table, list[Mapping[str, Column]]] = {table: [] for table in tables}
+        self._edits: dict[Table, list[tuple[int, Edits]]] = {table: [] for table in tables}
 
     def ends(self, table: Table, stop: int) -> bool:
         """Return whether a block of a table ends with the records before `stop`."""
@@ -46,6 +48,19 @@ class BlockJoiner:
                 }
                 parts.clear()
         return ended
+
+    def add_defective(
+        self, records: Block, rows: Mapping[str, DefectiveRows]
+    ) -> tuple[Columns, dict[str, Edits]]:
+        """Take the next records, of which some cells are wrong; return the blocks that end with them, and what is wrong there."""
+        edits: dict[str, Edits] = {}
+        for table, parts in self._edits.items():
+            of = rows[table.name]
+            parts.append((len(next(iter(of.columns.values()))), of.edits))
+            if self.ends(table, records.start + records.count):
+                edits[table.name] = Edits.concatenate(parts)
+                parts.clear()
+        return self.add(records, {name: of.columns for name, of in rows.items()}), edits
 
 
 def fixed_blocks(table: Table, whole: Block) -> Iterator[dict[str, Column]]:

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from esdh_core import BLOCK_RECORDS, Table
 from esdh_core.dataset import Block
+from esdh_core.overlay import LABELS, Label, defective_rows, label_columns
 from esdh_manifest import FileEntry, Stats
 
 from esdh_export.counting import Tallies, manifest_counts, merge_counts, no_counts
@@ -83,7 +84,7 @@ def write_shard(
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
         writers: dict[str, Writer] = {
             name: FORMATS[formats.get(name, json.EXTENSION)].Writer(
-                sink, tables[name], dataset=request.dataset, seed=request.seed
+                sink, request.written(tables[name]), dataset=request.dataset, seed=request.seed
             )
             for name, sink in {**files, **fragments}.items()
         }
@@ -117,25 +118,65 @@ def _blocks(
 
     `count_draws` is called with what was made of a table.
     """
-    tables = request.tables_of(shard)
+    tables, defects = request.data_tables(shard), request.defects
+    labels = _Labels(request, shard)
     if shard.fixed:
         for table in tables:
             whole = request.dataset.block_of(table, request.dataset.block(0, 0, request.seed))
             count_draws(table, whole)
+            edits, start = defective_rows(defects, table, whole).edits, 0
             for columns in fixed_blocks(table, whole):
-                yield 0, EncodedBlock({table.name: columns})
+                stop = start + len(next(iter(columns.values())))
+                yield 0, EncodedBlock({table.name: columns}, {table.name: edits.window(start, stop)})
+                start = stop
+        yield from labels.rest()
         return
     joiner = BlockJoiner(request, tables)
     for records in record_steps(request, shard):
-        pieces = {}
+        rows = {}
         for table in tables:
-            pieces[table.name] = table.columns(records)
+            rows[table.name] = defective_rows(defects, table, records)
+            labels.add(rows[table.name].labels)
             count_draws(table, records)
-        block = EncodedBlock(joiner.add(records, pieces))
+        block = EncodedBlock(*joiner.add_defective(records, rows))
         count = records.count
-        del pieces, records
+        del rows, records
         yield count, block
         del block  # before the next one is made
+        yield from labels.whole()
+    yield from labels.rest()
+
+
+class _Labels:
+    """The labels of a shard, in blocks of their own; the first shard's begin with those of the fixed tables."""
+
+    def __init__(self, request: SnapshotRequest, shard: Shard) -> None:
+        self._labels: list[Label] = []
+        self._later: list[Label] = []  # of the records at hand
+        if request.defects is not None and request.holds_labels(shard) and shard.number == 0:
+            self._labels += request.defects.fixed_labels(request.tables, request.seed)
+
+    def add(self, labels: list[Label]) -> None:
+        """Take the labels of a table in the records at hand."""
+        self._later += labels
+
+    def whole(self) -> Iterator[tuple[int, EncodedBlock]]:
+        """Yield the blocks that are full, after the last table of the records at hand."""
+        self._labels += sorted(self._later)
+        self._later.clear()
+        while len(self._labels) >= BLOCK_RECORDS:
+            yield self._block(BLOCK_RECORDS)
+
+    def rest(self) -> Iterator[tuple[int, EncodedBlock]]:
+        """Yield what is left, after the last records."""
+        yield from self.whole()
+        if self._labels:
+            yield self._block(len(self._labels))
+
+    def _block(self, count: int) -> tuple[int, EncodedBlock]:
+        columns = label_columns(self._labels[:count])
+        del self._labels[:count]
+        return 0, EncodedBlock({LABELS.name: columns})
 
 
 class _Content:
@@ -145,7 +186,7 @@ class _Content:
     """
 
     def __init__(self, request: SnapshotRequest, *, background: bool) -> None:
-        self._tables = request.tables
+        self._tables = [request.written(table) for table in request.tables]
         self._by_name = {table.name: table for table in self._tables}
         self._rows = {table.name: 0 for table in self._tables}
         self._digests: dict[str, list[bytes]] = {table.name: [] for table in self._tables}

@@ -31,7 +31,9 @@ class Writer:
 
         self._table = table
         named = schema(table, dataset=dataset, seed=seed)
-        kinds = dataset.columns(0, 0, seed, tables=[table.name])[table.name]
+        nothing = dataset.block(0, 0, seed)
+        of = dataset.block_of(dataset.table(table.name), nothing) if table.is_fixed else nothing
+        kinds = table.columns(of)
         indexed = pa.dictionary(pa.int32(), pa.string())
         self._schema = pa.schema(
             [
@@ -60,10 +62,9 @@ class Writer:
         """Append the rows of a block as a row group."""
         import pyarrow as pa
 
-        columns = block.columns[self._table.name].values()
-        if not len(next(iter(columns))):
+        if not len(next(iter(block.columns[self._table.name].values()))):
             return  # a row group has rows
-        arrays = [block.dictionary_encoded(column) for column in columns]
+        arrays = block.arrays(self._table.name)
         self._writer.write_batch(
             pa.RecordBatch.from_arrays(arrays, schema=self._schema), row_group_size=BLOCK_RECORDS
         )

@@ -30,7 +30,10 @@ class TextWriter:
 
     def write(self, block: EncodedBlock) -> None:
         """Append the rows of a block."""
-        for rows in self._renderer.render(block.columns[self._table.name]):
+        columns, edits = block.columns[self._table.name], block.edits.get(self._table.name)
+        for rows in (
+            self._renderer.render(columns) if edits is None else self._renderer.render_edited(columns, edits)
+        ):
             self._sink.write(rows)
 
     def close(self) -> None:

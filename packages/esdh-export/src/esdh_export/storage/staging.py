@@ -37,6 +37,7 @@ def _fingerprint(request: SnapshotRequest) -> bytes:
             "request": {
                 **msgspec.structs.asdict(request),
                 "dataset": dataset.dataset_version,
+                "defects": None if request.defects is None else request.defects.recipe,
                 "randomized": False,  # where a seed is from changes no row
             },
             "plan_sha256": dataset.plan_sha256,

@@ -142,7 +142,7 @@ class _Answers:
         few = size <= _FEW_COMBINATIONS
         answer = ask(np.arange(size if few else 1))
         self._answer = answer if few else np.zeros(size, dtype=answer.dtype)
-        self._asked = None if few else np.zeros(size, dtype=np.bool_)
+        self._answered = None if few else np.zeros(size, dtype=np.bool_)
         self._none_fails = few and answer.dtype == np.bool_ and not answer.any()
 
     def of(self, groups: list[_Codes], ask: Callable[[NDArray[np.intp]], NDArray[Any]]) -> NDArray[Any]:
@@ -153,12 +153,12 @@ class _Answers:
         combined = first.numbers.astype(np.intp)
         for each in others:
             combined = combined * len(each.values) + each.numbers
-        if self._asked is not None and not self._asked.take(combined).all():
-            occur = np.zeros_like(self._asked)
+        if self._answered is not None and not self._answered.take(combined).all():
+            occur = np.zeros_like(self._answered)
             occur[combined] = True
-            new = np.flatnonzero(occur & ~self._asked)
+            new = np.flatnonzero(occur & ~self._answered)
             self._answer[new] = ask(new)
-            self._asked[new] = True
+            self._answered[new] = True
         return self._answer.take(combined)
 
 

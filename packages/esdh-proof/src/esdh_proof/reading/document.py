@@ -56,7 +56,7 @@ def sections(
     `counts` are the rows of each table that its metadata gives. No row holds a raw line end, so what stands between
     sections can't be mistaken.
     """
-    metadata = msgspec.json.encode(request.dataset.metadata(counts, request.seed))
+    metadata = msgspec.json.encode(request.metadata(counts))
     names = [table.name for table in request.tables]
     opening = b'{"metadata":' + metadata + b',"' + names[0].encode() + b'":[\n'
     needles = [b'],"' + name.encode() + b'":[\n' for name in names[1:]] + [b"]}\n"]

@@ -20,7 +20,7 @@ from esdh_proof.findings import Failure, Findings, display, first_true
 from esdh_proof.reading.document import SEPARATOR, LineRange
 from esdh_proof.reading.rows import Fail, FileReader, Render, Rows, Slice, kinds_of, no_rows
 
-__all__ = ["TextFile", "open_csv", "open_lines", "open_ndjson"]
+__all__ = ["TextFile", "csv_cells", "open_csv", "open_lines", "open_ndjson"]
 
 _CHUNK = 1 << 22
 _LONGEST_LINE = 4_096  # bytes, on average over a block; a row of JSON has some 500
@@ -351,22 +351,29 @@ def _parse_csv(form: _Form, data: bytes) -> _Parsed | None:
 _CELL = re.compile(r'(?:^|,)("(?:[^"]|"")*"|[^,]*)')
 
 
+def csv_cells(line: str) -> list[str | None]:
+    """Return the cells of a line of CSV: None for nothing, an empty text for `""`; csv.Error for quotes that don't close."""
+    cells = next(csv.reader([line], strict=True), [])
+    if '""' not in line:
+        return [cell or None for cell in cells]
+    written = [
+        cell == '""' for cell in _CELL.findall(line)
+    ]  # Python's reader takes an empty text for nothing
+    return ["" if empty else cell or None for cell, empty in zip(cells, written, strict=False)]
+
+
 def _csv_rows(form: _Form, lines: list[bytes], fail: Fail) -> Iterator[dict[str, str | None]]:
     """Yield each line as a row of texts, telling of those that aren't rows."""
     fields = form.table.fields
     for number, line in enumerate(lines):
         try:
-            cells = next(csv.reader([line.decode()], strict=True), [])
+            texts = csv_cells(line.decode())
         except (UnicodeDecodeError, csv.Error) as error:
             fail(number, None, line, f"a row of CSV in UTF-8 ({error})")
             yield {}
             continue
-        if len(cells) != len(fields):
-            fail(number, None, f"{len(cells)} fields: {line.decode()}", f"{len(fields)} fields")
-        texts: list[str | None] = [cell or None for cell in cells]
-        if b'""' in line:  # Python's reader takes an empty text for nothing
-            written = [cell == '""' for cell in _CELL.findall(line.decode())]
-            texts = ["" if empty else cell for cell, empty in zip(texts, written, strict=False)]
+        if len(texts) != len(fields):
+            fail(number, None, f"{len(texts)} fields: {line.decode()}", f"{len(fields)} fields")
         yield dict(zip(fields, texts, strict=False))
 
 

@@ -17,13 +17,15 @@ from esdh_manifest import (
     files_below,
     is_ignored,
     manifest_name,
+    overlay_name,
     readme_name,
     recipe_name,
     render_readme,
     sha256sums,
 )
+from msgspec import UNSET
 
-from esdh_proof.datasets import LARGEST_DOCUMENT, dataset_of
+from esdh_proof.datasets import LARGEST_DOCUMENT, dataset_of, defects_of
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Failure, Findings, display
 from esdh_proof.reading import manifest_names, regular
@@ -181,7 +183,13 @@ def request_of(
             )
         return None
     try:
-        return SnapshotRequest.of(manifest, dataset)
+        defects = None if manifest.defects is UNSET else defects_of(folder, manifest, dataset)
+    except ProofError as error:
+        name = overlay_name(manifest.dataset_version)
+        findings.fail("manifest", Failure(file=name, found=display(error, 500), expected="the defects"))
+        return None
+    try:
+        return SnapshotRequest.of(manifest, dataset, defects)
     except ValueError as error:
         findings.fail(
             "manifest",

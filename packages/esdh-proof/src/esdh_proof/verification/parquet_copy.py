@@ -13,7 +13,7 @@ from esdh_manifest import FileEntry
 
 from esdh_proof.findings import Failure, Findings, display
 
-__all__ = ["ChecksumCopy", "OtherBytesError", "SideBySide", "is_of_this_arrow"]
+__all__ = ["OURS", "ChecksumCopy", "OtherBytesError", "SideBySide", "is_of_this_arrow"]
 
 OURS = f"parquet-cpp-arrow version {pa.__version__}"
 

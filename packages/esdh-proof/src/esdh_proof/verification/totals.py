@@ -2,7 +2,9 @@
 
 from itertools import product, zip_longest
 from pathlib import Path
+from typing import Any
 
+from esdh_core.overlay import KIND, LABELS
 from esdh_export import (
     SnapshotRequest,
     build_manifest,
@@ -13,7 +15,7 @@ from esdh_export import (
 )
 from esdh_export.counting import no_counts
 from esdh_export.formats.json import metadata_document
-from esdh_manifest import FileProblem, Manifest, manifest_name, metadata_name, recipe_name
+from esdh_manifest import FileProblem, Manifest, manifest_name, metadata_name, overlay_name, recipe_name
 
 from esdh_proof.errors import ProofError
 from esdh_proof.findings import Failure, Findings, display
@@ -35,6 +37,7 @@ class Totals:
         self._row_counts = {table.name: 0 for table in request.tables}  # made again, as far as it was looked
         self._file_rows: dict[str, int] = {}
         self._of_seed = 0
+        self._kinds: dict[str, int] | None = None
         self.problems: dict[str, FileProblem | None] = {}
         self.stopped = False
 
@@ -65,7 +68,9 @@ class Totals:
                 f"{self._of_seed:,} rows have the very bytes that the seed gives: they were checked as they were made, "
                 "any others as they were read",
             )
-        self._stats = manifest_counts(self._request, self._stats)
+        counted = manifest_counts(self._request, self._stats)
+        self._stats = {table: counts for table, counts in counted.items() if table != LABELS.name}
+        self._kinds = counted.get(LABELS.name, {}).get(KIND)
         content = self._content()
         self._check_statistics()
         self._check_gates()
@@ -73,11 +78,18 @@ class Totals:
         if (recipe := self._request.dataset.recipe) is not None:
             check_rendered(folder, recipe_name(self._manifest.dataset_version), recipe, self._findings)
         if "json" in self._request.formats:
-            metadata = metadata_document(self._request.dataset.metadata(self._rows(), self._request.seed))
+            metadata = metadata_document(self.metadata())
             check_rendered(folder, metadata_name(self._manifest.dataset_version), metadata, self._findings)
+        if (defects := self._request.defects) is not None:
+            name = overlay_name(self._manifest.dataset_version)
+            check_rendered(folder, name, defects.recipe, self._findings)
         if tables_agree:  # else a manifest of a million made-up parts would be rendered at length
             for path, rendered in render_descriptors(self._manifest, self._request.dataset).items():
                 check_rendered(folder, path, rendered, self._findings)
+
+    def metadata(self) -> Any:
+        """Return what the JSON document says of the rows that it must have."""
+        return self._request.metadata(self._rows())
 
     def _rows(self) -> dict[str, int]:
         """Return the number of rows that each table must have: counted again, unless that was given up."""
@@ -160,7 +172,12 @@ class Totals:
         """
         manifest, request = self._manifest, self._request
         expected = build_manifest(
-            request, rows=self._rows(), content=content, stats=self._stats, gates=manifest.gates
+            request,
+            rows=self._rows(),
+            content=content,
+            stats=self._stats,
+            gates=manifest.gates,
+            kinds=self._kinds,
         )
         passed_over = {"checksums", "content", "stats", "gates"}  # other checks look at these
         for field in (name for name in Manifest.__struct_fields__ if name not in passed_over):

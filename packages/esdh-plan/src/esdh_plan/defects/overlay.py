@@ -1,0 +1,164 @@
+"""From defects as they are written to an overlay of a dataset: tables, fields and conditions found, kinds held against them."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from esdh_core.dataset import Block, Dataset, Table
+from esdh_core.errors import RequestError
+from esdh_core.overlay import Defect, Overlay
+from esdh_core.rules import Rule
+from numpy.typing import NDArray
+
+from esdh_plan.conditions import row_condition
+from esdh_plan.defects import absent, forbidden, inconsistent, texts
+from esdh_plan.defects.kind import Kind, Misfit, Target
+from esdh_plan.errors import Fault, PlanError, near, word_list
+from esdh_plan.expressions import ExpressionError
+from esdh_plan.language import DefectWords, defects_of
+from esdh_plan.reader import Document, Path, read_yaml, read_yaml_file
+
+__all__ = ["KINDS", "overlay_of", "read_overlay", "remake"]
+
+KINDS: Final[dict[str, Kind]] = {
+    kind.word: kind for family in (absent, forbidden, texts, inconsistent) for kind in family.KINDS
+}
+"""Every kind of defect, by its word."""
+_OWN = frozenset({"kind", "table", "field", "rate", "exactly", "where", "name"})  # that every kind has
+
+
+def read_overlay(file: FilePath, dataset: Dataset) -> Overlay:
+    """Return the defects of a file as an overlay of a dataset.
+
+    Raises PlanError with all faults of the file.
+    """
+    document = read_yaml_file(file)
+    return overlay_of(defects_of(document).defects, dataset, document)
+
+
+def remake(dataset: Dataset, recipe: bytes) -> Overlay:
+    """Return the overlay of a dataset that a recipe holds, as snapshots carry it and pickles do.
+
+    Raises PlanError with all faults of the recipe.
+    """
+    document = read_yaml(recipe, "the defects")
+    return overlay_of(defects_of(document).defects, dataset, document)
+
+
+def overlay_of(defects: Sequence[DefectWords], dataset: Dataset, document: Document) -> Overlay:
+    """Return the overlay that defects of a document are; they stand there under `defects`.
+
+    Raises PlanError with all faults: names that there aren't, and kinds that don't fit their fields.
+    """
+    faults: list[Fault] = []
+    found: list[Defect] = []
+    for number, words in enumerate(defects):
+        path: Path = ("defects", number)
+        try:
+            defect = _defect(words, dataset)
+            _check_beside(defect, found)
+            found.append(defect)
+        except _Refused as refused:
+            faults += [document.fault((*path, *key), reason) for key, reason in refused.faults]
+    if faults:
+        raise PlanError(document.file, faults)
+    return Overlay(dataset, found, recipe=_recipe(document.content["defects"]), remake=remake)
+
+
+def _recipe(defects: Any) -> bytes:
+    content = {"esdh": "defects/1", "defects": defects}
+    return msgspec.json.format(_encoder.encode(content), indent=2) + b"\n"
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class _Refused(Exception):  # noqa: N818 # never leaves this module
+    """What is wrong with a defect: keys of it, with reasons."""
+
+    def __init__(self, *faults: tuple[Path, str]) -> None:
+        self.faults = faults
+
+
+def _defect(words: DefectWords, dataset: Dataset) -> Defect:
+    try:
+        table = dataset.table(words.table)
+    except RequestError:
+        names = [name for each in dataset.tables for name in (each.name, each.entity)]
+        raise _Refused((("table",), f"there is no table {words.table!r}{near(words.table, names)}")) from None
+    rule = _field(table, words.field)
+    kind = KINDS[words.kind]
+    more = {name: getattr(words, name) for name in words.__struct_fields__ if name not in _OWN}
+    target = Target(dataset, table, rule, more)
+    try:
+        making = kind.make(target)
+    except Misfit as misfit:
+        raise _Refused((("kind",), f"`{kind.word}` {misfit.args[0]}{_others(misfit, target)}")) from None
+    for other in making.others:
+        _field(table, other, key="with")
+    return Defect(
+        kind=kind.word,
+        name=words.name or words.kind,
+        table=table,
+        fields=(rule.name, *making.others),
+        stream=f"{_prefix(dataset)}:{table.name}.{rule.name}!{words.name or words.kind}",
+        edit=making.edit,
+        share=None if words.rate is None else Fraction(words.rate),
+        exactly=words.exactly,
+        where=_condition(words.where, dataset, table),
+        evidence=making.evidence,
+        may_be_null=making.may_be_null,
+        needs_text=making.needs_text,
+    )
+
+
+def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
+    """Refuse a defect that can't stand beside one that is written before it."""
+    for each in earlier:
+        if each.key == defect.key:
+            why = f"{each.key} is written before; give one of them a `name`, from which its draws follow"
+            raise _Refused(((), why))
+        if len(defect.fields) > 1 and (each.table, {*each.fields}) == (defect.table, {*defect.fields}):
+            why = f"{each.key} exchanges the same two fields, so that the two would undo each other; take one out"
+            raise _Refused(((), why))
+
+
+def _prefix(dataset: Dataset) -> str:
+    """Return what the names of a dataset's streams begin with: `bank` of `bank v1`."""
+    return dataset.dataset_version.partition(" ")[0]
+
+
+def _field(table: Table, name: str, *, key: str = "field") -> Rule:
+    rule = next((each for each in table.rules if each.name == name), None)
+    if rule is None:
+        raise _Refused(((key,), f"{table.name!r} has no field {name!r}{near(name, table.fields)}"))
+    if rule.role == "marker":
+        raise _Refused(((key,), f"{name!r} says of every row that it is synthetic, so no defect strikes it"))
+    return rule
+
+
+def _others(misfit: Misfit, target: Target) -> str:
+    """Return, for a kind that doesn't fit a field, the kinds that do."""
+    if misfit.args[-1] is True:
+        return ""
+    able = [kind.word for kind in KINDS.values() if kind.suits(target)]
+    null = " or null" if target.schema.nullable else ""
+    article = "an" if target.type[0] in "aeiou" else "a"
+    return (
+        f", and {target.table.name}.{target.rule.name} is {article} {target.type}{null}; kinds that fit it are "
+        f"{word_list(able, 'and')}"
+    )
+
+
+def _condition(
+    text: str | None, dataset: Dataset, table: Table
+) -> Callable[[Block], NDArray[np.bool_]] | None:
+    if text is None:
+        return None
+    try:
+        return row_condition(text, dataset, table.name).holds
+    except ExpressionError as error:
+        raise _Refused(*((("where",), fault.sentence) for fault in error.faults)) from None

@@ -1,0 +1,88 @@
+"""Findings that are right although the cell they name is clean: it is wrong only beside a labelled one.
+
+A tool can't know which of two cells that contradict each other is the wrong one. So a finding counts as right, and as
+finding the label, where the cell is the other holder of a value that a labelled cell of a unique field repeats; where it refers to
+a row that is missing, or whose key is labelled; and where it copies a labelled cell, or a labelled cell copies it.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from esdh_core import Dataset, Rule, Table
+from esdh_core.dataset import FieldRef
+
+from esdh_proof.scoring.labels import MISSING_ROW, Label
+from esdh_proof.scoring.snapshot import LabelledSnapshot
+
+__all__ = ["labels_behind"]
+
+
+def labels_behind(snapshot: LabelledSnapshot, table: Table, slot: int, field: str) -> list[Label]:
+    """Return the labels that make a clean cell wrong; none where nothing does."""
+    rule = next(rule for rule in table.rules if rule.name == field)
+    return [
+        *_repeated(snapshot, table, slot, rule),
+        *_referred(snapshot, table, slot, rule),
+        *_copied(snapshot, table, slot, rule),
+    ]
+
+
+def _repeated(snapshot: LabelledSnapshot, table: Table, slot: int, rule: Rule) -> Iterator[Label]:
+    """Yield the labels of other rows' cells that hold the value of this one, in a field where no two may."""
+    found = snapshot.labels.found_in(table.name, rule.name)
+    unique = snapshot.dataset.is_unique(table, rule) or table.key == (rule.name,)
+    if found and unique:
+        yield from found.get(snapshot.clean_text(table, slot, rule.name), [])
+
+
+def _referred(snapshot: LabelledSnapshot, table: Table, slot: int, rule: Rule) -> Iterator[Label]:
+    """Yield the labels of the key of the row that a reference names, or that say that this row is missing."""
+    reference = snapshot.dataset.reference(rule)
+    if reference is None:
+        return
+    above = reference.table
+    keys = snapshot.labels.found_in(above.name, reference.rule.name)
+    if not keys and MISSING_ROW not in snapshot.labels.kinds:
+        return
+    target = _slot_above(table, slot, reference, rule)
+    if target is None:
+        target = snapshot.slot_of(above, reference.rule.name, snapshot.clean_text(table, slot, rule.name))
+    if target is not None:
+        for label in snapshot.labels.of_row(above.name, target):
+            if label.field == reference.rule.name or label.kind == MISSING_ROW:
+                yield label
+
+
+def _copied(snapshot: LabelledSnapshot, table: Table, slot: int, rule: Rule) -> Iterator[Label]:
+    """Yield the labels of the cells that this one copies, and of those of rows one to one with it that copy it."""
+    labels, dataset = snapshot.labels, snapshot.dataset
+    at, place, source = table, slot, rule
+    while (original := dataset.copied(source)) is not None:
+        above = _slot_above(at, place, original, source)
+        if above is None:
+            break
+        at, place, source = original.table, above, original.rule
+        yield from labels.of_cell_alone(at.name, place, source.name)
+    for other, name in _copies(dataset, table, rule.name):
+        if other in snapshot.tables:
+            yield from labels.of_cell_alone(other.name, slot, name)
+
+
+@lru_cache(maxsize=1024)
+def _copies(dataset: Dataset, table: Table, field: str) -> list[tuple[Table, str]]:
+    """Return the fields that copy a field, of tables whose rows are one to one with its rows."""
+    copies = ((other, rule, dataset.copied(rule)) for other in dataset.tables for rule in other.rules)
+    return [
+        (other, rule.name)
+        for other, rule, source in copies
+        if source is not None and (source.table, source.rule.name) == (table, field)
+        if _slot_above(other, 1, source, rule) == 1
+    ]
+
+
+def _slot_above(table: Table, slot: int, source: FieldRef, rule: Rule) -> int | None:
+    """Return the slot of the row above that a field copies from, None where its row was picked, or is no row above."""
+    above = source.table
+    if rule.picked or table.top is not above.top or table.span % above.span:
+        return None
+    return slot // (table.span // above.span)

@@ -1,0 +1,235 @@
+"""A snapshot with defects verified: everything made again from the seed and the defects, and held against the files.
+
+The checks of rows would fail at every cell that is wrong on purpose. So that nothing is said that wasn't looked at, they
+are left unproven here: what proves the rows and the labels is that both are made again to the byte.
+"""
+
+import filecmp
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from esdh_core import Table
+from esdh_export import SnapshotRequest
+from esdh_export.execution.executor import map_in_order
+from esdh_export.execution.shard import ShardReport as WrittenShard
+from esdh_export.execution.shard import write_shard
+from esdh_export.formats import json
+from esdh_export.io.hashed_file import new_file
+from esdh_export.io.store import LocalStore
+from esdh_export.request import Shard
+from esdh_manifest import FileProblem, Manifest, document_name, file_problem
+
+from esdh_proof.findings import Failure, Findings, display
+from esdh_proof.reading import regular
+from esdh_proof.verification.files import ROW_CHECKS
+from esdh_proof.verification.parquet_copy import OURS, is_of_this_arrow
+from esdh_proof.verification.shard import ShardReport
+from esdh_proof.verification.totals import Totals
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["verify_defective"]
+
+_UNPROVEN = ("schema", "synthetic", "integrity", "rules")
+_LONGEST_LINE = 1 << 20  # bytes that are read at once: in a file that was changed a line may never end
+_REASON = "some cells are wrong on purpose; `regenerated` holds every cell and every label instead"
+
+
+def verify_defective(
+    folder: Path,
+    manifest: Manifest,
+    request: SnapshotRequest,
+    findings: Findings,
+    *,
+    regenerate: bool,
+    executor: "Executor | None",
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, FileProblem | None]:
+    """Run every check over the rows of a snapshot with defects; return what is wrong with the files that were looked at.
+
+    The files are made again in a temporary folder, a part at a time, and no part is made after one that differs.
+    """
+    if not regenerate:
+        for check in ROW_CHECKS:
+            findings.skip(check, "the rows were not made again, as --no-regenerate asks")
+        return {}
+    for check in _UNPROVEN:
+        findings.skip(check, _REASON)
+    with TemporaryDirectory(prefix="esdh-") as again:
+        return _Regeneration(folder, manifest, request, findings, Path(again)).verify(executor, progress)
+
+
+class _Regeneration:
+    """The files of a snapshot, made again part by part beside it."""
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, request: SnapshotRequest, findings: Findings, again: Path
+    ) -> None:
+        self._folder, self._manifest, self._request, self._findings = folder, manifest, request, findings
+        self._store = LocalStore(again / "files", again / "fragments", again / "attempts")
+        parts = (self._store.files / name for name in request.part_folders())
+        for each in (self._store.files, *parts, self._store.fragments, self._store.attempts):
+            each.mkdir(parents=True, exist_ok=True)
+        self._totals = Totals(manifest, request, findings)
+        self._room = self._document_bytes()
+
+    def _document_bytes(self) -> int:
+        """Return the bytes of the JSON document, which its rows can't exceed."""
+        name = document_name(self._request.dataset.dataset_version)
+        return (self._folder / name).stat().st_size if regular(self._folder, name) else 0
+
+    def verify(
+        self, executor: "Executor | None", progress: Callable[[int, int], None] | None
+    ) -> dict[str, FileProblem | None]:
+        write = partial(write_shard, self._request, store=self._store)
+        if executor is None and progress is not None:
+            write = partial(write, progress=lambda count: progress(count, self._request.records))
+        attempts: dict[str, str] = {}
+        with closing(map_in_order(executor, write, self._request.shards())) as reports:
+            for shard, report in zip(self._request.shards(), reports, strict=True):
+                attempts |= report.attempts
+                if not self._take(shard, report):
+                    for check in ("formats", "fidelity", "stats"):
+                        self._findings.skip(check, "a part isn't the one that the seed and the defects give")
+                    return self._totals.problems
+                if executor is not None and progress is not None:
+                    progress(shard.count, self._request.records)
+        self._document(attempts)
+        self._check_places()
+        self._totals.check(self._folder)
+        return self._totals.problems
+
+    def _check_places(self) -> None:
+        """Hold the defects against the rows; not before these were found, since a manifest may claim any number of them."""
+        try:
+            if self._request.defects is not None:
+                self._request.defects.check_places(
+                    self._request.tables, self._request.records, self._request.seed
+                )
+        except ValueError as error:
+            name = self._request.files()["overlay"]
+            self._findings.fail(
+                "manifest", Failure(file=name, found=display(error), expected="defects of these rows")
+            )
+
+    def _take(self, shard: Shard, report: WrittenShard) -> bool:
+        """Hold the files of a shard against those that were made again; return whether the rest is worth making."""
+        rows = sum(report.rows.values())
+        self._findings.count_rows("regenerated", rows * len(self._request.formats))
+        problems = {}
+        same = True
+        for path, entry in report.files.items():
+            listed = self._manifest.checksums.get(path, entry)
+            problems[path] = file_problem(self._folder, path, listed)
+            copy = self._store.files / path
+            if problems[path] is not None or listed.sha256 != entry.sha256:
+                same &= self._differ(path, copy)
+            copy.unlink()
+        self._room -= sum(entry.bytes for entry in report.fragments.values())
+        if self._request.json_fragments(shard) and self._room < 0:
+            name = document_name(self._request.dataset.dataset_version)
+            self._findings.fail(
+                "regenerated",
+                Failure(file=name, found="fewer bytes", expected="the rows that the manifest counts"),
+            )
+            same = False
+        self._totals.add(
+            ShardReport(
+                findings=Findings(),
+                problems=problems,
+                rows=report.rows,
+                file_rows={path: entry.rows or 0 for path, entry in report.files.items()},
+                blocks=dict.fromkeys(self._request.formats, report.blocks),
+                stats=report.stats,
+                of_seed=0,
+                found=True,
+            )
+        )
+        return same
+
+    def _document(self, attempts: dict[str, str]) -> None:
+        """Put the JSON document together again, and hold the snapshot's against it."""
+        if json.EXTENSION not in self._request.formats:
+            return
+        name = document_name(self._request.dataset.dataset_version)
+        fragments = {table.name: self._fragments(table, attempts) for table in self._request.tables}
+        with new_file(self._store.files / name) as document:
+            json.assemble(document, self._totals.metadata(), fragments)
+        listed = self._manifest.checksums.get(name, document.entry(None))
+        problem = file_problem(self._folder, name, listed)
+        self._totals.problems[name] = problem
+        if problem is not None or listed.sha256 != document.entry(None).sha256:
+            self._differ(name, self._store.files / name)
+
+    def _fragments(self, table: Table, attempts: dict[str, str]) -> Iterator[BinaryIO]:
+        """Open the fragments of a table, one after another."""
+        for shard in self._request.shards():
+            for name, of in self._request.json_fragments(shard).items():
+                if of is table:
+                    yield self._store.open_fragment(name, attempts[shard.name])
+
+    def _differ(self, path: str, copy: Path) -> bool:
+        """Say where a file differs from the one that was made again; return whether it holds the same rows all the same."""
+        found = self._folder / path
+        if not regular(self._folder, path):
+            failure = Failure(file=path, found=None, expected="a file")
+        elif path.endswith(".parquet"):
+            return self._differ_in_rows(path, copy)
+        elif filecmp.cmp(
+            found, copy, shallow=False
+        ):  # so it is only listed wrongly, which the check of files says
+            return True
+        else:
+            at, here, there = _first_line(found, copy)
+            failure = Failure(
+                file=path, field=f"line {at + 1}", found=display(here), expected=display(there) or "nothing"
+            )
+        self._findings.fail("regenerated", failure)
+        return False
+
+    def _differ_in_rows(self, path: str, copy: Path) -> bool:
+        if is_of_this_arrow(self._folder / path):
+            failure = Failure(file=path, found="other bytes", expected=f"the bytes that {OURS} gives")
+            self._findings.fail("regenerated", failure)
+            return False
+        try:
+            same = bool(pq.read_table(self._folder / path).equals(pq.read_table(copy)))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            failure = Failure(file=path, found=display(error), expected="a Parquet file")
+            self._findings.fail("regenerated", failure)
+            return False
+        if same:
+            self._findings.note(
+                "regenerated", f"{path} holds the right rows in bytes that another program wrote"
+            )
+        else:
+            failure = Failure(
+                file=path, found="other rows", expected="the rows that the seed and the defects give"
+            )
+            self._findings.fail("regenerated", failure)
+        return same
+
+
+def _first_line(found: Path, copy: Path) -> tuple[int, str | None, str | None]:
+    """Return the number of the first line that differs in two files, and the line in each."""
+    with found.open("rb") as ours, copy.open("rb") as theirs:
+        for number, (here, there) in enumerate(zip_longest(_lines(ours), _lines(theirs))):
+            if here != there:
+                return number, _decoded(here), _decoded(there)
+    return 0, None, None
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    yield from iter(partial(file.readline, _LONGEST_LINE), b"")
+
+
+def _decoded(line: bytes | None) -> str | None:
+    return None if line is None else line.decode("utf-8", "replace").rstrip("\n")

@@ -1,0 +1,160 @@
+"""Defects on the command line: asked for, explained, scored, and refused in one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from esdh_cli.main import main
+
+DEFECTS = """\
+esdh: defects/1
+defects:
+  - {kind: typo, table: persons, field: last_name, exactly: 2}
+  - {kind: missing, table: vehicles, field: make, exactly: 1}
+"""
+PLAN = """\
+esdh: plan/1
+name: cards
+version: 1
+reference_date: 2024-06-01
+tables:
+  cards:
+    fields:
+      id: {id: true}
+      holder: {choice: {Ann: 1, Bob: 1}}
+defects:
+  - {kind: typo, table: cards, field: holder, exactly: 2}
+"""
+
+
+def run(*args: str | Path | int) -> Result:
+    """Run esdh in this process."""
+    return CliRunner().invoke(main, list(map(str, args)), catch_exceptions=False)
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    """A list of defects."""
+    file = tmp_path / "defects.yaml"
+    file.write_text(DEFECTS, encoding="utf-8")
+    return file
+
+
+def test_a_snapshot_has_the_defects_of_a_list(listed: Path, tmp_path: Path) -> None:
+    """The summary and the document say what is wrong; the folder's own list gives the same snapshot."""
+    result = run(
+        "generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 20
+    )
+    assert "NOT CLEAN  1 missing, 2 typo; the table defects has a label for each" in result.stdout
+    assert f"esdh reproduce ID --defects {tmp_path / 'dirty'}" in result.stdout
+    again = run(
+        *(
+            "generate-snapshot",
+            "--defects",
+            tmp_path / "dirty",
+            "--output-dir",
+            tmp_path / "again",
+            "--records",
+            20,
+            "--json",
+        )
+    )
+    document = json.loads(again.stdout)
+    assert (document["clean"], document["defects"]) == (False, {"missing": 1, "typo": 2})
+    names = ["SHA256SUMS", "snapshot_manifest_v0_1.json"]
+    assert [(tmp_path / "dirty" / name).read_bytes() for name in names] == [
+        (tmp_path / "again" / name).read_bytes() for name in names
+    ]
+    assert run("verify-snapshot", tmp_path / "again").exit_code == 0
+
+
+def test_a_plan_brings_its_defects_unless_they_are_left_out(tmp_path: Path) -> None:
+    """The defects that a plan lists are in its snapshots; `--no-defects` gives the clean one, with the same rows."""
+    plan = tmp_path / "cards.yaml"
+    plan.write_text(PLAN, encoding="utf-8")
+    arguments = ("generate-snapshot", "--plan", plan, "--records", 5, "--json", "--output-dir")
+    dirty, clean = (
+        json.loads(run(*arguments, tmp_path / name, *more).stdout)
+        for name, more in (("dirty", ()), ("clean", ("--no-defects",)))
+    )
+    assert dirty["defects"] == {"typo": 2}
+    assert "defects" not in clean
+    assert dirty["plan_sha256"] == clean["plan_sha256"]
+    refused = run(*arguments, tmp_path / "x", "--no-defects", "--defects", plan)
+    assert (2, True) == (refused.exit_code, "--defects and --no-defects exclude each other" in refused.stderr)
+
+
+def test_check_plan_lists_the_defects(tmp_path: Path) -> None:
+    """`check-plan` says which defects every snapshot of a plan has, and of a wrong one where it stands."""
+    plan = tmp_path / "cards.yaml"
+    plan.write_text(PLAN, encoding="utf-8")
+    assert "  cards.holder!typo: 2 rows" in run("check-plan", plan).stdout.splitlines()
+    assert json.loads(run("check-plan", plan, "--json").stdout)["defects"] == ["cards.holder!typo"]
+    plan.write_text(PLAN.replace("typo", "out_of_range"), encoding="utf-8")
+    result = run("check-plan", plan)
+    assert (2, True) == (
+        result.exit_code,
+        f"{plan}, line 11, defects[0].kind: `out_of_range` is for" in result.stderr,
+    )
+
+
+def test_a_defect_is_explained_by_its_id(listed: Path, tmp_path: Path) -> None:
+    """`reproduce` prints the clean row behind a row's id or a defect's, and what stands in the snapshot instead."""
+    run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 20)
+    by_label = run("reproduce", "persons.last_name!typo#0", "--defects", tmp_path / "dirty")
+    by_row = run("reproduce", "7325de0f-b0c4-806c-8636-3e3a1bdbceb4", "--defects", listed)
+    assert by_label.exit_code == by_row.exit_code == 0
+    assert by_label.stdout == by_row.stdout
+    assert "  last_name              Crawford" in by_row.stdout
+    assert "persons.last_name!typo#0 (typo): persons.last_name is " in by_row.stdout
+    assert (
+        "vehicles.make!missing#0 (missing): vehicles.make is null there, where 'Kia' is right"
+        in by_row.stdout
+    )
+    document = json.loads(
+        run("reproduce", "persons.last_name!typo#0", "--plan", tmp_path / "dirty", "--json").stdout
+    )
+    assert [each["kind"] for each in document["records"][0]["defects"]] == ["typo", "missing"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["persons.last_name!typo#7", "persons.last_name!tipo#0", "cars.make!typo#0", "persons.last_name#0"],
+)
+def test_an_id_of_no_defect_is_refused(listed: Path, tmp_path: Path, text: str) -> None:
+    """The error says where the defects that there are stand, and is one line."""
+    run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 20)
+    result = run("reproduce", text, "--defects", tmp_path / "dirty")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert "needs the snapshot's folder" in run("reproduce", text, "--defects", listed).stderr
+
+
+def test_faults_of_a_list_are_told_with_their_places(listed: Path, tmp_path: Path) -> None:
+    """A wrong list is exit status 2 with a line a fault; a folder without one is exit status 1."""
+    listed.write_text(DEFECTS.replace("typo", "tipo").replace("make", "mak"), encoding="utf-8")
+    result = run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty")
+    assert result.exit_code == 2
+    assert (
+        result.stderr
+        == f"{listed}, line 3, defects[0].kind: there is no kind of defect 'tipo'; did you mean 'typo'?\n"
+    )
+    assert not (tmp_path / "dirty").exists()
+    run("generate-snapshot", "--output-dir", tmp_path / "clean", "--records", 2)
+    result = run("generate-snapshot", "--defects", tmp_path / "clean", "--output-dir", tmp_path / "dirty")
+    assert (1, True) == (result.exit_code, "holds no snapshot with defects" in result.stderr)
+    result = run("generate-snapshot", "--defects", tmp_path / "none.yaml", "--output-dir", tmp_path / "dirty")
+    assert (2, True) == (result.exit_code, "can't be read: No such file" in result.stderr)
+
+
+def test_more_than_there_are_is_refused(listed: Path, tmp_path: Path) -> None:
+    """`exactly` above the rows is one sentence, and nothing is written."""
+    result = run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty", "--records", 1)
+    assert result.exit_code == 1
+    assert (
+        "is for exactly 2 rows, and there are only 1 in these records that it can change; ask for more"
+        in result.stderr
+    )
+    assert not (tmp_path / "dirty").exists()

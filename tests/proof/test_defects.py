@@ -1,0 +1,236 @@
+"""Snapshots with defects are proved by making them again, and reports are held against their labels."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from defects import csv_rows, overlay
+from esdh_core import DEFAULT_DATASET
+from esdh_export import SnapshotRequest, write_snapshot
+from esdh_manifest import decode_manifest, encode_manifest, sha256sums
+from esdh_plan import load_plan
+from esdh_proof import Verification, diff_snapshots, score_defects, verify_snapshot
+from esdh_proof.gates import judge
+
+BANK = load_plan("bank")
+PEOPLE = overlay(
+    DEFAULT_DATASET,
+    {"kind": "typo", "table": "persons", "field": "last_name", "rate": "10%"},
+    {"kind": "missing", "table": "persons", "field": "city", "rate": "10%"},
+    {"kind": "bad_check_digit", "table": "vehicles", "field": "vin", "exactly": 5},
+)
+ACCOUNTS = overlay(
+    BANK,
+    {"kind": "out_of_range", "table": "transactions", "field": "amount", "rate": "5%"},
+    {"kind": "typo", "table": "merchants", "field": "name", "rate": "5%"},
+    {
+        "kind": "time_travel",
+        "table": "accounts",
+        "field": "opened_on",
+        "before": "parent.born_on",
+        "exactly": 4,
+    },
+)
+ROWS = ("schema", "synthetic", "integrity", "rules")
+
+
+def _judge(stats: Any) -> Any:
+    return judge(stats, dataset=DEFAULT_DATASET, seed=9)
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot of people with defects."""
+    request = SnapshotRequest(
+        records=300, seed=9, formats=("csv", "json", "ndjson", "parquet"), defects=PEOPLE
+    )
+    return Path(write_snapshot(tmp_path_factory.mktemp("dirty") / "snapshot", request, gate=_judge).folder)  # type: ignore[arg-type]  # a folder
+
+
+@pytest.fixture
+def dirty(pristine: Path, tmp_path: Path) -> Path:
+    """A copy of it to tamper with."""
+    return Path(shutil.copytree(pristine, tmp_path / "dirty"))
+
+
+def _status(outcome: Verification) -> dict[str, str]:
+    return {check.name: check.status for check in outcome.checks}
+
+
+def _relist(folder: Path, *paths: str) -> None:
+    """List files again as they are now, so that only their rows can tell what was changed."""
+    from esdh_manifest import entry_of
+    from msgspec.structs import replace
+
+    name = "snapshot_manifest_v0_1.json"
+    manifest = decode_manifest((folder / name).read_bytes())
+    entries = {
+        path: replace(entry_of((folder / path).read_bytes()), rows=manifest.checksums[path].rows)
+        for path in paths
+    }
+    changed = replace(manifest, checksums={**manifest.checksums, **entries})
+    (folder / name).write_bytes(encode_manifest(changed))
+    (folder / "SHA256SUMS").write_bytes(
+        sha256sums({**changed.checksums, name: entry_of(encode_manifest(changed))})
+    )
+
+
+def test_a_snapshot_with_defects_passes(pristine: Path) -> None:
+    """Files, claims, counts and every byte are proved; the checks that wrong cells would trip say that they weren't made."""
+    outcome = verify_snapshot(pristine)
+    assert outcome.verdict == "passed"
+    status = _status(outcome)
+    assert {name for name, each in status.items() if each == "unproven"} == set(ROWS)
+    assert next(check.rows for check in outcome.checks if check.name == "regenerated") > 4 * 900
+
+
+def test_fixed_tables_trees_and_parts_pass_too(tmp_path: Path) -> None:
+    """A plan's snapshot, and one in parts that others verify side by side, pass."""
+    whole = write_snapshot(
+        tmp_path / "bank",
+        SnapshotRequest(dataset=BANK, records=60, formats=("csv", "json", "parquet"), defects=ACCOUNTS),
+    )
+    assert verify_snapshot(Path(str(whole.folder))).verdict == "passed"
+    parts = write_snapshot(
+        tmp_path / "parts",
+        SnapshotRequest(records=66_000, shard_rows=65_536, formats=("csv",), defects=PEOPLE),
+    )
+    with ThreadPoolExecutor(2) as executor:
+        assert verify_snapshot(Path(str(parts.folder)), executor=executor).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("persons_v0_1.csv", b"Personal", b"Persona1"),
+        ("defects_v0_1.csv", b",typo,", b",tipo,"),
+        ("defects_v0_1.ndjson", b'"slot":', b'"slot":1'),
+        ("dataset_v0_1.json", b'"kind":"typo"', b'"kind":"tipo"'),
+    ],
+)
+def test_a_change_is_found_though_it_is_listed(dirty: Path, name: str, before: bytes, after: bytes) -> None:
+    """Rows and labels that aren't what the seed and the defects give fail, with the file and its first line that differs."""
+    file = dirty / name
+    file.write_bytes(file.read_bytes().replace(before, after, 1))
+    _relist(dirty, name)
+    outcome = verify_snapshot(dirty)
+    check = next(each for each in outcome.checks if each.name == "regenerated")
+    assert (outcome.verdict, check.status) == ("failed", "failed")
+    assert check.first is not None
+    assert check.first.file == name
+    assert str(check.first.field).startswith("line ")
+
+
+def test_a_label_that_was_taken_away_is_missed(dirty: Path) -> None:
+    """A wrong cell without its label fails."""
+    file = dirty / "defects_v0_1.csv"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    _relist(dirty, file.name)
+    assert _status(verify_snapshot(dirty))["regenerated"] == "failed"
+
+
+def test_another_list_of_defects_is_refused(dirty: Path) -> None:
+    """A list that was changed isn't the one that the manifest names, even where it is listed again."""
+    file = dirty / "overlay_v0_1.json"
+    file.write_bytes(file.read_bytes().replace(b"10%", b"11%", 1))
+    _relist(dirty, file.name)
+    outcome = verify_snapshot(dirty)
+    assert outcome.verdict == "failed"
+    assert _status(outcome)["regenerated"] == "failed"
+
+
+@pytest.mark.parametrize("text", [b"", b"esdh: defects/1\ndefects: [{kind: x}]\n", b"\xff"])
+def test_a_list_that_cant_be_read_is_a_finding(dirty: Path, text: bytes) -> None:
+    """A damaged list fails the check of the manifest and raises nothing."""
+    (dirty / "overlay_v0_1.json").write_bytes(text)
+    assert _status(verify_snapshot(dirty))["manifest"] == "failed"
+    (dirty / "overlay_v0_1.json").unlink()
+    assert _status(verify_snapshot(dirty))["manifest"] == "failed"
+
+
+def test_a_snapshot_that_hides_its_defects_fails(dirty: Path) -> None:
+    """Without `clean: false` the table of labels is no table of the dataset."""
+    from msgspec import UNSET
+    from msgspec.structs import replace
+
+    name = "snapshot_manifest_v0_1.json"
+    manifest = decode_manifest((dirty / name).read_bytes())
+    (dirty / name).write_bytes(encode_manifest(replace(manifest, clean=UNSET, defects=UNSET)))
+    assert verify_snapshot(dirty).verdict == "failed"
+
+
+def test_a_claim_of_more_records_makes_no_more_parts(dirty: Path) -> None:
+    """Of a manifest that claims any number of records nothing is made past the first part that differs."""
+    from msgspec.structs import replace
+
+    name = "snapshot_manifest_v0_1.json"
+    manifest = decode_manifest((dirty / name).read_bytes())
+    (dirty / name).write_bytes(encode_manifest(replace(manifest, records_requested=200_000)))
+    seen: list[int] = []
+    outcome = verify_snapshot(dirty, progress=lambda count, _: seen.append(count))
+    assert outcome.verdict == "failed"
+    assert sum(seen) <= 200_000
+
+
+def test_without_regeneration_nothing_of_the_rows_is_proved(pristine: Path) -> None:
+    """`regenerate=False` leaves every check of rows unproven, with the reason."""
+    outcome = verify_snapshot(pristine, regenerate=False)
+    assert outcome.verdict == "passed"
+    assert {name for name, each in _status(outcome).items() if each == "passed"} == {"manifest", "files"}
+
+
+def test_a_difference_by_defects_is_named(pristine: Path, tmp_path: Path) -> None:
+    """Of a snapshot with defects and its clean one the cause is the defects, and the cells are those that are labelled."""
+    write_snapshot(
+        tmp_path / "clean",
+        SnapshotRequest(records=300, seed=9, formats=("csv", "json", "ndjson", "parquet")),
+        gate=_judge,
+    )
+    drift = diff_snapshots(tmp_path / "clean", pristine)
+    assert drift.cause == "defects"
+    assert "edited" not in drift.causes
+    assert {each.entity for each in drift.rows} == {"persons", "vehicles"}
+    assert diff_snapshots(pristine, pristine).cause == "none"
+
+
+# --- scores
+
+
+def _report(file: Path, rows: list[list[object]]) -> Path:
+    file.write_text("".join(",".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def test_the_labels_themselves_are_a_perfect_report(pristine: Path) -> None:
+    """Whoever reports every label finds all, and nothing else: the table of labels is a report too."""
+    score = score_defects(pristine, pristine / "defects_v0_1.csv")
+    assert score.cells is not None
+    assert (score.cells.precision, score.cells.recall, score.cells.f1) == (1.0, 1.0, 1.0)
+    assert {each.kind: (each.precision, each.recall) for each in score.kinds} == dict.fromkeys(
+        ("bad_check_digit", "missing", "typo"), (1.0, 1.0)
+    )
+
+
+def test_rows_of_children_are_counted_as_files_have_them(tmp_path: Path) -> None:
+    """A row's number in a table below others leads to its slot."""
+    folder = tmp_path / "bank"
+    write_snapshot(
+        folder, SnapshotRequest(dataset=BANK, records=40, formats=("csv", "ndjson"), defects=ACCOUNTS)
+    )
+    clean = tmp_path / "clean"
+    write_snapshot(clean, SnapshotRequest(dataset=BANK, records=40, formats=("csv",)))
+    rows: list[list[object]] = [["table", "row", "field"]]
+    for table in ("accounts", "transactions", "merchants"):
+        header, *dirty_rows = csv_rows(folder / f"{table}_bank_v1.csv")
+        _, *clean_rows = csv_rows(clean / f"{table}_bank_v1.csv")
+        rows += [
+            [table, number, header[at]]
+            for number, (one, other) in enumerate(zip(dirty_rows, clean_rows, strict=True))
+            for at in range(len(header))
+            if one[at] != other[at]
+        ]
+    score = score_defects(folder, _report(tmp_path / "report.csv", rows))
+    assert score.cells is not None
+    assert (score.cells.precision, score.cells.recall) == (1.0, 1.0)
