@@ -198,11 +198,22 @@ def test_tables_keep_what_was_built_on_them(database: Database) -> None:
 
 
 def test_load_can_be_repeated_after_removal(database: Database) -> None:
-    """The tables stay, and take the same load again."""
+    """The tables stay, and take the same load again without a word, unless somebody has rows in them."""
     load(database, KINDS_PLAN)
     unload_database(database.uri)
-    load(database, KINDS_PLAN, into_existing=True)
+    load(database, KINDS_PLAN)
     assert "passed" == verify_database(database.uri, exact=True).verdict
+
+
+def test_rows_that_stay_ask_for_a_word(database: Database) -> None:
+    """Where a removal left rows of the testers' own, the next load is refused until it is told to append."""
+    load(database, None, records=5)
+    database.query(_person("own-1", "X1"))
+    unload_database(database.uri)
+    with pytest.raises(LoadError, match=r"has a table persons with rows of its own; .*--into-existing"):
+        load(database, None, records=5)
+    load(database, None, records=5, into_existing=True)
+    assert "passed" == verify_database(database.uri).verdict
 
 
 def test_table_that_is_gone_is_no_matter(database: Database) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from esdh_load.databases import Database, ExistingColumn, open_database
 from esdh_load.ddl import TableDefinition, define_tables
 from esdh_load.errors import ExistingTableError, LoadError
-from esdh_load.records import Load, LoadedTable, add_load, read_loads
+from esdh_load.records import LOADS, Load, LoadedTable, add_load, read_loads
 from esdh_load.source import Source, one_ahead
 from esdh_load.unloading import unload
 
@@ -210,14 +210,17 @@ class _Loading:
     def _existing(self, *, into_existing: bool) -> dict[str, list[ExistingColumn]]:
         """Return the columns of the tables that are there; refuse them unless they may be, and fit."""
         existing = {}
+        loaded_before = self._database.columns(LOADS) is not None
         for each in self._definitions:
             columns = self._database.columns(each.name)
             if columns is None:
                 continue
-            if not into_existing:
+            # Where a load was taken out, its empty tables stay, with what testers hung on them.
+            if not into_existing and not (loaded_before and self._database.count(each.name) == 0):
+                what = "with rows of its own" if loaded_before else "that no load of esdh's made"
                 raise ExistingTableError(
-                    f"{self._database.uri} has a table {each.name} that no load of esdh's made; rename it, load into another "
-                    "schema, or give --into-existing to append to it"
+                    f"{self._database.uri} has a table {each.name} {what}; rename it, load "
+                    "into another schema, or give --into-existing to append to it"
                 )
             self._check_columns(each, columns)
             existing[each.name] = columns

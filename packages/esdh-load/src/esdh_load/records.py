@@ -141,7 +141,5 @@ def _create(database: Database) -> str:
 
 
 def remove_load(database: Database, load: Load) -> None:
-    """Remove the row of a load, and the table with its last one."""
+    """Remove the row of a load; the table stays, also without a row, and says whose the empty tables are."""
     database.execute(f'DELETE FROM {database.sql(database.name(LOADS))} WHERE "load" = {load.load:d}')
-    if not database.count(LOADS):
-        database.drop(LOADS)

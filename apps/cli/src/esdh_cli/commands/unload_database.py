@@ -84,9 +84,7 @@ def unload_database(
     for name, count in outcome.attached.items():
         rows = "1 row" if count == 1 else f"{count:,} rows"
         click.echo(f"{name}: {rows} of others that referred to them removed")
-    click.echo(
-        f"Load {outcome.load} is gone from {outcome.database}; its tables stay, and take rows again with --into-existing"
-    )
+    click.echo(f"Load {outcome.load} is gone from {outcome.database}; its tables stay, for the next one")
 
 
 def _say_waiting() -> None:
