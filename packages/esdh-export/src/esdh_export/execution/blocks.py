@@ -26,13 +26,15 @@ class BlockJoiner:
     """Joins the columns of the records that follow each other, so that every table has blocks of its own size."""
 
     def __init__(self, request: SnapshotRequest, tables: Sequence[Table]) -> None:
-        self._records = request.records
+        self._request = request
         self._waiting: dict[Table, list[Mapping[str, Column]]] = {table: [] for table in tables}
         self._edits: dict[Table, list[tuple[int, Edits]]] = {table: [] for table in tables}
 
     def ends(self, table: Table, stop: int) -> bool:
         """Return whether a block of a table ends with the records before `stop`."""
-        return stop % table.block_records == 0 or stop == self._records
+        return any(stop % size == 0 for size in (table.block_records, self._request.shard_rows)) or (
+            stop == self._request.records
+        )
 
     def add(self, records: Block, columns: Mapping[str, Mapping[str, Column]]) -> Columns:
         """Take the columns of the next records by table; return the blocks that end with them.
