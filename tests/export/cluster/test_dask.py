@@ -1,4 +1,4 @@
-"""Snapshots that a real Dask cluster writes to an object store: a scheduler, two worker processes and an S3 server on loopback.
+"""Snapshots that a real Dask cluster writes to an object store, or verifies: a scheduler, two worker processes and an S3 server on loopback.
 
 `just test-dask` kills a worker at ten drawn moments, where these tests by themselves do at two.
 """
@@ -174,6 +174,24 @@ def test_cluster_writes_a_plan_in_every_format(cluster: str, prefix: str, tmp_pa
     with connect(cluster, versions(request.dataset)) as executor:
         write_snapshot(locate(prefix), request, executor=executor)
     assert objects.local(tmp_path / "s") == objects.contents(prefix)
+
+
+def test_cluster_verifies_as_one_process_does(cluster: str, tmp_path: Path) -> None:
+    """A snapshot on a disk that all see is verified by the workers, whole or forged, with the outcome of one process."""
+    folder = tmp_path / "s"
+    write_snapshot(folder, REQUEST, gate=GATE)
+    command = [sys.executable, "-m", "esdh_cli", "verify-snapshot", str(folder), "--json"]
+    for status in (0, 1):
+        outcomes = [
+            subprocess.run(
+                [*command, *options], capture_output=True, text=True, check=False, timeout=PATIENCE
+            )
+            for options in ([], ["--scheduler", cluster])
+        ]
+        assert [status, status] == [each.returncode for each in outcomes], outcomes[1].stderr
+        assert outcomes[0].stdout == outcomes[1].stdout
+        part = folder / "vehicles_v0_1.csv" / "part-00003.csv"
+        part.write_bytes(part.read_bytes().replace(b"Sedan", b"Truck", 1))
 
 
 @pytest.mark.parametrize("kill", range(KILLS))

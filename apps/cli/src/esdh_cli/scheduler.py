@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from concurrent.futures import Executor
 
-    from esdh_core import Dataset
-
-__all__ = ["cluster", "scheduler_option", "tell_connecting"]
+__all__ = ["check_alone", "cluster", "scheduler_option", "tell_connecting"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,15 +37,22 @@ def tell_connecting(place: object) -> None:
     click.echo(f"Connecting to {place}", err=True)
 
 
+def check_alone(scheduler: str | None, workers: int | None) -> None:
+    """Refuse --workers beside --scheduler."""
+    if scheduler is not None and workers is not None:
+        raise click.UsageError(
+            "--scheduler and --workers exclude each other: the cluster has its own workers; give one of them"
+        )
+
+
 @contextmanager
 def cluster(
-    address: str, dataset: "Dataset", connecting: Callable[[object], None] | None
+    address: str, programs: "Mapping[str, str]", connecting: Callable[[object], None] | None
 ) -> "Iterator[Executor]":
-    """Yield a Dask cluster whose programs write a dataset as those here do; `connecting` is called with its address first."""
+    """Yield a Dask cluster that has these versions of programs; `connecting` is called with its address first."""
     from esdh_export.execution.cluster import connect
-    from esdh_export.execution.versions import versions
 
     if connecting is not None:
         connecting(address)
-    with connect(address, versions(dataset)) as executor:
+    with connect(address, programs) as executor:
         yield executor

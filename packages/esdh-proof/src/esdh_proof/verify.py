@@ -40,6 +40,7 @@ from esdh_proof.verification.shard import (
     restored_copies,
     verify_fixed,
 )
+from esdh_proof.verification.shared_folder import SharedFolder
 from esdh_proof.verification.totals import Totals
 from esdh_proof.verification.work import Document, FileWork, WorkList, verify_file, verify_part
 
@@ -87,7 +88,8 @@ def verify_snapshot(
     of the default one. `regenerate` makes the rows again from the seed, and only reads values of blocks whose bytes
     aren't those that the seed gives; without it every value is read.
 
-    `executor` verifies the parts, whose arguments and results pickle, and its workers see the same disk. Without one,
+    `executor` verifies the parts, whose arguments and results pickle, and its workers see the same disk; where they are on
+    other machines, give `SharedFolder(executor, folder)`, which sees to that. Without one,
     `workers` is the number of processes that are started for them; None is one a core, as far as memory has room, and 1
     this process. The outcome is the same. `progress` is called after each block or, with an executor, part, with its
     number of records and with that of all. Damage is never an error: it is a check that failed.
@@ -117,6 +119,8 @@ def verify_snapshot(
         with ExitStack() as stack:
             work = executor or _workers(stack, workers, request)
             if request.defects is not None:
+                # Which are made again in a temporary folder of this machine.
+                work = None if isinstance(work, SharedFolder) else work
                 problems = verify_defective(
                     folder,
                     manifest,
@@ -207,7 +211,9 @@ class _Snapshot:
                 report, rows = verify_fixed(job, fixed)
                 self._totals.add(report)
                 job = replace(job, fixed=rows)
-            self._records(job, works, executor, progress)
+            # A restored copy is in a temporary folder of this machine.
+            away = bool(restored) and isinstance(executor, SharedFolder)
+            self._records(job, works, None if away else executor, progress)
         totals = self._totals
         works.check_lines(totals.row_counts, self._findings, stopped=totals.stopped)
         totals.check(self._folder)

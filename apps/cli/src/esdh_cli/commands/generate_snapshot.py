@@ -25,7 +25,7 @@ from esdh_cli.plans import (
     tables_named,
 )
 from esdh_cli.progress import recorded
-from esdh_cli.scheduler import cluster, scheduler_option, tell_connecting
+from esdh_cli.scheduler import check_alone, cluster, scheduler_option, tell_connecting
 from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
@@ -209,7 +209,11 @@ def generate_snapshot(
             )
         )
         with ExitStack() as working:
-            executor = working.enter_context(cluster(scheduler, dataset, connecting)) if scheduler else pool
+            executor = pool
+            if scheduler is not None:
+                from esdh_export.execution.versions import versions
+
+                executor = working.enter_context(cluster(scheduler, versions(dataset), connecting))
             snapshot = write_snapshot(
                 destination,
                 request,
@@ -243,10 +247,7 @@ def _check_together(
         raise click.UsageError(
             "--resume needs the seed of the run that failed; give --seed instead of --randomize"
         )
-    if scheduler is not None and workers is not None:
-        raise click.UsageError(
-            "--scheduler and --workers exclude each other: the cluster has its own workers; give one of them"
-        )
+    check_alone(scheduler, workers)
 
 
 def _check_reachable(destination: object, scheduler: str | None) -> None:

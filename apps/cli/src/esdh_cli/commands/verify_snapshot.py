@@ -12,6 +12,7 @@ from esdh_cli.errors import exit_on_error
 from esdh_cli.output import print_document
 from esdh_cli.parameters import WORKERS, LocalPath
 from esdh_cli.progress import counted
+from esdh_cli.scheduler import check_alone, cluster, scheduler_option, tell_connecting
 from esdh_cli.signals import interruptible
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Examples:
   esdh verify-snapshot out --json
   esdh verify-snapshot old --no-regenerate
   esdh verify-snapshot big --workers 4
+  esdh verify-snapshot /shared/big --scheduler tcp://host:8786
 """
 
 
@@ -54,6 +56,9 @@ Examples:
     metavar="W",
     help="Processes that verify parts side by side; the outcome is the same.  [default: one a core, as far as memory has room]",
 )
+@scheduler_option(
+    "Address of a running Dask cluster that verifies the parts; its workers see D at the same path, on a disk that all share."
+)
 @audit_options
 @click.option("--quiet", is_flag=True, help="Print only what failed; no progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -62,18 +67,22 @@ def verify_snapshot(
     folder: Path,
     no_regenerate: bool,
     workers: int | None,
+    scheduler: str | None,
     audit_log: Path | None,
     actor: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
     """Run `esdh verify-snapshot`."""
+    check_alone(scheduler, workers)
     with exit_on_error(after="nothing was verified"), interruptible(), ExitStack() as stack:
         # As early as can be: its processes import what they need while this one does.
-        executor = _pool(stack, workers, folder)
+        executor = _pool(stack, workers, folder) if scheduler is None else None
         import esdh_proof
 
         with audit_run(audit_log, actor, "verify-snapshot", folder) as run:
+            if scheduler is not None:
+                executor = _cluster(stack, scheduler, folder, quiet=quiet)
             with counted(hidden=quiet or as_json) as progress:
                 outcome = esdh_proof.verify_snapshot(
                     folder,
@@ -112,6 +121,14 @@ def _pool(stack: ExitStack, workers: int | None, folder: Path) -> "Executor | No
 
     formats = ["parquet"] if any(folder.glob("*/part-00000.parquet")) else []
     return start_workers(stack, workers, parts, formats=formats, modules=["esdh_proof.verification.work"])
+
+
+def _cluster(stack: ExitStack, scheduler: str, folder: Path, *, quiet: bool) -> "Executor":
+    """Return a cluster whose workers see the folder."""
+    from esdh_proof.verification.shared_folder import SharedFolder, programs
+
+    connected = stack.enter_context(cluster(scheduler, programs(), None if quiet else tell_connecting))
+    return SharedFolder(connected, folder)
 
 
 def _print(outcome: "Verification", *, quiet: bool) -> None:
