@@ -25,12 +25,10 @@ def pieces(size: int) -> list[bytes]:
 def test_large_file_holds_what_was_written(size: int, hashed_behind: bool, tmp_path: Path) -> None:
     """A large file of any size, whole sectors or not, has the bytes, the size and the SHA-256 that were written."""
     data = b"".join(pieces(size))
-    with new_large_file(
-        tmp_path / "folder" / "file", background=BackgroundQueue(2) if hashed_behind else None
-    ) as file:
+    with new_large_file(tmp_path / "file", background=BackgroundQueue(2) if hashed_behind else None) as file:
         for piece in pieces(size):
             file.write(piece)
-    assert data == (tmp_path / "folder" / "file").read_bytes()
+    assert data == (tmp_path / "file").read_bytes()
     listed = file.entry(None)
     assert (hashlib.sha256(data).hexdigest(), size) == (listed.sha256, listed.bytes)
 
