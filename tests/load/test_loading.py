@@ -9,7 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from databases import NEEDS_POSTGRESQL, Database
-from esdh_load import DatabaseError, LoadedRows, LoadError, PlanSource, load_database, open_database
+from esdh_load import (
+    DatabaseError,
+    LoadedRows,
+    LoadError,
+    PlanSource,
+    load_database,
+    open_database,
+    verify_database,
+)
 from esdh_load.records import read_loads
 from esdh_load.source import Chunk
 from esdh_plan import load_plan
@@ -296,3 +304,40 @@ def test_second_writer_of_a_file_is_told(kind: str, tmp_path: Path, monkeypatch:
             load_database(f"{kind}:///{path}", PlanSource(load_plan("shop"), records=5, seed=1), now=NOW)
         other.communicate("\n")
     assert path.exists()
+
+
+@NEEDS_POSTGRESQL
+def test_lost_connection_leaves_the_database_as_it_was(postgres: Database) -> None:
+    """A connection that the server ends in the middle of a load is told of, and the earlier load is whole."""
+    _load(postgres)
+    before = {table: _count(postgres, table) for table in _tables(postgres)}
+
+    class Ending(PlanSource):
+        def chunks(self) -> Iterator[Chunk]:
+            for chunk in super().chunks():
+                yield chunk
+                postgres.query(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+    with pytest.raises(DatabaseError, match=r"terminating connection|connection .*(closed|lost)"):
+        load_database(postgres.uri, Ending(dataset_of("bank"), records=30, seed=8), now=NOW, replace=True)
+    assert before == {table: _count(postgres, table) for table in _tables(postgres)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no limits on the size of a file")
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_full_disk_leaves_the_file_as_it_was(kind: str, tmp_path: Path) -> None:
+    """Where a file can't grow the load ends with a sentence, and the earlier load in it is whole."""
+    path = tmp_path / "a.db"
+    uri = f"{kind}:///{path}"
+    load_database(uri, PlanSource(load_plan("shop"), records=50, seed=1), now=NOW)
+    limit = path.stat().st_size + 100_000
+    program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); from esdh_cli.main import main; main()"
+    options = ["--plan", "shop", "--records", "3000", "--seed", "2", "--replace", "--quiet"]
+    command = [sys.executable, "-c", program, "load-database", uri, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (1, 1) == (done.returncode, len(done.stderr.splitlines())), done.stderr
+    outcome = verify_database(uri, exact=True)
+    assert ("passed", 1) == (outcome.verdict, outcome.seed)
