@@ -88,6 +88,7 @@ def test_killed_runner_and_supervisor(paths: Paths, start: Start, fast: Commands
     supervisor.suspend()
     driven.process.kill()
     supervisor.kill()
+    supervisor.wait()  # it carries the mark of its server, and may take a moment to go
     driven.end()
     left = [each for each in marked_processes(paths.runs) if "serve" == each.command]
     assert 1 == len(left)
