@@ -48,6 +48,23 @@ def _faults(file: Path, text: str, dataset: Dataset = DEFAULT_DATASET) -> str:
     return str(caught.value).replace(str(file), "defects.yaml")
 
 
+def test_bare_list_is_the_list_below_its_key(tmp_path: Path) -> None:
+    """A file that is a list of defects is read as one with `defects:`, and its faults have their own lines."""
+    lines = [
+        "- {kind: typo, table: persons, field: last_name, rate: 2%}",
+        "- {kind: blank, table: persons, field: city, rate: 2%}",
+    ]
+    bare, keyed = tmp_path / "bare.yaml", tmp_path / "keyed.yaml"
+    bare.write_text("\n".join(lines), encoding="utf-8")
+    keyed.write_text("\n".join(["esdh: defects/1", "defects:", *lines]), encoding="utf-8")
+    assert read_overlay(keyed, DEFAULT_DATASET).recipe == read_overlay(bare, DEFAULT_DATASET).recipe
+    faults = _faults(tmp_path / "wrong.yaml", "\n".join([lines[0], lines[1].replace("persons", "person s")]))
+    assert (
+        "defects.yaml, line 2, defects[1].table: there is no table 'person s'; did you mean 'persons'?"
+        == faults
+    )
+
+
 def test_every_kind_has_a_word_and_every_word_a_kind() -> None:
     """The words of the language are those of the kinds that there are."""
     assert set(DEFECT_KINDS) == set(KINDS)

@@ -19,7 +19,7 @@ from esdh_plan.defects.kind import Kind, Misfit, Target
 from esdh_plan.errors import Fault, PlanError, near, word_list
 from esdh_plan.expressions import ExpressionError
 from esdh_plan.language import DefectWords, defects_of
-from esdh_plan.reader import Document, Path, read_yaml, read_yaml_file
+from esdh_plan.reader import Document, Path, Place, read_yaml, read_yaml_file
 
 __all__ = ["KINDS", "overlay_of", "read_overlay", "remake"]
 
@@ -27,15 +27,18 @@ KINDS: Final[dict[str, Kind]] = {
     kind.word: kind for family in (absent, forbidden, texts, inconsistent) for kind in family.KINDS
 }
 """Every kind of defect, by its word."""
+_LANGUAGE: Final = "defects/1"
 _OWN = frozenset({"kind", "table", "field", "rate", "exactly", "where", "name"})  # that every kind has
 
 
 def read_overlay(file: FilePath, dataset: Dataset) -> Overlay:
-    """Return the defects of a file as an overlay of a dataset.
+    """Return the defects of a file, a list or one below `defects:`, as an overlay of a dataset.
 
     Raises PlanError with all faults of the file.
     """
     document = read_yaml_file(file)
+    if isinstance(document.content, list):
+        document = _with_heading(document)
     return overlay_of(defects_of(document).defects, dataset, document)
 
 
@@ -68,8 +71,22 @@ def overlay_of(defects: Sequence[DefectWords], dataset: Dataset, document: Docum
     return Overlay(dataset, found, recipe=_recipe(document.content["defects"]), remake=remake)
 
 
+def _with_heading(document: Document) -> Document:
+    """Return a bare list of defects as the document that it stands for, with each value at its own place."""
+
+    def below(places: dict[Path, Place]) -> dict[Path, Place]:
+        return {("defects", *path): place for path, place in places.items()}
+
+    return document._replace(
+        content={"esdh": _LANGUAGE, "defects": document.content},
+        places=below(document.places) | {(): Place(1, 1), ("esdh",): Place(1, 1)},
+        key_places=below(document.key_places),
+        refused=frozenset(("defects", *path) for path in document.refused),
+    )
+
+
 def _recipe(defects: Any) -> bytes:
-    content = {"esdh": "defects/1", "defects": defects}
+    content = {"esdh": _LANGUAGE, "defects": defects}
     return msgspec.json.format(_encoder.encode(content), indent=2) + b"\n"
 
 
