@@ -58,9 +58,9 @@ def test_bare_list_is_the_list_below_its_key(tmp_path: Path) -> None:
     bare.write_text("\n".join(lines), encoding="utf-8")
     keyed.write_text("\n".join(["esdh: defects/1", "defects:", *lines]), encoding="utf-8")
     assert read_overlay(keyed, DEFAULT_DATASET).recipe == read_overlay(bare, DEFAULT_DATASET).recipe
-    faults = _faults(tmp_path / "wrong.yaml", "\n".join([lines[0], lines[1].replace("persons", "person s")]))
+    faults = _faults(tmp_path / "wrong.yaml", "\n".join([lines[0], lines[1].replace("persons", "perzons")]))
     assert (
-        "defects.yaml, line 2, defects[1].table: there is no table 'person s'; did you mean 'persons'?"
+        "defects.yaml, line 2, defects[1].table: there is no table 'perzons'; did you mean 'persons'?"
         == faults
     )
 
