@@ -1,15 +1,19 @@
 """Verification by workers of other machines: they see the folder as it is here, or a sentence says that they don't."""
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from esdh_export import SnapshotRequest, WorkerError, write_snapshot
 from esdh_proof import ProofError, verify_snapshot
 from esdh_proof.verification import shared_folder
+from esdh_proof.verification.shard import ShardWork
 from esdh_proof.verification.shared_folder import SharedFolder
+
+T = TypeVar("T")
 
 REQUEST = SnapshotRequest(records=66_000, entities=("profiles",), formats=("csv", "json"), shard_rows=65_536)
 
@@ -41,13 +45,31 @@ def test_outcome_is_that_of_one_process(pristine: Path, executor: ThreadPoolExec
     assert verify_snapshot(pristine) == verify_snapshot(pristine, executor=SharedFolder(executor, pristine))
 
 
-def test_document_that_a_tool_changed_is_read_here(snapshot: Path, executor: ThreadPoolExecutor) -> None:
-    """Of a document with other line ends a copy is read that only this machine has, with the same outcome."""
-    document = snapshot / "dataset_v0_1.json"
-    document.write_bytes(document.read_bytes().replace(b"\n", b"\r\n"))
-    outcome = verify_snapshot(snapshot)
-    assert "failed" == outcome.verdict
-    assert outcome == verify_snapshot(snapshot, executor=SharedFolder(executor, snapshot))
+class _Recording(ThreadPoolExecutor):
+    """Threads that note what they are handed."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.works: list[object] = []
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Note the work."""
+        self.works += args
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_document_that_a_tool_changed_is_read_here(snapshot: Path) -> None:
+    """Of a document with other line ends a copy is read that only this machine has, so that no worker is handed a part."""
+    with _Recording() as executor:
+        verify_snapshot(snapshot, executor=SharedFolder(executor, snapshot))
+        assert any(isinstance(work, ShardWork) for work in executor.works)
+        executor.works.clear()
+        document = snapshot / "dataset_v0_1.json"
+        document.write_bytes(document.read_bytes().replace(b"\n", b"\r\n"))
+        outcome = verify_snapshot(snapshot)
+        assert "failed" == outcome.verdict
+        assert outcome == verify_snapshot(snapshot, executor=SharedFolder(executor, snapshot))
+        assert not any(isinstance(work, ShardWork) for work in executor.works)
 
 
 def test_folder_that_workers_do_not_see_is_a_sentence(snapshot: Path, executor: ThreadPoolExecutor) -> None:
