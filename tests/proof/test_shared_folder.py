@@ -1,8 +1,10 @@
 """Verification by workers of other machines: they see the folder as it is here, or a sentence says that they don't."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +45,16 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 def test_outcome_is_that_of_one_process(pristine: Path, executor: ThreadPoolExecutor) -> None:
     """What workers find that see the folder is what this process finds."""
     assert verify_snapshot(pristine) == verify_snapshot(pristine, executor=SharedFolder(executor, pristine))
+
+
+def test_relative_folder_is_found_from_elsewhere(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers in another working folder find a snapshot whose folder is relative here."""
+    monkeypatch.chdir(pristine.parent)
+    folder = Path(pristine.name)
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=os.chdir, initargs=("/",)
+    ) as executor:
+        assert verify_snapshot(folder) == verify_snapshot(folder, executor=SharedFolder(executor, folder))
 
 
 class _Recording(ThreadPoolExecutor):

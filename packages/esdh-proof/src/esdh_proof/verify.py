@@ -112,6 +112,8 @@ def verify_snapshot(
             findings.skip(name, "the manifest doesn't say what to look for")
         return _outcome(folder, None, findings)
     request = request_of(folder, manifest, dataset, findings)
+    # A worker of another machine has another working folder.
+    place = executor.folder if isinstance(executor, SharedFolder) else folder
     of_rows = Findings()
     problems: dict[str, FileProblem | None] = {}
     if request is not None:
@@ -131,13 +133,13 @@ def verify_snapshot(
                     progress=progress,
                 )
             else:
-                snapshot = _Snapshot(folder, manifest, request, of_rows, regenerate=regenerate)
+                snapshot = _Snapshot(place, manifest, request, of_rows, regenerate=regenerate)
                 problems = snapshot.verify(work, progress)
     else:
         for name in ROW_CHECKS:
             findings.skip(name, "the manifest doesn't say what to look for")
     rest = [FileWork(*entry) for entry in manifest.checksums.items() if entry[0] not in problems]
-    with closing(map_in_order(executor, partial(verify_file, folder), rest)) as found:
+    with closing(map_in_order(executor, partial(verify_file, place), rest)) as found:
         problems.update(zip((work.path for work in rest), found, strict=True))
     listed = [problem for path in manifest.checksums if (problem := problems[path]) is not None]
     check_files(folder, manifest, listed, findings)

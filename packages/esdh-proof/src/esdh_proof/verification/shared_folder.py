@@ -37,11 +37,11 @@ class SharedFolder(Executor):
 
     def __init__(self, executor: Executor, folder: Path) -> None:
         self._executor = executor
-        self._folder = folder.resolve()
+        self.folder = folder.resolve()
         name = min(manifest_names(folder), default=None)
         if name is None:
             raise ProofError(f"folder {str(folder)!r} has no manifest; name the folder of a snapshot")
-        self._manifest = name, _digest(self._folder / name)
+        self._manifest = name, _digest(self.folder / name)
         self._programs = programs()
         self._pickled: tuple[object, bytes] = (None, b"")
 
@@ -51,7 +51,7 @@ class SharedFolder(Executor):
             raise TypeError("a call takes one argument")
         if self._pickled[0] is not fn:  # a verification hands on the same function with each part
             self._pickled = fn, pickle.dumps(fn)
-        call = _SeenCall(self._folder, *self._manifest, self._pickled[1], self._programs)
+        call = _SeenCall(self.folder, *self._manifest, self._pickled[1], self._programs)
         return self._executor.submit(call, args[0])
 
 
