@@ -125,7 +125,7 @@ class _Program:
     """The functions of an expression's nodes; what stands at several places is computed once for some rows."""
 
     def __init__(self, node: Node) -> None:
-        self._uses = Counter[int]()
+        self._uses: Counter[int] = Counter()
         self._functions: dict[int, Any] = {}
         self._count(node)
 
