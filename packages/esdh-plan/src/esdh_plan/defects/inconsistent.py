@@ -6,16 +6,18 @@ import hashlib
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 from esdh_core.columns import Column
 from esdh_core.constants import MAX_SEED
 from esdh_core.dataset import Block
 from esdh_core.overlay import Dice, Values
+from numpy.typing import NDArray
 
 from esdh_plan.conditions import RowNames
 from esdh_plan.defects.kind import Kind, Making, Misfit, Target, each_value
 from esdh_plan.errors import near
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "near_dates"]
 
 _DATED = ("date", "timestamp")
 
@@ -50,13 +52,20 @@ def _shifted_date(target: Target) -> Making:
         raise Misfit("is for dates and timestamps")
 
     def change(value: dt.date, dice: Dice) -> dt.date:
-        shifts = [_by_days(value, days) for days in (-1, 1)]
-        shifts += [_with_year(value, value.year + years) for years in (-100, -1, 1, 100)]
-        if value.day <= 12:
-            shifts.append(value.replace(month=value.day, day=value.month))
-        return dice.choose([each for each in shifts if each not in (None, value)])  # type: ignore[no-any-return]  # of these
+        centuries = (_with_year(value, value.year + years) for years in (-100, 100))
+        result: dt.date = dice.choose([*near_dates(value), *(each for each in centuries if each is not None)])
+        return result
 
     return Making(each_value(target, change))
+
+
+def near_dates(value: dt.date) -> list[dt.date]:
+    """Return what a date is mistaken for: a day or a year off, or with day and month exchanged."""
+    dates = [_by_days(value, days) for days in (-1, 1)]
+    dates += [_with_year(value, value.year + years) for years in (-1, 1)]
+    if value.day <= 12:
+        dates.append(value.replace(month=value.day, day=value.month))
+    return [each for each in dates if each not in (None, value)]
 
 
 def _by_days(value: dt.date, days: int) -> dt.date | None:
@@ -95,7 +104,9 @@ def _time_travel(target: Target) -> Making:
         earlier = _by_days(bound, -1 - dice.below(365))
         return values if earlier is None else (_of_type(earlier, value),)
 
-    return Making(edit, evidence=(lambda block: names.read(tuple(before.split(".")), block),))
+    return Making(
+        edit, evidence=(lambda block, rows: names.read(tuple(before.split(".")), block).take(rows),)
+    )
 
 
 def _of_type(day: dt.date, value: dt.date) -> dt.date:
@@ -114,13 +125,13 @@ def _stale_copy(target: Target) -> Making:
     if not source.table.one_a_record or target.table.is_fixed:
         raise Misfit("is for fields that copy a value of a table above with one row a record")
 
-    def read(block: Block) -> Column:
+    def read(block: Block, rows: NDArray[np.integer]) -> Column:
         """Return what the source would hold in each row's record, were the seed another: a value it might have had."""
         digest = hashlib.sha256(f"{block.seed}/{target.table.name}.{rule.name}".encode()).digest()
         earlier = dataset.block(block.start, block.count, int.from_bytes(digest[:8], "big") & MAX_SEED)
         column = source.rule.column(earlier)
-        rows = block.rows_of(target.table, target.table.top)
-        return column if rows is None else column.take(rows)
+        records = block.rows_of(target.table, target.table.top)
+        return column.take(rows if records is None else records.take(rows))
 
     def edit(values: Values, _dice: Dice, evidence: Values) -> Values:
         return values if values[0] is None or evidence[0] is None else evidence
