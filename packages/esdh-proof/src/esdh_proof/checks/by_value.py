@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from esdh_core.columns import Categorical, Categories, Column, Concat, FixedText, Integer, Numbers
 from esdh_export import array
-from esdh_export.encoding.buffers import integer_array, null_mask, truths
+from esdh_export.encoding.buffers import integer_array, null_mask, text_array, truth_array, truths
 from esdh_export.encoding.categories import categories_array
 from numpy.typing import NDArray
 
@@ -316,6 +316,6 @@ def _has_blank(column: Column) -> bool:
 def _split(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     blank = truths(pc.match_substring(texts, " ")) | null_mask(texts)
     if not blank.all():
-        texts = pc.if_else(pa.array(blank), texts, " ")
+        texts = pc.if_else(truth_array(blank), texts, text_array([" "], texts.type)[0])
     parts = pc.split_pattern(texts, " ", max_splits=1)
     return pc.list_element(parts, 0), pc.list_element(parts, 1)

@@ -13,7 +13,7 @@ from esdh_core.dataset import Block
 from esdh_core.datasets.v0_1.constants import REFERENCE_DATE
 from esdh_core.datasets.v0_1.lookups import load
 from esdh_core.permutations import permute, unpermute
-from esdh_export.encoding.buffers import null_mask, numbers, text_array
+from esdh_export.encoding.buffers import null_mask, numbers, text_array, truth_array
 from numpy.typing import NDArray
 
 from esdh_proof.checks import roles
@@ -201,10 +201,10 @@ def _own_row(
 
 def _matrix(values: pa.Array, width: int) -> tuple[NDArray[np.uint8], Mask]:
     """Return texts as bytes, shape (n, width), and which of them have that width; the others become zeros."""
-    shaped = ~to_mask(pc.not_equal(pc.binary_length(values), width))
-    ascii_only = ~to_mask(pc.not_equal(pc.utf8_length(values), width))
-    shaped &= ascii_only
-    even = values if shaped.all() else pc.if_else(pa.array(shaped), values, "0" * width)
+    shaped = ~null_mask(values) & (numbers(pc.binary_length(values)) == width)
+    shaped &= numbers(pc.utf8_length(values)) == width  # so that each character is a byte
+    zeros = text_array(["0" * width], values.type)[0]
+    even = values if shaped.all() else pc.if_else(truth_array(shaped), values, zeros)
     data = pa.concat_arrays([even]).cast(pa.binary(width)).buffers()[1]
     matrix: NDArray[np.uint8] = np.frombuffer(data, np.uint8)[: len(values) * width].reshape(-1, width)
     return matrix, shaped

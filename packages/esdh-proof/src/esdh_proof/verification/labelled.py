@@ -168,12 +168,14 @@ def _fits(value: Any, column: Column) -> bool:
 class _Rows:
     """The rows of a table in some records, or of a fixed table: clean, as they are, and which of their cells are labelled."""
 
-    def __init__(self, table: Table, block: Block, made: DefectiveRows, file: str, start: int) -> None:
-        self.table = table
+    def __init__(self, table: Table, block: Block, made: DefectiveRows, file: str, first: int) -> None:
+        """Take the rows, the first of which is the part's row `first`."""
+        self.table, self.first = table, first
         self._encoded = EncodedBlock({table.name: made.columns})
         self._made = made
         edits = made.edits.cells
         columns = {name: column for name, column in made.columns.items() if name not in edits}
+        start = block.start if table.one_a_record else first
         self.rows = Rows(file, start, _Arrays(self._encoded, made), None, columns=columns)
         self.slots: NDArray[np.uint64] = block.level(table).slots
         self.labels = made.labels
@@ -284,7 +286,7 @@ class _Part:
         expected = finding.expected if isinstance(finding.expected, str) else finding.expected(row)
         failure = Failure(
             file=rows.rows.file,
-            row=rows.rows.start + row,
+            row=rows.first + row,
             field=finding.field,
             found=found,
             expected=f"{expected}; or a label that says what is wrong",
