@@ -40,11 +40,12 @@ Ranges = tuple[NDArray[np.integer], NDArray[np.integer]]
 class Read:
     """Cells that each row of a finding was held against: those of `field` in a range of `rows`.
 
-    `ranges` gives the range of each of the finding's rows; without it that is the one row in the same position.
+    `ranges` gives the range of each of the finding's rows; without it that is the one row in the same position. Without
+    `field` it is the rows themselves that were looked for.
     """
 
     rows: Rows
-    field: str
+    field: str | None
     ranges: Callable[[], Ranges] | None = None
 
 
@@ -78,7 +79,7 @@ def beside(rows: Rows, *fields: str) -> tuple[Read, ...]:
     return tuple(Read(rows, field) for field in fields)
 
 
-def above(rows: Rows, field: str, positions: NDArray[np.intp] | None) -> Read:
+def above(rows: Rows, field: str | None, positions: NDArray[np.intp] | None) -> Read:
     """Return that a field of the row above was looked at; `positions` as of `Block.rows_of`."""
     return Read(rows, field, None if positions is None else partial(_each_alone, positions))
 

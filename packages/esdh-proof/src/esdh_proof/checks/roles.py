@@ -23,7 +23,7 @@ from esdh_proof.checks.derived import derived, is_emptied
 from esdh_proof.checks.finding import Finding, LookUp, Mask, Tables, above, copy, outside, to_mask
 from esdh_proof.reading import Rows
 
-__all__ = ["CLAIMS", "describe_id", "ids_of", "integrity", "rules", "synthetic", "text_of"]
+__all__ = ["CLAIMS", "describe_id", "ids_of", "integrity", "is_above", "rules", "synthetic", "text_of"]
 
 CLAIMS = {
     "synthetic": "every row carries the marker, and an id of this seed and its own row",
@@ -65,8 +65,8 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             if source is None:
                 continue
             owner = _owner_of_id(block.dataset, table, rule)
-            if not rule.picked and _is_above(table, source.table):
-                if owner is not None and _is_above(table, owner):
+            if not rule.picked and is_above(table, source.table):
+                if owner is not None and is_above(table, owner):
                     ids = ids_of(block, owner, _slots(block, table, owner, len(rows)))
                     wrong = differs_from(rows, rule.name, ids) & ~_emptied(block, table, rule, rows)
                     yield Finding(rows, rule.name, wrong, text_of(ids), describe_id(block.dataset))
@@ -129,9 +129,9 @@ def _tables(block: Block, tables: Tables) -> Iterator[Table]:
             yield table
 
 
-def _is_above(table: Table, other: Table) -> bool:
+def is_above(table: Table, other: Table) -> bool:
     """Return whether a row of a table has one row of another: its own, its parent's, and so on."""
-    return table is other or (table.parent is not None and _is_above(table.parent, other))
+    return table is other or (table.parent is not None and is_above(table.parent, other))
 
 
 def _slots(block: Block, table: Table, owner: Table, count: int) -> NDArray[np.uint64]:

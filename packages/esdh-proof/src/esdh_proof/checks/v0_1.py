@@ -135,8 +135,9 @@ def _copied(rows: Rows, field: str, source: Rows, original: str) -> Finding:
 def _full_name(profiles: Rows, persons: Rows) -> Finding:
     """Check that a full name is the first and the last name, with a blank between."""
     first, last = split_at_blank(profiles, "full_name")
-    parts, reads = (first.column, last.column), beside(persons, "first_name", "last_name")
-    if None not in parts and parts == tuple(persons.column(each.field) for each in reads):  # the very same
+    names = ("first_name", "last_name")
+    parts, reads = (first.column, last.column), beside(persons, *names)
+    if None not in parts and parts == tuple(map(persons.column, names)):  # the very same
         none = np.zeros(len(profiles), dtype=np.bool_)
         return Finding(profiles, "full_name", none, "the name of the person", reads=reads)
     of = persons.arrays
@@ -145,9 +146,10 @@ def _full_name(profiles: Rows, persons: Rows) -> Finding:
 
 def _summary(profiles: Rows, vehicles: Rows) -> Finding:
     """Check that a vehicle's summary is its year, its make and its model, with blanks between."""
-    reads = beside(vehicles, "model_year", "make", "model")
+    names = ("model_year", "make", "model")
+    reads = beside(vehicles, *names)
     if profiles.columns is not None and vehicles.columns is not None:
-        fields = [values_of(vehicles, each.field) for each in reads]
+        fields = [values_of(vehicles, each) for each in names]
         wrong = failing(profiles, _is_no_summary, "vehicle_summary", *fields)
         expected = "the year, the make and the model of the vehicle"
         return Finding(profiles, "vehicle_summary", wrong, expected, reads=reads)
