@@ -144,11 +144,11 @@ class RowKind:
     make: Callable[[TableTarget], Making]
 
     def suits(self, target: TableTarget) -> bool:
-        """Return whether the kind fits a table."""
+        """Return whether the kind fits a table, if its keys do."""
         try:
             self.make(target)
-        except Misfit:
-            return False
+        except Misfit as misfit:
+            return misfit.args[-1] is True
         return True
 
 

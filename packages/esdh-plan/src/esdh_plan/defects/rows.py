@@ -67,12 +67,14 @@ def _near_duplicate(target: TableTarget) -> Making:
     unfit = [name for name in names if types[name] not in _CHANGES or name in {rule.name for rule in fresh}]
     if unfit:
         raise Misfit(
-            f"writes texts and dates otherwise, but no keys, and {unfit[0]!r} is none of them; there are {word_list(able, 'and')}"
+            f"writes texts and dates otherwise, but no keys, and {unfit[0]!r} is none of them; there are {word_list(able, 'and')}",
+            True,
         )
     edits = target.more.get("edits")
     if edits is not None and edits > len(names):
         raise Misfit(
-            f"can't write {edits} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}"
+            f"can't write {edits} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}",
+            True,
         )
     changes = [_CHANGES[types[name]] for name in names]
 
