@@ -85,7 +85,7 @@ FOUND_BY: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("bank", {"kind": "injection", "table": "accounts", "field": "account_id"}, ("synthetic",)),
     (
         "bank",
-        {"kind": "swapped_fields", "table": "transactions", "field": "account_id", "with": "transaction_id"},
+        {"kind": "swapped_fields", "table": "accounts", "field": "account_id", "with": "type"},
         ("schema",),
     ),
     ("bank", {"kind": "shifted_date", "table": "accounts", "field": "opened_on"}, ()),
@@ -94,7 +94,7 @@ FOUND_BY: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
         {"kind": "time_travel", "table": "accounts", "field": "opened_on", "before": "parent.born_on"},
         (),
     ),
-    ("bank", {"kind": "wrong_total", "table": "transactions", "field": "balance"}, ("rules",)),
+    ("bank", {"kind": "wrong_total", "table": "transactions", "field": "balance_after"}, ("rules",)),
     ("bank", {"kind": "orphan", "table": "transactions", "field": "merchant_id"}, ("integrity",)),
     ("bank", {"kind": "orphan", "table": "accounts", "field": "customer_id"}, ("integrity",)),
     ("bank", {"kind": "duplicate_key", "table": "transactions", "field": "transaction_id"}, ("synthetic",)),
@@ -102,8 +102,8 @@ FOUND_BY: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("bank", {"kind": "missing_row", "table": "accounts"}, ("synthetic",)),
     (
         "bank",
-        {"kind": "missing_row", "table": "merchants", "exactly": 1, "where": "merchant_id == 'M0001'"},
-        (),
+        {"kind": "missing_row", "table": "merchants", "exactly": 1, "where": "merchant_id == 2"},
+        ("integrity",),
     ),
     ("bank", {"kind": "near_duplicate", "table": "customers", "fields": ["last_name"]}, ()),
     ("bank", {"kind": "reordered", "table": "transactions"}, ("synthetic",)),
@@ -167,14 +167,16 @@ def _each_field(dataset: Dataset, kind: str) -> Iterator[dict[str, Any]]:
         seen.add(pair)
 
 
-@pytest.mark.parametrize("kind", [*FIELD_KINDS, *ROW_KINDS])
 @pytest.mark.parametrize("name", DATASETS)
-def test_few_labels_explain_every_finding(name: str, kind: str) -> None:
+def test_few_labels_explain_every_finding(name: str) -> None:
     """Where one row in hundreds is struck, wherever a kind fits, no check finds anything beside the labels, and each differs."""
-    defects = [{**each, "rate": "1/300"} for each in _each_field(DATASETS[name], kind)]
-    if not defects:
-        pytest.skip(f"{kind} fits no field of {name}")
-    assert _check(DATASETS[name], *defects).failures == []
+    failures = {}
+    for kind in (*FIELD_KINDS, *ROW_KINDS):
+        defects = [{**each, "rate": "1/300"} for each in _each_field(DATASETS[name], kind)]
+        if defects:
+            failures[kind] = _check(DATASETS[name], *defects).failures
+    assert len(failures) > 20
+    assert {kind: found for kind, found in failures.items() if found} == {}
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -206,7 +208,7 @@ def relabelled(
 
 def _failures(report: LabelReport) -> dict[str, str]:
     """Return the first failure of each check in words."""
-    first = {}
+    first: dict[str, str] = {}
     for each in report.failures:
         of = each.failure
         first.setdefault(each.check, f"{of.row} {of.field}: {of.found!r}, not {of.expected}")

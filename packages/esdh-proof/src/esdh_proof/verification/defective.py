@@ -65,7 +65,7 @@ def verify_defective(
             findings.skip(check, _SKIPPED)
         return {}
     own = CLAIMS | getattr(checks_of(request.dataset), "CLAIMS", {})
-    findings.claim({check: f"{own[check]}; labels name what isn't" for check in LABEL_CHECKS})
+    findings.claim({check: f"{own[check]}; labels name what isn't so" for check in LABEL_CHECKS})
     findings.claim({"regenerated": _CLAIM})
     with TemporaryDirectory(prefix="esdh-") as again:
         return _Regeneration(folder, manifest, request, findings, Path(again)).verify(executor, progress)
