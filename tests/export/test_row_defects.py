@@ -159,7 +159,7 @@ def _clean(dataset: Dataset, table: Table, records: int, seed: int) -> dict[str,
 
 def _fresh(dataset: Dataset, table: Table, slot: int, seed: int) -> dict[str, str | None]:
     """Return the unique values of a second row: its id says its slot, the others are those of its own record."""
-    own = {}
+    own: dict[str, str | None] = {}
     for rule in table.rules:
         if rule.role == "id":
             texts = dataset.ids.texts(seed, table.entity, np.array([slot], dtype=np.uint64))
