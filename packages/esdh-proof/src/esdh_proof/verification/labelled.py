@@ -253,10 +253,10 @@ class _Part:
 
     def _compare_labels(self, rows: TableRows) -> None:
         """Find the labels of places that are as they are without defects."""
-        beside = np.append([False], rows.is_labelled(None)[:-1])
-        rows_differ = rows.row_differences | (
-            rows.is_labelled(None) & beside
-        )  # what a row has passed may be away
+        labelled = rows.is_labelled(None)
+        # The row that one was moved past, where it was moved by one place, may be away itself.
+        beside = np.append([False], labelled[:-1])
+        rows_differ = rows.row_differences | (labelled & beside)
         missing = rows.missing
         for label, position, second in zip(rows.labels, rows.positions, rows.of_second, strict=True):
             if second:
