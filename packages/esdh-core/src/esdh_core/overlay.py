@@ -11,6 +11,7 @@ import decimal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from threading import Lock
 from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
@@ -39,6 +40,10 @@ __all__ = [
     "label_columns",
     "value_text",
 ]
+
+_MOST_SEARCHES: Final = (
+    64  # for first places, of a defect and a seed each: a server is asked about any number of seeds
+)
 
 Values = tuple[Any, ...]
 Edit = Callable[[Values, "Dice", Values], Values]
@@ -188,6 +193,7 @@ class Overlay:
         self.recipe = recipe
         self._remake = remake
         self._firsts: dict[tuple[Defect, int], _FirstPlaces] = {}
+        self._lock = Lock()
         self._written = {table.name: _written(table, self._may_be_null(table)) for table in dataset.tables}
 
     def of_table(self, table: Table) -> list[tuple[int, Defect]]:
@@ -283,8 +289,31 @@ class Overlay:
                     f"{admitted} that it can change; ask for more records{remedy}"
                 )
 
+    def check_reach(self, tables: Sequence[Table], records: int, seed: int, most: int) -> None:
+        """Raise RequestError unless the first `most` records say what strikes the first `records`.
+
+        They do where each `exactly` of some tables has found all its places in them; to find the others every record before
+        would be looked through.
+        """
+        if records <= most:
+            return
+        for defect in self.defects:
+            if defect.exactly is None or defect.table not in tables or defect.table.is_fixed:
+                continue
+            found = len(self._first_places(defect, seed).below(most))
+            if found < defect.exactly:
+                raise RequestError(
+                    f"{defect.key} is for exactly {defect.exactly:,} rows, of which {found:,} are in the first {most:,} records, and "
+                    f"no further ones are looked through; ask for records before {most:,}, or give it a `rate`"
+                )
+
     def _first_places(self, defect: Defect, seed: int) -> "_FirstPlaces":
-        return self._firsts.setdefault((defect, seed), _FirstPlaces(self.dataset, defect, seed))
+        with self._lock:
+            places = self._firsts.pop((defect, seed), None) or _FirstPlaces(self.dataset, defect, seed)
+            self._firsts[defect, seed] = places  # the last that was asked for stands last
+            if len(self._firsts) > max(_MOST_SEARCHES, 2 * len(self.defects)):
+                del self._firsts[next(iter(self._firsts))]
+            return places
 
     def _occurrences(self, defect: Defect, block: Block) -> list[_Occurrence]:
         """Return where a defect strikes the rows of its table in a block."""
@@ -314,15 +343,23 @@ class Overlay:
 
 
 class _FirstPlaces:
-    """The first rows that a defect with `exactly` can strike; looked for no further than it is asked about."""
+    """The first rows that a defect with `exactly` can strike; looked for no further than it is asked about.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, dataset: Dataset, defect: Defect, seed: int) -> None:
         self._dataset, self._defect, self._seed = dataset, defect, seed
         self._slots: list[int] = []
         self._looked_at = 0
+        self._lock = Lock()
 
     def below(self, records: int) -> NDArray[np.uint64]:
         """Return the slots of those among the first `records` records; all there are in a fixed table."""
+        with self._lock:
+            return self._below(records)
+
+    def _below(self, records: int) -> NDArray[np.uint64]:
         table, most = self._defect.table, self._defect.exactly or 0
         while self._looked_at < (1 if table.is_fixed else records) and len(self._slots) < most:
             if table.is_fixed:
