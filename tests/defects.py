@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from esdh_core.dataset import Dataset, Table
 from esdh_core.overlay import Overlay
-from esdh_plan.defects.kind import Target
-from esdh_plan.defects.overlay import KINDS, remake
+from esdh_plan.defects.kind import TableTarget
+from esdh_plan.defects.overlay import FIELD_KINDS, ROW_KINDS, remake
 from esdh_plan.errors import PlanError
 
 MORE: dict[str, list[dict[str, str]]] = {
@@ -25,10 +25,15 @@ def overlay(dataset: Dataset, *defects: dict[str, Any]) -> Overlay:
 
 
 def fitting(dataset: Dataset, kind: str) -> Iterator[dict[str, str]]:
-    """Yield a defect of a kind, but for its measure, for each field that it fits."""
+    """Yield a defect of a kind, but for its measure, for each field or table that it fits."""
     for table in dataset.tables:
+        of_rows = TableTarget(dataset=dataset, table=table, more={})
+        if kind in ROW_KINDS:
+            if ROW_KINDS[kind].suits(of_rows):
+                yield {"kind": kind, "table": table.name}
+            continue
         for rule in table.rules:
-            if rule.role == "marker" or not KINDS[kind].suits(Target(dataset, table, rule, {})):
+            if rule.role == "marker" or not FIELD_KINDS[kind].suits(of_rows.field(rule)):
                 continue
             for more in _more(kind, table, rule.name):
                 defect = {"kind": kind, "table": table.name, "field": rule.name, **more}

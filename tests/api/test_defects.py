@@ -54,7 +54,7 @@ def served(
     dataset = DEFAULT_DATASET if request.param != "bank" else load_plan("bank")
     every = {
         # Of two fields that change places one defect.
-        (kind, each["table"], *sorted({each["field"], each.get("with", "")})): each
+        (kind, each["table"], *sorted({each.get("field", ""), each.get("with", "")})): each
         for kind in KINDS
         for each in fitting(dataset, kind)
     }
@@ -90,11 +90,16 @@ def answer(client: FlaskClient, path: str, **body: Any) -> Any:
     return json.loads(response.data)
 
 
+def without_rows(labels: list[Any]) -> list[Any]:
+    """Return the labels of an answer as a snapshot has them: without the places of their rows in the answer."""
+    return [{name: value for name, value in label.items() if name != "rows"} for label in labels]
+
+
 def refusal(client: FlaskClient, path: str, **body: Any) -> str:
     """Return the sentence of a call that is refused."""
     response = client.post(f"/generate/{path}", json=body)
     assert 400 == response.status_code
-    return str(response.json["error"]["message"])
+    return str(response.get_json()["error"]["message"])
 
 
 @pytest.mark.parametrize("extension", MEDIA_TYPES)
@@ -117,36 +122,52 @@ def test_bundle_with_defects_is_a_snapshots_document(served: tuple[Dataset, Path
     document = json.loads((folder / f"dataset_{slug(dataset)}.json").read_text("utf-8"), parse_float=str)
     response = client.post("/generate/bundle", json={"records": RECORDS, "defects": "every"})
     bundle = json.loads(response.data, parse_float=str)
-    for name in [*(table.name for table in dataset.tables), "defects"]:
-        assert document[name] == bundle[name], name
+    for table in dataset.tables:
+        assert document[table.name] == bundle[table.name], table.name
+    assert document["defects"] == without_rows(bundle["defects"])
     assert document["metadata"] == bundle["metadata"]
 
 
+def near(dataset: Dataset, slot: int) -> int:
+    """Return the slot of the root's row that a row of it is, or is a second one of."""
+    return min(slot, dataset.max_records - 1 - slot)
+
+
 def test_windows_hold_what_the_whole_holds(served: tuple[Dataset, Path, FlaskClient]) -> None:
-    """A later window has the rows and labels of the same records in a window from the first."""
+    """Windows that follow each other have the labels of the whole, each once, and its rows but for those that moved past their ends."""
     dataset, _, client = served
-    root = dataset.root.entity
-    whole = answer(client, root, records=RECORDS, defects="every")
-    later = answer(client, root, records=13, start=17, defects="every")
-    assert whole[dataset.root.name][17:30] == later[dataset.root.name]
-    slots = range(17 * dataset.root.span, 30 * dataset.root.span)
-    assert [label for label in whole["defects"] if label["slot"] in slots] == later["defects"]
-    assert later["defects"]
+    root = dataset.root
+    whole = answer(client, root.entity, records=RECORDS, defects="every")
+    parts = [
+        answer(client, root.entity, records=10, start=start, defects="every")
+        for start in range(0, RECORDS, 10)
+    ]
+    assert without_rows(whole["defects"]) == [
+        label for part in parts for label in without_rows(part["defects"])
+    ]
+    rows = [row for part in parts for row in part[root.name]]
+    assert sorted(map(json.dumps, whole[root.name])) == sorted(map(json.dumps, rows))
 
 
 def test_labels_of_an_answer_are_of_its_rows(served: tuple[Dataset, Path, FlaskClient]) -> None:
-    """A table's answer has that table's labels alone, and each says what stands in the row and what the clean one has."""
+    """A table's answer has that table's labels alone, and each says where its row stands and what stands in the cell there."""
     dataset, _, client = served
     for table in dataset.tables:
-        if table.is_fixed or not table.one_a_record:
-            continue
         wrong = answer(client, table.entity, records=RECORDS, defects="every")
-        clean = answer(client, table.entity, records=RECORDS)
-        cells = {(label["slot"], label["field"]): label for label in wrong["defects"]}
         assert {table.name} == {label["table"] for label in wrong["defects"]}
-        for slot, (one, other) in enumerate(zip(wrong[table.name], clean[table.name], strict=True)):
-            for field in table.fields:
-                assert (one[field] != other[field]) == ((slot, field) in cells)
+        absent = {label["slot"] for label in wrong["defects"] if label["kind"] == "missing_row"}
+        for label in wrong["defects"]:
+            assert (label["slot"] in absent) == (not label["rows"])
+            assert label["kind"] != "duplicate_row" or label["slot"] in absent or len(label["rows"]) > 1
+            for place in label["rows"] if label["field"] else []:
+                assert same(label["found"], wrong[table.name][place][label["field"]])
+
+
+def same(found: str | None, value: Any) -> bool:
+    """Return whether a label's text is that of a value of JSON."""
+    if value is None or isinstance(value, str):
+        return found == value
+    return (found or "").rstrip("0").rstrip(".") == str(value).lower().rstrip("0").rstrip(".")
 
 
 def test_rows_are_clean_unless_defects_are_asked_for(client: FlaskClient) -> None:
@@ -190,7 +211,9 @@ def test_labels_need_a_list(client: FlaskClient) -> None:
 def test_labels_as_json_are_counted(client: FlaskClient) -> None:
     """The labels of a window come as JSON too, with how many there are."""
     labels = answer(client, "defects", records=60, defects="persons")
-    assert labels["defects"] == answer(client, "person", records=60, defects="persons")["defects"]
+    assert labels["defects"] == without_rows(
+        answer(client, "person", records=60, defects="persons")["defects"]
+    )
     assert len(labels["defects"]) == labels["record_count"] > 0
 
 
@@ -226,14 +249,40 @@ def test_record_with_defects_has_the_clean_rows_beside_it(served: tuple[Dataset,
     dataset, _, client = served
     table = dataset.tables[1]
     window = answer(client, table.entity, records=RECORDS, defects="every")
-    for label in window["defects"][:20]:
+    labels = without_rows(window["defects"])
+    parts = ["row", "parents"] if dataset.recipe is not None else [each.entity for each in dataset.tables]
+    for label in labels[:: len(labels) // 60 or 1]:
         id = encode_id(DEFAULT_SEED, table.entity, label["slot"], dataset=dataset)  # noqa: A001
-        wrong, clean = record_of(client, id, "every"), record_of(client, id)
-        parts = ["row", "parents"] if dataset.recipe is not None else [each.entity for each in dataset.tables]
-        assert {part: clean[part] for part in parts} == wrong["clean"]
+        wrong = record_of(client, id, "every")
         assert label in wrong["defects"]
-        assert wrong["row" if dataset.recipe is not None else table.entity] in window[table.name]
+        row = wrong["row" if dataset.recipe is not None else table.entity]
+        assert row in window[table.name] if row else label["slot"] in missing(labels)
         assert {"id", "seed", "dataset_version", *parts, "clean", "defects"} < set(wrong)
+        if label["kind"] != "near_duplicate":  # whose id is of no clean row
+            clean = record_of(client, id)
+            assert {part: clean[part] for part in parts} == wrong["clean"]
+
+
+def missing(labels: list[Any]) -> set[int]:
+    """Return the slots of the rows that are left out."""
+    return {label["slot"] for label in labels if label["kind"] == "missing_row"}
+
+
+def test_record_of_a_second_row_is_its_first(tmp_path: Path) -> None:
+    """By the id of a near duplicate comes the second row, and the first as the clean one."""
+    for dataset, table in ((DEFAULT_DATASET, "persons"), (load_plan("bank"), "customers")):
+        path = write_list(tmp_path / "twins.yaml", [{"kind": "near_duplicate", "table": table, "rate": 1}])
+        reference = dataset.dataset_version.partition(" ")[0]
+        client = create_app(Settings(plans=(reference,), defects=(str(path),))).test_client()
+        first, second = answer(client, dataset.table(table).entity, records=1, defects="twins")[table]
+        key = dataset.table(table).field_with("id")
+        found = record_of(client, second[key], "twins")
+        name = "row" if dataset.recipe is not None else dataset.table(table).entity
+        assert second == found[name]
+        assert first == found["clean"][name]
+        assert {"near_duplicate"} == {label["kind"] for label in found["defects"]}
+        own = record_of(client, first[key], "twins")
+        assert (first, []) == (own[name], own["defects"])
 
 
 def test_record_refuses_a_list_that_there_is_not(client: FlaskClient) -> None:
@@ -244,7 +293,7 @@ def test_record_refuses_a_list_that_there_is_not(client: FlaskClient) -> None:
         ("defects=persons&defects=persons", "'defects' is given twice; give it once"),
     ):
         response = client.get(f"/records/{id}?{query}")
-        assert (400, sentence) == (response.status_code, response.json["error"]["message"])
+        assert (400, sentence) == (response.status_code, response.get_json()["error"]["message"])
 
 
 def test_trees_hold_the_wrong_rows(tmp_path: Path) -> None:
@@ -256,8 +305,36 @@ def test_trees_hold_the_wrong_rows(tmp_path: Path) -> None:
     rows = answer(client, "accounts", records=10, defects="balances")
     in_trees = [node["row"] for record in trees["records"] for node in record["below"]["accounts"]]
     assert rows["accounts"] == in_trees
-    assert rows["defects"] == trees["defects"]
+    assert without_rows(rows["defects"]) == trees["defects"]
     assert any(row["balance"] is None for row in in_trees)
+
+
+def test_trees_hold_rows_that_are_twice_second_or_missing(served: tuple[Dataset, Path, FlaskClient]) -> None:
+    """A tree has each row of the tables in their order, and where one is missing a place without that what is below it hangs at."""
+    dataset, _, client = served
+    if dataset.recipe is None:
+        return
+    trees = answer(client, "record-trees", records=RECORDS, defects="every")
+    nodes: dict[str, list[Any]] = {}
+
+    def walk(node: Any) -> None:
+        nodes.setdefault(node["table"], []).append(node)
+        for rows in node["below"].values():
+            for each in rows:
+                walk(each)
+
+    for record in trees["records"]:
+        walk(record)
+    for name, of_table in nodes.items():
+        rows = answer(client, name, records=RECORDS, defects="every")
+        of_trees = [node["row"] for node in of_table if node["row"] is not None]
+        assert sorted(map(json.dumps, rows[name])) == sorted(map(json.dumps, of_trees))
+        absent = {node["slot"] for node in of_table if node["row"] is None}
+        assert missing(rows["defects"]) == absent
+        slots = {node["slot"] for node in of_table}
+        assert {label["slot"] for label in rows["defects"]} <= slots
+    below_missing = [node["below"] for node in nodes["customers"] if node["row"] is None]
+    assert any(below["accounts"] for below in below_missing)
 
 
 @pytest.fixture
@@ -283,7 +360,7 @@ def test_list_belongs_to_the_dataset_that_it_fits(shop: Path, tmp_path: Path) ->
     settings = Settings(plans=("bank", str(shop), "v0.1"), defects=(str(path),))
     client = create_app(settings).test_client()
     response = client.post("/plans/v0.1/generate/person", json={"records": 50, "defects": "persons"})
-    assert response.json["defects"]
+    assert response.get_json()["defects"]
     assert "this dataset is served without any" in refusal(client, "accounts", defects="persons")
 
 
@@ -301,7 +378,7 @@ def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
     client = create_app(Settings(plans=plans, defects=(f"second={path}",))).test_client()
     assert refusal(client, "parcels", defects="w").endswith("there are 'plan'")
     response = client.post("/plans/second/generate/parcels", json={"records": 1, "defects": "w"})
-    assert 1 == len(response.json["defects"])
+    assert 1 == len(response.get_json()["defects"])
 
 
 @pytest.mark.parametrize(
@@ -354,7 +431,7 @@ def references(value: Any) -> Iterator[str]:
 def test_document_describes_answers_with_defects(served: tuple[Dataset, Path, FlaskClient]) -> None:
     """The OpenAPI document is sound, names the lists, and every answer with defects keeps its schema."""
     dataset, _, client = served
-    document = client.get("/openapi.json").json
+    document = client.get("/openapi.json").get_json()
     OpenAPIV31SpecValidator(document).validate()
     request = document["components"]["schemas"]["GenerateRequest"]
     assert ["every"] == request["properties"]["defects"]["enum"]
@@ -365,7 +442,7 @@ def test_document_describes_answers_with_defects(served: tuple[Dataset, Path, Fl
         of = document["paths"][path]["post"]["responses"]["200"]
         schema = {**of["content"]["application/json"]["schema"], "components": document["components"]}
         given = client.post(path, json={"records": 5, "defects": "every"})
-        assert [] == list(Draft202012Validator(schema).iter_errors(given.json)), path
+        assert [] == list(Draft202012Validator(schema).iter_errors(given.get_json())), path
         assert "X-ESDH-Defects" in of["headers"]
     record = document["paths"]["/records/{id}"]["get"]
     assert "defects" in {each["name"] for each in record["parameters"]}

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
+import numpy as np
 from esdh_core import (
     DEFAULT_RECORDS,
     DEFAULT_SEED,
@@ -31,9 +32,9 @@ from esdh_api.errors import InvalidRequestError
 from esdh_api.negotiation import RowFormat
 from esdh_api.requests import Window, check_defects
 from esdh_api.row_cache import Part, RowCache, Rows, Selection
-from esdh_api.rows import Structs, is_wide, json_structs, json_texts
+from esdh_api.rows import Structs, block_structs, is_wide, json_structs, json_texts
 from esdh_api.settings import Settings
-from esdh_api.struck import StruckBlock, label_rows
+from esdh_api.struck import PlacedLabel, StruckBlock, find_struck, label_rows
 from esdh_api.wording import capitalized
 
 __all__ = ["AnswerTypes", "HealthResponse", "PlanSteps", "Responses", "TreeRow", "check_rows", "find_record"]
@@ -45,7 +46,11 @@ _WrongRow = Annotated[
     dict[str, Any],
     Meta(description="A row as the defects leave it: any of its values may be null or another's"),
 ]
-_Labels = Annotated[list[LabelRow], Meta(description="What is wrong in these rows, in the order of the rows")]
+_RowOrNone = Annotated[
+    dict[str, Any] | None, Meta(description="The row as the defects leave it; null where they leave none")
+]
+_Labels = Annotated[list[LabelRow], Meta(description="What is wrong, in the order of the rows")]
+_PlacedLabels = Annotated[list[PlacedLabel], Meta(description="What is wrong in these rows, in their order")]
 
 
 class PlanSteps(Struct, frozen=True):
@@ -110,10 +115,11 @@ class AnswerTypes(NamedTuple):
     def with_labels(cls, dataset: Dataset, metadata_type: type[Struct]) -> "AnswerTypes":
         """Return those of rows over which defects are laid, with the labels beside them; the labels alone are a table too."""
         metadata, labels = ("metadata", metadata_type), ("defects", _Labels)
+        placed = ("defects", _PlacedLabels)
         rows: list[Any] = [(table.name, list[_WrongRow]) for table in dataset.tables]
         counted = ("record_count", _Count)
         tables = {
-            table: _struct(f"labelled{capitalized(table.entity)}", [metadata, own, counted, labels, *_WINDOW])
+            table: _struct(f"labelled{capitalized(table.entity)}", [metadata, own, counted, placed, *_WINDOW])
             for table, own in zip(dataset.tables, rows, strict=True)
         }
         tables[LABELS] = _struct("labels", [metadata, labels, counted, *_WINDOW])
@@ -121,10 +127,10 @@ class AnswerTypes(NamedTuple):
             dict[str, Any],
             Meta(description="The rows as they are without defects, by the names that they have above"),
         ]
-        wrong = [(name, _WrongRow if isinstance(of, type) else of) for name, of in _record_rows(dataset)]
+        wrong = [(name, _RowOrNone if name != "parents" else of) for name, of in _record_rows(dataset)]
         return cls(
             tables,
-            _struct("labelledBundle", [metadata, *rows, labels, *_WINDOW]),
+            _struct("labelledBundle", [metadata, *rows, placed, *_WINDOW]),
             _struct("labelledRecord", [*_said(dataset), *wrong, ("clean", clean), labels]),
             _struct("labelledRecordTrees", [metadata, ("records", list[_WrongRow]), labels, *_WINDOW]),
         )
@@ -228,8 +234,11 @@ class Responses:
         part = Part(self.dataset.root, _tree_texts)
         selection = self._select(window, [part])
         metadata = self._metadata(selection, self.tree_tables, window)
-        types, labels = self._labelled(selection, self.tree_tables)
-        return types.trees(metadata=metadata, records=_array(selection.texts(part)), **labels, **_of(window))
+        if isinstance(selection, Selection):
+            return self.types.trees(metadata, _array(selection.texts(part)), window.seed, window.records)
+        labels = label_rows(selection.labels(self.tree_tables))
+        records = _struck_trees(self.dataset, selection)
+        return self.labelled_types.trees(metadata, records, labels, window.seed, window.records)
 
     def _select(
         self, window: Window, parts: Sequence[Part], counted: Iterable[Table] = ()
@@ -255,7 +264,7 @@ class Responses:
         """Return the types of an answer, and the fields that it has besides: the labels of some tables, where there are defects."""
         if isinstance(selection, Selection):
             return self.types, {}
-        return self.labelled_types, {"defects": label_rows(selection.labels(tables))}
+        return self.labelled_types, {"defects": selection.placed_labels(tables)}
 
     def _metadata(self, selection: Selection | StruckBlock, tables: Iterable[Table], window: Window) -> Any:
         counts = {table.name: selection.count(table) for table in tables}
@@ -267,35 +276,43 @@ class Responses:
         With the name of a list of defects these are as it leaves them, beside the clean ones and the labels. Raises IdError, with
         the reason, for an id that is not ours.
         """
+        if defects is not None:
+            return self._struck_record(id, defects)
         found = locate_row(self.dataset, id)
-        rows = self._clean_rows(found)
-        if defects is None:
-            return self.types.record(*_head(found), **self._parts(found, rows))
+        return self.types.record(*_head(found), **self._parts(found, self._clean_rows(found)))
+
+    def _struck_record(self, id: str, defects: str) -> Any:  # noqa: A002 - the field's name
         check_defects(defects, self.lists)
         try:
-            struck = StruckBlock(self.lists[defects].overlay, found.block)
+            found, struck = find_struck(self.lists[defects].overlay, id)
         except RequestError as error:
             raise InvalidRequestError(str(error)) from error
         # Of the default dataset the rows of one number, of a plan the row and those above it.
-        places = found.line if self.dataset.recipe is not None else dict.fromkeys(rows, found.place)
-        wrong = {table: struck.structs(table, found.block)[place] for table, place in places.items()}
-        slots = {table.name: found.block.level(table).slots[place] for table, place in places.items()}
-        labels = [label for label in struck.labels(places) if label.slot == slots[label.table]]
+        places = (
+            found.line if self.dataset.recipe is not None else dict.fromkeys(self.dataset.tables, found.place)
+        )
+        wrong: dict[Table, Struct | None] = {}
+        labels = []
+        for table, place in places.items():
+            slot = found.block.level(table).slots[place] if table is not found.table else found.origin.index
+            rows = zip(struck.rows(table), struck.structs(table, struck.block_of(table)), strict=True)
+            wrong[table] = next((row for written, row in rows if written.slot == slot), None)
+            labels += [label for label in struck.labels([table]) if label.slot == slot]
         return self.labelled_types.record(
             *_head(found),
             **self._parts(found, wrong),
-            clean=self._parts(found, rows),
+            clean=self._parts(found, self._clean_rows(found)),
             defects=label_rows(labels),
         )
 
     def _clean_rows(self, found: Located) -> dict[Table, Struct]:
         """Return the rows of an answer about an id: of a plan the row and those above it, else those of one number."""
         if self.dataset.recipe is None:
-            return dict(zip(self.dataset.tables, self.dataset.reproduce(found.id)[1:], strict=True))
+            return {table: block_structs(table, found.block)[0] for table in self.dataset.tables}
         rows = {found.table.name: found.row, **found.parents}
         return {table: json_structs(table, rows[table.name])[0] for table in found.line}
 
-    def _parts(self, found: Located, rows: Mapping[Table, Struct]) -> dict[str, Any]:
+    def _parts(self, found: Located, rows: Mapping[Table, Struct | None]) -> dict[str, Any]:
         """Return these rows by the names that they have in the answer."""
         if self.dataset.recipe is None:
             return {table.entity: row for table, row in rows.items()}
@@ -401,19 +418,56 @@ def _tree_texts(root: Table, block: Block, structs: Structs) -> list[bytes]:
     tables = _tables_of_a_record(block.dataset)
     rows_of: dict[Table, list[TreeRow]] = {}
     for table in tables:
-        level = block.level(table)
-        ids = block.dataset.ids.texts(block.seed, table.entity, level.slots)
-        children = [each.name for each in tables if each.parent is table]
-        rows_of[table] = [
-            TreeRow(table.name, own.tobytes().decode(), slot, row, {name: [] for name in children})
-            for own, slot, row in zip(ids, level.slots.tolist(), structs(table, block), strict=True)
-        ]
+        rows_of[table] = _tree_rows(table, block, block.level(table).slots.tolist(), structs(table, block))
         if table.parent is not None:
-            above = rows_of[table.parent]
-            parents = range(len(above)) if level.parents is None else level.parents.tolist()
-            for parent, each in zip(parents, rows_of[table], strict=True):
-                above[parent].below[table.name].append(each)
+            for parent, each in zip(_parents(table, block), rows_of[table], strict=True):
+                rows_of[table.parent][parent].below[table.name].append(each)
     return list(map(msgspec.json.encode, rows_of[root]))
+
+
+def _struck_trees(dataset: Dataset, struck: StruckBlock) -> list[TreeRow]:
+    """Return records with defects as trees: rows below the row that they are of, and where one is missing a place without."""
+    tables = _tables_of_a_record(dataset)
+    places_of: dict[Table, list[TreeRow]] = {}  # one for each clean row: those below it hang there
+    listed: list[TreeRow] = []
+    for table in tables:
+        block, written = struck.block_of(table), struck.rows(table)
+        slots = block.level(table).slots.tolist()
+        nodes = _tree_rows(table, block, [row.slot for row in written], struck.structs(table, block))
+        first = {
+            row.place: at for at, row in reversed(list(enumerate(written))) if row.slot == slots[row.place]
+        }
+        empty = _tree_rows(table, block, slots, [None] * len(slots))
+        places_of[table] = [
+            nodes[first[place]] if place in first else empty[place] for place in range(len(slots))
+        ]
+        in_order = [(row.place, node) for row, node in zip(written, nodes, strict=True)]
+        for place in sorted(set(range(len(slots))) - first.keys()):
+            before = next((at for at, (other, _) in enumerate(in_order) if other > place), len(in_order))
+            in_order.insert(before, (place, empty[place]))
+        if table.parent is None:
+            listed = [node for _, node in in_order]
+        else:
+            parents = list(_parents(table, block))
+            for place, node in in_order:
+                places_of[table.parent][parents[place]].below[table.name].append(node)
+    return listed
+
+
+def _tree_rows(table: Table, block: Block, slots: Sequence[int], rows: Sequence[Any]) -> list[TreeRow]:
+    """Return rows of a table, with nothing below them yet."""
+    ids = block.dataset.ids.texts(block.seed, table.entity, np.array(slots, dtype=np.uint64))
+    children = [each.name for each in _tables_of_a_record(block.dataset) if each.parent is table]
+    return [
+        TreeRow(table.name, own.tobytes().decode(), slot, row, {name: [] for name in children})
+        for own, slot, row in zip(ids, slots, rows, strict=True)
+    ]
+
+
+def _parents(table: Table, block: Block) -> Iterable[int]:
+    """Return for each row of a table the place of the row above it."""
+    level = block.level(table)
+    return range(len(level.slots)) if level.parents is None else level.parents.tolist()
 
 
 def _rows(table: Table) -> Any:

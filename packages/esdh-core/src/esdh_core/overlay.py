@@ -1,9 +1,10 @@
-"""Defects laid over the rows of a dataset: which cells are wrong, what stands in them, and the label of each.
+"""Defects laid over the rows of a dataset: which cells and rows are wrong, what stands there, and the label of each.
 
-The clean rows are made as ever; an overlay says, for some rows of a table, which cells have another value. Whether a
-defect strikes a row follows from the row's clean values and from a word of the defect's own stream, and from no
-other defect, so that switching one off changes the labels of no other. Where several strike one cell, they are
-applied in the order in which they are written; one that would bring the clean value back is passed over there.
+The clean rows are made as ever; an overlay says, for some rows of a table, which cells have another value, and which
+rows are there twice, aren't there, or stand elsewhere. Whether a defect strikes a row follows from the row's clean
+values and from a word of the defect's own stream, and from no other defect, so that switching one off changes the
+labels of no other. Where several strike one cell, they are applied in the order in which they are written; one that
+would bring the clean value back is passed over there.
 """
 
 import datetime as dt
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from threading import Lock
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from msgspec import Meta, Struct, defstruct, structs
@@ -41,13 +42,17 @@ __all__ = [
     "value_text",
 ]
 
-_MOST_SEARCHES: Final = (
-    64  # for first places, of a defect and a seed each: a server is asked about any number of seeds
-)
+# Searches for first places, of a defect and a seed each: a server is asked about any number of seeds.
+_MOST_SEARCHES: Final = 64
 
 Values = tuple[Any, ...]
 Edit = Callable[[Values, "Dice", Values], Values]
-"""From the values of a defect's fields, its dice and its evidence to the values that stand there instead."""
+"""From the values of a defect's fields, its dice and its evidence to the values that stand there instead.
+
+Of `earlier` it gives one number, of places; of `twice` and `absent` nothing."""
+Effect = Literal["cells", "twice", "second", "absent", "earlier"]
+"""What a defect does: other values in cells; or the row is there once more behind itself, is followed by a second one with
+other values, isn't there, or stands some places earlier."""
 
 
 class Dice:
@@ -76,6 +81,9 @@ class Defect:
     so many rows; of both only those on which `where` holds and on which `edit` changes something. `evidence`
     are functions from a block to columns of more values of each row that `edit` looks at. What it writes `may_be_null`
     in fields that have no null, or `needs_text` and so fits no typed format.
+
+    A `second` row has the values of its row, but for those of `fields`, which `edit` changes, and of `fresh`, which are its
+    evidence. With `reaches_far` values are those of records that no snapshot may have, then: see `far_slot`.
     """
 
     kind: str
@@ -90,15 +98,27 @@ class Defect:
     evidence: tuple[Callable[[Block], Column], ...] = ()
     may_be_null: bool = False
     needs_text: bool = False
+    effect: Effect = "cells"
+    fresh: tuple[str, ...] = ()
+    reaches_far: bool = False
 
     @property
     def key(self) -> str:
-        """What stands before the slot in the ids of its labels: `accounts.type!typo`."""
-        return f"{self.table.name}.{self.fields[0]}!{self.name}"
+        """What stands before the slot in the ids of its labels: `accounts.type!typo`, of rows `accounts!missing_row`."""
+        return self._key(self.fields[0] if self.effect == "cells" else None)
 
-    def id_of(self, name: str, slot: int) -> str:
-        """Return the id of the label of one of its fields in a row."""
-        return f"{self.table.name}.{name}!{self.name}#{slot}"
+    def id_of(self, name: str | None, slot: int) -> str:
+        """Return the id of the label of one of its fields in a row, or of the row."""
+        return f"{self._key(name)}#{slot}"
+
+    def _key(self, name: str | None) -> str:
+        return f"{self.table.name}{'' if name is None else f'.{name}'}!{self.name}"
+
+    def changes(self, clean: Values, wrong: Values) -> bool:
+        """Return whether what stands there instead of some values is anything else."""
+        if self.effect in ("cells", "second"):
+            return not all(map(_same, wrong, clean))
+        return self.effect != "earlier" or any(wrong)
 
 
 class _Occurrence(NamedTuple):
@@ -112,16 +132,20 @@ class _Occurrence(NamedTuple):
 
 
 class Label(NamedTuple):
-    """What is known of one wrong cell. In this order labels sort: by record, table, slot, defect and field."""
+    """What is known of one wrong cell, or without a field of a row. In this order labels sort.
+
+    That is by record, table, slot, defect and field; a row comes before its cells, and a second row stands in the record of
+    the first.
+    """
 
     record: int
     table_number: int
-    slot: int
+    slot: int | None
     defect_number: int
     field_number: int
     defect_id: str
     table: str
-    field: str
+    field: str | None
     kind: str
     found: str | None
     clean: str | None
@@ -130,39 +154,115 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class Edits:
-    """The wrong cells of some rows of a table: field to the row's position to the value that stands there.
+    """What is wrong with some rows of a table: field to the row's position to the value that stands there.
 
-    A value may be null in a field that has none, and a text in one that holds none.
+    A value may be null in a field that has none, and a text in one that holds none. Where rows are there twice, aren't
+    there or stand elsewhere, `order` has, for each row that is written, the position of the clean row that it has its
+    other values of; positions of cells are of written rows.
     """
 
     cells: dict[str, dict[int, Any]] = field(default_factory=dict)
+    order: NDArray[np.intp] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.cells)
+        return bool(self.cells) or self.order is not None
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """The positions of the rows with a wrong cell, in ascending order."""
+        """The positions of the written rows with a wrong cell, in ascending order."""
         return np.array(sorted({row for of in self.cells.values() for row in of}), dtype=np.intp)
 
+    def written(self, columns: dict[str, Column]) -> dict[str, Column]:
+        """Return the columns of clean rows as those of the rows that are written, which still have no wrong cell."""
+        if self.order is None:
+            return columns
+        taken = {id(column): column.take(self.order) for column in columns.values()}
+        return {name: taken[id(column)] for name, column in columns.items()}  # fields share some
+
     def window(self, start: int, stop: int) -> "Edits":
-        """Return the edits of rows `start` to `stop - 1`, counted from `start`."""
+        """Return the edits of clean rows `start` to `stop - 1`, counted from `start`; no row leaves or enters them."""
+        first, last, order = start, stop, None
+        if self.order is not None:
+            inside = np.flatnonzero((self.order >= start) & (self.order < stop))
+            first, last = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
+            order = self.order[inside] - start
         cells = {
-            name: {row - start: value for row, value in of.items() if start <= row < stop}
+            name: {row - first: value for row, value in of.items() if first <= row < last}
             for name, of in self.cells.items()
         }
-        return Edits({name: of for name, of in cells.items() if of})
+        return Edits({name: of for name, of in cells.items() if of}, order)
 
     @classmethod
     def concatenate(cls, parts: Iterable[tuple[int, "Edits"]]) -> "Edits":
-        """Return the edits of parts that stand one after another, each with its number of rows."""
+        """Return the edits of parts that stand one after another, each with its number of clean rows."""
         cells: dict[str, dict[int, Any]] = {}
-        first = 0
+        orders: list[NDArray[np.intp]] = []
+        first = written = 0
+        moved = False
         for rows, part in parts:
             for name, of in part.cells.items():
-                cells.setdefault(name, {}).update((first + row, value) for row, value in of.items())
-            first += rows
-        return cls(cells)
+                cells.setdefault(name, {}).update((written + row, value) for row, value in of.items())
+            order = np.arange(rows, dtype=np.intp) if part.order is None else part.order
+            orders.append(order + first)
+            moved |= part.order is not None
+            first, written = first + rows, written + len(order)
+        return cls(cells, np.concatenate(orders) if moved else None)
+
+
+class _WrittenRows:
+    """Which of a block's rows are written, how often and where, and the second rows between them."""
+
+    def __init__(self) -> None:
+        self._copies: dict[int, int] = {}
+        self._places: dict[int, int] = {}
+        self._seconds: list[tuple[int, dict[str, Any]]] = []
+        self.absent: set[int] = set()
+
+    def add(self, defect: Defect, occurrences: Iterable[_Occurrence]) -> None:
+        """Take what a defect of rows does."""
+        for row, _, evidence, _, wrong in occurrences:
+            match defect.effect:
+                case "twice":
+                    self._copies[row] = self._copies.get(row, 0) + 1
+                case "absent":
+                    self.absent.add(row)
+                case "earlier":
+                    self._places[row] = max(self._places.get(row, 0), *wrong)
+                case "second":
+                    values = zip((*defect.fields, *defect.fresh), (*wrong, *evidence), strict=True)
+                    self._seconds.append((row, dict(values)))
+
+    def edits(self, count: int, cells: dict[str, dict[int, Any]]) -> Edits:
+        """Return the edits of `count` rows, of which some cells are wrong, by the positions of clean rows."""
+        cells = {name: of for name, of in cells.items() if of}
+        if not (self._copies or self.absent or self._places or self._seconds):
+            return Edits(cells)
+        often = np.ones(count, dtype=np.intp)
+        for row, copies in self._copies.items():
+            often[row] += copies
+        often[list(self.absent)] = 0
+        place = np.arange(count, dtype=np.float64)
+        for row, places in self._places.items():
+            place[row] = row - places - 0.5  # before the row that stands there
+        rows = np.repeat(np.arange(count, dtype=np.intp), often)
+        seconds = np.full(len(rows), -1, dtype=np.intp)
+        if self._seconds:
+            rows = np.append(rows, np.array([row for row, _ in self._seconds], dtype=np.intp))
+            seconds = np.append(seconds, np.arange(len(self._seconds)))
+        arranged = np.lexsort((seconds, rows, place[rows]))
+        rows, seconds = rows[arranged], seconds[arranged]
+        written: dict[str, dict[int, Any]] = {}
+        struck = np.array(sorted({row for of in cells.values() for row in of}), dtype=np.intp)
+        at = np.flatnonzero(np.isin(rows, struck) & (seconds < 0))
+        for position, row in zip(at.tolist(), rows[at].tolist(), strict=True):
+            for name, of in cells.items():
+                if row in of:
+                    written.setdefault(name, {})[position] = of[row]
+        at = np.flatnonzero(seconds >= 0)
+        for position, second in zip(at.tolist(), seconds[at].tolist(), strict=True):
+            for name, value in self._seconds[second][1].items():
+                written.setdefault(name, {})[position] = value
+        return Edits(written, rows)
 
 
 class DefectiveRows(NamedTuple):
@@ -207,31 +307,36 @@ class Overlay:
     def _may_be_null(self, table: Table) -> frozenset[str]:
         return frozenset(name for _, each in self.of_table(table) if each.may_be_null for name in each.fields)
 
+    def moves_rows(self, table: Table) -> bool:
+        """Return whether a table may be written with other rows than the clean ones, or in another order."""
+        return any(each.effect != "cells" for _, each in self.of_table(table))
+
+    def far_slot(self, table: Table, slot: int) -> int:
+        """Return the slot that is as far from the end of what can be asked for as a slot is from the beginning.
+
+        A second row is named by it: where records are a quarter of the most there can be, or fewer, it is of no other row.
+        Of the far slot it returns the near one.
+        """
+        record, rest = divmod(slot, table.span)
+        return (self.dataset.max_records - 1 - record) * table.span + rest
+
     def apply(self, table: Table, block: Block) -> DefectiveRows:
         """Return the rows of a table over a block, as they are made and with what is wrong with them."""
         columns = table.columns(block)
         cells: dict[str, dict[int, Any]] = {}
+        rows = _WrittenRows()
         struck: list[tuple[int, Defect, _Occurrence]] = []
         for number, defect in self.of_table(table):
-            own = [cells.setdefault(name, {}) for name in defect.fields]
-            for occurrence in self._occurrences(defect, block):
-                struck.append((number, defect, occurrence))
-                row, _, evidence, clean, wrong = occurrence
-                if any(row in of_field for of_field in own):  # an earlier defect was here
-                    present = tuple(
-                        of_field.get(row, value) for of_field, value in zip(own, clean, strict=True)
-                    )
-                    later = defect.edit(present, Dice(occurrence.word), evidence)
-                    # What would bring the clean value back is passed over: what is labelled is wrong.
-                    wrong = tuple(
-                        each if not _same(each, value) else alone if _same(before, value) else before
-                        for each, before, alone, value in zip(later, present, wrong, clean, strict=True)
-                    )
-                for of_field, value, before in zip(own, wrong, clean, strict=True):
-                    if not _same(value, before):
-                        of_field[row] = value
-        labels = list(self._labels(table, block, struck, cells)) if struck else []
-        return DefectiveRows(columns, Edits({name: of for name, of in cells.items() if of}), labels)
+            occurrences = self._occurrences(defect, block)
+            struck += ((number, defect, each) for each in occurrences)
+            if defect.effect == "cells":
+                _strike(cells, defect, occurrences)
+            else:
+                rows.add(defect, occurrences)
+        if not struck:
+            return DefectiveRows(columns, Edits(), [])
+        labels = list(self._labels(table, block, struck, cells, rows.absent))
+        return DefectiveRows(columns, rows.edits(len(next(iter(columns.values()))), cells), labels)
 
     def _labels(
         self,
@@ -239,27 +344,44 @@ class Overlay:
         block: Block,
         struck: list[tuple[int, Defect, _Occurrence]],
         cells: dict[str, dict[int, Any]],
+        absent: set[int],
     ) -> Iterator[Label]:
         table_number, span = self.dataset.tables.index(table), table.span
         slots = block.level(table).slots.take([occurrence.row for _, _, occurrence in struck]).tolist()
-        for (number, defect, occurrence), slot in zip(struck, slots, strict=True):
+        for (number, defect, occurrence), original in zip(struck, slots, strict=True):
+            row, _, _, clean, wrong = occurrence
+            slot = self.far_slot(table, original) if defect.effect == "second" else original
             several = len(defect.fields) > 1
+            cluster = f"{defect.key}#{original}" if several or defect.effect == "second" else None
+            one = Label(
+                original // span,
+                table_number,
+                slot,
+                number,
+                -1,
+                defect.id_of(None, slot),
+                table.name,
+                None,
+                defect.kind,
+                None,
+                None,
+                cluster,
+            )
+            if defect.effect != "cells":
+                yield one
             for at, name in enumerate(defect.fields):
-                if several and _same(occurrence.clean[at], occurrence.wrong[at]):
+                if (several or defect.effect == "second") and _same(clean[at], wrong[at]):
                     continue
-                yield Label(
-                    slot // span,
-                    table_number,
-                    slot,
-                    number,
-                    at,
-                    defect.id_of(name, slot),
-                    table.name,
-                    name,
-                    defect.kind,
-                    value_text(cells[name][occurrence.row]),
-                    value_text(occurrence.clean[at]),
-                    f"{defect.key}#{slot}" if several else None,
+                if defect.effect == "second":
+                    found = wrong[at]
+                else:
+                    found = None if row in absent else cells[name][row]
+                yield one._replace(
+                    field_number=at,
+                    defect_id=defect.id_of(name, slot),
+                    field=name,
+                    found=value_text(found),
+                    clean=value_text(clean[at]),
                 )
 
     def fixed_labels(self, tables: Iterable[Table], seed: int) -> list[Label]:
@@ -273,12 +395,15 @@ class Overlay:
         )
 
     def check_places(self, tables: Sequence[Table], records: int, seed: int) -> None:
-        """Raise RequestError unless there are as many places in some records as each `exactly` says.
+        """Raise RequestError unless some records have as many places as each `exactly` says, and leave room for second rows.
 
         Defects of other tables are passed over.
         """
         for defect in self.defects:
-            if defect.exactly is None or defect.table not in tables:
+            if defect.table not in tables:
+                continue
+            self._check_far(defect, records)
+            if defect.exactly is None:
                 continue
             places = self._first_places(defect, seed).below(records)
             if len(places) < defect.exactly:
@@ -289,16 +414,24 @@ class Overlay:
                     f"{admitted} that it can change; ask for more records{remedy}"
                 )
 
+    def _check_far(self, defect: Defect, records: int) -> None:
+        if defect.reaches_far and records > self.dataset.max_records // 4:
+            raise RequestError(
+                f"{defect.key} takes its values from records that the snapshot doesn't have, and with {records:,} records of at most "
+                f"{self.dataset.max_records:,} too few are left; ask for {self.dataset.max_records // 4:,} at most"
+            )
+
     def check_reach(self, tables: Sequence[Table], records: int, seed: int, most: int) -> None:
-        """Raise RequestError unless the first `most` records say what strikes the first `records`.
+        """Raise RequestError unless the first `most` records say what strikes those before `records`, which leave room for second rows.
 
         They do where each `exactly` of some tables has found all its places in them; to find the others every record before
         would be looked through.
         """
-        if records <= most:
-            return
         for defect in self.defects:
-            if defect.exactly is None or defect.table not in tables or defect.table.is_fixed:
+            if defect.table not in tables or defect.table.is_fixed:
+                continue
+            self._check_far(defect, records)
+            if defect.exactly is None or records <= most:
                 continue
             found = len(self._first_places(defect, seed).below(most))
             if found < defect.exactly:
@@ -379,6 +512,24 @@ class _FirstPlaces:
         return np.array(self._slots[:most], dtype=np.uint64)
 
 
+def _strike(cells: dict[str, dict[int, Any]], defect: Defect, occurrences: Iterable[_Occurrence]) -> None:
+    """Put what a defect of cells writes into the cells of its fields, whatever stands there already."""
+    own = [cells.setdefault(name, {}) for name in defect.fields]
+    for row, word, evidence, clean, alone in occurrences:
+        wrong = alone
+        if any(row in of_field for of_field in own):  # an earlier defect was here
+            present = tuple(of_field.get(row, value) for of_field, value in zip(own, clean, strict=True))
+            later = defect.edit(present, Dice(word), evidence)
+            # What would bring the clean value back is passed over: what is labelled is wrong.
+            wrong = tuple(
+                each if not _same(each, value) else first if _same(before, value) else before
+                for each, before, first, value in zip(later, present, alone, clean, strict=True)
+            )
+        for of_field, value, before in zip(own, wrong, clean, strict=True):
+            if not _same(value, before):
+                of_field[row] = value
+
+
 def _changes(defect: Defect, block: Block, rows: NDArray[np.integer]) -> Iterator[_Occurrence]:
     """Yield the occurrences of a defect in some rows of a block, but for those that it wouldn't change."""
     if not len(rows):
@@ -388,9 +539,10 @@ def _changes(defect: Defect, block: Block, rows: NDArray[np.integer]) -> Iterato
     clean = [rules[name].column(block).take(rows).tolist() for name in defect.fields]
     evidence = [read(block).take(rows).tolist() for read in defect.evidence]
     beside = zip(*evidence, strict=True) if evidence else ((),) * len(rows)
-    for row, word, values, more in zip(rows.tolist(), words, zip(*clean, strict=True), beside, strict=True):
+    values_of_rows = zip(*clean, strict=True) if clean else ((),) * len(rows)
+    for row, word, values, more in zip(rows.tolist(), words, values_of_rows, beside, strict=True):
         wrong = defect.edit(values, Dice(word), more)
-        if not all(map(_same, wrong, values)):
+        if defect.changes(values, wrong):
             yield _Occurrence(row, word, more, values, wrong)
 
 
@@ -438,29 +590,30 @@ def value_text(value: Any) -> str | None:
 
 
 class LabelRow(Struct, frozen=True):
-    """A label: one wrong cell, and why."""
+    """A label: one cell, row or file that is wrong, and why."""
 
     defect_id: Annotated[
         str, Meta(description="The label's own name: the cell's field, the defect and the row's slot")
     ]
-    table: Annotated[str, Meta(description="The table of the wrong row")]
+    table: Annotated[str, Meta(description="The table that it is of")]
     slot: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=(1 << SLOT_BITS) - 1,
-            description="The row's number, as its id holds it: the index or the slot",
-        ),
+        Annotated[int, Meta(ge=0, le=(1 << SLOT_BITS) - 1)] | None,
+        Meta(description="The row's number, as its id holds it: the index or the slot; null of a file"),
     ]
-    field: Annotated[str, Meta(description="The field that is wrong")]
+    field: Annotated[
+        str | None, Meta(description="The field that is wrong; null of a row or a file as a whole")
+    ]
     kind: Annotated[str, Meta(description="The kind of the defect")]
     found: Annotated[
-        str | None, Meta(description="What stands in the cell, as CSV writes it; null for a null")
+        str | None,
+        Meta(description="What stands in the cell, as CSV writes it; null for a null, and where no row is"),
     ]
     clean: Annotated[str | None, Meta(description="What would stand there without any defect")]
     cluster: Annotated[
         str | None,
-        Meta(description="What labels that belong together have in common: two fields that are swapped"),
+        Meta(
+            description="What labels that belong together have in common: two fields that are swapped, two rows that are one"
+        ),
     ]
 
 
@@ -473,7 +626,7 @@ KIND: Final = "kind"
 LABELS: Final = Table(
     "defects",
     LabelRow,
-    "Each wrong cell of the snapshot, with what stands in it, what would stand there, and why.",
+    "Each cell, row and file of the snapshot that is wrong, with what stands there, what would, and why.",
     count=_any_number,
     primary_key=("defect_id",),
     statistics=(Statistic(KIND, KIND, ValueTally),),
@@ -489,9 +642,11 @@ def label_columns(labels: Sequence[Label]) -> dict[str, Column]:
 
 def _column(name: str, values: list[Any]) -> Column:
     if name == "slot":
-        return Integer(np.array(values, dtype=np.int64), 0, (1 << SLOT_BITS) - 1)
+        known = np.array([each is not None for each in values], dtype=np.bool_)
+        slots = np.array([each or 0 for each in values], dtype=np.int64)
+        return Integer(slots, 0, (1 << SLOT_BITS) - 1, valid=None if known.all() else known)
     if name in ("table", "field", KIND):
-        distinct = sorted(set(values))
+        distinct = sorted(set(values), key=lambda each: (each is None, each or ""))
         codes = {value: code for code, value in enumerate(distinct)}
         return Categorical(np.array([codes[value] for value in values], dtype=np.int32), Categories(distinct))
     return Text.of(values)

@@ -140,6 +140,10 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         """Return a table as files hold it, whose fields may be null where a defect may write one."""
         return table if self.defects is None else self.defects.written(table)
 
+    def one_a_record(self, table: Table) -> bool:
+        """Return whether the files have exactly one row of a table for each record."""
+        return table.one_a_record and (self.defects is None or not self.defects.moves_rows(table))
+
     @property
     def sharded(self) -> bool:
         """Whether a table's file becomes a folder of parts."""
@@ -211,7 +215,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             path: shard.count
             for shard in self.shards()
             for path, (_, table) in self.shard_files(shard).items()
-            if table.one_a_record
+            if self.one_a_record(table)
         }
 
     def counts_fit(self, manifest: Manifest) -> bool:
@@ -225,7 +229,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         for shard in self.shards():
             for path, (name, table) in self.shard_files(shard).items():
                 rows = counted.get(path)
-                if rows is None or (table.one_a_record and rows != shard.count):
+                if rows is None or (self.one_a_record(table) and rows != shard.count):
                     return False
                 paths.add(path)
                 sums[name, table.name] = sums.get((name, table.name), 0) + rows
@@ -233,7 +237,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         return (
             paths == set(counted)
             and all(rows == counts[table] for (_, table), rows in sums.items())
-            and all(counts[table.name] == self.records for table in self.tables if table.one_a_record)
+            and all(counts[table.name] == self.records for table in self.tables if self.one_a_record(table))
         )
 
     def files(self) -> dict[str, str]:

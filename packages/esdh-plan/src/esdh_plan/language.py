@@ -884,20 +884,21 @@ def _streams_refused(named: Mapping[str, Any], path: Path) -> Iterator[tuple[Pat
 
 # Defects
 
+_MAX_EDITS = 100
+
 
 class DefectWords(_Words, frozen=True, kw_only=True):
-    """A defect: its kind, the field that it strikes, and how often or how many times."""
+    """A defect: its kind, the table that it strikes, and how often or how many times."""
 
     kind: str
     table: Annotated[Name, _about("The table.")]
-    field: Annotated[Name, _about("The field.")]
     rate: Annotated[Share | None, _about("The share of the rows; each is drawn alone.")] = None
     exactly: Annotated[
         int | None, Meta(ge=1, le=MAX_ROWS, description="So many rows: the first that `where` admits.")
     ] = None
     where: Annotated[Expression | None, _about("A condition on the rows that it may strike.")] = None
     name: Annotated[
-        Name | None, _about("What tells it from another of its kind on the field; its draws follow from it.")
+        Name | None, _about("What tells it from another of its kind at the place; its draws follow from it.")
     ] = None
 
     def refusals(self) -> Iterator[tuple[Path, str]]:
@@ -907,12 +908,28 @@ class DefectWords(_Words, frozen=True, kw_only=True):
             yield (), f"a defect has `rate`, such as 1%, or `exactly`, such as 3{both}"
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What no other defect of a list has: table, field and name, which is the kind where it has none."""
-        return self.table, self.field, self.name or self.kind
+    def place(self) -> str:
+        """What it strikes: a table, or a field of one."""
+        return self.table
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no other defect of a list has: the place and the name, which is the kind where it has none."""
+        return self.place, self.name or self.kind
 
 
-class ValueDefect(DefectWords, frozen=True, kw_only=True):
+class FieldDefect(DefectWords, frozen=True, kw_only=True):
+    """A defect of a field."""
+
+    field: Annotated[Name, _about("The field.")]
+
+    @property
+    def place(self) -> str:
+        """The field that it strikes."""
+        return f"{self.table}.{self.field}"
+
+
+class ValueDefect(FieldDefect, frozen=True, kw_only=True):
     """A defect of one value."""
 
     kind: Annotated[
@@ -935,12 +952,14 @@ class ValueDefect(DefectWords, frozen=True, kw_only=True):
             "shifted_date",
             "stale_copy",
             "wrong_total",
+            "orphan",
+            "duplicate_key",
         ],
         _about("What it does to a value."),
     ]
 
 
-class SwappedFields(DefectWords, frozen=True, kw_only=True):
+class SwappedFields(FieldDefect, frozen=True, kw_only=True):
     """A defect of two fields that have changed places."""
 
     kind: Annotated[Literal["swapped_fields"], _about("What it does.")]
@@ -949,42 +968,67 @@ class SwappedFields(DefectWords, frozen=True, kw_only=True):
     )
 
 
-class TimeTravel(DefectWords, frozen=True, kw_only=True):
+class TimeTravel(FieldDefect, frozen=True, kw_only=True):
     """A defect of a date that comes to stand before another."""
 
     kind: Annotated[Literal["time_travel"], _about("What it does.")]
     before: Annotated[Reference | None, _about("The date that it comes to stand before.")] = None
 
 
+class RowDefect(DefectWords, frozen=True, kw_only=True):
+    """A defect of a row among rows."""
+
+    kind: Annotated[Literal["duplicate_row", "missing_row", "reordered"], _about("What it does to a row.")]
+
+
+class NearDuplicate(DefectWords, frozen=True, kw_only=True):
+    """A defect of a second row that is the same one, written a little otherwise."""
+
+    kind: Annotated[Literal["near_duplicate"], _about("What it does.")]
+    fields: Annotated[
+        list[Name] | None,
+        Meta(
+            min_length=1,
+            description="The fields that may be written otherwise; without them the texts and dates that are written by hand.",
+        ),
+    ] = None
+    edits: Annotated[
+        int | None,
+        Meta(ge=1, le=_MAX_EDITS, description="How many of them are; without it one to three are drawn."),
+    ] = None
+
+
 _DEFECTS: Final[Mapping[str, type[DefectWords]]] = {
     word: struct
-    for struct in (ValueDefect, SwappedFields, TimeTravel)
+    for struct in (ValueDefect, SwappedFields, TimeTravel, RowDefect, NearDuplicate)
     for word in fields_of(struct)["kind"].kind.args
 }
 DEFECT_KINDS: Final = tuple(_DEFECTS)
 """The words for kinds of defects."""
 _MAX_DEFECTS = 1_000
 Defects = Annotated[
-    list[ValueDefect | SwappedFields | TimeTravel],
+    list[ValueDefect | SwappedFields | TimeTravel | RowDefect | NearDuplicate],
     Meta(
         max_length=_MAX_DEFECTS,
-        extra={"expected": "a list of defects, each with kind, table, field and rate or exactly"},
+        extra={
+            "expected": "a list of defects, each with kind, table, field if it is of one, and rate or exactly"
+        },
     ),
 ]
 
 
 def _defects_refused(defects: Any) -> Iterator[tuple[Path, str]]:
     """Refuse defects that can't be told apart."""
-    seen: dict[tuple[str, str, str], int] = {}
+    seen: dict[tuple[str, str], int] = {}
     for number, each in enumerate(defects if isinstance(defects, list) else ()):
         if not isinstance(each, DefectWords):
             continue
         first = seen.setdefault(each.key, number)
         if first != number:
-            table, name, own = each.key
+            place, own = each.key
             yield (
                 ("defects", number),
-                f"defects[{first}] is {own!r} of {table}.{name} too; give one of them a `name`, from which its draws follow",
+                f"defects[{first}] is {own!r} of {place} too; give one of them a `name`, from which its draws follow",
             )
 
 

@@ -315,7 +315,7 @@ def _print_summary(
         click.echo(f"  resumed  {snapshot.resumed:,} parts of an earlier run")
     click.echo(f"  seed     {manifest.seed}{' (drawn at random)' if manifest.randomized else ''}")
     tables = dataset.select(request.entities)
-    if all(table.one_a_record for table in request.tables):
+    if all(request.one_a_record(table) for table in request.tables):
         click.echo(f"  records  {counts}")
     else:
         click.echo(f"  records  {manifest.records_requested:,}")

@@ -22,8 +22,12 @@ class EncodedBlock:
         self, columns: dict[str, dict[str, Column]], edits: Mapping[str, Edits] | None = None
     ) -> None:
         """Take the columns of a block by table name, as `generate_columns` returns them, and what is wrong with them."""
-        self.columns = columns
+        self.clean = columns
         self.edits = {table: of for table, of in (edits or {}).items() if of}
+        self.columns = {
+            table: self.edits[table].written(of) if table in self.edits else of
+            for table, of in columns.items()
+        }
         # By the identity of the column, which lives as long as this object.
         self._arrays: dict[int, pa.Array] = {}
         self._dictionaries: dict[int, pa.DictionaryArray] = {}

@@ -198,7 +198,7 @@ class _Content:
 
         Raises ExportError for a text that no snapshot can hold.
         """
-        for name, columns in block.columns.items():
+        for name, columns in block.clean.items():
             check_texts(name, columns)
         if self._queue is None:
             self._digest(block)
@@ -206,7 +206,7 @@ class _Content:
             self._queue.call(self._digest, block)
         for name, columns in block.columns.items():
             self._rows[name] += len(next(iter(columns.values())))
-            self._tallies.add(self._by_name[name], columns)
+            self._tallies.add(self._by_name[name], block.clean[name])
 
     def count_draws(self, table: Table, block: Block) -> None:
         """Count what was drawn of a table in some records, or in all of its rows if it is fixed."""

@@ -65,9 +65,10 @@ class Writer:
         if not len(next(iter(block.columns[self._table.name].values()))):
             return  # a row group has rows
         arrays = block.arrays(self._table.name)
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         self._writer.write_batch(
-            pa.RecordBatch.from_arrays(arrays, schema=self._schema), row_group_size=BLOCK_RECORDS
-        )
+            batch, row_group_size=max(BLOCK_RECORDS, len(batch))
+        )  # some rows are there twice
 
     def close(self) -> None:
         """Write the footer."""

@@ -15,7 +15,7 @@ from esdh_plan.conditions import RowNames
 from esdh_plan.defects.kind import Kind, Making, Misfit, Target, each_value
 from esdh_plan.errors import near
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "near_dates"]
 
 _DATED = ("date", "timestamp")
 
@@ -50,13 +50,20 @@ def _shifted_date(target: Target) -> Making:
         raise Misfit("is for dates and timestamps")
 
     def change(value: dt.date, dice: Dice) -> dt.date:
-        shifts = [_by_days(value, days) for days in (-1, 1)]
-        shifts += [_with_year(value, value.year + years) for years in (-100, -1, 1, 100)]
-        if value.day <= 12:
-            shifts.append(value.replace(month=value.day, day=value.month))
-        return dice.choose([each for each in shifts if each not in (None, value)])  # type: ignore[no-any-return]  # of these
+        centuries = (_with_year(value, value.year + years) for years in (-100, 100))
+        result: dt.date = dice.choose([*near_dates(value), *(each for each in centuries if each is not None)])
+        return result
 
     return Making(each_value(target, change))
+
+
+def near_dates(value: dt.date) -> list[dt.date]:
+    """Return what a date is mistaken for: a day or a year off, or with day and month exchanged."""
+    dates = [_by_days(value, days) for days in (-1, 1)]
+    dates += [_with_year(value, value.year + years) for years in (-1, 1)]
+    if value.day <= 12:
+        dates.append(value.replace(month=value.day, day=value.month))
+    return [each for each in dates if each not in (None, value)]
 
 
 def _by_days(value: dt.date, days: int) -> dt.date | None:

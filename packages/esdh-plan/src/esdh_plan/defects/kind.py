@@ -1,4 +1,4 @@
-"""What a kind of defect is: which fields it fits, and what it makes of a value."""
+"""What a kind of defect is: which fields or tables it fits, and what it makes of a value or a row."""
 
 import datetime as dt
 import decimal
@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 
 from esdh_core.columns import Column, Decimal, Numbers
 from esdh_core.dataset import Block, Dataset, Table
-from esdh_core.overlay import Dice, Edit, Values
+from esdh_core.overlay import Dice, Edit, Effect, Values
 from esdh_core.rules import Rule
 from esdh_core.schema import FieldSchema
 
-__all__ = ["Change", "Kind", "Making", "Misfit", "Target", "each_value"]
+__all__ = ["Change", "Kind", "Making", "Misfit", "RowKind", "TableTarget", "Target", "each_value"]
 
 _SAMPLE = 64  # records whose values tell what a field's texts have in common
 
@@ -35,14 +35,24 @@ class Misfit(ValueError):  # noqa: N818 - no error of its own: it becomes a faul
     """A kind doesn't fit a field, or needs to be told more; the text goes on after `kind <word>`."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """The field that a defect is for; `more` are the keys that its kind alone has."""
+@dataclass(frozen=True, kw_only=True)
+class TableTarget:
+    """The table that a defect is for; `more` are the keys that its kind alone has."""
 
     dataset: Dataset
     table: Table
-    rule: Rule
     more: dict[str, Any]
+
+    def field(self, rule: Rule) -> "Target":
+        """Return one of its fields as what a defect is for."""
+        return Target(dataset=self.dataset, table=self.table, more=self.more, rule=rule)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(TableTarget):
+    """The field that a defect is for."""
+
+    rule: Rule
 
     @cached_property
     def schema(self) -> FieldSchema:
@@ -91,13 +101,16 @@ class Target:
 
 
 class Making(NamedTuple):
-    """What a kind makes of a field: the edit, the fields beside the first, and what it looks at of each row."""
+    """What a kind makes of a field or a row: the edit, the (other) fields, what it looks at of each row, and the effect."""
 
     edit: Edit
     others: tuple[str, ...] = ()
     evidence: tuple[Callable[[Block], Column], ...] = ()
     may_be_null: bool = False
     needs_text: bool = False
+    effect: Effect = "cells"
+    fresh: tuple[str, ...] = ()
+    reaches_far: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,24 @@ class Kind:
             self.make(target)
         except Misfit as misfit:
             return misfit.args[-1] is True
+        return True
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """A kind of defect of whole rows, as `Kind`; `make` raises Misfit for a table that it doesn't fit."""
+
+    word: str
+    about: str
+    fits: str
+    make: Callable[[TableTarget], Making]
+
+    def suits(self, target: TableTarget) -> bool:
+        """Return whether the kind fits a table."""
+        try:
+            self.make(target)
+        except Misfit:
+            return False
         return True
 
 

@@ -14,18 +14,22 @@ from esdh_core.rules import Rule
 from numpy.typing import NDArray
 
 from esdh_plan.conditions import row_condition
-from esdh_plan.defects import absent, forbidden, inconsistent, texts
-from esdh_plan.defects.kind import Kind, Misfit, Target
+from esdh_plan.defects import absent, forbidden, inconsistent, relations, rows, texts
+from esdh_plan.defects.kind import Kind, Making, Misfit, RowKind, TableTarget, Target
 from esdh_plan.errors import Fault, PlanError, near, word_list
 from esdh_plan.expressions import ExpressionError
-from esdh_plan.language import DefectWords, defects_of
+from esdh_plan.language import DefectWords, FieldDefect, defects_of
 from esdh_plan.reader import Document, Path, Place, read_yaml, read_yaml_file
 
-__all__ = ["KINDS", "overlay_of", "read_overlay", "remake"]
+__all__ = ["FIELD_KINDS", "KINDS", "ROW_KINDS", "overlay_of", "read_overlay", "remake"]
 
-KINDS: Final[dict[str, Kind]] = {
-    kind.word: kind for family in (absent, forbidden, texts, inconsistent) for kind in family.KINDS
+FIELD_KINDS: Final[dict[str, Kind]] = {
+    kind.word: kind for family in (absent, forbidden, texts, inconsistent, relations) for kind in family.KINDS
 }
+"""The kinds of defects of fields, by their words."""
+ROW_KINDS: Final[dict[str, RowKind]] = {kind.word: kind for kind in rows.KINDS}
+"""The kinds of defects of whole rows, by their words."""
+KINDS: Final[dict[str, Kind | RowKind]] = {**FIELD_KINDS, **ROW_KINDS}
 """Every kind of defect, by its word."""
 _LANGUAGE: Final = "defects/1"
 _OWN = frozenset({"kind", "table", "field", "rate", "exactly", "where", "name"})  # that every kind has
@@ -106,22 +110,25 @@ def _defect(words: DefectWords, dataset: Dataset) -> Defect:
     except RequestError:
         names = [name for each in dataset.tables for name in (each.name, each.entity)]
         raise _Refused((("table",), f"there is no table {words.table!r}{near(words.table, names)}")) from None
-    rule = _field(table, words.field)
-    kind = KINDS[words.kind]
     more = {name: getattr(words, name) for name in words.__struct_fields__ if name not in _OWN}
-    target = Target(dataset, table, rule, more)
-    try:
-        making = kind.make(target)
-    except Misfit as misfit:
-        raise _Refused((("kind",), f"`{kind.word}` {misfit.args[0]}{_others(misfit, target)}")) from None
-    for other in making.others:
-        _field(table, other, key="with")
+    for number, name in enumerate(more.get("fields") or ()):
+        _field(table, name, ("fields", number))
+    target = TableTarget(dataset=dataset, table=table, more=more)
+    if isinstance(words, FieldDefect):
+        rule = _field(table, words.field, ("field",))
+        making = _making_of_field(FIELD_KINDS[words.kind], target.field(rule))
+        for other in making.others:
+            _field(table, other, ("with",))
+        fields, place = (rule.name, *making.others), f"{table.name}.{rule.name}"
+    else:
+        making = _making_of_rows(ROW_KINDS[words.kind], target)
+        fields, place = making.others, table.name
     return Defect(
-        kind=kind.word,
+        kind=words.kind,
         name=words.name or words.kind,
         table=table,
-        fields=(rule.name, *making.others),
-        stream=f"{_prefix(dataset)}:{table.name}.{rule.name}!{words.name or words.kind}",
+        fields=fields,
+        stream=f"{_prefix(dataset)}:{place}!{words.name or words.kind}",
         edit=making.edit,
         share=None if words.rate is None else Fraction(words.rate),
         exactly=words.exactly,
@@ -129,7 +136,26 @@ def _defect(words: DefectWords, dataset: Dataset) -> Defect:
         evidence=making.evidence,
         may_be_null=making.may_be_null,
         needs_text=making.needs_text,
+        effect=making.effect,
+        fresh=making.fresh,
+        reaches_far=making.reaches_far,
     )
+
+
+def _making_of_field(kind: Kind, target: Target) -> Making:
+    try:
+        return kind.make(target)
+    except Misfit as misfit:
+        raise _Refused((("kind",), f"`{kind.word}` {misfit.args[0]}{_others(misfit, target)}")) from None
+
+
+def _making_of_rows(kind: RowKind, target: TableTarget) -> Making:
+    try:
+        return kind.make(target)
+    except Misfit as misfit:
+        able = word_list([each.word for each in ROW_KINDS.values() if each.suits(target)], "and")
+        reason = f"`{kind.word}` {misfit.args[0]}; kinds that fit the rows of {target.table.name} are {able}"
+        raise _Refused((("kind",), reason)) from None
 
 
 def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
@@ -138,7 +164,11 @@ def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
         if each.key == defect.key:
             why = f"{each.key} is written before; give one of them a `name`, from which its draws follow"
             raise _Refused(((), why))
-        if len(defect.fields) > 1 and (each.table, {*each.fields}) == (defect.table, {*defect.fields}):
+        if (
+            defect.effect == each.effect == "cells"
+            and len(defect.fields) > 1
+            and (each.table, {*each.fields}) == (defect.table, {*defect.fields})
+        ):
             why = f"{each.key} exchanges the same two fields, so that the two would undo each other; take one out"
             raise _Refused(((), why))
 
@@ -148,12 +178,12 @@ def _prefix(dataset: Dataset) -> str:
     return dataset.dataset_version.partition(" ")[0]
 
 
-def _field(table: Table, name: str, *, key: str = "field") -> Rule:
+def _field(table: Table, name: str, key: Path) -> Rule:
     rule = next((each for each in table.rules if each.name == name), None)
     if rule is None:
-        raise _Refused(((key,), f"{table.name!r} has no field {name!r}{near(name, table.fields)}"))
+        raise _Refused((key, f"{table.name!r} has no field {name!r}{near(name, table.fields)}"))
     if rule.role == "marker":
-        raise _Refused(((key,), f"{name!r} says of every row that it is synthetic, so no defect strikes it"))
+        raise _Refused((key, f"{name!r} says of every row that it is synthetic, so no defect strikes it"))
     return rule
 
 
@@ -161,7 +191,7 @@ def _others(misfit: Misfit, target: Target) -> str:
     """Return, for a kind that doesn't fit a field, the kinds that do."""
     if misfit.args[-1] is True:
         return ""
-    able = [kind.word for kind in KINDS.values() if kind.suits(target)]
+    able = [kind.word for kind in FIELD_KINDS.values() if kind.suits(target)]
     null = " or null" if target.schema.nullable else ""
     article = "an" if target.type[0] in "aeiou" else "a"
     return (

@@ -7,7 +7,7 @@ from esdh_core.overlay import Dice
 
 from esdh_plan.defects.kind import Change, Kind, Making, Misfit, Target, each_value
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "truncated", "typo", "wrong_case"]
 
 _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 # The keys beside each key of a row of an American keyboard.
@@ -43,16 +43,18 @@ def _of_texts(change: Change) -> Callable[[Target], Making]:
     return make
 
 
-def _truncated(value: str, dice: Dice) -> str:
+def truncated(value: str, dice: Dice) -> str:
+    """Return the beginning of a text, at least a character of it."""
     return value[: 1 + dice.below(len(value) - 1)] if len(value) > 1 else value
 
 
-def _wrong_case(value: str, dice: Dice) -> str:
+def wrong_case(value: str, dice: Dice) -> str:
+    """Return a text in capitals, in small letters, or with the two exchanged."""
     cases = [each for each in (value.upper(), value.lower(), value.swapcase()) if each != value]
     return str(dice.choose(cases)) if cases else value
 
 
-def _typo(value: str, dice: Dice) -> str:
+def typo(value: str, dice: Dice) -> str:
     """Hit the key beside, transpose two neighbours, or write a character twice or not at all."""
     letters = [at for at, each in enumerate(value) if each.lower() in _NEIGHBOURS]
     if not letters:
@@ -96,18 +98,18 @@ def _injection(_value: str, dice: Dice) -> str:
 
 
 KINDS = (
-    Kind("truncated", "the beginning of the text alone", "texts", _of_texts(_truncated)),
+    Kind("truncated", "the beginning of the text alone", "texts", _of_texts(truncated)),
     Kind(
         "wrong_case",
         "the text in capitals, in small letters, or with the two exchanged",
         "texts",
-        _of_texts(_wrong_case),
+        _of_texts(wrong_case),
     ),
     Kind(
         "typo",
         "one slip of the keyboard: the key beside, two transposed, one doubled or left out",
         "texts",
-        _of_texts(_typo),
+        _of_texts(typo),
     ),
     Kind("mojibake", "UTF-8 that was read as Windows-1252: `Ã©`", "texts", _of_texts(_mojibake)),
     Kind("homoglyph", "a letter of another script that looks the same", "texts", _of_texts(_homoglyph)),

@@ -95,7 +95,7 @@ class Totals:
         """Return the number of rows that each table must have: counted again, unless that was given up."""
         return {
             table.name: self._request.records
-            if table.one_a_record
+            if self._request.one_a_record(table)
             else self._manifest.record_counts[table.name]
             if self.stopped and not table.is_fixed
             else self._row_counts[table.name]
