@@ -222,6 +222,41 @@ def test_dice_are_splitmix64() -> None:
             "kind: time_travel, table: persons, field: date_of_birth, rate: 1%, before: city",
             "defects[0].kind: `time_travel` needs a date as `before`, and 'city' is of the type string",
         ),
+        (
+            "kind: missing_row, table: persons, field: city, rate: 1%",
+            "defects[0].field: unknown key 'field'; there are kind, table, rate, exactly, where and name",
+        ),
+        (
+            "kind: orphan, table: persons, rate: 1%",
+            "defects[0]: the key 'field' is missing; expected a name of a-z, 0-9 and _ that begins with a letter, of at most 63",
+        ),
+        (
+            "kind: orphan, table: persons, field: city, rate: 1%",
+            "defects[0].kind: `orphan` is for fields that refer to another table's rows, and persons.city is a string; kinds that "
+            "fit it are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection and swapped_fields",
+        ),
+        (
+            "kind: duplicate_key, table: persons, field: city, rate: 1%",
+            "defects[0].kind: `duplicate_key` is for ids and other unique fields, and persons.city is a string; kinds that fit it "
+            "are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection and swapped_fields",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, fields: [cty]",
+            "defects[0].fields[0]: 'persons' has no field 'cty'; did you mean 'city'?",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, fields: [person_id]",
+            "defects[0].kind: `near_duplicate` writes texts and dates otherwise, but no keys, and 'person_id' is none of them; there "
+            "are first_name, last_name, date_of_birth, address_line_1, address_line_2 and city",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, edits: 2, fields: [city]",
+            "defects[0].kind: `near_duplicate` can't write 2 fields otherwise, with 1 that may be: city",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, edits: 0",
+            "defects[0].edits: expected a whole number from 1 to 100; found 0",
+        ),
     ],
 )
 def test_a_defect_that_cant_be_is_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:

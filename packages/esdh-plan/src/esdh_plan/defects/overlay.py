@@ -154,8 +154,10 @@ def _making_of_rows(kind: RowKind, target: TableTarget) -> Making:
         return kind.make(target)
     except Misfit as misfit:
         able = word_list([each.word for each in ROW_KINDS.values() if each.suits(target)], "and")
-        reason = f"`{kind.word}` {misfit.args[0]}; kinds that fit the rows of {target.table.name} are {able}"
-        raise _Refused((("kind",), reason)) from None
+        others = (
+            "" if misfit.args[-1] is True else f"; kinds that fit the rows of {target.table.name} are {able}"
+        )
+        raise _Refused((("kind",), f"`{kind.word}` {misfit.args[0]}{others}")) from None
 
 
 def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
