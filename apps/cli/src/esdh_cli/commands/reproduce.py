@@ -66,7 +66,8 @@ def reproduce(
     with exit_on_error():
         from esdh_core import IdError
 
-        snapshot = next((each for each in (defects, plan) if each is not None and Path(each).is_dir()), None)
+        named = (each for each in (defects, plan) if each is not None and not each.startswith("["))
+        snapshot = next((each for each in named if Path(each).is_dir()), None)
         reference = plan or snapshot
         dataset = None if reference is None else open_plan(reference)
         touching = _Touching(defects, plan, snapshot)
