@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from esdh_cli.main import main
+from esdh_plan.reader import read_yaml_file
+from jsonschema import Draft202012Validator
 
 DEFECTS = """\
 esdh: defects/1
@@ -158,3 +160,52 @@ def test_more_than_there_are_is_refused(listed: Path, tmp_path: Path) -> None:
         in result.stderr
     )
     assert not (tmp_path / "dirty").exists()
+
+
+def test_a_list_is_checked_without_writing_anything(listed: Path, tmp_path: Path) -> None:
+    """Each defect has a line with its measure, its labels in so many records and the first of them, as a snapshot has them."""
+    result = run("check-defects", listed, "--records", 50, "--seed", 3)
+    assert result.exit_code == 0
+    head, _, _, typo, missing = result.stdout.splitlines()
+    assert head == "2 defects of v0.1, in 50 records of seed 3"
+    assert typo.split()[:4] == ["persons.last_name!typo", "exactly", "2", "2"]
+    document = json.loads(run("check-defects", listed, "--records", 50, "--seed", 3, "--json").stdout)
+    run(
+        *("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty"),
+        *("--records", 50, "--seed", 3, "--output-format", "ndjson"),
+    )
+    labels = list(map(json.loads, (tmp_path / "dirty/defects_v0_1.ndjson").read_text("utf-8").splitlines()))
+    for each in document["defects"]:
+        own = [label for label in labels if label["defect_id"].startswith(f"{each['key']}#")]
+        assert each["labels"] == len(own)
+        found = next((label for label in own if label["found"] is not None), own[0])
+        assert each["first"] == {name: found[name] for name in each["first"]}
+    assert document["defects"][1]["first"]["found"] is None
+    assert "null instead of" in missing
+
+
+def test_a_list_with_faults_is_refused_with_all_of_them(listed: Path) -> None:
+    """Every fault has a line, or an entry of the document, and more places than there are is one too."""
+    listed.write_text(DEFECTS.replace("persons", "perzons").replace("make", "mke"), encoding="utf-8")
+    result = run("check-defects", listed)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 2
+    faults = json.loads(run("check-defects", listed, "--json").stdout)["faults"]
+    assert [fault["path"] for fault in faults] == ["defects[0].table", "defects[1].field"]
+    listed.write_text(DEFECTS, encoding="utf-8")
+    assert "for exactly 2 rows, and there are only 1" in run("check-defects", listed, "--records", 1).stderr
+    assert "give FILE, or --schema" in run("check-defects").stderr
+    assert "takes no FILE, such as" in run("check-defects", listed, "--schema").stderr
+
+
+def test_the_schema_admits_what_the_reader_admits(listed: Path) -> None:
+    """The JSON Schema takes both forms of a list, and refuses what no list can be."""
+    schema = json.loads(run("check-defects", "--schema").stdout)
+    validator = Draft202012Validator(schema)
+    content = read_yaml_file(listed).content
+    validator.validate(content)
+    validator.validate(content["defects"])
+    near = {"kind": "near_duplicate", "table": "persons", "rate": "1%", "edits": [1, 2]}
+    validator.validate([near])
+    for wrong in ({**near, "edits": 0}, {**near, "field": "city"}, {**near, "kind": "typo"}, "typo"):
+        assert not validator.is_valid([wrong])

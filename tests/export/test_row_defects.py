@@ -244,6 +244,8 @@ def test_near_duplicates_are_edited_as_often_as_is_said() -> None:
         counted = Counter(label.cluster for label in labels if label.field is not None)
         assert set(counted.values()) == {edits}
         assert len(counted) == sum(label.field is None for label in labels) > 40
+    some = overlay(DEFAULT_DATASET, {**defect, "edits": [2, 5]}).apply(persons, block).labels
+    assert {2, 5} == set(Counter(label.cluster for label in some if label.field is not None).values())
     named = overlay(DEFAULT_DATASET, {**defect, "fields": ["city"]}).apply(persons, block).labels
     assert {label.field for label in named} == {None, "city"}
     drawn = Counter(

@@ -255,7 +255,7 @@ def test_dice_are_splitmix64() -> None:
         ),
         (
             "kind: near_duplicate, table: persons, rate: 1%, edits: 0",
-            "defects[0].edits: expected a whole number from 1 to 100; found 0",
+            "defects[0].edits: expected a whole number from 1 to 100 or a list; found 0",
         ),
     ],
 )
@@ -294,6 +294,15 @@ def test_defects_that_undo_each_other_are_refused(tmp_path: Path) -> None:
     ]
     assert "the two would undo each other" in _faults(
         tmp_path / "d.yaml", json.dumps({"esdh": "defects/1", "defects": swaps})
+    )
+
+
+def test_a_table_has_one_near_duplicate(tmp_path: Path) -> None:
+    """Second rows are named by their first ones, so that a row can't have two; a list of edits says all that two would."""
+    near = {"kind": "near_duplicate", "table": "persons", "rate": "1%"}
+    two = [near, {**near, "name": "more", "edits": 2}]
+    assert "a row has one second row at most; take one out, and give the other a list of `edits`" in _faults(
+        tmp_path / "d.yaml", json.dumps({"esdh": "defects/1", "defects": two})
     )
 
 

@@ -84,6 +84,7 @@ __all__ = [
     "Weight",
     "Zipf",
     "defects_of",
+    "defects_schema",
     "draft_of",
     "json_schema",
     "packages_offering",
@@ -993,8 +994,12 @@ class NearDuplicate(DefectWords, frozen=True, kw_only=True):
         ),
     ] = None
     edits: Annotated[
-        int | None,
-        Meta(ge=1, le=_MAX_EDITS, description="How many of them are; without it one to three are drawn."),
+        Annotated[int, Meta(ge=1, le=_MAX_EDITS)]
+        | Annotated[
+            list[Annotated[int, Meta(ge=1, le=_MAX_EDITS)]], Meta(min_length=1, max_length=_MAX_EDITS)
+        ]
+        | None,
+        _about("How many of them are, or a list out of which that is drawn; without it one to three."),
     ] = None
 
 
@@ -1560,6 +1565,18 @@ def json_schema(offers: Iterable[Offer] = ()) -> dict[str, Any]:
         "title": "ESDH plan",
         **schemas.pop("Plan"),
         "$defs": dict(sorted(schemas.items())),
+    }
+
+
+def defects_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of files of defects: a list, or one below `defects:`."""
+    definitions = Definitions()
+    forms = [definitions.of(form) for form in (DefectList, Defects)]
+    return {
+        "$schema": DIALECT,
+        "title": "ESDH defects",
+        "anyOf": forms,
+        "$defs": dict(sorted(definitions.schemas.items())),
     }
 
 

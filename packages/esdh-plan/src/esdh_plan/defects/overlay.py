@@ -175,6 +175,12 @@ def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
         if each.key == defect.key:
             why = f"{each.key} is written before; give one of them a `name`, from which its draws follow"
             raise _Refused(((), why))
+        if defect.effect == each.effect == "second" and each.table is defect.table:
+            why = (
+                f"{each.key} is written before, and a row has one second row at most; take one out, and give the other a list of "
+                "`edits`"
+            )
+            raise _Refused(((), why))
         if (
             defect.effect == each.effect == "cells"
             and len(defect.fields) > 1

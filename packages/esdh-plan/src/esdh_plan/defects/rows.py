@@ -72,9 +72,11 @@ def _near_duplicate(target: TableTarget) -> Making:
             True,
         )
     edits = target.more.get("edits")
-    if edits is not None and edits > len(names):
+    numbers = list(range(1, min(_MOST_EDITS, len(names)) + 1)) if edits is None else edits
+    numbers = numbers if isinstance(numbers, list) else [numbers]
+    if max(numbers) > len(names):
         raise Misfit(
-            f"can't write {edits} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}",
+            f"can't write {max(numbers)} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}",
             True,
         )
     changes = [_CHANGES[types[name]] for name in names]
@@ -82,7 +84,7 @@ def _near_duplicate(target: TableTarget) -> Making:
     def edit(values: Values, dice: Dice, _evidence: Values) -> Values:
         wrong = list(values)
         places = [at for at, value in enumerate(values) if value is not None]
-        left = edits or 1 + dice.below(min(_MOST_EDITS, len(names)))
+        left = dice.choose(numbers)
         while left and places:
             at = places.pop(dice.below(len(places)))
             wrong[at] = changes[at](values[at], dice)
