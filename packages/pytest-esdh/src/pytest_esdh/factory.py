@@ -128,7 +128,9 @@ class Esdh(TableMethods):
                     draw = _draw(block, kind)
                     for at in range(len(able)):
                         words = able[(draw + at) % len(able)]
-                        found = single.wrong_row(plan.dataset, words, block, draw // len(able))
+                        found: WrongRow | None = single.wrong_row(
+                            plan.dataset, words, block, draw // len(able)
+                        )
                         if found is not None:
                             self._run.touch(_touched_row(plan, found))
                             return found

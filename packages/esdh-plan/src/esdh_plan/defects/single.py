@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -122,14 +123,14 @@ def _fields(dataset: Dataset, table: Table, kind: str) -> Iterator[str]:
 
 def _partners(dataset: Dataset, table: Table, words: Mapping[str, Any]) -> Iterator[str]:
     """Yield the fields with which a field can change places."""
-    rule = next((each for each in table.rules if each.name == words["field"]), None)
-    for other in table.fields if rule is not None else ():
-        target = TableTarget(dataset=dataset, table=table, more={"with_": other}).field(rule)
-        try:
-            FIELD_KINDS["swapped_fields"].make(target)
-        except Misfit:
+    for rule in table.rules:
+        if rule.name != words["field"]:
             continue
-        yield other
+        for other in table.fields:
+            target = TableTarget(dataset=dataset, table=table, more={"with_": other}).field(rule)
+            with suppress(Misfit):
+                FIELD_KINDS["swapped_fields"].make(target)
+                yield other
 
 
 def _no_field(dataset: Dataset, table: Table, kind: str) -> str:
