@@ -103,9 +103,11 @@ def condition_of(text: str, dataset: "Dataset") -> "Condition":
 def defects_module(what: str) -> "ModuleType":
     """Return the module that makes wrong rows. Raises EsdhError, which names what needs it, where esdh-plan isn't installed."""
     try:
-        from esdh_plan.defects import single
+        import esdh_plan  # noqa: F401 - which may not be installed, where a module of it is missing otherwise
     except ModuleNotFoundError as error:
         raise _not_installed(what, error) from None
+    from esdh_plan.defects import single
+
     return single
 
 
