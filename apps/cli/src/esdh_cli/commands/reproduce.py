@@ -1,6 +1,7 @@
 """esdh reproduce: the row or the record behind any id, from the id alone."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,9 @@ __all__ = ["reproduce"]
 *_FIRST, _LAST = catalog.TABLES.values()
 _PARTS = f"{', '.join(_FIRST)} and {_LAST}"
 
-_DEFECT = re.compile(r"(?P<table>\w+)\.(?P<field>\w+)!(?P<name>\w+)#(?P<slot>[0-9]{1,18})", re.ASCII)
+_DEFECT = re.compile(
+    r"(?P<table>\w+)(\.\w+)?!\w+#(?P<slot>[0-9]{1,18})", re.ASCII
+)  # without a field of a row
 _LABEL: Final = ("defect_id", "table", "slot", "field", "kind", "found", "clean", "cluster")
 
 _EXAMPLES = f"""\b
@@ -32,6 +35,7 @@ Examples:
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan bank --tree
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan data/snapshots/bank_v1
   esdh reproduce 'accounts.type!typo#17' --defects dirty
+  esdh reproduce {catalog.EXAMPLE_IDS[0]} --defects '[{{kind: missing_row, table: {_FIRST[0]}s, rate: 1}}]'
 """
 
 
@@ -66,7 +70,8 @@ def reproduce(
     with exit_on_error():
         from esdh_core import IdError
 
-        snapshot = next((each for each in (defects, plan) if each is not None and Path(each).is_dir()), None)
+        named = (each for each in (defects, plan) if each is not None and not each.startswith("["))
+        snapshot = next((each for each in named if Path(each).is_dir()), None)
         reference = plan or snapshot
         dataset = None if reference is None else open_plan(reference)
         touching = _Touching(defects, plan, snapshot)
@@ -109,12 +114,13 @@ class _Touching:
             return []
         whole = tree or dataset.recipe is None
         tables = [dataset.table(name) for name in row.tree] if whole else [row.table]
-        number = row.origin.index // row.table.span
+        number, slot = row.origin.index // row.table.span, row.origin.index
+        slots = (slot, overlay.far_slot(row.table, slot))  # the row's own, and that of a second one
         return sorted(
             label
             for table in tables
             for label in overlay.apply(table, row.block).labels
-            if (label.record == number if whole else label.slot == row.origin.index)
+            if (label.record == number if whole else label.slot in slots)
         )
 
     def located(self, text: str, dataset: "Dataset | None") -> "Located":
@@ -135,17 +141,23 @@ class _Touching:
             table = dataset.table(cell["table"])
         except RequestError as error:
             raise IdError(str(error)) from None
-        origin = RecordId(seed, dataset.dataset_version, table.entity, slot)
-        row = Located(
-            encode_id(seed, table.name, slot, dataset=dataset) if table.field_with("id") else text,
-            origin,
-            *dataset.locate(origin),
+        overlay = self._overlay(dataset)
+        for number in (
+            slot,
+            *([] if overlay is None else [overlay.far_slot(table, slot)]),
+        ):  # of a second row the first
+            with suppress(IdError, RequestError):
+                origin = RecordId(seed, dataset.dataset_version, table.entity, number)
+                row = Located(
+                    encode_id(seed, table.name, number, dataset=dataset) if table.field_with("id") else text,
+                    origin,
+                    *dataset.locate(origin),
+                )
+                if text in {label.defect_id for label in self.labels(row, tree=False)}:
+                    return row
+        raise IdError(
+            f"{text!r} is no defect of {self._snapshot}; its table `defects` lists those that there are"
         )
-        if text not in {label.defect_id for label in self.labels(row, tree=False)}:
-            raise IdError(
-                f"{text!r} is no defect of {self._snapshot}; its table `defects` lists those that there are"
-            )
-        return row
 
     def document(self, labels: "list[Label]") -> dict[str, Any]:
         """Return what a document says of labels: nothing where no defects are asked about."""
@@ -166,6 +178,11 @@ class _Touching:
 
 
 def _sentence(label: "Label") -> str:
+    if label.field is None:
+        from esdh_plan.defects.overlay import ROW_KINDS
+
+        about = f": {ROW_KINDS[label.kind].about}" if label.kind in ROW_KINDS else ""
+        return f"\n{label.defect_id} ({label.kind}){about}"
     found, clean = ("null" if value is None else repr(value) for value in (label.found, label.clean))
     return f"\n{label.defect_id} ({label.kind}): {label.table}.{label.field} is {found} there, where {clean} is right"
 

@@ -21,7 +21,7 @@ from esdh_plan.expressions import ExpressionError
 from esdh_plan.language import DefectWords, FieldDefect, defects_of
 from esdh_plan.reader import Document, Path, Place, read_yaml, read_yaml_file
 
-__all__ = ["FIELD_KINDS", "KINDS", "ROW_KINDS", "overlay_of", "read_overlay", "remake"]
+__all__ = ["FIELD_KINDS", "KINDS", "ROW_KINDS", "overlay_of", "read_inline", "read_overlay", "remake"]
 
 FIELD_KINDS: Final[dict[str, Kind]] = {
     kind.word: kind for family in (absent, forbidden, texts, inconsistent, relations) for kind in family.KINDS
@@ -43,6 +43,15 @@ def read_overlay(file: FilePath, dataset: Dataset) -> Overlay:
     document = read_yaml_file(file)
     if isinstance(document.content, list):
         document = _with_heading(document)
+    return overlay_of(defects_of(document).defects, dataset, document)
+
+
+def read_inline(text: str, dataset: Dataset) -> Overlay:
+    """Return the defects of a list that is written in a command, such as `[{kind: typo, table: persons, ...}]`, as an overlay.
+
+    Raises PlanError with all faults of the list.
+    """
+    document = _with_heading(read_yaml(text, "--defects"))
     return overlay_of(defects_of(document).defects, dataset, document)
 
 
