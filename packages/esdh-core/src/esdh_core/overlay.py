@@ -232,7 +232,9 @@ class Edits:
     @property
     def rows(self) -> NDArray[np.intp]:
         """The positions of the written rows with a wrong cell or wrong bytes, in ascending order."""
-        return np.array(sorted({row for of in self.cells.values() for row in of}.union(self.damage)), dtype=np.intp)
+        return np.array(
+            sorted({row for of in self.cells.values() for row in of}.union(self.damage)), dtype=np.intp
+        )
 
     def written(self, columns: dict[str, Column]) -> dict[str, Column]:
         """Return the columns of clean rows as those of the rows that are written, which still have no wrong cell."""
@@ -303,27 +305,12 @@ class _WrittenRows:
                     values = zip((*defect.fields, *defect.fresh), (*wrong, *evidence), strict=True)
                     self._seconds.append((row, dict(values)))
 
-    def edits(
-        self, count: int, cells: dict[str, dict[int, Any]], damage: dict[int, list[Damage]]
-    ) -> Edits:
+    def edits(self, count: int, cells: dict[str, dict[int, Any]], damage: dict[int, list[Damage]]) -> Edits:
         """Return the edits of `count` rows, of which some cells and bytes are wrong, by the positions of clean rows."""
         cells = {name: of for name, of in cells.items() if of}
         if not (self._copies or self.absent or self._places or self._seconds):
             return Edits(cells, damage=damage)
-        often = np.ones(count, dtype=np.intp)
-        for row, copies in self._copies.items():
-            often[row] += copies
-        often[list(self.absent)] = 0
-        place = np.arange(count, dtype=np.float64)
-        for row, places in self._places.items():
-            place[row] = row - places - 0.5  # before the row that stands there
-        rows = np.repeat(np.arange(count, dtype=np.intp), often)
-        seconds = np.full(len(rows), -1, dtype=np.intp)
-        if self._seconds:
-            rows = np.append(rows, np.array([row for row, _ in self._seconds], dtype=np.intp))
-            seconds = np.append(seconds, np.arange(len(self._seconds)))
-        arranged = np.lexsort((seconds, rows, place[rows]))
-        rows, seconds = rows[arranged], seconds[arranged]
+        rows, seconds = self._arranged(count)
         written: dict[str, dict[int, Any]] = {}
         written_damage: dict[int, list[Damage]] = {}
         at = np.flatnonzero(np.isin(rows, Edits(cells, damage=damage).rows) & (seconds < 0))
@@ -338,6 +325,23 @@ class _WrittenRows:
             for name, value in self._seconds[second][1].items():
                 written.setdefault(name, {})[position] = value
         return Edits(written, rows, frozenset(at.tolist()), written_damage)
+
+    def _arranged(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return, of each row that is written, the position of its clean row, and the number of the second row that it is or -1."""
+        often = np.ones(count, dtype=np.intp)
+        for row, copies in self._copies.items():
+            often[row] += copies
+        often[list(self.absent)] = 0
+        place = np.arange(count, dtype=np.float64)
+        for row, places in self._places.items():
+            place[row] = row - places - 0.5  # before the row that stands there
+        rows = np.repeat(np.arange(count, dtype=np.intp), often)
+        seconds = np.full(len(rows), -1, dtype=np.intp)
+        if self._seconds:
+            rows = np.append(rows, np.array([row for row, _ in self._seconds], dtype=np.intp))
+            seconds = np.append(seconds, np.arange(len(self._seconds)))
+        arranged = np.lexsort((seconds, rows, place[rows]))
+        return rows[arranged], seconds[arranged]
 
 
 class DefectiveRows(NamedTuple):
@@ -480,7 +484,9 @@ class Overlay:
 
     def _file_labels(self, table: Table, seed: int) -> Iterator[Label]:
         for number, defect, shape in self._shapes(table, seed):
-            clean, found = next(iter((*shape.names, *((None, name) for _, name in shape.extra))), (None, None))
+            clean, found = next(
+                iter((*shape.names, *((None, name) for _, name in shape.extra))), (None, None)
+            )
             yield Label(
                 record=-1,
                 table_number=self.dataset.tables.index(table),

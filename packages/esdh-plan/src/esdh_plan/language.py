@@ -40,9 +40,9 @@ __all__ = [
     "Case",
     "Choice",
     "ChoiceBy",
+    "ColumnDefect",
     "Count",
     "CountBy",
-    "ColumnDefect",
     "CountRange",
     "Date",
     "DateRange",
@@ -1040,9 +1040,7 @@ DEFECT_KINDS: Final = tuple(_DEFECTS)
 """The words for kinds of defects."""
 _MAX_DEFECTS = 1_000
 Defects = Annotated[
-    list[
-        ValueDefect | SwappedFields | TimeTravel | RowDefect | NearDuplicate | FileDefect | ColumnDefect
-    ],
+    list[ValueDefect | SwappedFields | TimeTravel | RowDefect | NearDuplicate | FileDefect | ColumnDefect],
     Meta(
         max_length=_MAX_DEFECTS,
         extra={

@@ -73,7 +73,15 @@ def _spellings(name: str) -> Iterator[str]:
     """Yield the names that a column may come to have; the last is unlike any that was shortened."""
     words = name.replace("_", " ")
     camel = words.title().replace(" ", "")
-    yield from (name, words, words.title(), words.replace(" ", ""), name.upper(), camel, name.replace("_", "-"))
+    yield from (
+        name,
+        words,
+        words.title(),
+        words.replace(" ", ""),
+        name.upper(),
+        camel,
+        name.replace("_", "-"),
+    )
     yield from (camel[:1].lower() + camel[1:], f"{name} ", f"{name}_1")
 
 

@@ -33,7 +33,9 @@ __all__ = [
 ]
 
 FIELD_KINDS: Final[dict[str, Kind]] = {
-    kind.word: kind for family in (absent, forbidden, texts, inconsistent, relations, files) for kind in family.KINDS
+    kind.word: kind
+    for family in (absent, forbidden, texts, inconsistent, relations, files)
+    for kind in family.KINDS
 }
 """The kinds of defects of fields, by their words."""
 ROW_KINDS: Final[dict[str, RowKind]] = {kind.word: kind for kind in (*rows.KINDS, *files.OF_ROWS)}
@@ -177,7 +179,11 @@ def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
     for each in earlier:
         same_file = defect.effect == each.effect == "file" and defect.kind == each.kind
         if same_file and (each.table, each.fields) == (defect.table, defect.fields):
-            what = f"{defect.table.name}.{defect.fields[0]}" if defect.fields else f"the file of {defect.table.name}"
+            what = (
+                f"{defect.table.name}.{defect.fields[0]}"
+                if defect.fields
+                else f"the file of {defect.table.name}"
+            )
             raise _Refused(((), f"{each.key} does the same to {what}; take one out"))
         if each.key == defect.key:
             why = f"{each.key} is written before; give one of them a `name`, from which its draws follow"
