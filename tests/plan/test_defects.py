@@ -251,6 +251,41 @@ def test_dice_are_splitmix64() -> None:
             "defects[0].kind: `bad_quoting` is for texts, and persons.date_of_birth is a date; kinds that fit it are "
             "missing, placeholder, out_of_range, wrong_type, shifted_date and time_travel",
         ),
+        (
+            "kind: missing_row, table: persons, field: city, rate: 1%",
+            "defects[0].field: `missing_row` is of rows as a whole and has no `field`; take it out",
+        ),
+        (
+            "kind: orphan, table: persons, rate: 1%",
+            "defects[0]: the key 'field' is missing; expected a name of a-z, 0-9 and _ that begins with a letter, of at most 63",
+        ),
+        (
+            "kind: orphan, table: persons, field: city, rate: 1%",
+            "defects[0].kind: `orphan` is for fields that refer to another table's rows, and persons.city is a string; kinds that "
+            "fit it are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection, swapped_fields, bad_encoding and bad_quoting",
+        ),
+        (
+            "kind: duplicate_key, table: persons, field: city, rate: 1%",
+            "defects[0].kind: `duplicate_key` is for ids and other unique fields, and persons.city is a string; kinds that fit it "
+            "are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection, swapped_fields, bad_encoding and bad_quoting",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, fields: [cty]",
+            "defects[0].fields[0]: 'persons' has no field 'cty'; did you mean 'city'?",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, fields: [person_id]",
+            "defects[0].kind: `near_duplicate` writes texts and dates otherwise, but no keys, and 'person_id' is none of them; there "
+            "are first_name, last_name, date_of_birth, address_line_1, address_line_2 and city",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, edits: 2, fields: [city]",
+            "defects[0].kind: `near_duplicate` can't write 2 fields otherwise, with 1 that may be: city",
+        ),
+        (
+            "kind: near_duplicate, table: persons, rate: 1%, edits: 0",
+            "defects[0].edits: expected a whole number from 1 to 100 or a list; found 0",
+        ),
     ],
 )
 def test_a_defect_that_cant_be_is_refused_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -315,6 +350,15 @@ def test_a_file_is_wrong_in_one_way_once(tmp_path: Path, first: str, second: str
     """Two defects that do the same to a file, or to a column of it, are refused, whatever their names."""
     text = f"esdh: defects/1\ndefects: [{{{first}}}, {{{second}}}]\n"
     assert f"defects.yaml, line 2, defects[1]: {reason}" == _faults(tmp_path / "d.yaml", text)
+
+
+def test_a_table_has_one_near_duplicate(tmp_path: Path) -> None:
+    """Second rows are named by their first ones, so that a row can't have two; a list of edits says all that two would."""
+    near = {"kind": "near_duplicate", "table": "persons", "rate": "1%"}
+    two = [near, {**near, "name": "more", "edits": 2}]
+    assert "a row has one second row at most; take one out, and give the other a list of `edits`" in _faults(
+        tmp_path / "d.yaml", json.dumps({"esdh": "defects/1", "defects": two})
+    )
 
 
 def test_defects_of_a_plan_are_no_part_of_its_dataset(tmp_path: Path) -> None:

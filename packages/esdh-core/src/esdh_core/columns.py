@@ -11,7 +11,7 @@ row has a value. The value of a row that isn't valid means nothing.
 
 import datetime as dt
 import decimal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -36,6 +36,7 @@ __all__ = [
     "Timestamp",
     "concatenate",
     "day_number",
+    "take_rows",
 ]
 
 Mask = NDArray[np.bool_]
@@ -325,6 +326,32 @@ class Concat:
 
 
 Column = Categorical | FixedText | Text | Integer | Decimal | Boolean | Date | Timestamp | Concat
+
+
+def take_rows(columns: Mapping[str, Column], rows: NDArray[np.integer]) -> dict[str, Column]:
+    """Return some rows of columns, in their order; columns that are one, or share their codes, still do."""
+    known: dict[int, Any] = {}
+
+    def taken(column: Any) -> Any:
+        if id(column) not in known:
+            known[id(column)] = of(column)
+        return known[id(column)]
+
+    def of(column: Any) -> Any:
+        match column:
+            case np.ndarray():
+                return column.take(rows)
+            case Categorical():
+                return Categorical(taken(column.codes), column.categories)
+            case Concat():
+                parts = (part if isinstance(part, str) else taken(part) for part in column.parts)
+                return Concat(tuple(parts), _taken(column.valid, rows))
+            case Integer(shared=Categorical()):
+                values = Integer.take(replace(column, shared=None), rows)
+                return replace(values, shared=taken(column.shared))
+        return column.take(rows)
+
+    return {name: taken(column) for name, column in columns.items()}
 
 
 def concatenate(columns: Sequence[Column]) -> Column:

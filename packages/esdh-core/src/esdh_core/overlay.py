@@ -20,7 +20,7 @@ import numpy as np
 from msgspec import Meta, Struct, defstruct, structs
 from numpy.typing import NDArray
 
-from esdh_core.columns import Categorical, Categories, Column, Integer, Text
+from esdh_core.columns import Categorical, Categories, Column, Integer, Text, take_rows
 from esdh_core.dataset import Block, Dataset, Table
 from esdh_core.errors import RequestError
 from esdh_core.ids import SLOT_BITS
@@ -52,6 +52,8 @@ Edit = Callable[[Values, "Dice", Values], Values]
 
 Of `earlier` it gives one number, of places; of `twice` and `absent` nothing. Of `bytes` it gives one `Damage`, or what it was
 given where there is none; of `file` one `FileShape`."""
+Evidence = Callable[[Block, NDArray[np.integer]], Column]
+"""From a block and the positions of some rows of the defect's table to a column of these rows."""
 Effect = Literal["cells", "twice", "second", "absent", "earlier", "bytes", "file"]
 """What a defect does: other values in cells; or the row is there once more behind itself, is followed by a second one with
 other values, isn't there, or stands some places earlier; or the row is written with bytes that its text format forbids, or
@@ -131,7 +133,7 @@ class Defect:
 
     It strikes the rows of `table` where its word's upper half is below `share` * 2^32 or, with `exactly`, the first
     so many rows; of both only those on which `where` holds and on which `edit` changes something. `evidence`
-    are functions from a block to columns of more values of each row that `edit` looks at. What it writes `may_be_null`
+    are columns of more values of each row that `edit` looks at. What it writes `may_be_null`
     in fields that have no null, or `needs_text` and so fits no typed format.
 
     A `second` row has the values of its row, but for those of `fields`, which `edit` changes, and of `fresh`, which are its
@@ -147,7 +149,7 @@ class Defect:
     share: Fraction | None = None
     exactly: int | None = None
     where: Callable[[Block], NDArray[np.bool_]] | None = None
-    evidence: tuple[Callable[[Block], Column], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     may_be_null: bool = False
     needs_text: bool = False
     effect: Effect = "cells"
@@ -238,10 +240,7 @@ class Edits:
 
     def written(self, columns: dict[str, Column]) -> dict[str, Column]:
         """Return the columns of clean rows as those of the rows that are written, which still have no wrong cell."""
-        if self.order is None:
-            return columns
-        taken = {id(column): column.take(self.order) for column in columns.values()}
-        return {name: taken[id(column)] for name, column in columns.items()}  # fields share some
+        return columns if self.order is None else take_rows(columns, self.order)
 
     def window(self, start: int, stop: int) -> "Edits":
         """Return the edits of clean rows `start` to `stop - 1`, counted from `start`; no row leaves or enters them."""
@@ -647,7 +646,7 @@ def _changes(defect: Defect, block: Block, rows: NDArray[np.integer]) -> Iterato
     rules = {rule.name: rule for rule in defect.table.rules}
     words = block.words(defect.table, defect.stream).take(rows).tolist()
     clean = [rules[name].column(block).take(rows).tolist() for name in defect.fields]
-    evidence = [read(block).take(rows).tolist() for read in defect.evidence]
+    evidence = [read(block, rows).tolist() for read in defect.evidence]
     beside = zip(*evidence, strict=True) if evidence else ((),) * len(rows)
     values_of_rows = zip(*clean, strict=True) if clean else ((),) * len(rows)
     for row, word, values, more in zip(rows.tolist(), words, values_of_rows, beside, strict=True):

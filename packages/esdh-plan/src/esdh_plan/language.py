@@ -1004,8 +1004,12 @@ class NearDuplicate(DrawnDefect, frozen=True, kw_only=True):
         ),
     ] = None
     edits: Annotated[
-        int | None,
-        Meta(ge=1, le=_MAX_EDITS, description="How many of them are; without it one to three are drawn."),
+        Annotated[int, Meta(ge=1, le=_MAX_EDITS)]
+        | Annotated[
+            list[Annotated[int, Meta(ge=1, le=_MAX_EDITS)]], Meta(min_length=1, max_length=_MAX_EDITS)
+        ]
+        | None,
+        _about("How many of them are, or a list out of which that is drawn; without it one to three."),
     ] = None
 
 

@@ -84,6 +84,5 @@ def _text_digest(column: Any, rows: Sequence[int], values: Sequence[str | None])
         NULL_LENGTH if value is None else len(part) for value, part in zip(values, parts, strict=True)
     ]
     digest = hashlib.sha256(sizes.astype("<u4", copy=False).data)
-    for part in splice(memoryview(b"".join(texts(column))), ends, rows, parts):
-        digest.update(part)
+    digest.update(b"".join(splice(memoryview(b"".join(texts(column))), ends, rows, parts)))
     return digest.digest()

@@ -6,10 +6,12 @@ import hashlib
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 from esdh_core.columns import Column
 from esdh_core.constants import MAX_SEED
 from esdh_core.dataset import Block
 from esdh_core.overlay import Dice, Values
+from numpy.typing import NDArray
 
 from esdh_plan.conditions import RowNames
 from esdh_plan.defects.kind import Kind, Making, Misfit, Target, each_value
@@ -102,7 +104,9 @@ def _time_travel(target: Target) -> Making:
         earlier = _by_days(bound, -1 - dice.below(365))
         return values if earlier is None else (_of_type(earlier, value),)
 
-    return Making(edit, evidence=(lambda block: names.read(tuple(before.split(".")), block),))
+    return Making(
+        edit, evidence=(lambda block, rows: names.read(tuple(before.split(".")), block).take(rows),)
+    )
 
 
 def _of_type(day: dt.date, value: dt.date) -> dt.date:
@@ -121,13 +125,13 @@ def _stale_copy(target: Target) -> Making:
     if not source.table.one_a_record or target.table.is_fixed:
         raise Misfit("is for fields that copy a value of a table above with one row a record")
 
-    def read(block: Block) -> Column:
+    def read(block: Block, rows: NDArray[np.integer]) -> Column:
         """Return what the source would hold in each row's record, were the seed another: a value it might have had."""
         digest = hashlib.sha256(f"{block.seed}/{target.table.name}.{rule.name}".encode()).digest()
         earlier = dataset.block(block.start, block.count, int.from_bytes(digest[:8], "big") & MAX_SEED)
         column = source.rule.column(earlier)
-        rows = block.rows_of(target.table, target.table.top)
-        return column if rows is None else column.take(rows)
+        records = block.rows_of(target.table, target.table.top)
+        return column.take(rows if records is None else records.take(rows))
 
     def edit(values: Values, _dice: Dice, evidence: Values) -> Values:
         return values if values[0] is None or evidence[0] is None else evidence

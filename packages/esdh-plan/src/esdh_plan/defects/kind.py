@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from esdh_core.columns import Column, Decimal, Numbers
-from esdh_core.dataset import Block, Dataset, Table
-from esdh_core.overlay import Dice, Edit, Effect, Values
+from esdh_core.dataset import Dataset, Table
+from esdh_core.overlay import Dice, Edit, Effect, Evidence, Values
 from esdh_core.rules import Rule
 from esdh_core.schema import FieldSchema
 
@@ -105,7 +105,7 @@ class Making(NamedTuple):
 
     edit: Edit
     others: tuple[str, ...] = ()
-    evidence: tuple[Callable[[Block], Column], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     may_be_null: bool = False
     needs_text: bool = False
     effect: Effect = "cells"
@@ -144,11 +144,11 @@ class RowKind:
     make: Callable[[TableTarget], Making]
 
     def suits(self, target: TableTarget) -> bool:
-        """Return whether the kind fits a table."""
+        """Return whether the kind fits a table, if its keys do."""
         try:
             self.make(target)
-        except Misfit:
-            return False
+        except Misfit as misfit:
+            return misfit.args[-1] is True
         return True
 
 

@@ -170,8 +170,10 @@ def _making_of_rows(kind: RowKind, target: TableTarget) -> Making:
         return kind.make(target)
     except Misfit as misfit:
         able = word_list([each.word for each in ROW_KINDS.values() if each.suits(target)], "and")
-        reason = f"`{kind.word}` {misfit.args[0]}; kinds that fit the rows of {target.table.name} are {able}"
-        raise _Refused((("kind",), reason)) from None
+        others = (
+            "" if misfit.args[-1] is True else f"; kinds that fit the rows of {target.table.name} are {able}"
+        )
+        raise _Refused((("kind",), f"`{kind.word}` {misfit.args[0]}{others}")) from None
 
 
 def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
@@ -187,6 +189,12 @@ def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
             raise _Refused(((), f"{each.key} does the same to {what}; take one out"))
         if each.key == defect.key:
             why = f"{each.key} is written before; give one of them a `name`, from which its draws follow"
+            raise _Refused(((), why))
+        if defect.effect == each.effect == "second" and each.table is defect.table:
+            why = (
+                f"{each.key} is written before, and a row has one second row at most; take one out, and give the other a list of "
+                "`edits`"
+            )
             raise _Refused(((), why))
         if (
             defect.effect == each.effect == "cells"

@@ -33,17 +33,17 @@ def _duplicate_key(target: Target) -> Making:
         raise Misfit("is for ids and other unique fields")
     table, column = target.table, target.rule.column
 
-    def of_row_before(block: Block) -> Column:
+    def of_row_before(block: Block, rows: NDArray[np.integer]) -> Column:
         """Return the value of the row before each; the first of all has its own."""
         if table.is_fixed or not block.start:
-            return column(block).take(np.maximum(np.arange(len(column(block))) - 1, 0))
-        return column(target.dataset.block(block.start - 1, block.count, block.seed))
+            return column(block).take(np.maximum(rows - 1, 0))
+        return column(target.dataset.block(block.start - 1, block.count, block.seed)).take(rows)
 
-    def of_sibling(block: Block) -> Column:
+    def of_sibling(block: Block, rows: NDArray[np.integer]) -> Column:
         """Return the value of the sibling before each, of the first that of the second; an only child has its own."""
-        rank, rows = rank_among_siblings(table, block), np.arange(len(column(block)))
-        followed = np.append(rank[1:] > 0, [False])[: len(rows)]
-        return column(block).take(np.where(rank > 0, rows - 1, np.where(followed, rows + 1, rows)))
+        rank = rank_among_siblings(table, block)
+        followed = np.append(rank[1:] > 0, [False])[: len(rank)].take(rows)
+        return column(block).take(np.where(rank.take(rows) > 0, rows - 1, np.where(followed, rows + 1, rows)))
 
     def edit(values: Values, _dice: Dice, evidence: Values) -> Values:
         return values if None in (*values, *evidence) else evidence
@@ -95,10 +95,10 @@ def _orphan_of_record(target: Target, source: FieldRef) -> Making:
     """Return the edit of a unique value into that of a record far behind the last one."""
     records = target.dataset.max_records // 2
 
-    def read(block: Block) -> Column:
+    def read(block: Block, rows: NDArray[np.integer]) -> Column:
         far = source.rule.column(target.dataset.block(block.start + records, block.count, block.seed))
-        rows = block.rows_of(target.table, target.table.top)
-        return far if rows is None else far.take(rows)
+        own = block.rows_of(target.table, target.table.top)
+        return far.take(rows if own is None else own.take(rows))
 
     def edit(values: Values, _dice: Dice, evidence: Values) -> Values:
         return values if None in (*values, *evidence) else evidence
@@ -109,10 +109,10 @@ def _orphan_of_record(target: Target, source: FieldRef) -> Making:
 def _orphan_of_fixed(target: Target, source: FieldRef) -> Making:
     """Return the edit of a unique value of a fixed table into one that none of the table's rows has."""
 
-    def read(block: Block) -> Column:
+    def read(block: Block, rows: NDArray[np.integer]) -> Column:
         """Return for each row one of a few such values."""
         known = source.rule.column(target.dataset.block_of(source.table, block)).tolist()
-        slots = block.level(target.table).slots
+        slots = block.level(target.table).slots.take(rows)
         at = (slots % np.uint64(_UNKNOWN)).astype(np.int64)
         if target.type == "integer":
             last = max(known)

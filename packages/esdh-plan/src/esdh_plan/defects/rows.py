@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 from esdh_core.columns import Column, FixedText, Integer
 from esdh_core.dataset import Block
-from esdh_core.overlay import Dice, Effect, Values
+from esdh_core.overlay import Dice, Effect, Evidence, Values
 from esdh_core.rules import Rule
+from numpy.typing import NDArray
 
 from esdh_plan.defects.inconsistent import near_dates
 from esdh_plan.defects.kind import Making, Misfit, RowKind, TableTarget
@@ -34,13 +35,13 @@ def _reordered(target: TableTarget) -> Making:
     # Rows of one group are made together, whichever tables are asked for.
     group = min(_GROUP, *(each.block_records for each in dataset.tables if not each.is_fixed))
 
-    def rank(block: Block) -> Column:
+    def rank(block: Block, rows: NDArray[np.integer]) -> Column:
         """Return how many rows stand before each, in its group or among its siblings: so many places it can move."""
         if table.one_a_record or table.is_fixed:
             ranks = (block.level(table).slots % np.uint64(group)).astype(np.int64)
         else:
             ranks = rank_among_siblings(table, block)
-        return Integer(ranks, 0, np.iinfo(np.int64).max)
+        return Integer(ranks.take(rows), 0, np.iinfo(np.int64).max)
 
     def edit(_values: Values, dice: Dice, evidence: Values) -> Values:
         return (1 + dice.below(evidence[0]) if evidence[0] else 0,)
@@ -67,19 +68,23 @@ def _near_duplicate(target: TableTarget) -> Making:
     unfit = [name for name in names if types[name] not in _CHANGES or name in {rule.name for rule in fresh}]
     if unfit:
         raise Misfit(
-            f"writes texts and dates otherwise, but no keys, and {unfit[0]!r} is none of them; there are {word_list(able, 'and')}"
+            f"writes texts and dates otherwise, but no keys, and {unfit[0]!r} is none of them; there are {word_list(able, 'and')}",
+            True,
         )
     edits = target.more.get("edits")
-    if edits is not None and edits > len(names):
+    numbers = list(range(1, min(_MOST_EDITS, len(names)) + 1)) if edits is None else edits
+    numbers = numbers if isinstance(numbers, list) else [numbers]
+    if max(numbers) > len(names):
         raise Misfit(
-            f"can't write {edits} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}"
+            f"can't write {max(numbers)} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}",
+            True,
         )
     changes = [_CHANGES[types[name]] for name in names]
 
     def edit(values: Values, dice: Dice, _evidence: Values) -> Values:
         wrong = list(values)
         places = [at for at, value in enumerate(values) if value is not None]
-        left = edits or 1 + dice.below(min(_MOST_EDITS, len(names)))
+        left = dice.choose(numbers)
         while left and places:
             at = places.pop(dice.below(len(places)))
             wrong[at] = changes[at](values[at], dice)
@@ -106,20 +111,20 @@ def _written_by_hand(target: TableTarget, name: str) -> bool:
     return field.pattern is None and not field.values
 
 
-def _far(target: TableTarget, rule: Rule) -> Callable[[Block], Column]:
+def _far(target: TableTarget, rule: Rule) -> Evidence:
     """Return a function that gives a unique field's values of the records that are as far from the last there can be."""
     table, dataset = target.table, target.dataset
 
-    def of_ids(block: Block) -> Column:
-        slots = block.level(table).slots
+    def of_ids(block: Block, rows: NDArray[np.integer]) -> Column:
+        slots = block.level(table).slots.take(rows)
         records, rest = np.divmod(slots, np.uint64(table.span))
         far = (np.uint64(dataset.max_records - 1) - records) * np.uint64(table.span) + rest
         return FixedText(dataset.ids.texts(block.seed, table.entity, far))
 
-    def of_records(block: Block) -> Column:
+    def of_records(block: Block, rows: NDArray[np.integer]) -> Column:
         start = dataset.max_records - block.start - block.count
         far = rule.column(dataset.block(start, block.count, block.seed))
-        return far.take(np.arange(block.count)[::-1])
+        return far.take(block.count - 1 - rows)
 
     return of_ids if rule.role == "id" else of_records
 

@@ -11,12 +11,14 @@ from esdh_core.overlay import LABELS
 from esdh_proof.errors import ProofError
 from esdh_proof.scoring.texts import read_texts, table_files
 
-__all__ = ["DUPLICATE_ROW", "MISSING_ROW", "Label", "Labels", "read_labels"]
+__all__ = ["DUPLICATE_ROW", "MISSING_ROW", "NEAR_DUPLICATE", "Label", "Labels", "read_labels"]
 
 MISSING_ROW = "missing_row"
 """The kind of a row that isn't there."""
 DUPLICATE_ROW = "duplicate_row"
 """The kind of a row that is there once more."""
+NEAR_DUPLICATE = "near_duplicate"
+"""The kind of a second row that is the same one, written otherwise."""
 
 
 class Label(NamedTuple):
@@ -83,6 +85,11 @@ class Labels:
     def of_file(self, table: str) -> list[Label]:
         """Return the labels of a table's file."""
         return self._files.get(table, [])
+
+    def original(self, table: str, slot: int) -> int:
+        """Return the slot of the row that a near duplicate is a second one of; of any other row its own."""
+        own = (label for label in self.of_row_itself(table, slot) if label.kind == NEAR_DUPLICATE)
+        return next((int((label.cluster or "").rpartition("#")[2]) for label in own), slot)
 
     def found_in(self, table: str, field: str) -> Mapping[str | None, list[Label]]:
         """Return what stands in the labelled cells of a field, each with its labels; an empty text counts as a null."""

@@ -178,7 +178,12 @@ class LabelledSnapshot:
             yield from zip(slots.tolist(), keys, strict=True)
 
     def clean_text(self, table: Table, slot: int, field: str) -> str | None:
-        """Return what stands in a cell without defects, as CSV writes it; None for a null and in a row there isn't."""
+        """Return what stands in a cell without defects, as CSV writes it; None for a null and in a row there isn't.
+
+        A second row has the values of the first, but for its keys.
+        """
+        if _rule(table, field).role not in ("id", "unique"):
+            slot = self.labels.original(table.name, slot)
         if self._clean is None or self._clean[:2] != (table, slot):
             origin = RecordId(self.manifest.seed, self.manifest.dataset_version, table.entity, slot)
             try:
