@@ -36,6 +36,7 @@ class LabelledSnapshot:
         self.labels: Labels = read_labels(folder, self.manifest.dataset_version, self.dataset)
         self.defects = defects_of(folder, self.manifest, self.dataset)
         self._clean: tuple[Table, int, Block, int] | None = None  # the row that was asked for last
+        self._last: dict[str, int | None] = {}
         self._unique: dict[tuple[str, str], dict[str | None, int]] = {}
         version = self.manifest.dataset_version
         self._of_files = {
@@ -177,12 +178,22 @@ class LabelledSnapshot:
             slots: NDArray[np.uint64] = block.level(table).slots
             yield self.defects.written_slots(table, block) if moves else slots
 
-    def _blocks(self, table: Table) -> Iterator[Block]:
+    def last_slot(self, table: Table) -> int | None:
+        """Return the slot of the last row of a table's file, None where it has none."""
+        if table.name not in self._last:
+            written = (
+                self.defects.written_slots(table, block) for block in self._blocks(table, backwards=True)
+            )
+            self._last[table.name] = next((int(slots[-1]) for slots in written if len(slots)), None)
+        return self._last[table.name]
+
+    def _blocks(self, table: Table, *, backwards: bool = False) -> Iterator[Block]:
         seed, records = self.manifest.seed, self.manifest.records_requested
         if table.is_fixed:
             yield self.dataset.block_of(table, self.dataset.block(0, 0, seed))
             return
-        for start in range(0, records, table.block_records):
+        starts = range(0, records, table.block_records)
+        for start in reversed(starts) if backwards else starts:
             yield self.dataset.block(start, min(table.block_records, records - start), seed)
 
     def clean_text(self, table: Table, slot: int, field: str) -> str | None:
