@@ -314,11 +314,11 @@ def test_whole_file_is_found(tmp_path: Path) -> None:
     defects = overlay(
         DEFAULT_DATASET,
         {"kind": "renamed_column", "table": "persons", "field": "city"},
-        {"kind": "truncated_file", "table": "vehicles"},
+        {"kind": "truncated_file", "table": "profiles"},
     )
     request = SnapshotRequest(records=20, formats=("csv", "json"), defects=defects)
     write_snapshot(tmp_path / "dirty", request)
-    report = write_report(tmp_path / "files.csv", "table,field", [("persons", "city"), ("profiles", "")])
+    report = write_report(tmp_path / "files.csv", "table,field", [("persons", "city"), ("vehicles", "")])
     score = score_defects(tmp_path / "dirty", report)
     assert score.files is not None
     assert (2, 1, 2, 1) == brief(score.files)
