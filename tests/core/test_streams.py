@@ -110,6 +110,16 @@ def test_choice_is_the_first_threshold_above(
     assert expected == Choice(groups).codes(np.array(bits, dtype=np.uint32), at).tolist()
 
 
+@given(GROUPS, st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 5)), max_size=16))
+def test_few_choices_are_those_among_many(groups: list[list[int]], draws: list[tuple[int, int]]) -> None:
+    """Few choices, which are searched for one by one, are the same as among many, which the guide table gives."""
+    choice = Choice(groups)
+    bits = np.array([bits for bits, _ in draws], dtype=np.uint32)
+    group = np.array([group % len(groups) for _, group in draws], dtype=np.int64)
+    many, few = choice.codes(np.resize(bits, 99), np.resize(group, 99)), choice.codes(bits, group)
+    assert (many[: len(draws)].tolist(), many.dtype) == (few.tolist(), few.dtype)
+
+
 @pytest.mark.parametrize("weights", [[], [[1, -1]], [[2**32]]])
 def test_choice_refuses_bad_weights(weights: list[list[int]]) -> None:
     """Weights that are missing, negative or too large are refused."""

@@ -8,10 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 from esdh_core import IdError, RequestError
-from esdh_core.dataset import Dataset
+from esdh_core.dataset import Block, Dataset
 from esdh_plan import PlanError, load_plan, load_recipe, make_lock
+from esdh_plan.definitions import Formula
 from esdh_plan.language import parse_plan
 from esdh_plan.recipe import compile_plan
+from numpy.typing import NDArray
 from oracle import Oracle
 
 PLANS = Path(__file__).parent / "plans"
@@ -259,3 +261,35 @@ def test_copies_are_foreign_keys() -> None:
         "transactions.account_id": "accounts.account_id",
         "transactions.merchant_id": "merchants.merchant_id",
     } == found
+
+
+def test_condition_at_several_places_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A condition that a table has at several places is computed once a block."""
+    dataset = dataset_of(
+        """
+        esdh: plan/1
+        name: twice
+        version: 1
+        reference_date: 2024-06-01
+        tables:
+          rows:
+            fields:
+              n: {integer: {from: 0, to: 9}}
+              size: {case: [{when: n > 4, value: large}, {value: small}]}
+              price: {case: [{when: n > 4, integer: {from: 5, to: 9}}, {value: 1}]}
+              discount: {expr: n * 2, when: n > 4}
+        """
+    )
+    computed: list[object] = []
+    truths = Formula._truths
+
+    def counted(formula: Formula, block: Block) -> NDArray[np.bool_]:
+        computed.append(formula)
+        return truths(formula, block)
+
+    monkeypatch.setattr(Formula, "_truths", counted)
+    rows = dataset.columns(0, 100)["rows"]
+    assert 1 == len(computed)
+    large = [size == "large" for size in rows["size"].tolist()]
+    assert large == [price != 1 for price in rows["price"].tolist()]
+    assert large == [discount is not None for discount in rows["discount"].tolist()]

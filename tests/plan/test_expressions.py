@@ -1292,3 +1292,25 @@ def test_against_an_interpreter(text: str, seed: int, rows: int, cut: int) -> No
         pieces.append(evaluate(node, lambda path, taken=taken: taken[path[0]], len(places)))  # type: ignore[misc] # bound at once
     assert actual == concatenate(pieces).tolist()
     assert {type(whole)} == {type(piece) for piece in pieces}
+
+
+def test_what_stands_at_several_places_is_computed_once() -> None:
+    """What stands between two comparisons is computed once."""
+    reads: list[Path] = []
+
+    def lookup(path: Path) -> core.Column:
+        reads.append(path)
+        return Text.of(["m", "z"])
+
+    node = parse("'A' < upper(s) < 'Q'", Names({"s": ValueType("string")}))
+    assert [True, False] == evaluate(node, lookup, 2).tolist()
+    assert [("s",)] == reads
+
+
+def test_constants_of_a_column_are_not_written_to() -> None:
+    """The value of a constant, which every block's column may have, can't be changed through one."""
+    columns: dict[Path, core.Column] = {}
+    column = evaluate(parse("7", SCOPE), columns.__getitem__, 1)
+    assert isinstance(column, core.Integer)
+    with pytest.raises(ValueError, match="read-only"):
+        column.values[0] = 8

@@ -1,7 +1,9 @@
 """Weighted choices by exact integer thresholds: no floating point decides a value."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -11,6 +13,7 @@ __all__ = ["Choice"]
 
 _GUIDE_BITS = 16  # a guide of 65,536 entries stays in the second-level cache
 _BUCKET_BITS = 5
+_SCALAR_LIMIT = 16  # choices: so many cost less one by one than NumPy's calls do
 
 
 class Choice:
@@ -41,6 +44,7 @@ class Choice:
         bounds: list[NDArray[np.int64]] = []
         members: list[int] = []
         first = steps = 0
+        self._firsts = [0]  # of the members that can be chosen, by group
         for group in self._weights:
             total = sum(group)
             if total >= 1 << 32:
@@ -57,6 +61,7 @@ class Choice:
             steps = max(steps, int((at_end - at_edge).max()))
             bounds.append(bound)
             members += [first + member for member in possible]
+            self._firsts.append(len(members))
             first += len(group)
         self._steps = steps
         self._guide = np.concatenate(guides).astype(np.int32)
@@ -66,6 +71,8 @@ class Choice:
 
     def codes(self, bits: NDArray[np.uint32], group: NDArray[np.integer] | None = None) -> NDArray[np.int32]:
         """Return the code chosen for each 32 bits, shape of `bits`; `group` names each row's group."""
+        if len(bits) <= _SCALAR_LIMIT:
+            return self._few(bits.tolist(), [0] * len(bits) if group is None else group.tolist())
         bucket = bits >> self._shift
         if group is not None:
             bucket += group.astype(np.uint32) << self._bits
@@ -73,6 +80,21 @@ class Choice:
         for _ in range(self._steps):
             codes += bits > self._last.take(codes)
         return codes if self._members is None else self._members.take(codes)
+
+    def _few(self, bits: list[int], groups: list[int]) -> NDArray[np.int32]:
+        """Return `codes`, each by a search in its group's thresholds."""
+        firsts, last = self._firsts, self._last_list
+        codes = [
+            bisect_left(last, each, firsts[group], firsts[group + 1])
+            for each, group in zip(bits, groups, strict=True)
+        ]
+        found = np.array(codes, dtype=np.int32)
+        return found if self._members is None else self._members.take(found)
+
+    @cached_property
+    def _last_list(self) -> list[int]:
+        found: list[int] = self._last.tolist()
+        return found
 
     def weights(self, group: int = 0) -> tuple[int, ...]:
         """Return the weight of each member of a group."""

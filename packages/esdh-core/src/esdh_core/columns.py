@@ -79,7 +79,7 @@ class Categories:
         return self._with_null
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Categorical:
     """Text out of few distinct values: `codes`, integers of shape (n,), index `categories`.
 
@@ -121,7 +121,7 @@ class Categorical:
         return [values[code] for code in self.codes.tolist()]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class FixedText:
     """ASCII letters, digits and hyphens of one width: `matrix`, bytes of shape (n, width), C order.
 
@@ -148,7 +148,7 @@ class FixedText:
         return _nulled([text[i : i + width] for i in range(0, len(self) * width, width)], self.valid)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Text:
     """Any text: the UTF-8 bytes of row i are `data[offsets[i] : offsets[i + 1]]`; `offsets` are int64 of shape (n + 1,)."""
 
@@ -191,7 +191,7 @@ class Text:
         return _nulled(texts, self.valid)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Numbers:
     """Whole numbers from `low` to `high`, whatever they stand for: `values`, shape (n,).
 
@@ -229,7 +229,7 @@ class Numbers:
 N = TypeVar("N", bound=Numbers)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Integer(Numbers):
     """Integers. `shared`, where given, is the same values as text under codes that other columns have too."""
 
@@ -252,7 +252,7 @@ class Integer(Numbers):
         return texts if self.valid is None else texts.masked(self.valid)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Decimal(Numbers):
     """Decimals of `scale` digits after the point; values and bounds are unscaled, int64."""
 
@@ -262,7 +262,7 @@ class Decimal(Numbers):
         return [decimal.Decimal(value).scaleb(-self.scale, _EXACT) for value in values]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Boolean(Numbers):
     """Truths: `values` are 0 or 1, or NumPy's truths."""
 
@@ -273,7 +273,7 @@ class Boolean(Numbers):
         return list(map(bool, values))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Date(Numbers):
     """Dates as days since 1970-01-01, int32."""
 
@@ -291,7 +291,7 @@ class Date(Numbers):
         return FixedText(table.take(places).view(np.uint8).reshape(-1, 10), self.valid)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Timestamp(Numbers):
     """Instants in UTC as seconds since 1970-01-01T00:00:00Z, int64."""
 
@@ -299,7 +299,7 @@ class Timestamp(Numbers):
         return [_UNIX_EPOCH + dt.timedelta(seconds=second) for second in values]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Concat:
     """Text put together from other columns and literals, in order; no part of a valid row is null."""
 

@@ -92,7 +92,10 @@ class Block:
 
     def level(self, table: "Table") -> Level:
         """Return the rows of a table: their slots, their parents and their numbers among siblings."""
-        return self.memoized(table, lambda: self._level(table))
+        level: Level | None = self._memo.get(table)
+        if level is None:
+            level = self._memo[table] = self._level(table)
+        return level
 
     def _level(self, table: "Table") -> Level:
         if table.parent is None:
@@ -108,6 +111,9 @@ class Block:
 
     def rows_of(self, table: "Table", ancestor: "Table") -> NDArray[np.intp] | None:
         """Return, for each row of a table, the position of its ancestor's row; None where they are the same."""
+        return self.memoized(("rows", table, ancestor), lambda: self._rows_of(table, ancestor))
+
+    def _rows_of(self, table: "Table", ancestor: "Table") -> NDArray[np.intp] | None:
         positions: NDArray[np.intp] | None = None
         at = table
         while at is not ancestor:
@@ -147,9 +153,10 @@ class Block:
 
     def memoized(self, key: object, compute: Callable[[], T]) -> T:
         """Return `compute()`, computed at most once for this block and key."""
-        if key not in self._memo:
-            self._memo[key] = compute()
-        result: T = self._memo[key]
+        if key in self._memo:
+            known: T = self._memo[key]
+            return known
+        result = self._memo[key] = compute()
         return result
 
 
@@ -252,10 +259,11 @@ class Table:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules in the Struct's order; TypeError when a field has none."""
-        missing = [name for name in self.fields if name not in self._rules]
-        if missing:
-            raise TypeError(f"{self.record.__name__} has no rule for {', '.join(missing)}")
-        return tuple(self._rules[name] for name in self.fields)
+        try:
+            return tuple([self._rules[name] for name in self.fields])
+        except KeyError:
+            missing = [name for name in self.fields if name not in self._rules]
+            raise TypeError(f"{self.record.__name__} has no rule for {', '.join(missing)}") from None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -569,7 +577,7 @@ class Dataset:
         rows = ((table, table.structs(block)) for table in self._record_tables)
         return self._record_type(origin, *(of[0] if table.one_a_record else of for table, of in rows))
 
-    @property
+    @cached_property
     def _record_tables(self) -> list[Table]:
         return [table for table in self.tables if not table.is_fixed]
 

@@ -90,7 +90,7 @@ def build_manifest(
         seed=request.seed,
         randomized=request.randomized,
         records_requested=request.records,
-        shard_rows=UNSET if dataset.recipe is None else request.shard_rows,
+        shard_rows=UNSET if dataset.recipe is None and defects is None else request.shard_rows,
         block_records=UNSET
         if dataset.recipe is None
         else {table.name: table.block_records for table in request.tables if table is not LABELS},

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from esdh_core.choices import Choice
-from esdh_core.streams import bounded, high32, low32
+from esdh_core.streams import HALF, high32, low32
 from numpy.typing import NDArray
 
 from esdh_plan.distributions import Band
@@ -15,8 +15,8 @@ __all__ = ["BandDraw", "alike", "alike_per_row", "high_product"]
 Words = NDArray[np.uint64]
 Longs = NDArray[np.int64]
 
-_HALF = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
+_ONE = np.array(1, dtype=np.uint64)
 _WHOLE = 1 << 64
 
 
@@ -24,21 +24,21 @@ def high_product(words: Words, by: int | Words) -> Words:
     """Return the upper 64 bits of each product of two integers of 64 bits."""
     if isinstance(by, int) and by < 1 << 32:  # no sum on the way leaves 64 bits
         narrow = np.uint64(by)
-        short: Words = (words >> _HALF) * narrow + ((words & _LOW) * narrow >> _HALF) >> _HALF
+        short: Words = (words >> HALF) * narrow + ((words & _LOW) * narrow >> HALF) >> HALF
         return short
     factor = np.asarray(by, dtype=np.uint64)
-    a_high, a_low = words >> _HALF, words & _LOW
-    b_high, b_low = factor >> _HALF, factor & _LOW
-    middle = a_high * b_low + (a_low * b_low >> _HALF)
+    a_high, a_low = words >> HALF, words & _LOW
+    b_high, b_low = factor >> HALF, factor & _LOW
+    middle = a_high * b_low + (a_low * b_low >> HALF)
     other = a_low * b_high + (middle & _LOW)
-    product: Words = a_high * b_high + (middle >> _HALF) + (other >> _HALF)
+    product: Words = a_high * b_high + (middle >> HALF) + (other >> HALF)
     return product
 
 
 def alike(words: Words, count: int) -> Words:
     """Return a number below `count` for each word, all alike: of the upper 32 bits up to 2^32, of all above."""
     if count <= 1 << 32:
-        return bounded(high32(words), count)
+        return (words >> HALF) * np.uint64(count) >> HALF
     return words if count >= _WHOLE else high_product(words, count)
 
 
@@ -52,12 +52,12 @@ def alike_per_row(words: Words, first: Longs, last: Longs, most: int, fewest: in
         last.astype(np.uint64) - first.astype(np.uint64)
     ) * ~crossed  # one less than the numbers there are
     if most <= 1 << 32:
-        return first + ((words >> _HALF) * (steps + np.uint64(1)) >> _HALF).astype(np.int64)
+        return first + ((words >> HALF) * (steps + _ONE) >> HALF).astype(np.int64)
     wide = high_product(words, steps + np.uint64(1))
     if most >= _WHOLE:
         wide = np.where(steps == np.uint64(_WHOLE - 1), words, wide)
     if fewest <= 1 << 32:
-        narrow = (words >> _HALF) * (steps + np.uint64(1)) >> _HALF
+        narrow = (words >> HALF) * (steps + np.uint64(1)) >> HALF
         wide = np.where(steps < np.uint64(1 << 32), narrow, wide)
     values: Longs = (first.astype(np.uint64) + wide).astype(np.int64)
     return values
@@ -86,7 +86,7 @@ class BandDraw:
             return firsts
         low, sizes = low32(words).astype(np.uint64), self._sizes.take(codes)
         if self._narrow:
-            return firsts + (low * sizes >> _HALF).astype(np.int64)
-        within = low * (sizes >> _HALF) + (low * (sizes & _LOW) >> _HALF)
+            return firsts + (low * sizes >> HALF).astype(np.int64)
+        within = low * (sizes >> HALF) + (low * (sizes & _LOW) >> HALF)
         values: Longs = (firsts.astype(np.uint64) + within).astype(np.int64)
         return values

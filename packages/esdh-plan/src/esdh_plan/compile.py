@@ -112,6 +112,7 @@ class Compiler:
         self._done: dict[Key, Any] = {}
         self._references: dict[tuple[str, Path], Reference] = {}
         self._raw: dict[Key, Definition] = {}
+        self._formulas: dict[tuple[str, str], Formula] = {}
         self._readers: dict[Key, Callable[[Block], Column]] = {}
         self._depths: dict[Key, int] = {}
         self._milestones: dict[Key, frozenset[Key]] = {}
@@ -288,7 +289,8 @@ class Compiler:
         except ExpressionError as error:
             self._expression_faults(error, path)
             raise Failed from None
-        return Formula(node, {name: self._reference(of, name) for name in node.names}, of.rows)
+        formula = Formula(node, {name: self._reference(of, name) for name in node.names}, of.rows)
+        return self._formulas.setdefault((of.name, text), formula)
 
     def aggregate(self, text: str, scope: Any, place: Place, *, running: bool) -> Any:
         """Return the function over rows that a text is."""

@@ -11,7 +11,7 @@ from esdh_core.schema import FieldSchema
 from numpy.typing import NDArray
 
 from esdh_plan.errors import near
-from esdh_plan.expressions import ExpressionError, Fault, Kind, Node, Path, ValueType, evaluate, parse
+from esdh_plan.expressions import ExpressionError, Fault, Kind, Node, Path, ValueType, compiled, parse
 
 __all__ = ["Condition", "RowNames", "row_condition"]
 
@@ -99,12 +99,12 @@ class Condition(RowNames):
     def __init__(self, text: str, dataset: Dataset, table: Table) -> None:
         super().__init__(dataset, table)
         self.text = text
-        self._node = self._parse()
+        self._truths = compiled(self._parse())
 
     def holds(self, block: Block) -> NDArray[np.bool_]:
         """Return on which rows of the table in a block it holds, shape (rows,): not where it is null."""
         rows = len(block.level(self.table).slots)
-        column = evaluate(self._node, lambda path: self.read(path, block), rows)
+        column = self._truths(lambda path: self.read(path, block), rows)
         truths: NDArray[np.bool_] = np.asarray(column.values, dtype=np.bool_)  # type: ignore[union-attr]  # a truth's column is Boolean
         return truths if column.valid is None else truths & column.valid
 

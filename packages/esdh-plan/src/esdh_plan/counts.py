@@ -10,7 +10,7 @@ import numpy as np
 from esdh_core.choices import Choice
 from esdh_core.dataset import Block, memoized_per_block
 from esdh_core.stats import Group
-from esdh_core.streams import high32
+from esdh_core.streams import HALF, high32
 from numpy.typing import NDArray
 
 from esdh_plan import language
@@ -47,10 +47,10 @@ class _Tree:
         branches = self.by.branch(block)
         counts = np.zeros(len(words), dtype=np.int64)
         for number, branch in enumerate(self.branches):
-            rows = np.flatnonzero(branches == number)
+            rows = (branches == number).nonzero()[0]
             if isinstance(branch, _Tree):
                 counts[rows] = branch.draw(block, words).take(rows)
-            else:
+            elif len(rows):
                 counts[rows] = branch.draw(words.take(rows))
         return counts
 
@@ -193,7 +193,7 @@ def _alike(first: int, last: int) -> _Leaf:
     count = np.uint64(last - first + 1)
 
     def draw(drawn: Words) -> Longs:
-        above = (drawn >> np.uint64(32)) + np.uint64(1)
-        return np.int64(first) + ((above * count - np.uint64(1)) >> np.uint64(32)).astype(np.int64)
+        above = (drawn >> HALF) + np.uint64(1)
+        return np.int64(first) + ((above * count - np.uint64(1)) >> HALF).astype(np.int64)
 
     return _Leaf(draw, _even(first, last), first, last, Fraction(first + last, 2))

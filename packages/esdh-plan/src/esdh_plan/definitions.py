@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from esdh_plan import language
 from esdh_plan.arithmetic import BandDraw
 from esdh_plan.draws import Outcomes
-from esdh_plan.expressions import Node, ValueType, evaluate
+from esdh_plan.expressions import Node, ValueType, compiled
 from esdh_plan.reader import Path
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ __all__ = [
     "TableOf",
     "Words",
     "column_of",
-    "holds",
     "joined",
 ]
 
@@ -173,9 +173,9 @@ class Reference:
     siblings_differ: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Formula:
-    """An expression on the rows of a table."""
+    """An expression on the rows of a table: one object wherever the table has it, so that a condition is computed once."""
 
     node: Node
     references: Mapping[tuple[str, ...], Reference]
@@ -199,7 +199,20 @@ class Formula:
 
     def column(self, block: Block) -> Column:
         """Return its values in a block."""
-        return evaluate(self.node, lambda path: self.references[path].read(block), self.rows(block))
+        return self._compiled(lambda path: self.references[path].read(block), self.rows(block))
+
+    def holds(self, block: Block) -> NDArray[np.bool_]:
+        """Return where a condition holds in a block: not where it is null."""
+        return block.memoized(self, lambda: self._truths(block))
+
+    def _truths(self, block: Block) -> NDArray[np.bool_]:
+        column = self.column(block)
+        truths: NDArray[np.bool_] = np.asarray(column.values, dtype=np.bool_)  # type: ignore[union-attr]  # a truth's column is Boolean
+        return truths if column.valid is None else truths & column.valid
+
+    @cached_property
+    def _compiled(self) -> Callable[[Callable[[tuple[str, ...]], Column], int], Column]:
+        return compiled(self.node)
 
 
 @dataclass(frozen=True)
@@ -265,13 +278,6 @@ class Place:
 
 def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def holds(formula: Formula, block: Block) -> NDArray[np.bool_]:
-    """Return where a condition holds: not where it is null."""
-    column = formula.column(block)
-    truths: NDArray[np.bool_] = np.asarray(column.values, dtype=np.bool_)  # type: ignore[union-attr]  # a truth's column is Boolean
-    return truths if column.valid is None else truths & column.valid
 
 
 def joined(*names: Iterable[str]) -> tuple[str, ...]:

@@ -86,6 +86,7 @@ __all__ = [
     "Weight",
     "Zipf",
     "defects_of",
+    "defects_schema",
     "draft_of",
     "json_schema",
     "packages_offering",
@@ -1608,6 +1609,18 @@ def json_schema(offers: Iterable[Offer] = ()) -> dict[str, Any]:
         "title": "ESDH plan",
         **schemas.pop("Plan"),
         "$defs": dict(sorted(schemas.items())),
+    }
+
+
+def defects_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of files of defects: a list, or one below `defects:`."""
+    definitions = Definitions()
+    forms = [definitions.of(form) for form in (DefectList, Defects)]
+    return {
+        "$schema": DIALECT,
+        "title": "ESDH defects",
+        "anyOf": forms,
+        "$defs": dict(sorted(definitions.schemas.items())),
     }
 
 

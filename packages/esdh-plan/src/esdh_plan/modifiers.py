@@ -1,15 +1,15 @@
 """What a field may have beside its rule: `ordered`, then `when` and `missing`, which act on the ordered value."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from esdh_core.columns import Categorical, Column, Integer, Numbers
-from esdh_core.dataset import Block, memoized_per_block
+from esdh_core.dataset import Block
+from esdh_core.streams import HALF
 from numpy.typing import NDArray
 
 from esdh_plan import language
-from esdh_plan.definitions import Definition, Formula, Place, holds, joined
+from esdh_plan.definitions import Definition, Formula, Place, joined
 from esdh_plan.siblings import masked, ranks, siblings
 
 __all__ = ["apply_modifiers", "condition"]
@@ -35,13 +35,13 @@ def apply_modifiers(
     stream = f"{place.stream}.missing"
     drawn = definition.column
     table = place.of.table
-    met = None if when is None else memoized_per_block(partial(holds, when))
-    limit = None if words.missing is None else int(words.missing * (1 << 32))
+    met = None if when is None else when.holds
+    limit = None if words.missing is None else np.uint64(int(words.missing * (1 << 32)))
 
     def column(block: Block) -> Column:
         valid: Mask | None = None
         if limit is not None:
-            valid = (block.words(table, stream) >> np.uint64(32)) >= np.uint64(limit)
+            valid = block.words(table, stream) >> HALF >= limit
         if met is not None:
             valid = met(block) if valid is None else met(block) & valid
         return masked(drawn(block), valid)

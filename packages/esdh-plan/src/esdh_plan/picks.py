@@ -13,7 +13,7 @@ from esdh_core.dataset import Block, Dataset, memoized_per_block
 from esdh_core.errors import RequestError
 from esdh_core.permutations import permute_below
 from esdh_core.stats import OTHER, Draw, Group
-from esdh_core.streams import high32
+from esdh_core.streams import HALF, high32
 from numpy.typing import NDArray
 
 from esdh_plan import language
@@ -468,7 +468,7 @@ class _Fixed:
         group = self._group(block, index)
         if index.choice is not None:
             return index.order.take(index.choice.codes(high32(words), group))
-        number = (words >> np.uint64(32)) * index.counts.take(group).astype(np.uint64) >> np.uint64(32)
+        number = (words >> HALF) * index.counts.take(group).astype(np.uint64) >> HALF
         return index.order.take(index.starts.take(group) + number.astype(np.int64))
 
     def _group(self, block: Block, index: _Groups) -> Rows:

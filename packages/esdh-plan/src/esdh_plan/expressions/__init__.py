@@ -1,6 +1,6 @@
 """The expressions of plans: read by Python's `ast`, typed, limited, and computed over columns."""
 
-from esdh_plan.expressions.evaluate import evaluate
+from esdh_plan.expressions.evaluate import compiled, evaluate
 from esdh_plan.expressions.functions import FUNCTIONS, Function, Parameter
 from esdh_plan.expressions.parse import (
     Aggregate,
@@ -28,6 +28,7 @@ __all__ = [
     "Path",
     "Scope",
     "ValueType",
+    "compiled",
     "evaluate",
     "near",
     "parse",

@@ -71,14 +71,21 @@ _memo_of_pairs: "WeakKeyDictionary[Categories, WeakKeyDictionary[Categories, dic
 
 
 def _once(categories: Categories, key: object, make: Callable[[], Any]) -> Any:
-    known = _memo.setdefault(categories, {})
+    known = _memo.get(categories)
+    if known is None:
+        known = _memo.setdefault(categories, {})
     if key not in known:
         known[key] = make()
     return known[key]
 
 
 def _once_of_two(one: Categories, other: Categories, key: object, make: Callable[[], Any]) -> Any:
-    known = _memo_of_pairs.setdefault(one, WeakKeyDictionary()).setdefault(other, {})
+    of_one = _memo_of_pairs.get(one)
+    if of_one is None:
+        of_one = _memo_of_pairs.setdefault(one, WeakKeyDictionary())
+    known = of_one.get(other)
+    if known is None:
+        known = of_one.setdefault(other, {})
     if key not in known:
         known[key] = make()
     return known[key]
@@ -402,14 +409,9 @@ def select(first: Mask, one: Operand, other: Operand) -> Column:
     if isinstance(a, Categorical) and isinstance(b, Categorical):
         if a.categories is b.categories:
             return Categorical(np.where(first, a.codes, b.codes), a.categories)
-        both = _once_of_two(
-            a.categories,
-            b.categories,
-            "both",
-            lambda: Categories([*a.categories.values, *b.categories.values]),
-        )
+        both, others = _once_of_two(a.categories, b.categories, "both", lambda: _joined(a, b))
         codes = np.where(
-            first, a.codes.astype(np.int32), b.codes.astype(np.int32) + np.int32(len(a.categories))
+            first, a.codes.astype(np.int32, copy=False), b.codes.astype(np.int32, copy=False) + others
         )
         return Categorical(codes, both)
     valid = _either(first, valid_rows(a), valid_rows(b))
@@ -419,6 +421,12 @@ def select(first: Mask, one: Operand, other: Operand) -> Column:
     starts = np.where(first, x.offsets[:-1], y.offsets[:-1] + len(x.data))
     lengths = np.where(first, np.diff(x.offsets), np.diff(y.offsets))
     return _gathered(np.concatenate([x.data, y.data]), starts, lengths, valid)
+
+
+def _joined(one: Categorical, other: Categorical) -> tuple[Categories, NDArray[np.int32]]:
+    """Return the categories of both, and the code at which the other's begin."""
+    values = [*one.categories.values, *other.categories.values]
+    return Categories(values), np.array(len(one.categories), dtype=np.int32)
 
 
 def _either(first: Mask, one: Mask | None, other: Mask | None) -> Mask | None:
@@ -450,11 +458,10 @@ def compared(op: str, one: Operand, other: Operand, rows: int) -> Mask:
     return holds
 
 
-def contained(column: Operand, values: Sequence[str]) -> Mask | None:
+def contained(column: Operand, among: frozenset[str]) -> Mask | None:
     """Return which texts of categories are among some values; None for a column of another form."""
     if not isinstance(column, Categorical):
         return None
-    among = frozenset(values)
     return _looked_up(column, among, lambda value: value in among)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from esdh_core.dataset import Block, memoized_per_block
 from numpy.typing import NDArray
 
 from esdh_plan import language
-from esdh_plan.definitions import Definition, Formula, Place, holds, joined
+from esdh_plan.definitions import Definition, Formula, Place, joined
 from esdh_plan.errors import word_list
 from esdh_plan.expressions import ValueType
 from esdh_plan.expressions.strings import select
@@ -40,13 +39,15 @@ def case(rule: language.Case, place: Place) -> Definition:
     if place.ordered and of.nullable:
         place.refuse("an `ordered` field has a value on every row; a branch of this can be null")
 
-    conditions = [memoized_per_block(partial(holds, when)) for when, _ in branches if when is not None]
+    conditions = [when.holds for when, _ in branches if when is not None]
+
+    *conditional, (_, last) = branches
+    from_last = [(met, each.column) for met, (_, each) in zip(conditions, conditional, strict=True)][::-1]
 
     def column(block: Block) -> Column:
-        *conditional, (_, last) = branches
         result = _fitted(last.column(block), of)
-        for met, (_, each) in reversed(list(zip(conditions, conditional, strict=True))):
-            result = _either(met(block), _fitted(each.column(block), of), result)
+        for met, read in from_last:
+            result = _either(met(block), _fitted(read(block), of), result)
         return result
 
     @memoized_per_block

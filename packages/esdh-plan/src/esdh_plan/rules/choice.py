@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,17 @@ class _Tree:
                 [f"[{name}]"] if isinstance(branch, int) else (f"[{name}]{path}" for path in branch.paths())
             )
 
+    @cached_property
+    def _numbers(self) -> Longs | None:
+        """The number of each branch, where none has branches of its own."""
+        if any(isinstance(branch, _Tree) for branch in self.branches):
+            return None
+        return np.array(self.branches, dtype=np.int64)
+
     def groups(self, block: Block) -> Longs:
         branches = self.by.branch(block)
-        if all(isinstance(branch, int) for branch in self.branches):
-            return np.array(self.branches, dtype=np.int64).take(branches)
+        if self._numbers is not None:
+            return self._numbers.take(branches)
         groups = np.zeros(len(branches), dtype=np.int64)
         for number, branch in enumerate(self.branches):
             inner = branch if isinstance(branch, int) else branch.groups(block)
