@@ -99,7 +99,7 @@ class _Struck:
 
     def _labels(self) -> "Iterator[Label]":
         dataset = self._overlay.dataset
-        yield from self._overlay.fixed_labels(dataset.tables, self._seed)
+        yield from self._overlay.labels_of_no_record(dataset.tables, self._seed)
         tables = [table for table in dataset.tables if not table.is_fixed]
         step = min(table.block_records for table in tables)
         for start in range(0, self._records, step):

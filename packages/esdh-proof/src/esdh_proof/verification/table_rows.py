@@ -13,7 +13,7 @@ import pyarrow as pa
 from esdh_core import Table
 from esdh_core.columns import Column, Numbers
 from esdh_core.dataset import Block
-from esdh_core.overlay import Edits, Label, Overlay, value_text
+from esdh_core.overlay import Damage, Edits, Label, Overlay, value_text
 from esdh_export import EncodedBlock
 from esdh_export.encoding.buffers import integer_array
 from esdh_export.encoding.edits import edited_array
@@ -31,11 +31,11 @@ Cells = Mapping[str, Mapping[int, Any]]
 
 
 class Second(NamedTuple):
-    """A row behind another that has most of its values: the label that tells of it, the fields with a label, the written row."""
+    """A row behind another that has most of its values: the written row, the label that tells of it, and the fields with one."""
 
-    label: Label
-    fields: frozenset[str]
     written: int
+    label: Label | None
+    fields: frozenset[str]
 
 
 class _Arrays(MadeArrays):
@@ -123,19 +123,14 @@ class TableRows:
             self._cells: Cells = self._edits.cells
             return
         self.order = order
-        sizes = np.bincount(order, minlength=count)
-        begins = np.cumsum(sizes) - sizes
-        sorted_ = np.argsort(order, kind="stable")  # the written rows of each clean one, in their order
-        ranks = np.empty(len(order), dtype=np.intp)
-        ranks[sorted_] = np.arange(len(order)) - np.repeat(begins, sizes)
-        seconds = np.zeros(count, dtype=np.intp)
-        for position, labels in self._seconds_of.items():
-            seconds[position] = len(labels)
-        self.copies = np.maximum(sizes - seconds, 0)
-        self.is_second = ranks >= self.copies[order]
+        self.is_second = np.zeros(len(order), dtype=np.bool_)
+        self.is_second[list(self._edits.seconds)] = True
+        copies = np.flatnonzero(~self.is_second)[
+            ::-1
+        ]  # so that the first of several is the last that is taken
+        self.copies = np.bincount(order[copies], minlength=count)
         self._primary = np.full(count, -1)
-        present = np.flatnonzero(self.copies)
-        self._primary[present] = sorted_[begins[present]]
+        self._primary[order[copies]] = copies
         cells = {
             name: {int(order[at]): value for at, value in of.items() if self._primary[order[at]] == at}
             for name, of in self._edits.cells.items()
@@ -193,7 +188,31 @@ class TableRows:
         for name, wrong in self._written_differences.items():
             found[name] = self.no_row()
             found[name][self.order[wrong & ~self.is_second]] = True
+        for position, damage in self._damage():
+            if damage.is_of_cell:
+                found.setdefault(damage.field, self.no_row())[position] = True
         return found
+
+    def _damage(self) -> Iterator[tuple[int, Damage]]:
+        for at, damage in self._edits.damage.items():
+            for each in damage:
+                yield int(self.order[at]), each
+
+    def damaged(self) -> Iterator[tuple[int, list[Damage], dict[str, Any]]]:
+        """Yield the rows with wrong bytes: what is wrong with each, and the values that it is meant to have."""
+        where = [at for at in self._edits.damage if self._primary[self.order[at]] == at]
+        positions = self.order[where]
+        columns = {name: column.take(positions).tolist() for name, column in self._columns.items()}
+        for number, at in enumerate(where):
+            position = int(positions[number])
+            values = {
+                name: self._cells.get(name, {}).get(position, of[number]) for name, of in columns.items()
+            }
+            yield position, self._edits.damage[at], values
+
+    def column(self, name: str) -> Column:
+        """Return the column of a field without defects."""
+        return self._columns[name]
 
     @cached_property
     def missing(self) -> Mask:
@@ -213,10 +232,11 @@ class TableRows:
 
     @cached_property
     def row_differences(self) -> Mask:
-        """Which rows are missing, written more than once, or before one that they should follow."""
-        if self._edits.order is None:
-            return self.no_row()
-        wrong: Mask = (self.copies != 1) | self.moved()
+        """Which rows are missing, written more than once, before one that they should follow, or of other cells."""
+        wrong = self.no_row()
+        if self._edits.order is not None:
+            wrong |= (self.copies != 1) | self.moved()
+        wrong[[position for position, damage in self._damage() if not damage.is_of_cell]] = True
         return wrong
 
     def seconds(self) -> Iterator[Second]:
@@ -228,9 +248,10 @@ class TableRows:
         seen: dict[int, int] = defaultdict(int)
         for at in np.flatnonzero(self.is_second).tolist():
             position = int(self.order[at])
-            label = sorted(self._seconds_of[position])[seen[position]]
+            own = next(iter(sorted(self._seconds_of[position])[seen[position] :]), None)
             seen[position] += 1
-            yield Second(label, frozenset(fields[position, label.defect_number]), at)
+            labelled = fields[position, own.defect_number] if own is not None else ()
+            yield Second(at, own, frozenset(labelled))
 
     def differences_of(self, second: Second) -> frozenset[str]:
         """Return the fields in which a second row differs from the clean row before it."""
