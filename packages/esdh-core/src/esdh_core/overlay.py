@@ -434,6 +434,16 @@ class Overlay:
         labels = list(self._labels(table, block, struck, _Found(cells, damage, rows.absent)))
         return DefectiveRows(columns, rows.edits(len(next(iter(columns.values()))), cells, damage), labels)
 
+    def written_slots(self, table: Table, block: Block) -> NDArray[np.uint64]:
+        """Return the slot of each row of a table over a block that is written, in their order; of a second row its own."""
+        slots, edits = block.level(table).slots, self.apply(table, block).edits
+        if edits.order is None:
+            return slots
+        written = slots.take(edits.order)
+        for row in edits.seconds:
+            written[row] = self.far_slot(table, int(written[row]))
+        return written
+
     def _labels(
         self,
         table: Table,
