@@ -373,7 +373,9 @@ def _described(rows: TableRows, position: int) -> str:
         return f"no {entity}"
     if rows.copies[position] > 1:
         return f"{entity} more than once"
-    return f"{entity} before what it should follow, or with other cells than the table has"
+    if rows.moved()[position]:
+        return f"{entity} before what it should follow"
+    return f"{entity} with too few or too many cells"
 
 
 class _FoundPlaces:

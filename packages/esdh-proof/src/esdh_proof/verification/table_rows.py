@@ -267,7 +267,9 @@ class TableRows:
         """Return what stands in a cell."""
         cells = self._cells.get(name, {})
         value = cells[position] if position in cells else self.clean(name)[position].as_py()
-        return display(value_text(value))
+        text = display(value_text(value))
+        wrong = (position, name) in ((at, damage.field) for at, damage in self._damage() if damage.is_of_cell)
+        return f"{text}, in wrong bytes" if wrong else text
 
     def clean_text(self, name: str, position: int) -> str:
         """Return what would stand in a cell without defects."""
