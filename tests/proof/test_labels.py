@@ -106,6 +106,9 @@ FOUND_BY: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("v0.1", {"kind": "missing_row", "table": "profiles"}, ("synthetic",)),
     ("v0.1", {"kind": "near_duplicate", "table": "persons", "fields": ["first_name"]}, ()),
     ("v0.1", {"kind": "reordered", "table": "profiles"}, ("synthetic",)),
+    ("v0.1", {"kind": "bad_encoding", "table": "persons", "field": "last_name"}, ()),
+    ("v0.1", {"kind": "bad_quoting", "table": "persons", "field": "city"}, ()),
+    ("v0.1", {"kind": "ragged_row", "table": "persons"}, ()),
     ("bank", {"kind": "missing", "table": "accounts", "field": "opened_on"}, ("schema",)),
     ("bank", {"kind": "blank", "table": "accounts", "field": "type"}, ("schema",)),
     ("bank", {"kind": "whitespace", "table": "accounts", "field": "type"}, ("schema",)),
@@ -293,6 +296,8 @@ def _without_first(kind: str) -> Callable[[Overlay, DefectiveRows], DefectiveRow
         ({"kind": "duplicate_row", "table": "persons"}, {"regenerated", "synthetic"}),
         ({"kind": "missing_row", "table": "persons"}, {"regenerated", "synthetic", "integrity"}),
         ({"kind": "reordered", "table": "persons"}, {"regenerated", "synthetic"}),
+        ({"kind": "bad_encoding", "table": "persons", "field": "last_name"}, {"regenerated"}),
+        ({"kind": "ragged_row", "table": "persons"}, {"regenerated"}),
     ],
     ids=lambda each: each["kind"] if isinstance(each, dict) else "",
 )
@@ -474,7 +479,10 @@ def test_every_check_is_proved_in_every_format(name: str, defects: tuple[Any, ..
     """No check of a snapshot with defects stays unproven; each says what it found, and how many rows it looked at."""
     dataset = DATASETS[name]
     defects = defects or tuple(
-        {**each, "rate": "1/100"} for kind in ROW_KINDS for each in fitting(dataset, kind)
+        {**each, "rate": "1/100"}
+        for kind in ROW_KINDS
+        if kind != "ragged_row"  # which Parquet has none of
+        for each in fitting(dataset, kind)
     )
     request = SnapshotRequest(dataset=dataset, records=150, formats=ALL, defects=overlay(dataset, *defects))
     written = write_snapshot(tmp_path / "out", request)
