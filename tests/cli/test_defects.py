@@ -95,6 +95,8 @@ def test_check_plan_lists_the_defects(tmp_path: Path) -> None:
     plan.write_text(PLAN, encoding="utf-8")
     assert "  cards.holder!typo: 2 rows" in run("check-plan", plan).stdout.splitlines()
     assert json.loads(run("check-plan", plan, "--json").stdout)["defects"] == ["cards.holder!typo"]
+    plan.write_text(f"{PLAN}  - {{kind: truncated_file, table: cards}}\n", encoding="utf-8")
+    assert "  cards!truncated_file: the file" in run("check-plan", plan).stdout.splitlines()
     plan.write_text(PLAN.replace("typo", "out_of_range"), encoding="utf-8")
     result = run("check-plan", plan)
     assert (2, True) == (
@@ -162,55 +164,6 @@ def test_more_than_there_are_is_refused(listed: Path, tmp_path: Path) -> None:
         in result.stderr
     )
     assert not (tmp_path / "dirty").exists()
-
-
-def test_a_list_is_checked_without_writing_anything(listed: Path, tmp_path: Path) -> None:
-    """Each defect has a line with its measure, its labels in so many records and the first of them, as a snapshot has them."""
-    result = run("check-defects", listed, "--records", 50, "--seed", 3)
-    assert result.exit_code == 0
-    head, _, _, typo, missing = result.stdout.splitlines()
-    assert head == "2 defects of v0.1, in 50 records of seed 3"
-    assert typo.split()[:4] == ["persons.last_name!typo", "exactly", "2", "2"]
-    document = json.loads(run("check-defects", listed, "--records", 50, "--seed", 3, "--json").stdout)
-    run(
-        *("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty"),
-        *("--records", 50, "--seed", 3, "--output-format", "ndjson"),
-    )
-    labels = list(map(json.loads, (tmp_path / "dirty/defects_v0_1.ndjson").read_text("utf-8").splitlines()))
-    for each in document["defects"]:
-        own = [label for label in labels if label["defect_id"].startswith(f"{each['key']}#")]
-        assert each["labels"] == len(own)
-        found = next((label for label in own if label["found"] is not None), own[0])
-        assert each["first"] == {name: found[name] for name in each["first"]}
-    assert document["defects"][1]["first"]["found"] is None
-    assert "null instead of" in missing
-
-
-def test_a_list_with_faults_is_refused_with_all_of_them(listed: Path) -> None:
-    """Every fault has a line, or an entry of the document, and more places than there are is one too."""
-    listed.write_text(DEFECTS.replace("persons", "perzons").replace("make", "mke"), encoding="utf-8")
-    result = run("check-defects", listed)
-    assert result.exit_code == 2
-    assert len(result.stderr.splitlines()) == 2
-    faults = json.loads(run("check-defects", listed, "--json").stdout)["faults"]
-    assert [fault["path"] for fault in faults] == ["defects[0].table", "defects[1].field"]
-    listed.write_text(DEFECTS, encoding="utf-8")
-    assert "for exactly 2 rows, and there are only 1" in run("check-defects", listed, "--records", 1).stderr
-    assert "give FILE, or --schema" in run("check-defects").stderr
-    assert "takes no FILE, such as" in run("check-defects", listed, "--schema").stderr
-
-
-def test_the_schema_admits_what_the_reader_admits(listed: Path) -> None:
-    """The JSON Schema takes both forms of a list, and refuses what no list can be."""
-    schema = json.loads(run("check-defects", "--schema").stdout)
-    validator = Draft202012Validator(schema)
-    content = read_yaml_file(listed).content
-    validator.validate(content)
-    validator.validate(content["defects"])
-    near = {"kind": "near_duplicate", "table": "persons", "rate": "1%", "edits": [1, 2]}
-    validator.validate([near])
-    for wrong in ({**near, "edits": 0}, {**near, "field": "city"}, {**near, "kind": "typo"}, "typo"):
-        assert not validator.is_valid([wrong])
 
 
 ROWS = """\
@@ -289,9 +242,75 @@ def test_a_wrong_file_is_explained_by_its_id(broken: Path) -> None:
     assert run("reproduce", "persons!truncated_file", "--defects", broken).exit_code == 1
 
 
+def test_file_defects_are_checked_without_writing_anything(broken: Path) -> None:
+    """A file's defect has no measure, one label, and the name that its column has."""
+    name = _labels(broken, "renamed_column")[0]["found"]
+    lines = [line.split() for line in run("check-defects", broken, "--records", 20).stdout.splitlines()]
+    assert [
+        "persons.last_name!renamed_column",
+        "of",
+        "a",
+        "file",
+        "1",
+        "a",
+        "column",
+        *repr(name).split(),
+    ] in lines
+    assert ["profiles!truncated_file", "of", "a", "file", "1", "the", "files", "of", "profiles"] in lines
+
+
 def test_a_snapshot_of_broken_files_is_verified_and_compared(broken: Path, tmp_path: Path) -> None:
     """`verify-snapshot` proves files that no reader reads, and `diff-snapshots` names the defects as the cause."""
     assert run("verify-snapshot", broken).exit_code == 0
     assert "no-regenerate asks" in run("verify-snapshot", broken, "--no-regenerate").stdout
     run("generate-snapshot", "--output-dir", tmp_path / "clean", "--records", 20)
     assert "cause       defects" in run("diff-snapshots", tmp_path / "clean", broken).stdout
+
+
+def test_a_list_is_checked_without_writing_anything(listed: Path, tmp_path: Path) -> None:
+    """Each defect has a line with its measure, its labels in so many records and the first of them, as a snapshot has them."""
+    result = run("check-defects", listed, "--records", 50, "--seed", 3)
+    assert result.exit_code == 0
+    head, _, _, typo, missing = result.stdout.splitlines()
+    assert head == "2 defects of v0.1, in 50 records of seed 3"
+    assert typo.split()[:4] == ["persons.last_name!typo", "exactly", "2", "2"]
+    document = json.loads(run("check-defects", listed, "--records", 50, "--seed", 3, "--json").stdout)
+    run(
+        *("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty"),
+        *("--records", 50, "--seed", 3, "--output-format", "ndjson"),
+    )
+    labels = list(map(json.loads, (tmp_path / "dirty/defects_v0_1.ndjson").read_text("utf-8").splitlines()))
+    for each in document["defects"]:
+        own = [label for label in labels if label["defect_id"].startswith(f"{each['key']}#")]
+        assert each["labels"] == len(own)
+        found = next((label for label in own if label["found"] is not None), own[0])
+        assert each["first"] == {name: found[name] for name in each["first"]}
+    assert document["defects"][1]["first"]["found"] is None
+    assert "null instead of" in missing
+
+
+def test_a_list_with_faults_is_refused_with_all_of_them(listed: Path) -> None:
+    """Every fault has a line, or an entry of the document, and more places than there are is one too."""
+    listed.write_text(DEFECTS.replace("persons", "perzons").replace("make", "mke"), encoding="utf-8")
+    result = run("check-defects", listed)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 2
+    faults = json.loads(run("check-defects", listed, "--json").stdout)["faults"]
+    assert [fault["path"] for fault in faults] == ["defects[0].table", "defects[1].field"]
+    listed.write_text(DEFECTS, encoding="utf-8")
+    assert "for exactly 2 rows, and there are only 1" in run("check-defects", listed, "--records", 1).stderr
+    assert "give FILE, or --schema" in run("check-defects").stderr
+    assert "takes no FILE, such as" in run("check-defects", listed, "--schema").stderr
+
+
+def test_the_schema_admits_what_the_reader_admits(listed: Path) -> None:
+    """The JSON Schema takes both forms of a list, and refuses what no list can be."""
+    schema = json.loads(run("check-defects", "--schema").stdout)
+    validator = Draft202012Validator(schema)
+    content = read_yaml_file(listed).content
+    validator.validate(content)
+    validator.validate(content["defects"])
+    near = {"kind": "near_duplicate", "table": "persons", "rate": "1%", "edits": [1, 2]}
+    validator.validate([near])
+    for wrong in ({**near, "edits": 0}, {**near, "field": "city"}, {**near, "kind": "typo"}, "typo"):
+        assert not validator.is_valid([wrong])

@@ -148,14 +148,14 @@ class _Struck:
 def _measure(defect: "Defect") -> str:
     if defect.share is not None:
         return f"{float(defect.share):.6g}"
-    return f"exactly {defect.exactly:,}"
+    return "of a file" if defect.exactly is None else f"exactly {defect.exactly:,}"
 
 
 def _example(label: "Label | None") -> str:
     if label is None:
         return "strikes no row here"
     if label.slot is None:
-        return f"the files of {label.table}"
+        return f"the files of {label.table}" if label.found is None else f"a column {label.found!r}"
     if label.field is None:
         return f"row {label.slot}"
     found, clean = ("null" if each is None else repr(each) for each in (label.found, label.clean))
