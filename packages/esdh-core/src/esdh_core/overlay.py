@@ -103,7 +103,12 @@ class Damage(NamedTuple):
     @property
     def rival(self) -> tuple[str, ...]:
         """What it has in common with damage that it can't stand beside."""
-        return ("cells",) if self.what in ("fewer", "more") else (self.what, self.field)
+        return (self.what, self.field) if self.is_of_cell else ("cells",)
+
+    @property
+    def is_of_cell(self) -> bool:
+        """Whether it is one cell that is wrong, not how many there are."""
+        return self.what in ("encoding", "quoting")
 
     @property
     def found(self) -> str | None:
