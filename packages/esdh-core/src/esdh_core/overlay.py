@@ -12,8 +12,9 @@ import decimal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
+from threading import Lock
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -45,6 +46,9 @@ __all__ = [
     "label_columns",
     "value_text",
 ]
+
+# Searches for first places, of a defect and a seed each: a server is asked about any number of seeds.
+_MOST_SEARCHES: Final = 64
 
 Values = tuple[Any, ...]
 Edit = Callable[[Values, "Dice", Values], Values]
@@ -166,9 +170,9 @@ class Defect:
         return f"{self._key(name)}#{slot}"
 
     @property
-    def is_of_text(self) -> bool:
-        """Whether it is of text formats alone."""
-        return self.needs_text or self.effect in ("bytes", "file")
+    def is_of_files(self) -> bool:
+        """Whether it is wrong with bytes or files, and not with values or rows."""
+        return self.effect in ("bytes", "file")
 
     def _key(self, name: str | None) -> str:
         return f"{self.table.name}{'' if name is None else f'.{name}'}!{self.name}"
@@ -371,7 +375,13 @@ class Overlay:
         self.recipe = recipe
         self._remake = remake
         self._firsts: dict[tuple[Defect, int], _FirstPlaces] = {}
+        self._lock = Lock()
         self._written = {table.name: _written(table, self._may_be_null(table)) for table in dataset.tables}
+
+    def of_rows(self) -> "Overlay":
+        """Return the overlay without what is wrong with bytes and files, for rows that aren't written as text: all else is the same."""
+        rows = [each for each in self.defects if not each.is_of_files]
+        return Overlay(self.dataset, rows, recipe=self.recipe, remake=partial(_remake_of_rows, self._remake))
 
     def of_table(self, table: Table) -> list[tuple[int, Defect]]:
         """Return the defects of a table, each with its number among all."""
@@ -519,11 +529,7 @@ class Overlay:
         for defect in self.defects:
             if defect.table not in tables:
                 continue
-            if defect.reaches_far and records > self.dataset.max_records // 4:
-                raise RequestError(
-                    f"{defect.key} takes its values from records that the snapshot doesn't have, and with {records:,} records of at most "
-                    f"{self.dataset.max_records:,} too few are left; ask for {self.dataset.max_records // 4:,} at most"
-                )
+            self._check_far(defect, records)
             if defect.exactly is None:
                 continue
             places = self._first_places(defect, seed).below(records)
@@ -535,8 +541,39 @@ class Overlay:
                     f"{admitted} that it can change; ask for more records{remedy}"
                 )
 
+    def _check_far(self, defect: Defect, records: int) -> None:
+        if defect.reaches_far and records > self.dataset.max_records // 4:
+            raise RequestError(
+                f"{defect.key} takes its values from records that the snapshot doesn't have, and with {records:,} records of at most "
+                f"{self.dataset.max_records:,} too few are left; ask for {self.dataset.max_records // 4:,} at most"
+            )
+
+    def check_reach(self, tables: Sequence[Table], records: int, seed: int, most: int) -> None:
+        """Raise RequestError unless the first `most` records say what strikes those before `records`, which leave room for second rows.
+
+        They do where each `exactly` of some tables has found all its places in them; to find the others every record before
+        would be looked through.
+        """
+        for defect in self.defects:
+            if defect.table not in tables or defect.table.is_fixed:
+                continue
+            self._check_far(defect, records)
+            if defect.exactly is None or records <= most:
+                continue
+            found = len(self._first_places(defect, seed).below(most))
+            if found < defect.exactly:
+                raise RequestError(
+                    f"{defect.key} is for exactly {defect.exactly:,} rows, of which {found:,} are in the first {most:,} records, and "
+                    f"no further ones are looked through; ask for records before {most:,}, or give it a `rate`"
+                )
+
     def _first_places(self, defect: Defect, seed: int) -> "_FirstPlaces":
-        return self._firsts.setdefault((defect, seed), _FirstPlaces(self.dataset, defect, seed))
+        with self._lock:
+            places = self._firsts.pop((defect, seed), None) or _FirstPlaces(self.dataset, defect, seed)
+            self._firsts[defect, seed] = places  # the last that was asked for stands last
+            if len(self._firsts) > max(_MOST_SEARCHES, 2 * len(self.defects)):
+                del self._firsts[next(iter(self._firsts))]
+            return places
 
     def _occurrences(self, defect: Defect, block: Block) -> list[_Occurrence]:
         """Return where a defect strikes the rows of its table in a block."""
@@ -553,7 +590,8 @@ class Overlay:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Overlay):
             return NotImplemented
-        return self.dataset is other.dataset and self.recipe == other.recipe
+        same_list = self.dataset is other.dataset and self.recipe == other.recipe
+        return same_list and len(self.defects) == len(other.defects)
 
     def __hash__(self) -> int:
         return hash((self.dataset, self.recipe))
@@ -565,16 +603,28 @@ class Overlay:
         return f"<Overlay of {len(self.defects)} defects>"
 
 
+def _remake_of_rows(remake: Callable[[Dataset, bytes], Overlay], dataset: Dataset, recipe: bytes) -> Overlay:
+    return remake(dataset, recipe).of_rows()
+
+
 class _FirstPlaces:
-    """The first rows that a defect with `exactly` can strike; looked for no further than it is asked about."""
+    """The first rows that a defect with `exactly` can strike; looked for no further than it is asked about.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, dataset: Dataset, defect: Defect, seed: int) -> None:
         self._dataset, self._defect, self._seed = dataset, defect, seed
         self._slots: list[int] = []
         self._looked_at = 0
+        self._lock = Lock()
 
     def below(self, records: int) -> NDArray[np.uint64]:
         """Return the slots of those among the first `records` records; all there are in a fixed table."""
+        with self._lock:
+            return self._below(records)
+
+    def _below(self, records: int) -> NDArray[np.uint64]:
         table, most = self._defect.table, self._defect.exactly or 0
         while self._looked_at < (1 if table.is_fixed else records) and len(self._slots) < most:
             if table.is_fixed:

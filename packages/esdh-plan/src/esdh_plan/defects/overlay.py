@@ -26,8 +26,10 @@ __all__ = [
     "FIELD_KINDS",
     "FILE_KINDS",
     "KINDS",
+    "OF_FILES",
     "ROW_KINDS",
     "overlay_of",
+    "read_inline",
     "read_overlay",
     "remake",
 ]
@@ -46,6 +48,10 @@ FILE_KINDS: Final[dict[str, RowKind]] = {kind.word: kind for kind in files.OF_FI
 """The kinds of defects of whole files, by their words."""
 KINDS: Final[dict[str, Kind | RowKind]] = {**FIELD_KINDS, **ROW_KINDS, **COLUMN_KINDS, **FILE_KINDS}
 """Every kind of defect, by its word."""
+OF_FILES: Final = frozenset(
+    kind.word for kind in (*files.KINDS, *files.OF_ROWS, *files.OF_COLUMNS, *files.OF_FILES)
+)
+"""The words of the kinds that are wrong with bytes and files, and not with values and rows."""
 _LANGUAGE: Final = "defects/1"
 _OWN = frozenset({"kind", "table", "field", "rate", "exactly", "where", "name"})  # that every kind has
 
@@ -58,6 +64,15 @@ def read_overlay(file: FilePath, dataset: Dataset) -> Overlay:
     document = read_yaml_file(file)
     if isinstance(document.content, list):
         document = _with_heading(document)
+    return overlay_of(defects_of(document).defects, dataset, document)
+
+
+def read_inline(text: str, dataset: Dataset) -> Overlay:
+    """Return the defects of a list that is written in a command, such as `[{kind: typo, table: persons, ...}]`, as an overlay.
+
+    Raises PlanError with all faults of the list.
+    """
+    document = _with_heading(read_yaml(text, "--defects"))
     return overlay_of(defects_of(document).defects, dataset, document)
 
 
