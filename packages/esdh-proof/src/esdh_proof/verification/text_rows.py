@@ -62,11 +62,8 @@ def _cells_of_json(text: str) -> int:
     return len(json.loads(text.strip(",\n")))
 
 
-_DIALECTS: dict[str, RowDialect] = {
-    "csv": CSV,
-    "ndjson": NDJSON,
-    "json": NDJSON,
-}  # a document's rows are NDJSON's
+# The rows of a document are NDJSON's.
+_DIALECTS: dict[str, RowDialect] = {"csv": CSV, "ndjson": NDJSON, "json": NDJSON}
 _CELLS_OF: dict[str, Callable[[str], int]] = {
     "csv": _cells_of_csv,
     "ndjson": _cells_of_json,
