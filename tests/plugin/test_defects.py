@@ -173,7 +173,11 @@ def test_failure_has_a_command_that_shows_the_defect(project: pytest.Pytester, c
             '"persons", kind="typo", where="age(date_of_birth, today) > 900"',
             "'typo' can change none of the rows of persons in 4,096 records on which `where` holds",
         ),
-        ('"vehicles", kind="missing_row", field="vin"', "unknown key 'field'"),
+        (
+            '"vehicles", kind="missing_row", field="vin"',
+            "`missing_row` is of rows as a whole and has no `field`",
+        ),
+        ('"vehicles", kind="ragged_row"', "'ragged_row' is wrong with a file, and a test gets rows"),
     ],
 )
 def test_defect_that_can_not_be_is_refused(project: pytest.Pytester, call: str, sentence: str) -> None:

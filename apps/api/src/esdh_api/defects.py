@@ -46,17 +46,22 @@ def open_defects(
     """Return the lists of each dataset that has some: those of its plan, and those that references name.
 
     A reference is a file or a snapshot's folder, with the name of the dataset and `=` before it where it would fit
-    several. `plans` are the datasets that are served by their names, in the order of `plan_references`, and `first` is the one
+    several. Of what is wrong with bytes and files nothing is taken, since answers are rows. `plans` are the datasets that are served by their names, in the order of `plan_references`, and `first` is the one
     that answers the calls without a name. Raises SettingsError for a reference that can't be taken.
     """
     found: dict[Dataset, dict[str, DefectList]] = {}
     for dataset, reference in zip(plans.values(), plan_references, strict=True):
         own = _of_plan(reference, dataset)
-        if own is not None:
-            found[dataset] = {OWN: DefectList(own, None)}
+        if own is not None and (rows := own.of_rows()).defects:
+            found[dataset] = {OWN: DefectList(rows, None)}
     served = {name_of(first): first, **plans}
     for reference in references:
         overlay, path = _open(reference, served)
+        overlay = overlay.of_rows()
+        if not overlay.defects:
+            raise SettingsError(
+                f"the defects of {path!r} are of files alone, and answers are rows; write a snapshot with them"
+            )
         lists = found.setdefault(overlay.dataset, {})
         name = Path(path).resolve().name if Path(path).is_dir() else Path(path).stem
         if name in lists:

@@ -14,7 +14,7 @@ from esdh_core.located import structs
 from esdh_core.overlay import Defect, DefectiveRows, LabelRow, Overlay
 
 from esdh_plan.defects.kind import Misfit, TableTarget
-from esdh_plan.defects.overlay import FIELD_KINDS, KINDS, ROW_KINDS, remake
+from esdh_plan.defects.overlay import FIELD_KINDS, KINDS, OF_FILES, ROW_KINDS, remake
 from esdh_plan.errors import PlanError, near, word_list
 from esdh_plan.language import DEFECT_KINDS
 
@@ -96,9 +96,9 @@ def defect_words(
     """
     keys = {name.rstrip("_"): value for name, value in more.items() if value is not None}
     if kind not in DEFECT_KINDS:
-        known = word_list([*FIELD_KINDS, *ROW_KINDS], "and")
+        known = word_list([each for each in (*FIELD_KINDS, *ROW_KINDS) if each not in OF_FILES], "and")
         raise UnfitError(f"there is no kind of defect {kind!r}{near(kind, KINDS)}; there are {known}")
-    if kind not in KINDS:
+    if kind in OF_FILES:
         raise UnfitError(f"{kind!r} is wrong with a file, and a test gets rows; write a snapshot with it")
     words = {"kind": kind, "table": table.name, "rate": 1, **keys}
     if kind in ROW_KINDS or field is not None:
