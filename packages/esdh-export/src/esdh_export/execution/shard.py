@@ -16,7 +16,7 @@ from esdh_export.encoding.controls import check_texts
 from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
-from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.background import BackgroundQueue, Foreground
 from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
 
@@ -24,7 +24,6 @@ __all__ = ["Progress", "ShardReport", "merge_reports", "write_shard"]
 
 Progress = Callable[[int], None]
 
-_WAITING = 16  # strips of rows, of 1 to 4 MB, that wait for the threads that hash the files of a shard
 _LARGEST_BLOCK = 24 << 20  # bytes; glibc learns from blocks of up to 32 MB
 
 
@@ -56,30 +55,26 @@ def write_shard(
     A pure function of request and shard, so that shards may be written anywhere, in any order and again: each call is
     an attempt with files of its own, until they are whole.
     `progress` is called with the number of records of each finished block. `alone` says that no other shard
-    is being written, so that threads may hash on a core that is left; else rows are hashed while the cache
-    still has them.
+    is being written, so that each file may have a thread on a core that is left; else rows are rendered and hashed where
+    they are made, while the cache still has them.
     """
-    large = shard.count > BLOCK_RECORDS
-    spare = large and alone and usable_cores() > 1
-    if large:
-        _keep_freed_memory()
     tables = {
         **{p: table for p, (_, table) in request.shard_files(shard).items()},
         **request.json_fragments(shard),
     }
+    large = shard.count > BLOCK_RECORDS
+    has_blocks = shard.count > min(table.block_records for table in tables.values())
+    spare = has_blocks and alone and usable_cores() > 1
+    if large:
+        _keep_freed_memory()
     attempt = store.attempt()
     with ExitStack() as stack:
-        # Few files may have a block's rows wait, many only what they are at: together, the same memory.
-        queues = {
-            name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables
-        }
         files = {
-            path: stack.enter_context(attempt.create(path, large=large, background=queues[path]))
+            path: stack.enter_context(attempt.create(path, large=large))
             for path in request.shard_files(shard)
         }
         fragments = {
-            name: stack.enter_context(attempt.create_fragment(name, background=queues[name]))
-            for name in request.json_fragments(shard)
+            name: stack.enter_context(attempt.create_fragment(name)) for name in request.json_fragments(shard)
         }
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
         writers: dict[str, Writer] = {
@@ -88,16 +83,22 @@ def write_shard(
             )
             for name, sink in {**files, **fragments}.items()
         }
+        # One block is written, and one is made.
+        queues = {
+            name: stack.enter_context(closing(BackgroundQueue(1) if spare else Foreground()))
+            for name in writers
+        }
         content = stack.enter_context(closing(_Content(request, background=spare)))
         for count, block in _blocks(request, shard, content.count_draws):
             for name, writer in writers.items():
                 if tables[name].name in block.columns:
-                    writer.write(block)
+                    queues[name].call(writer.write, block)
             content.add(block)
             del block  # before the next one is made
             if progress is not None:
                 progress(count)
-        for writer in writers.values():
+        for name, writer in writers.items():
+            queues[name].wait()
             writer.close()
         rows, blocks, stats = content.result()
     attempt.finish()
@@ -191,7 +192,7 @@ class _Content:
         self._rows = {table.name: 0 for table in self._tables}
         self._digests: dict[str, list[bytes]] = {table.name: [] for table in self._tables}
         self._tallies = Tallies(request)
-        self._queue = BackgroundQueue(1) if background else None
+        self._queue = BackgroundQueue(1) if background else Foreground()
 
     def add(self, block: EncodedBlock) -> None:
         """Add the blocks of some tables; those of each table come in their order.
@@ -200,10 +201,7 @@ class _Content:
         """
         for name, columns in block.clean.items():
             check_texts(name, columns)
-        if self._queue is None:
-            self._digest(block)
-        else:
-            self._queue.call(self._digest, block)
+        self._queue.call(self._digest, block)
         for name, columns in block.columns.items():
             self._rows[name] += len(next(iter(columns.values())))
             self._tallies.add(self._by_name[name], block.clean[name])
@@ -219,14 +217,12 @@ class _Content:
 
     def result(self) -> tuple[dict[str, int], dict[str, list[bytes]], Stats]:
         """Return the rows, the raw block digests and the statistics, by table name."""
-        if self._queue is not None:
-            self._queue.wait()
+        self._queue.wait()
         return self._rows, self._digests, self._tallies.counts()
 
     def close(self) -> None:
         """End the thread, if there is one."""
-        if self._queue is not None:
-            self._queue.close()
+        self._queue.close()
 
 
 def _keep_freed_memory() -> None:

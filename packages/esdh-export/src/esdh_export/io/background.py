@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["BackgroundQueue"]
+__all__ = ["BackgroundQueue", "Foreground"]
 
 
 class BackgroundQueue:
@@ -39,3 +39,17 @@ class BackgroundQueue:
     def close(self) -> None:
         """End the thread after the call at hand; those that wait aren't made."""
         self._thread.shutdown(cancel_futures=True)
+
+
+class Foreground:
+    """What a BackgroundQueue is where there is no thread for it: each call is made at once."""
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Make a call."""
+        function(*arguments)
+
+    def wait(self) -> None:
+        """Return: every call has been made."""
+
+    def close(self) -> None:
+        """Return: there is no thread to end."""
