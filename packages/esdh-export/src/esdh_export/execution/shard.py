@@ -63,8 +63,7 @@ def write_shard(
         **request.json_fragments(shard),
     }
     large = shard.count > BLOCK_RECORDS
-    has_blocks = shard.count > min(table.block_records for table in tables.values())
-    spare = has_blocks and alone and usable_cores() > 1
+    spare = request.has_blocks(shard) and alone and usable_cores() > 1
     if large:
         _keep_freed_memory()
     attempt = store.attempt()
