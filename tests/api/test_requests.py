@@ -199,19 +199,20 @@ def test_body_that_is_not_compressed(coding: str) -> None:
     st.binary(max_size=200)
     | st.text(max_size=200).map(str.encode)
     | st.dictionaries(
-        st.sampled_from(["records", "start", "seed", "randomize", "other"]),
+        st.sampled_from(["records", "start", "seed", "randomize", "defects", "other"]),
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.just("random"),
     ).map(lambda fields: json.dumps(fields).encode())
 )
 def test_any_body_is_a_window_or_a_sentence(body: bytes) -> None:
     """Whatever the body, there is a window within bounds or one of our refusals; nothing else is raised."""
     try:
-        records, start, seed = parse(body)
+        records, start, seed, defects = parse(body)
     except ApiError:
         return
     assert 1 <= records <= 1000
     assert 0 <= start <= 2**33 - records
     assert 0 <= seed < 2**53
+    assert defects is None
 
 
 @given(st.integers(0, 2**54) | st.integers(2**53 - 2000, 2**53 + 2000), st.integers(0, 3))

@@ -10,7 +10,7 @@ from datasets import LEDGER
 from esdh_api import Settings, create_app
 from esdh_api.requests import Window
 from esdh_api.row_cache import Chunk, Key, Part, RowCache, Rows
-from esdh_api.rows import json_texts
+from esdh_api.rows import Structs, json_texts
 from esdh_core import DEFAULT_DATASET, Block, Dataset, Table
 from esdh_plan import load_plan
 from flask.testing import FlaskClient
@@ -105,10 +105,10 @@ class Counted:
     def __init__(self) -> None:
         self.records: list[int] = []
 
-    def __call__(self, table: Table, block: Block) -> list[bytes]:
+    def __call__(self, table: Table, block: Block, structs: Structs) -> list[bytes]:
         """Return the rows of a table over a block."""
         self.records.append(block.count)
-        return json_texts(table, block)
+        return json_texts(table, block, structs)
 
 
 @pytest.fixture

@@ -44,11 +44,19 @@ def test_default_rows_need_core_alone(pytester: pytest.Pytester) -> None:
 
         def test_plan(esdh): esdh.plan("bank")
 
+        def test_defect(esdh): esdh.defect("persons", kind="typo")
+
         @pytest.mark.esdh(where="state == 'CA'")
         def test_where(esdh_record): pass
         """
     )
     result = pytester.runpytest_subprocess("-p", "no:randomly")
-    result.assert_outcomes(passed=2, failed=1, errors=1)
+    result.assert_outcomes(passed=2, failed=2, errors=1)
     add = "needs esdh-plan, which isn't installed; `uv add --dev 'pytest-esdh[[]plan]'` adds it"
-    result.stdout.fnmatch_lines([f"where=\"state == 'CA'\" {add}", f"E *EsdhError: plan 'bank' {add}"])
+    result.stdout.fnmatch_lines(
+        [
+            f"where=\"state == 'CA'\" {add}",
+            f"E *EsdhError: plan 'bank' {add}",
+            f"E *EsdhError: kind='typo' {add}",
+        ]
+    )

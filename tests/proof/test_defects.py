@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from defects import csv_rows, overlay
 from esdh_core import DEFAULT_DATASET
@@ -13,6 +14,8 @@ from esdh_manifest import decode_manifest, encode_manifest, sha256sums
 from esdh_plan import load_plan
 from esdh_proof import Verification, diff_snapshots, score_defects, verify_snapshot
 from esdh_proof.gates import judge
+from esdh_proof.verification.labelled import LABEL_CHECKS
+from tampering import edit_rows
 
 BANK = load_plan("bank")
 PEOPLE = overlay(
@@ -33,7 +36,7 @@ ACCOUNTS = overlay(
         "exactly": 4,
     },
 )
-ROWS = ("schema", "synthetic", "integrity", "rules")
+FORMATS = ["csv", "json", "ndjson", "parquet"]
 
 
 def _judge(stats: Any) -> Any:
@@ -78,11 +81,9 @@ def _relist(folder: Path, *paths: str) -> None:
 
 
 def test_a_snapshot_with_defects_passes(pristine: Path) -> None:
-    """Files, claims, counts and every byte are proved; the checks that wrong cells would trip say that they weren't made."""
+    """Files, claims, counts, values and every byte are proved: what the checks find, labels tell of."""
     outcome = verify_snapshot(pristine)
-    assert outcome.verdict == "passed"
-    status = _status(outcome)
-    assert {name for name, each in status.items() if each == "unproven"} == set(ROWS)
+    assert set(_status(outcome).values()) == {"passed"}
     assert next(check.rows for check in outcome.checks if check.name == "regenerated") > 4 * 900
 
 
@@ -123,12 +124,41 @@ def test_a_change_is_found_though_it_is_listed(dirty: Path, name: str, before: b
     assert str(check.first.field).startswith("line ")
 
 
-def test_a_label_that_was_taken_away_is_missed(dirty: Path) -> None:
-    """A wrong cell without its label fails."""
-    file = dirty / "defects_v0_1.csv"
-    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
-    _relist(dirty, file.name)
-    assert _status(verify_snapshot(dirty))["regenerated"] == "failed"
+def _without_last_label(folder: Path, extension: str) -> None:
+    """Take the last label out of a format's file, or out of the document, and list the file again."""
+    name = "dataset_v0_1.json" if extension == "json" else f"defects_v0_1.{extension}"
+    file = folder / name
+    if extension == "parquet":
+        table = pq.read_table(file)
+        pq.write_table(table.slice(0, len(table) - 1), file)
+    else:
+        lines = file.read_bytes().splitlines(keepends=True)
+        del lines[-2 if extension == "json" else -1]  # before the end of the document
+        if extension == "json":
+            lines[-2] = lines[-2].rstrip(b",\n") + b"\n"
+        file.write_bytes(b"".join(lines))
+    _relist(folder, name)
+
+
+@pytest.mark.parametrize("extensions", [["csv"], ["json"], ["ndjson"], ["parquet"], FORMATS])
+def test_a_label_that_was_taken_away_is_missed(dirty: Path, extensions: list[str]) -> None:
+    """A wrong cell without its label fails, in one format and in all; then what the checks find proves nothing."""
+    for extension in extensions:
+        _without_last_label(dirty, extension)
+    outcome = verify_snapshot(dirty)
+    status = _status(outcome)
+    assert (outcome.verdict, status["regenerated"]) == ("failed", "failed")
+    assert {status[name] for name in LABEL_CHECKS} == {"unproven"}
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_wrong_cell_more_than_the_labels_say_fails(dirty: Path, extension: str) -> None:
+    """A cell that somebody has changed, and listed again, is no defect because there are others."""
+    edit_rows(dirty, "profiles", extension, lambda rows: rows[5].update(city="Nowhere"))
+    _relist(dirty, "dataset_v0_1.json" if extension == "json" else f"profiles_v0_1.{extension}")
+    status = _status(verify_snapshot(dirty))
+    assert status["regenerated"] == "failed"
+    assert {status[name] for name in LABEL_CHECKS} == {"unproven"}
 
 
 def test_another_list_of_defects_is_refused(dirty: Path) -> None:
@@ -175,9 +205,10 @@ def test_a_claim_of_more_records_makes_no_more_parts(dirty: Path) -> None:
 
 
 def test_without_regeneration_nothing_of_the_rows_is_proved(pristine: Path) -> None:
-    """`regenerate=False` leaves every check of rows unproven, with the reason."""
+    """`regenerate=False` leaves every check of rows unproven, and says what is proved all the same."""
     outcome = verify_snapshot(pristine, regenerate=False)
     assert outcome.verdict == "passed"
+    assert all("checksums alone are proved" in (check.reason or "") for check in outcome.checks[2:])
     assert {name for name, each in _status(outcome).items() if each == "passed"} == {"manifest", "files"}
 
 

@@ -8,12 +8,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
+from defects import overlay
 from esdh_export import SnapshotRequest, WorkerError, write_snapshot
 from esdh_proof import ProofError, verify_snapshot
 from esdh_proof.verification import shared_folder
 from esdh_proof.verification.shard import ShardWork
 from esdh_proof.verification.shared_folder import SharedFolder
+from esdh_proof.verification.work import FileWork
 
 T = TypeVar("T")
 
@@ -82,6 +85,18 @@ def test_document_that_a_tool_changed_is_read_here(snapshot: Path) -> None:
         assert "failed" == outcome.verdict
         assert outcome == verify_snapshot(snapshot, executor=SharedFolder(executor, snapshot))
         assert not any(isinstance(work, ShardWork) for work in executor.works)
+
+
+def test_snapshot_with_defects_is_made_again_here(tmp_path: Path) -> None:
+    """What is held against a snapshot with defects is made in a folder that only this machine has; workers hash files alone."""
+    some = {"kind": "typo", "table": "profiles", "field": "city", "exactly": 2}
+    write_snapshot(tmp_path / "s", msgspec.structs.replace(REQUEST, defects=overlay(REQUEST.dataset, some)))
+    with _Recording() as executor:
+        outcome = verify_snapshot(tmp_path / "s", executor=SharedFolder(executor, tmp_path / "s"))
+        assert executor.works
+        assert all(isinstance(work, FileWork) for work in executor.works)
+    assert "passed" == outcome.verdict
+    assert outcome == verify_snapshot(tmp_path / "s")
 
 
 def test_folder_that_workers_do_not_see_is_a_sentence(snapshot: Path, executor: ThreadPoolExecutor) -> None:

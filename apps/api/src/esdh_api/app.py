@@ -3,6 +3,7 @@
 from esdh_core import DEFAULT_DATASET, Dataset
 from flask import Flask
 
+from esdh_api.defects import open_defects
 from esdh_api.errors import register_errors
 from esdh_api.logs import make_logger
 from esdh_api.middleware import register_middleware
@@ -23,6 +24,7 @@ def create_app(settings: Settings | None = None, *, dataset: Dataset | None = No
     settings = settings or Settings.from_environment()
     plans = open_plans(settings.plans)
     dataset = dataset or next(iter(plans.values()), DEFAULT_DATASET)
+    defects = open_defects(settings.defects, plans, settings.plans, dataset)
     app = Flask("esdh_api", static_folder=None)
     # One more: at its limit Werkzeug cuts off a body whose length wasn't given, where ours is to be refused.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
@@ -30,5 +32,5 @@ def create_app(settings: Settings | None = None, *, dataset: Dataset | None = No
     log = make_logger()
     register_middleware(app, settings, log)
     register_errors(app, log)
-    register_routes(app, settings, dataset, plans)
+    register_routes(app, settings, dataset, plans, defects)
     return app

@@ -16,6 +16,7 @@ Examples:
   esdh serve
   esdh serve --port 8080 --threads 8
   esdh serve --plan bank --plan plans/shop.yaml
+  esdh serve --plan bank --defects typos.yaml --defects orphans.yaml
   ESDH_API_KEY=secret esdh serve --host 0.0.0.0
 
 \b
@@ -26,6 +27,7 @@ Environment:
   ESDH_CACHE_MB     megabytes for rows of earlier requests, which the next of the same seed get sooner; 64 when
                     unset, 0 keeps none
   ESDH_PLAN         what --plan says when it isn't given; several as in PATH
+  ESDH_DEFECTS      what --defects says when it isn't given; several as in PATH
 """
 
 
@@ -69,7 +71,17 @@ class _Command(click.Command):
     help="Plan to serve, repeatable: the name of one that ships, a file (with a slash or a suffix) or a snapshot's "
     "folder. The first answers /generate, each /plans/<name>/generate. The default dataset alone when none is given.",
 )
-def serve_command(*, host: str, port: int, threads: int, plans: tuple[str, ...]) -> None:
+@click.option(
+    "--defects",
+    "defects",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="List of defects that requests can ask for, repeatable: a file, or a snapshot's folder; its name is the file's without the "
+    "suffix. It belongs to the dataset that it fits; NAME says which, where several do. A plan's own list is offered as `plan`.",
+)
+def serve_command(
+    *, host: str, port: int, threads: int, plans: tuple[str, ...], defects: tuple[str, ...]
+) -> None:
     """Run the server."""
     from esdh_api.app import create_app
     from esdh_api.logs import make_logger
@@ -79,6 +91,8 @@ def serve_command(*, host: str, port: int, threads: int, plans: tuple[str, ...])
     settings = Settings.from_environment()
     if plans:
         settings = structs.replace(settings, plans=plans)
+    if defects:
+        settings = structs.replace(settings, defects=defects)
     app = create_app(settings)
     try:
         listener = listen(host, port)

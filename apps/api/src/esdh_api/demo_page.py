@@ -15,6 +15,7 @@ from esdh_core.schema import FieldSchema
 from esdh_core.stats import Statistic
 from flask import render_template_string
 
+from esdh_api.defects import DefectList, Lists
 from esdh_api.settings import Settings
 from esdh_api.wording import a_row_of, capitalized, joined, with_ids
 
@@ -30,6 +31,7 @@ _EVERY = {2: "both", 3: "all three", 4: "all four", 5: "all five"}
 _RECORDS_AT_FIRST = 25
 _MOST_LABELS = 100  # of a field without declared shares; with more, names say, each label has next to no rows
 _MOST_IN_BRIEF = 6
+_MOST_KINDS = 4
 
 
 class Offered(NamedTuple):
@@ -40,8 +42,10 @@ class Offered(NamedTuple):
     reference: str
 
 
-def demo_html(dataset: Dataset, settings: Settings, offered: Sequence[Offered], top: str) -> bytes:
-    """Return the page's HTML; `top` leads from the page to the app's root."""
+def demo_html(
+    dataset: Dataset, settings: Settings, offered: Sequence[Offered], top: str, lists: Lists
+) -> bytes:
+    """Return the page's HTML; `top` leads from the page to the app's root, and `lists` are the dataset's of defects."""
     template = files("esdh_api").joinpath("page", "demo.html").read_text("utf-8")
     most = [_RECORDS_AT_FIRST, settings.max_records, dataset.max_records]
     if dataset.recipe is not None:
@@ -59,7 +63,8 @@ def demo_html(dataset: Dataset, settings: Settings, offered: Sequence[Offered], 
         plans=[
             (each.dataset.dataset_version, f"{top}{each.page}", each.dataset is dataset) for each in offered
         ],
-        dataset=msgspec.json.encode(_for_script(dataset, offered, top)).decode(),
+        lists=[(name, f"{name}: {_kinds(each)}") for name, each in lists.items()],
+        dataset=msgspec.json.encode(_for_script(dataset, offered, top) | _defects(lists)).decode(),
     )
     return page.encode()
 
@@ -86,6 +91,24 @@ def _for_script(dataset: Dataset, offered: Sequence[Offered], top: str) -> dict[
         "plans": [{"version": each.dataset.dataset_version, "page": f"{top}{each.page}"} for each in offered],
         # What `/plan` gives of a plan is its recipe; this tells its fields as `/plan` tells the default dataset's.
         **({} if dataset.recipe is None else {"plan": _fields(dataset)}),
+    }
+
+
+def _kinds(defects: DefectList) -> str:
+    """Return the first kinds of a list, as people read them."""
+    kinds = defects.kinds
+    return ", ".join(kinds[:_MOST_KINDS]) + (" ..." if len(kinds) > _MOST_KINDS else "")
+
+
+def _defects(lists: Lists) -> dict[str, Any]:
+    """Return what the script must know of lists of defects: nothing, where there are none."""
+    if not lists:
+        return {}
+    from esdh_plan.defects.overlay import ROW_KINDS
+
+    return {
+        "lists": {name: {"option": each.option} for name, each in lists.items()},
+        "rowKinds": {kind: ROW_KINDS[kind].about for kind in ROW_KINDS},
     }
 
 

@@ -5,6 +5,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 from structlog.typing import FilteringBoundLogger
@@ -48,6 +49,8 @@ def register_middleware(app: Flask, settings: Settings, log: FilteringBoundLogge
             response.vary.add("Accept")
         if "seed" in g:
             response.headers["X-ESDH-Seed"] = str(g.seed)
+        if g.get("defects"):
+            response.headers["X-ESDH-Defects"] = quote(g.defects)
         log.info(
             "request",
             method=request.method,

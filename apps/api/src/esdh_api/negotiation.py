@@ -16,7 +16,7 @@ from werkzeug.http import parse_list_header
 
 from esdh_api.errors import NotAcceptableError
 from esdh_api.row_cache import Encode
-from esdh_api.rows import block_structs, json_texts
+from esdh_api.rows import Structs, block_structs, json_lines, json_texts
 
 __all__ = ["JSON", "ROW_FORMATS", "RowFormat", "choose", "csv_lines"]
 
@@ -35,32 +35,41 @@ _NEVER_EMPTY = frozenset({"enum", "minLength", "pattern"})  # constraints that a
 
 
 class RowFormat(NamedTuple):
-    """A format of a table's rows: its Content-Type, what stands before the rows, and each row without its line end."""
+    """A format of a table's rows: its Content-Type, what stands before the rows, and each row without its line end.
+
+    `encode` writes the rows of a table over a block, and `lines` any Structs.
+    """
 
     content_type: str
     head: Callable[[Table], bytes]
     encode: Encode
+    lines: Callable[[Sequence[Struct]], list[bytes]]
 
     def body(self, table: Table, rows: Sequence[bytes]) -> bytes:
         """Return a file of rows that `encode` gave."""
         return self.head(table) + b"\n".join([*rows, b""])
 
 
-def csv_texts(table: Table, block: Block) -> list[bytes]:
+def csv_texts(table: Table, block: Block, structs: Structs) -> list[bytes]:
     """Return a table's rows over a block, each as a line of CSV without its end."""
-    return csv_lines(table, block_structs(table, block))
+    rows = structs(table, block)
+    return csv_lines(table, rows) if structs is block_structs else any_csv_lines(rows)
 
 
 def csv_lines(table: Table, rows: Sequence[Struct]) -> list[bytes]:
     """Return rows of a table, each as a line of CSV without its end."""
-    values = list(map(msgspec.structs.astuple, rows))
     if _is_plain(table.record):
         lines: list[str] = []
         writer = csv.writer(_Lines(lines.append), lineterminator="")
-        writer.writerows(values)
+        writer.writerows(map(msgspec.structs.astuple, rows))
         if not any("\r" in line for line in lines):  # which Python's writer leaves without quotes
             return [line.encode() for line in lines]
-    return [",".join(map(_csv_field, row)).encode() for row in values]
+    return any_csv_lines(rows)
+
+
+def any_csv_lines(rows: Sequence[Struct]) -> list[bytes]:
+    """Return rows, whatever their fields hold, each as a line of CSV without its end."""
+    return [",".join(map(_csv_field, msgspec.structs.astuple(row))).encode() for row in rows]
 
 
 class _Lines(NamedTuple):
@@ -105,10 +114,10 @@ def _no_head(table: Table) -> bytes:  # noqa: ARG001 - the same for every table
 
 
 ROW_FORMATS: dict[str, RowFormat] = {
-    _NDJSON: RowFormat(_NDJSON, _no_head, json_texts),
-    "text/csv": RowFormat("text/csv; charset=utf-8", _csv_head, csv_texts),
+    _NDJSON: RowFormat(_NDJSON, _no_head, json_texts, json_lines),
+    "text/csv": RowFormat("text/csv; charset=utf-8", _csv_head, csv_texts, any_csv_lines),
     # A client that asks for an alias gets the same bytes under the name that it knows.
-    **{alias: RowFormat(alias, _no_head, json_texts) for alias in _NDJSON_ALIASES},
+    **{alias: RowFormat(alias, _no_head, json_texts, json_lines) for alias in _NDJSON_ALIASES},
 }
 
 

@@ -3,19 +3,21 @@
 Its examples are answers made by the same functions as the answers themselves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 from esdh_core import DEFAULT_SEED, Dataset, Table, encode_id
+from esdh_core.overlay import LABELS, LabelRow
 from esdh_core.plan import EntityPlan, FieldPlan, Plan, StatisticPlan, TablePlan
 
 from esdh_api.demo_page import PAGE_FILES
 from esdh_api.errors import ErrorDetail, ErrorResponse, code_of
 from esdh_api.negotiation import JSON, ROW_FORMATS
 from esdh_api.requests import GenerateRequest, Window, default_records
-from esdh_api.responses import HealthResponse, PlanSteps, Responses, TreeRow
+from esdh_api.responses import AnswerTypes, HealthResponse, PlanSteps, Responses, TreeRow
 from esdh_api.settings import MAX_BODY_BYTES, Settings
 from esdh_api.wording import a_row_of, capitalized, joined, with_ids
 
@@ -40,8 +42,10 @@ _HEADERS = {
     "ETag": "Send it back in If-None-Match to get 304 where nothing has changed",
     "WWW-Authenticate": "How to send the key",
 }
+_HEADER_OF_DEFECTS = {"X-ESDH-Defects": "The list of defects that is laid over the rows, percent-encoded"}
 Json = dict[str, Any]
 _OF_THE_PLAN = (Plan, EntityPlan, FieldPlan, StatisticPlan, TablePlan)
+_RECORD = attrgetter("record")
 _ANSWER_OF_TREES = "A window of whole records: rows of the root, each with all rows below it."
 
 
@@ -75,10 +79,13 @@ def openapi_json(settings: Settings, responses: Responses, plans: Sequence[Serve
         paths |= {f"{prefix}{path}": calls_of for path, calls_of in calls.items()}
     own, *others = documents.values()
     if others:  # whose ids are looked up too
-        refs = [document.refs[document.responses.record_type] for document in documents.values()]
-        answer = paths["/records/{id}"]["get"]["responses"]["200"]["content"][JSON]
-        answer["schema"] = {"anyOf": refs}
-    rendered = own.render(paths)
+        record = paths["/records/{id}"]["get"]
+        refs = [ref for document in documents.values() for ref in document.alternatives(_RECORD)]
+        record["responses"]["200"]["content"][JSON]["schema"] = {"anyOf": refs}
+        if any(document.responses.lists for document in others) and not own.responses.lists:
+            _add_defects(record)
+    has_defects = any(document.responses.lists for document in documents.values())
+    rendered = own.render(paths, has_defects=has_defects)
     for document in others:
         rendered["components"]["schemas"] |= document.schemas()
     return msgspec.json.encode(rendered)
@@ -99,8 +106,8 @@ class _Document:
         self.refs = dict(zip(described, refs, strict=True))
         self.components = {f"{names}{name}": schema for name, schema in components.items()}
 
-    def render(self, paths: Json) -> Json:
-        """Return the document with these calls."""
+    def render(self, paths: Json, *, has_defects: bool) -> Json:
+        """Return the document with these calls; `has_defects` says whether some of them can lay defects over rows."""
         return {
             "openapi": "3.1.0",
             "info": {
@@ -115,7 +122,7 @@ class _Document:
                 "schemas": self.schemas(),
                 "headers": {
                     name: {"description": text, "schema": {"type": "string"}}
-                    for name, text in _HEADERS.items()
+                    for name, text in (_HEADERS | (_HEADER_OF_DEFECTS if has_defects else {})).items()
                 },
                 "responses": {str(status): _error(status, self.refs[ErrorResponse]) for status in _ERRORS},
                 "securitySchemes": {
@@ -143,7 +150,7 @@ class _Document:
         if self.dataset.recipe is not None:
             rows = {table.name: self.refs[table.record] for table in self.dataset.tables}
             above = {name: rows[name] for name in dict.fromkeys(self.tables_above())}
-            self.schema_of(self.responses.record_type)["properties"] |= {
+            self.schema_of(self.responses.types.record)["properties"] |= {
                 "row": {"description": "The row itself", "anyOf": list(rows.values())},
                 "parents": {
                     "description": "The rows above it by table, the nearest first",
@@ -162,6 +169,11 @@ class _Document:
             "maximum": self.settings.max_records,
             "default": default_records(self.settings.max_records),
         }
+        lists = self.responses.lists
+        if lists:
+            request["properties"]["defects"]["enum"] = list(lists)
+        else:
+            del request["properties"]["defects"]
         request["not"] = {"required": ["seed", "randomize"], "properties": {"randomize": {"const": True}}}
         return schemas
 
@@ -197,11 +209,11 @@ class _Document:
 
         Not the Structs' docstrings, which msgspec takes: those are gone under `python -OO`.
         """
-        tables, responses = self.dataset.tables, self.responses
+        tables, responses, types = self.dataset.tables, self.responses, self.responses.types
         descriptions: dict[type[msgspec.Struct], str] = {
-            **{responses.table_types[table]: f"A window of {table.name}." for table in tables},
-            responses.bundle_type: self.bundle_description(),
-            responses.record_type: "The record behind an id, and what the id says."
+            **{types.tables[table]: f"A window of {table.name}." for table in tables},
+            types.bundle: self.bundle_description(),
+            types.record: "The record behind an id, and what the id says."
             if self.dataset.recipe is None
             else "The row behind an id, the rows above it, and what the id says.",
             HealthResponse: "That the app is up, what it generates by default, and what it asks of a client.",
@@ -217,14 +229,36 @@ class _Document:
             StatisticPlan: "A count that the manifest keeps, and the shares that the rules declare, rounded to nine digits.",
             TablePlan: "A lookup table that a field uses.",
         }
+        if responses.lists:
+            descriptions |= self.labelled_descriptions()
         if self.dataset.recipe is None:
             return descriptions
         trees: dict[type[msgspec.Struct], str] = {
-            responses.trees_type: _ANSWER_OF_TREES,
+            types.trees: _ANSWER_OF_TREES,
             TreeRow: "A row of a record with the rows below it.",
         }
         # A plan's recipe has a form of its own.
         return {each: text for each, text in descriptions.items() if each not in _OF_THE_PLAN} | trees
+
+    def labelled_descriptions(self) -> dict[type[msgspec.Struct], str]:
+        """Return the description of each Struct of an answer with defects."""
+        types, tables = self.responses.labelled_types, [*self.dataset.tables, LABELS]
+        beside = "with a list of defects laid over them, and the label of each wrong cell."
+        trees = {types.trees: f"A window of whole records, each as a tree, {beside}"}
+        return {
+            **{types.tables[table]: f"A window of {table.name}, {beside}" for table in tables[:-1]},
+            types.tables[LABELS]: "The labels of a window: what a list of defects makes wrong in it.",
+            types.bundle: f"A window of {self.names}, {beside}",
+            types.record: f"The rows behind an id {beside}",
+            **({} if self.dataset.recipe is None else trees),
+            LabelRow: "A label: one wrong cell, and why.",
+        }
+
+    def alternatives(self, answer: Callable[[AnswerTypes], type[msgspec.Struct]]) -> list[Json]:
+        """Return the schemas of an answer: that with clean rows and, where there are defects, that with labels."""
+        responses = self.responses
+        every = [responses.types, *([responses.labelled_types] if responses.lists else [])]
+        return [self.refs[answer(types)] for types in every]
 
     def bundle_description(self) -> str:
         """Return what a bundle is; where every table has one row a record, how they belong together."""
@@ -252,6 +286,11 @@ class _Document:
                 f"/generate/{table.entity}": {"post": self.generate_table(table) | guarded}
                 for table in self.dataset.tables
             },
+            **(
+                {f"/generate/{LABELS.name}": {"post": self.generate_labels() | guarded}}
+                if self.responses.lists
+                else {}
+            ),
             "/generate/bundle": {"post": self.generate_bundle() | guarded},
             **(
                 {}
@@ -278,7 +317,11 @@ class _Document:
                 "description": "Without a body: the first five records of the default seed",
                 "content": {JSON: {"schema": self.refs[GenerateRequest], "example": {"records": 1}}},
             },
-        } | _answers(content, "X-ESDH-Seed", errors=(400, 401, 406, 413, 415))
+        } | _answers(content, *self.headers(), errors=(400, 401, 406, 413, 415))
+
+    def headers(self) -> list[str]:
+        """Return the names of the headers that tell of generated rows."""
+        return ["X-ESDH-Seed", *(_HEADER_OF_DEFECTS if self.responses.lists else ())]
 
     def is_shown(self, *tables: Table) -> bool:
         """Return whether the rows of one record are few enough to be an example."""
@@ -286,27 +329,43 @@ class _Document:
 
     def generate_table(self, table: Table) -> Json:
         """Return the call that gives a table's rows."""
-        struct = self.responses.table_types[table]
         has_example = self.is_shown(table)
         content = _content(
-            JSON, self.refs[struct], self.responses.table(table, _EXAMPLE) if has_example else None
+            JSON,
+            _any_of(self.alternatives(lambda types: types.tables[table])),
+            self.responses.table(table, _EXAMPLE) if has_example else None,
         )
         for media_type, row_format in ROW_FORMATS.items():
             example = self.responses.rows(table, _EXAMPLE, row_format).decode() if has_example else None
             content |= _content(media_type, {"type": "string"}, example)
         return self.generate(table.entity, f"A window of {table.name}", content)
 
+    def generate_labels(self) -> Json:
+        """Return the call that gives the labels of a window."""
+        content = _content(JSON, self.refs[self.responses.labelled_types.tables[LABELS]])
+        for media_type in ROW_FORMATS:
+            content |= _content(media_type, {"type": "string"})
+        name = next(iter(self.responses.lists))
+        call = self.generate(
+            LABELS.name, "The labels of what a list of defects makes wrong in a window", content
+        )
+        body = call["requestBody"]
+        body |= {"required": True, "description": "As of the calls for rows; `defects` must be there"}
+        body["content"][JSON]["example"] = {"records": 1, "defects": name}
+        body["content"][JSON]["schema"] = {"allOf": [self.refs[GenerateRequest]], "required": ["defects"]}
+        return call
+
     def generate_bundle(self) -> Json:
         """Return the call that gives every table's rows."""
         example = self.responses.bundle(_EXAMPLE) if self.is_shown(*self.dataset.tables) else None
-        content = _content(JSON, self.refs[self.responses.bundle_type], example)
+        content = _content(JSON, _any_of(self.alternatives(attrgetter("bundle"))), example)
         return self.generate("bundle", f"A window of {self.names}", content)
 
     def generate_trees(self) -> Json:
         """Return the call that gives whole records."""
         has_example = self.is_shown(*self.responses.tree_tables)
         example = self.responses.trees(_EXAMPLE) if has_example else None
-        content = _content(JSON, self.refs[self.responses.trees_type], example)
+        content = _content(JSON, _any_of(self.alternatives(attrgetter("trees"))), example)
         return self.generate("recordTrees", "A window of whole records, each as a tree", content)
 
     def record(self) -> Json:
@@ -320,12 +379,33 @@ class _Document:
             "schema": {"type": "string", "format": "uuid"},
             "example": example,
         }
-        content = _content(JSON, self.refs[self.responses.record_type], self.responses.record(example))
+        content = _content(JSON, _any_of(self.alternatives(_RECORD)), self.responses.record(example))
         operation = _get("getRecord", "The record behind an id, made again from the id alone") | _answers(
-            content, "X-ESDH-Seed", "ETag", errors=(401, 404, 406), tagged=True
+            content, *self.headers(), "ETag", errors=(401, 404, 406), tagged=True
         )
         operation["parameters"].insert(0, known)
+        if self.responses.lists:
+            _add_defects(operation)
         return operation
+
+
+def _add_defects(operation: Json) -> None:
+    """Let a call that makes a record again name a list of defects."""
+    operation["parameters"].append(
+        {
+            "name": "defects",
+            "in": "query",
+            "required": False,
+            "description": "A list of defects of the id's dataset: the answer has the rows as it leaves them, the clean ones and the "
+            "labels",
+            "schema": {"type": "string"},
+        }
+    )
+    operation["responses"]["400"] = {"$ref": "#/components/responses/400"}
+
+
+def _any_of(refs: list[Json]) -> Json:
+    return refs[0] if len(refs) == 1 else {"anyOf": refs}
 
 
 def _page() -> Json:

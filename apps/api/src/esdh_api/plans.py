@@ -1,6 +1,7 @@
 """The datasets that the settings name, by their names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
@@ -9,7 +10,7 @@ from esdh_core.datasets import catalog
 
 from esdh_api.settings import SettingsError
 
-__all__ = ["open_plans"]
+__all__ = ["as_settings_error", "name_of", "open_plans"]
 
 
 class _WrongPlanError(SettingsError):
@@ -35,7 +36,7 @@ def open_plans(references: Iterable[str]) -> dict[str, Dataset]:
     opened: dict[str, str] = {}
     for reference in references:
         dataset = _open(reference)
-        name = dataset.dataset_version.partition(" ")[0]
+        name = name_of(dataset)
         if name in datasets:
             raise SettingsError(
                 f"plans {opened[name]!r} and {reference!r} both have the name {name!r}, which their paths begin with; "
@@ -45,18 +46,32 @@ def open_plans(references: Iterable[str]) -> dict[str, Dataset]:
     return datasets
 
 
-def _open(reference: str) -> Dataset:
-    if reference == catalog.VERSION:
-        return DEFAULT_DATASET
-    # Late: a server of the default dataset needs no plans.
+def name_of(dataset: Dataset) -> str:
+    """Return a dataset's name without its version: `bank` of `bank v1`."""
+    return dataset.dataset_version.partition(" ")[0]
+
+
+@contextmanager
+def as_settings_error(what: str) -> Iterator[None]:
+    """Raise SettingsError for what is wrong with a plan, a folder or a file that the settings name."""
     from esdh_plan.errors import PlanError
-    from esdh_plan.references import FolderError, open_dataset
+    from esdh_plan.references import FolderError
 
     try:
-        return open_dataset(reference)
+        yield
     except PlanError as error:
         raise _WrongPlanError(str(error)) from error
     except FolderError as error:
         raise _WrongFolderError(str(error)) from error
     except OSError as error:
-        raise SettingsError(f"plan {reference!r} can't be read: {error.strerror}") from error
+        raise SettingsError(f"{what} can't be read: {error.strerror}") from error
+
+
+def _open(reference: str) -> Dataset:
+    if reference == catalog.VERSION:
+        return DEFAULT_DATASET
+    # Late: a server of the default dataset needs no plans.
+    from esdh_plan.references import open_dataset
+
+    with as_settings_error(f"plan {reference!r}"):
+        return open_dataset(reference)

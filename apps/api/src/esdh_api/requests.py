@@ -5,6 +5,7 @@ import math
 import re
 import secrets
 from collections import Counter
+from collections.abc import Collection
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 from esdh_core import DEFAULT_SEED, MAX_RECORDS, MAX_SEED
@@ -15,7 +16,9 @@ from esdh_api.errors import InvalidRequestError, UnsupportedCodingError, Unsuppo
 __all__ = [
     "GenerateRequest",
     "Window",
+    "check_defects",
     "default_records",
+    "fields_known",
     "parse_window",
 ]
 
@@ -62,14 +65,18 @@ class GenerateRequest(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = UNSET
     randomize: Annotated[bool, Meta(description="Draw a seed at random; a seed beside it is refused")] = False
+    defects: Annotated[
+        str | UnsetType, Meta(description="The list of defects that is laid over the rows; none unless given")
+    ] = UNSET
 
 
 class Window(NamedTuple):
-    """The records that a request asks for."""
+    """The records that a request asks for, and the list of defects that is laid over them, where it names one."""
 
     records: int
     start: int
     seed: int
+    defects: str | None = None
 
 
 def default_records(max_records: int) -> int:
@@ -77,10 +84,18 @@ def default_records(max_records: int) -> int:
     return min(_DEFAULT_RECORDS, max_records)
 
 
-def parse_window(body: bytes, media_type: str, coding: str = "", *, max_records: int) -> Window:
+def fields_known(lists: Collection[str]) -> list[str]:
+    """Return the fields of a body; `lists` are the lists of defects, without which no field asks for one."""
+    return [name for name in GenerateRequest.__struct_fields__ if lists or name != "defects"]
+
+
+def parse_window(
+    body: bytes, media_type: str, coding: str = "", *, max_records: int, lists: Collection[str] = ()
+) -> Window:
     """Return the window that a body asks for; an empty body asks for the defaults.
 
-    `media_type` is the body's, without parameters, and `coding` its Content-Encoding. Raises
+    `media_type` is the body's, without parameters, `coding` its Content-Encoding, and `lists` are the lists of defects that it
+    can ask for. Raises
     UnsupportedMediaTypeError for a body that isn't declared as JSON, UnsupportedCodingError for one that is
     declared as compressed, and InvalidRequestError, `records` first, for one that can't be answered.
     """
@@ -95,12 +110,28 @@ def parse_window(body: bytes, media_type: str, coding: str = "", *, max_records:
             )
         fields = _json_object(body)
     records = _records(fields, max_records)
+    known = fields_known(lists)
     for name in fields:
-        if name not in GenerateRequest.__struct_fields__:
-            known = ", ".join(GenerateRequest.__struct_fields__)
-            raise InvalidRequestError(f"{_quoted(name)} is no field of a request; known are {known}")
+        if name == "defects":
+            check_defects(fields[name], lists)
+        elif name not in known:
+            raise InvalidRequestError(
+                f"{_quoted(name)} is no field of a request; known are {', '.join(known)}"
+            )
     seed = _seed(fields)
-    return Window(records, _start(fields, records), seed)
+    return Window(records, _start(fields, records), seed, fields.get("defects"))
+
+
+def check_defects(name: object, lists: Collection[str]) -> None:
+    """Raise InvalidRequestError unless a request names one of the lists of defects that there are."""
+    if not lists:
+        raise InvalidRequestError(
+            f"'defects' is {_quoted(name)}, and this dataset is served without any; start the server with --defects FILE"
+        )
+    if not isinstance(name, str) or name not in lists:
+        raise InvalidRequestError(
+            f"'defects' is {_quoted(name)}, and there is no list of that name; there are {', '.join(map(_quoted, lists))}"
+        )
 
 
 def _records(fields: dict[str, Any], max_records: int) -> int:

@@ -7,9 +7,11 @@ from importlib.resources import files
 
 import msgspec
 from esdh_core import DEFAULT_SEED, Dataset, IdError, Table
+from esdh_core.overlay import LABELS
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from esdh_api.defects import Lists
 from esdh_api.demo_page import PAGE_FILES, Offered, demo_html
 from esdh_api.errors import InvalidRequestError, NotFoundError
 from esdh_api.negotiation import JSON, ROW_FORMATS, choose
@@ -24,11 +26,19 @@ __all__ = ["register_routes"]
 _ID_LENGTH = 36
 
 
-def register_routes(app: Flask, settings: Settings, dataset: Dataset, plans: Mapping[str, Dataset]) -> None:
-    """Give the app its calls on a dataset, and the same calls on each plan below its name."""
+def register_routes(
+    app: Flask,
+    settings: Settings,
+    dataset: Dataset,
+    plans: Mapping[str, Dataset],
+    defects: Mapping[Dataset, Lists],
+) -> None:
+    """Give the app its calls on a dataset, and the same calls on each plan below its name; `defects` are the lists of each."""
     cache = RowCache(settings.cache_mb * 1_000_000)
-    own = Responses(dataset, cache)
-    named = [Served(f"/plans/{name}", Responses(each, cache)) for name, each in plans.items()]
+    own = Responses(dataset, cache, defects.get(dataset))
+    named = [
+        Served(f"/plans/{name}", Responses(each, cache, defects.get(each))) for name, each in plans.items()
+    ]
     # `plans` has the settings' references by name, in their order.
     offered = [
         Offered(each, f"plans/{name}/demo", reference)
@@ -59,7 +69,10 @@ def _register(
     documents: dict[str, tuple[Callable[[], bytes], str]] = {
         "/plan": (lambda: dataset.plan_json, JSON),
         "/openapi.json": (cache(partial(openapi_json, settings, responses, plans)), JSON),
-        "/demo": (cache(partial(demo_html, dataset, settings, offered, top)), "text/html; charset=utf-8"),
+        "/demo": (
+            cache(partial(demo_html, dataset, settings, offered, top, responses.lists)),
+            "text/html; charset=utf-8",
+        ),
         **{
             f"/demo/{name}": (cache(partial(_page_file, name)), f"{kind}; charset=utf-8")
             for name, kind in PAGE_FILES.items()
@@ -74,6 +87,9 @@ def _register(
         add(path, partial(_document, body, content_type))
     for table in dataset.tables:
         add(f"/generate/{table.entity}", partial(_generate_table, table, responses, settings), "POST")
+    if responses.lists:
+        # No table has this name.
+        add(f"/generate/{LABELS.name}", partial(_generate_labels, responses, settings), "POST")
     add("/generate/bundle", partial(_generate_bundle, responses, settings), "POST")
     if dataset.recipe is not None:  # else the rows of one number are the record
         # With a dash, which no table has in its name.
@@ -104,7 +120,7 @@ def _page_file(name: str) -> bytes:
     return files("esdh_api").joinpath("page", name).read_bytes()
 
 
-def _window(settings: Settings) -> Window:
+def _window(responses: Responses, settings: Settings) -> Window:
     """Return the window that the request asks for, and note it for the log and the seed's header."""
     if request.args:
         raise InvalidRequestError(
@@ -114,8 +130,10 @@ def _window(settings: Settings) -> Window:
     if len(body) > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     coding = request.content_encoding or ""
-    window = parse_window(body, request.mimetype, coding, max_records=settings.max_records)
-    g.seed, g.records = window.seed, window.records
+    window = parse_window(
+        body, request.mimetype, coding, max_records=settings.max_records, lists=responses.lists
+    )
+    g.seed, g.records, g.defects = window.seed, window.records, window.defects
     return window
 
 
@@ -125,8 +143,12 @@ def _accept() -> str:
 
 def _generate_table(table: Table, responses: Responses, settings: Settings) -> Response:
     media_type = choose(_accept(), JSON, *ROW_FORMATS)
-    window = _window(settings)
+    window = _window(responses, settings)
     check_rows(responses, [table], window, settings)
+    return _answer_rows(table, responses, window, media_type)
+
+
+def _answer_rows(table: Table, responses: Responses, window: Window, media_type: str) -> Response:
     if media_type in ROW_FORMATS:
         row_format = ROW_FORMATS[media_type]
         return Response(responses.rows(table, window, row_format), content_type=row_format.content_type)
@@ -135,25 +157,40 @@ def _generate_table(table: Table, responses: Responses, settings: Settings) -> R
 
 def _generate_bundle(responses: Responses, settings: Settings) -> Response:
     choose(_accept(), JSON)
-    window = _window(settings)
+    window = _window(responses, settings)
     check_rows(responses, responses.dataset.tables, window, settings)
     return Response(msgspec.json.encode(responses.bundle(window)), content_type=JSON)
 
 
 def _generate_trees(responses: Responses, settings: Settings) -> Response:
     choose(_accept(), JSON)
-    window = _window(settings)
+    window = _window(responses, settings)
     check_rows(responses, responses.tree_tables, window, settings)
     return Response(msgspec.json.encode(responses.trees(window)), content_type=JSON)
 
 
+def _generate_labels(responses: Responses, settings: Settings) -> Response:
+    media_type = choose(_accept(), JSON, *ROW_FORMATS)
+    window = _window(responses, settings)
+    if window.defects is None:
+        raise InvalidRequestError(
+            f"'defects' is missing; name one of {', '.join(map(repr, responses.lists))}"
+        )
+    struck = [each.table for each in responses.lists[window.defects].overlay.defects]
+    check_rows(responses, list(dict.fromkeys(struck)), window, settings)
+    return _answer_rows(LABELS, responses, window, media_type)
+
+
 def _record(known: Sequence[Responses], id: str) -> Response:  # noqa: A002 - the name in the path
     choose(_accept(), JSON)
+    defects = request.args.getlist("defects")
+    if len(defects) > 1:
+        raise InvalidRequestError("'defects' is given twice; give it once")
     if len(id) > 2 * _ID_LENGTH:  # a message would quote all of it
         raise NotFoundError(f"an ESDH id has {_ID_LENGTH} characters, not {len(id)}")
     try:
-        record = find_record(known, id)
+        record = find_record(known, id, *defects)
     except IdError as error:
         raise NotFoundError(str(error)) from error
-    g.seed, g.records = record.seed, 1
+    g.seed, g.records, g.defects = record.seed, 1, next(iter(defects), None)
     return _tagged(msgspec.json.encode(record), JSON, "no-store")

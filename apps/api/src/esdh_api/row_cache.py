@@ -1,15 +1,16 @@
 """Encoded rows that one request has needed and the next may: a store of bounded size, and what windows take out of it."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from esdh_core import Block, Dataset, Table
 
 from esdh_api.requests import Window
+from esdh_api.rows import Structs, block_structs
 
 __all__ = ["Chunk", "Encode", "Key", "Part", "RowCache", "Rows", "Selection"]
 
@@ -17,8 +18,12 @@ _CHUNK_ROWS = 32  # of all tables: what a request for one record makes beyond wh
 _PROTECTED = 0.75  # of the cache: the most for chunks that have been asked for again
 _CHUNK_BYTES, _TEXT_BYTES, _FIRST_BYTES = 1_000, 41, 36  # what Python needs beside the text itself
 
-Encode = Callable[[Table, Block], list[bytes]]
-"""Gives the rows of a table over a block, each as the text that an answer has of it."""
+
+class Encode(Protocol):
+    """Gives the rows of a table over a block, each as the text that an answer has of it."""
+
+    def __call__(self, table: Table, block: Block, structs: Structs, /) -> list[bytes]:
+        """Encode what `structs` gives of them."""
 
 
 class Part(NamedTuple):
@@ -219,7 +224,7 @@ class Rows:
             for table in dataset.tables
             if table.top is top and _has_count(table)
         }
-        return Chunk({part: part.encode(part.table, block) for part in parts}, firsts)
+        return Chunk({part: part.encode(part.table, block, block_structs) for part in parts}, firsts)
 
 
 def _has_count(table: Table) -> bool:

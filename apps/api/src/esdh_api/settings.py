@@ -27,6 +27,7 @@ _LIMIT = "ESDH_MAX_RECORDS"
 _ROWS = "ESDH_MAX_ROWS"
 _CACHE = "ESDH_CACHE_MB"
 _PLANS = "ESDH_PLAN"
+_DEFECTS = "ESDH_DEFECTS"
 _BOUNDS = {_LIMIT: (1, MAX_RECORDS), _ROWS: (1, MAX_RECORDS), _CACHE: (0, _MOST_CACHE_MB)}
 _INTEGER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
@@ -44,7 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The app's settings: the key that guards generated data (None: open), what one request can ask for, the plans.
 
     `max_rows` bounds the rows of an answer of a plan, where a record may have any number; `plans` are references
-    to the datasets that are served, none for the default one alone. `cache_mb` bounds, in millions of bytes, the rows
+    to the datasets that are served, none for the default one alone, and `defects` to the lists of defects that requests can ask
+    for, as `--defects` of the command takes them. `cache_mb` bounds, in millions of bytes, the rows
     of earlier requests that are kept for the next; 0 keeps none.
     """
 
@@ -53,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_rows: int = DEFAULT_MAX_ROWS
     cache_mb: int = DEFAULT_CACHE_MB
     plans: tuple[str, ...] = ()
+    defects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that can't work; the message never has the key."""
@@ -77,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Return the settings that ESDH_API_KEY, ESDH_MAX_RECORDS, ESDH_MAX_ROWS, ESDH_CACHE_MB and ESDH_PLAN make.
+        """Return the settings that ESDH_API_KEY, ESDH_MAX_RECORDS, ESDH_MAX_ROWS, ESDH_CACHE_MB, ESDH_PLAN, ESDH_DEFECTS make.
 
         Raises SettingsError for a key that is set but empty and a limit that is no integer that can be.
         """
@@ -86,8 +89,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_records=_limit(environ, _LIMIT, DEFAULT_MAX_RECORDS),
             max_rows=_limit(environ, _ROWS, DEFAULT_MAX_ROWS),
             cache_mb=_limit(environ, _CACHE, DEFAULT_CACHE_MB),
-            plans=tuple(filter(None, environ.get(_PLANS, "").split(os.pathsep))),
+            plans=_several(environ, _PLANS),
+            defects=_several(environ, _DEFECTS),
         )
+
+
+def _several(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(filter(None, environ.get(name, "").split(os.pathsep)))
 
 
 def _limit(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from esdh_core.datasets import catalog
 
+from esdh_cli.commands.check_defects import check_defects
 from esdh_cli.commands.check_plan import check_plan
 from esdh_cli.commands.diff_snapshots import diff_snapshots
 from esdh_cli.commands.generate_snapshot import generate_snapshot
@@ -94,6 +95,7 @@ def main() -> None:
     """Run `esdh`."""
 
 
+main.add_command(check_defects)
 main.add_command(check_plan)
 main.add_command(diff_snapshots)
 main.add_command(generate_snapshot)

@@ -1,10 +1,19 @@
-"""The one JSON document that `--json` prints, and single files that are written whole or not at all."""
+"""The one JSON document that `--json` prints, columns for people, and single files that are written whole or not at all."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-__all__ = ["print_document", "write_whole"]
+__all__ = ["aligned", "print_document", "write_whole"]
+
+
+def aligned(rows: list[list[str]]) -> Iterator[str]:
+    """Yield rows of texts as lines whose columns are aligned: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        right = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        yield "  ".join([f"{name:<{widths[0]}}", *right]).rstrip()
 
 
 def print_document(document: object, *, indent: bool = True) -> None:

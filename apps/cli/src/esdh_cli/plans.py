@@ -47,12 +47,17 @@ def defects_option(command: F) -> F:
         "--defects",
         type=LocalPath(),
         metavar="F",
-        help="Defects: a file, or the folder of a snapshot that has some.  [default: those that the plan lists]",
+        help="Defects: a file, the folder of a snapshot that has some, or a list in brackets: '[{kind: typo, table: ...}]'.  "
+        "[default: those that the plan lists]",
     )(command)
 
 
 def open_defects(reference: str | None, plan: str | None, dataset: "Dataset") -> "Overlay | None":
     """Return the defects that a reference names; for none those that a plan lists itself, if it does."""
+    if reference is not None and reference.startswith("["):
+        from esdh_plan.defects.overlay import read_inline
+
+        return read_inline(reference, dataset)
     if reference is not None:
         from esdh_plan.references import open_defects as opened
 

@@ -37,10 +37,19 @@ class Located:
     @property
     def parents(self) -> dict[str, Rows]:
         """The rows above it, by table: the nearest first, the record's last."""
-        found, above = {}, self.table.parent
+        return {
+            table.name: self._rows(table, np.array([place]))
+            for table, place in self.line.items()
+            if table is not self.table
+        }
+
+    @property
+    def line(self) -> dict[Table, int]:
+        """Where the row and those above it stand in `block`, by table: the row first, the record's own last."""
+        found, above = {self.table: self.place}, self.table.parent
         while above is not None:
             at = self.block.rows_of(self.table, above)
-            found[above.name] = self._rows(above, np.array([self.place if at is None else at[self.place]]))
+            found[above] = self.place if at is None else int(at[self.place])
             above = above.parent
         return found
 

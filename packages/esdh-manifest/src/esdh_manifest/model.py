@@ -84,7 +84,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Everything a snapshot claims; the fields stand in the file in this order.
 
     `shard_rows` and `block_records` (of each table) stand in the manifest of a dataset that a plan made; `clean`, which
-    is false, and `defects` in that of a snapshot with defects, whose `stats` and `gates` are of the rows without them.
+    is false, and `defects` in that of a snapshot with defects, whose `stats` and `gates` are of the rows without them. So does
+    `shard_rows`: files with rows that are missing or there twice don't tell it.
     """
 
     manifest_version: int

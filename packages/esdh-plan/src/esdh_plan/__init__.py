@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from esdh_plan.importing import import_plan as import_plan
     from esdh_plan.language import Offer as Offer
     from esdh_plan.language import Rule as Rule
+    from esdh_plan.language import defects_schema as defects_schema
     from esdh_plan.language import json_schema as json_schema
     from esdh_plan.language import packages_offering as packages_offering
     from esdh_plan.language import parse_plan as parse_plan
@@ -31,6 +32,7 @@ __all__ = [
     "PlanError",
     "Rule",
     "compile_plan",
+    "defects_schema",
     "import_plan",
     "json_schema",
     "load_plan",
@@ -47,7 +49,7 @@ __getattr__ = lazy_names(
         "conditions": ("Condition", "row_condition"),
         "errors": ("Fault", "PlanError"),
         "importing": ("ImportSourceError", "ImportedPlan", "import_plan"),
-        "language": ("Offer", "Rule", "json_schema", "packages_offering", "parse_plan"),
+        "language": ("Offer", "Rule", "defects_schema", "json_schema", "packages_offering", "parse_plan"),
         "loading": ("load_plan",),
         "locks": ("make_lock",),
         "recipe": ("compile_plan", "load_recipe"),

@@ -74,7 +74,7 @@ class Findings:
         self._first: dict[str, Failure] = {}
         self._reasons: dict[str, str] = {}
         self._notes: dict[str, list[str]] = {name: [] for name in CLAIMS}
-        self._claims = dict(CLAIMS)
+        self._claims: dict[str, str] = {}
 
     def claim(self, claims: Mapping[str, str]) -> None:
         """Say what checks claim of the dataset at hand, where it is something else."""
@@ -128,6 +128,7 @@ class Findings:
                 self.note(check, note)
         for check, reason in later._reasons.items():
             self.skip(check, reason)
+        self._claims |= later._claims
 
     def checks(self) -> list[Check]:
         """Return the outcome of every check, in the order of `CLAIMS`."""
@@ -142,7 +143,7 @@ class Findings:
                 reason=self._reasons.get(name),
                 notes=self._notes[name],
             )
-            for name, claim in self._claims.items()
+            for name, claim in (CLAIMS | self._claims).items()
         ]
 
 

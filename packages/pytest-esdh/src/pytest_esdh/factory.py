@@ -1,20 +1,28 @@
 """What the fixture `esdh` gives: rows of any dataset, the next ones at every call."""
 
+import hashlib
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from esdh_core.datasets.factory import TableMethods
 
 from pytest_esdh.errors import EsdhError
-from pytest_esdh.plans import Plan, table_of
+from pytest_esdh.plans import Plan, defects_module, table_of
 from pytest_esdh.rows import Rows
-from pytest_esdh.run import Run, Touched
+from pytest_esdh.run import Run, Touched, defect_text
 
 if TYPE_CHECKING:
-    from esdh_core import Dataset
+    from esdh_core import Block, Dataset
+    from esdh_plan.defects.single import WrongRow
 
 __all__ = ["Esdh", "touched_record"]
+
+_SEARCHED: Final = (
+    1,
+    63,
+    4032,
+)  # records that are looked through, one after another, for a row that a defect can strike
 
 
 class Esdh(TableMethods):
@@ -80,6 +88,59 @@ class Esdh(TableMethods):
         self._run.touch(touched_record(plan, record))
         return record
 
+    def defect(
+        self,
+        table: str,
+        *,
+        kind: str,
+        field: str | None = None,
+        with_: str | None = None,
+        before: str | None = None,
+        fields: Sequence[str] | None = None,
+        edits: int | None = None,
+        where: str | None = None,
+    ) -> "WrongRow":
+        """Return a row of a table with a defect of a kind, and the clean one beside it; it is in the next record that has one.
+
+        `field` is drawn among those that the kind fits, unless it is there, and so is `with_` of `swapped_fields`. `before`,
+        `fields`, `edits` and `where` are as a list of defects has them.
+
+        Raises EsdhError for a kind that there isn't, that is of files, or that doesn't fit, with what would; and where no row that
+        is looked at can be struck.
+        """
+        __tracebackhide__ = True
+        plan = self._opened
+        single = defects_module(f"kind={kind!r}")
+        try:
+            able = single.defect_words(
+                plan.dataset,
+                table_of(plan.dataset, table),
+                kind,
+                field=field,
+                with_=with_,
+                before=before,
+                fields=None if fields is None else list(fields),
+                edits=edits,
+                where=where,
+            )
+            for records in _SEARCHED:
+                for block in self._run.blocks(plan.dataset, min(records, plan.dataset.max_records)):
+                    draw = _draw(block, kind)
+                    for at in range(len(able)):
+                        words = able[(draw + at) % len(able)]
+                        found: WrongRow | None = single.wrong_row(
+                            plan.dataset, words, block, draw // len(able)
+                        )
+                        if found is not None:
+                            self._run.touch(_touched_row(plan, found))
+                            return found
+        except single.UnfitError as error:
+            raise EsdhError(str(error)) from None
+        which = " on which `where` holds" if where else ""
+        raise EsdhError(
+            f"{kind!r} can change none of the rows of {table} in {sum(_SEARCHED):,} records{which}"
+        )
+
     @property
     def _opened(self) -> Plan:
         __tracebackhide__ = True
@@ -105,6 +166,18 @@ class Esdh(TableMethods):
 
     def __repr__(self) -> str:
         return f"<Esdh of {self.dataset.dataset_version}>"
+
+
+def _draw(block: "Block", kind: str) -> int:
+    """Return what decides which field, and which row, of a block is struck."""
+    digest = hashlib.sha256(f"esdh defect/1\n{block.seed}\n{block.start}\n{kind}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def _touched_row(plan: Plan, found: "WrongRow") -> Touched:
+    """Return what there is to note of a wrong row: the clean one, and the defect."""
+    origin = plan.dataset.decode(found.id)
+    return Touched(plan, origin.entity, origin.seed, origin.index, defect_text(found.words))
 
 
 def touched_record(plan: Plan, record: Any) -> Touched:

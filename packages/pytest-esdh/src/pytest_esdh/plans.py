@@ -9,10 +9,12 @@ from esdh_core.datasets.catalog import VERSION
 from pytest_esdh.errors import EsdhError, near
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from esdh_core import Dataset, Table
     from esdh_plan import Condition
 
-__all__ = ["Plan", "Plans", "condition_of", "table_of"]
+__all__ = ["Plan", "Plans", "condition_of", "defects_module", "table_of"]
 
 _MISSING = "needs esdh-plan, which isn't installed; `uv add --dev 'pytest-esdh[plan]'` adds it"
 
@@ -96,6 +98,17 @@ def condition_of(text: str, dataset: "Dataset") -> "Condition":
         return row_condition(text, dataset)
     except ValueError as error:
         raise EsdhError(f"where={text!r} can't be taken: {error}") from None
+
+
+def defects_module(what: str) -> "ModuleType":
+    """Return the module that makes wrong rows. Raises EsdhError, which names what needs it, where esdh-plan isn't installed."""
+    try:
+        import esdh_plan  # noqa: F401 - which may not be installed, where a module of it is missing otherwise
+    except ModuleNotFoundError as error:
+        raise _not_installed(what, error) from None
+    from esdh_plan.defects import single
+
+    return single
 
 
 def _not_installed(what: str, error: ModuleNotFoundError) -> Exception:

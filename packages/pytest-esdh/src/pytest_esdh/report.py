@@ -77,7 +77,8 @@ def failure_in(properties: Iterable[tuple[str, object]]) -> Failure | None:
 def reproduce_command(row: Touched) -> str:
     """Return the command that prints a row and what it belongs to."""
     plan = f" --plan {shlex.quote(row.plan.reference)}" if row.plan.reference else ""
-    return f"esdh reproduce {row.id}{plan}"
+    defects = f" --defects {shlex.quote(row.defects)}" if row.defects else ""
+    return f"esdh reproduce {row.id}{plan}{defects}"
 
 
 def _section(touched: list[Touched], lines: list[str], again: str) -> str:

@@ -1,7 +1,9 @@
 """One run of pytest: which test or fixture takes rows at the moment, what it has taken so far and what it touched."""
 
+import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
     from esdh_core import Block, Dataset
 
-__all__ = ["Cursor", "Run", "Touched", "current_run", "runs"]
+__all__ = ["Cursor", "Run", "Touched", "current_run", "defect_text", "runs"]
 
 
 class Touched(NamedTuple):
@@ -23,6 +25,7 @@ class Touched(NamedTuple):
     table: str
     seed: int
     slot: int
+    defects: str = ""  # those that were laid over it, as `--defects` of the command line takes them
 
     @property
     def id(self) -> str:
@@ -178,6 +181,19 @@ def _example() -> object:
         return None
     example: object = control.current_build_context()
     return example
+
+
+def defect_text(words: Mapping[str, Any]) -> str:
+    """Return a list of one defect as a line of YAML that people write: `[{kind: typo, table: persons, field: city, rate: 1}]`."""
+    order = ("kind", "table", "field", "with", "before", "fields", "edits", "where")
+    pairs = [f"{key}: {_yaml(words[key])}" for key in order if key in words]
+    return f"[{{{', '.join([*pairs, 'rate: 1'])}}}]"
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
+    return str(value) if re.fullmatch(r"[\w.]+", str(value)) else json.dumps(value)
 
 
 runs: list[Run] = []

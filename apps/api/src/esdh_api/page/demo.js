@@ -3,7 +3,16 @@
 import { button, byId, capitalized, element, fact, grouped, plural, say, titled } from "./elements.js";
 import { pictureOf, titleOf } from "./pictures.js";
 import { branch, brief, treeList } from "./tree.js";
-import { canBeExact, cellKind, exactly, numberOf, textOf, valueNode } from "./values.js";
+import {
+  canBeExact,
+  cellKind,
+  exactly,
+  markWrong,
+  numberOf,
+  textOf,
+  valueNode,
+  wrongInWords,
+} from "./values.js";
 
 // ------------------------------------------------------------------------------------------------ the API
 
@@ -299,7 +308,28 @@ function commandBlock(title, text) {
 
 const MOST_ROWS = 1000; // more would make the document slow; the files hold them all
 
-function rowsTable(table, title, rows, start) {
+/** Return the labels of each row of a table by its place among them, as `labels` of an answer say it. */
+function labelsByRow(table, labels) {
+  const byRow = new Map();
+  for (const label of labels) {
+    if (label.table !== table.name) continue;
+    for (const place of label.rows.map(numberOf)) byRow.set(place, [...(byRow.get(place) ?? []), label]);
+  }
+  return byRow;
+}
+
+function rowsTable(table, title, rows, start, labels = []) {
+  const wrong = labelsByRow(table, labels);
+  const rowCell = (offset) => {
+    const cell = element("th", { scope: "row" }, String(start + offset));
+    const own = wrong.get(offset)?.filter(({ field }) => field === null) ?? [];
+    return own.length ? markWrong(cell, own, DATASET.rowKinds) : cell;
+  };
+  const valueCell = (row, offset, name, kind) => {
+    const cell = element("td", kind, valueNode(table, name, row[name]));
+    const own = wrong.get(offset)?.filter(({ field }) => field === name) ?? [];
+    return own.length ? markWrong(cell, own, DATASET.rowKinds) : cell;
+  };
   const names = Object.keys(table.types);
   const kinds = names.map((name) => cellKind(table, name));
   const head = element(
@@ -312,8 +342,8 @@ function rowsTable(table, title, rows, start) {
     element(
       "tr",
       {},
-      element("th", { scope: "row" }, String(start + offset)),
-      names.map((name, place) => element("td", kinds[place], valueNode(table, name, row[name]))),
+      rowCell(offset),
+      names.map((name, place) => valueCell(row, offset, name, kinds[place])),
     ),
   );
   const shownTable = element(
@@ -434,7 +464,30 @@ function readForm() {
   const body = { records: Number(records), start: Number(start) };
   if (random) body.randomize = true;
   else if (seed) body.seed = Number(seed);
+  if (chosenDefects()) body.defects = chosenDefects();
   return body;
+}
+
+/** Return the name of the list of defects that is chosen, nothing for none. */
+const chosenDefects = () => byId("defects")?.value ?? "";
+
+// The choice is one for rows and for records.
+for (const [id, other] of [
+  ["defects", "record-defects"],
+  ["record-defects", "defects"],
+]) {
+  byId(id)?.addEventListener("change", () => {
+    byId(other).value = byId(id).value;
+    if (id === "record-defects" && byId("record-id").value) lookUp();
+  });
+}
+
+/** Say how much is wrong in what is shown, where defects were asked for. */
+function showWrong(place, labels) {
+  if (!byId(place)) return "";
+  byId(place).hidden = !labels;
+  byId(place).textContent = labels ? wrongInWords(labels) : "";
+  return labels ? `, ${byId(place).textContent}` : "";
 }
 
 const FIELD_ERRORS = { records: "records-error", start: "start-field-error", seed: "seed-error" };
@@ -489,7 +542,12 @@ for (const [id, place] of Object.entries(FIELD_ERRORS)) {
 }
 
 /** The request that gives the shown rows again: with the effective seed, whatever was asked for. */
-const sameRequest = ({ body, answer }) => ({ records: body.records, start: body.start, seed: answer.seed });
+const sameRequest = ({ body, answer }) => ({
+  records: body.records,
+  start: body.start,
+  seed: answer.seed,
+  ...(body.defects ? { defects: body.defects } : {}),
+});
 
 function showResult(result) {
   const { entity, body, answer } = result;
@@ -499,8 +557,9 @@ function showResult(result) {
   const last = body.start + body.records - 1;
   const name = entity === "bundle" ? entity : first.name;
   const seed = textOf(answer.seed);
-  const stem = `${name}_${slug(version)}_seed${seed}_${body.start}-${last}`;
-  shown = { ...result, tables, stem };
+  const span = `${slug(version)}_seed${seed}_${body.start}-${last}${body.defects ? `_${body.defects}` : ""}`;
+  const stem = `${name}_${span}`;
+  shown = { ...result, tables, stem, span };
 
   byId("empty").hidden = true;
   byId("result").hidden = false;
@@ -514,7 +573,9 @@ function showResult(result) {
       : `record ${grouped(body.start)}`;
   const part = entity !== "bundle" && first.counted === "whole" ? "the whole table" : which;
   byId("summary").textContent = `${what}, ${part}`;
-  say(`${what}, ${part}, seed ${seed}`);
+  say(`${what}, ${part}, seed ${seed}${showWrong("wrong-line", answer.defects)}`);
+  // Where rows are there twice or missing, they are numbered as they stand here.
+  const isMoved = answer.defects?.some(({ field }) => field === null);
   byId("effective-seed").textContent = seed;
   byId("keep-seed").hidden = !body.randomize;
   byId("result-version").textContent = version;
@@ -532,7 +593,8 @@ function showResult(result) {
             table,
             `${table.name}, ${table.counted === "whole" ? "the whole table" : which}`,
             answer[table.name],
-            table.counted ? 0 : body.start,
+            table.counted || isMoved ? 0 : body.start,
+            answer.defects,
           ),
       })),
       ...(tables.every((table) => table.counted === "whole") ? [] : [{ name: "Tree", fill: treePanel }]),
@@ -588,7 +650,29 @@ function showDownloads() {
       );
       return button(form, (event) => download(form, event.currentTarget, downloading));
     }),
+    ...(shown.body.defects ? [labelsButton()] : []),
   );
+}
+
+/** Return the button that saves the labels of all rows of the window. */
+function labelsButton() {
+  const downloading = latest((problem) => showError("download-error", `Not downloaded. ${problem.message}`));
+  const saveLabels = (trigger) => {
+    showError("download-error");
+    const { span } = shown;
+    const body = sameRequest(shown);
+    downloading(trigger, async (signal) => {
+      try {
+        const answer = await ask("generate/defects", { body, accept: "text/csv", signal, guarded: true });
+        const content = await bytesOf(answer);
+        return () => save(new Blob([content], { type: "text/csv" }), `defects_${span}.csv`);
+      } catch (problem) {
+        if (problem.status === 401) demandKey(() => saveLabels(trigger));
+        throw problem;
+      }
+    });
+  };
+  return button("Labels", (event) => saveLabels(event.currentTarget), { "aria-label": "Labels of what is wrong, as CSV" });
 }
 
 /** Save the rows: the JSON as it came, another form as the API gives it for the same request. */
@@ -619,6 +703,12 @@ const MOST_IDS = 10; // more is a long command; a row's own id leads to its reco
 const esdh = (command, ...parts) =>
   [`esdh ${command}`, DATASET.option, ...parts].filter(Boolean).join(" \\\n  ");
 
+/** Return the option of `esdh` for a list of defects; for none the one that leaves out what a plan lists itself. */
+function defectsOption(name, without = "") {
+  if (name) return DATASET.lists[name].option;
+  return DATASET.lists && "plan" in DATASET.lists ? without : "";
+}
+
 function showCommands() {
   const { entity, tables, answer, stem } = shown;
   const { records, start, seed } = sameRequest(shown);
@@ -626,7 +716,8 @@ function showCommands() {
   if (DATASET.option === null) return;
   const first =
     entity === "bundle" ? DATASET.tables.find((table) => !table.parent && !table.counted) : tables[0];
-  const ids = first.id ? answer[first.name].slice(0, MOST_IDS).map((row) => row[first.id]) : [];
+  // An id in a wrong row may be of no row.
+  const ids = first.id && !answer.defects ? answer[first.name].slice(0, MOST_IDS).map((row) => row[first.id]) : [];
   const whole = tables.every((table) => table.counted === "whole");
   // A snapshot starts at record 0: a later window is made again from its ids, where it has some.
   const snapshot = (title, upTo) =>
@@ -637,6 +728,7 @@ function showCommands() {
         `--records ${upTo} --seed ${textOf(seed)}`,
         entity === "bundle" ? null : `--entity-filter ${first.name}`,
         "--output-format csv json ndjson",
+        defectsOption(shown.body.defects, "--no-defects"),
         `--output-dir ${stem}`,
       ),
     );
@@ -689,11 +781,13 @@ function showPictures() {
 
 const MOST_TREES = 25;
 
-/** Return a record as the row of its root with those below it, from a row of each table. */
-function nested(rowOf) {
+/** Return a record as the row of its root with those below it, from a row of each table and the labels of what is wrong. */
+function nested(rowOf, labels = []) {
   const node = (table) => ({
     table: table.name,
     row: rowOf(table),
+    // Of a row that is there twice, or has a second one, the first is shown.
+    labels: labels.filter((label) => label.table === table.name && (label.field === null || !isOfSecond(label, labels))),
     below: Object.fromEntries(
       DATASET.tables
         .filter(({ parent }) => parent === table.name)
@@ -703,19 +797,39 @@ function nested(rowOf) {
   return node(DATASET.tables.find(({ parent }) => parent === null));
 }
 
-/** Return one record as a tree. */
-async function treeOf(start, seed, signal) {
-  const body = { records: 1, start, seed };
+/** Whether a label is of a cell of a second row. */
+const isOfSecond = ({ table, slot }, labels) =>
+  labels.some((each) => each.kind === "near_duplicate" && each.table === table && textOf(each.slot) === textOf(slot));
+
+/** Give the rows of trees the labels of what is wrong with them. */
+function labelTrees(rows, labels) {
+  const bySlot = new Map();
+  for (const label of labels) {
+    const key = `${label.table} ${textOf(label.slot)}`;
+    bySlot.set(key, [...(bySlot.get(key) ?? []), label]);
+  }
+  const walk = (node) => {
+    node.labels = bySlot.get(`${node.table} ${textOf(node.slot)}`);
+    Object.values(node.below).flat().forEach(walk);
+  };
+  rows.forEach(walk);
+  return rows;
+}
+
+/** Return one record as trees: one, but where its root is missing, there twice or has a second row. */
+async function treesOf(start, seed, defects, signal) {
+  const body = { records: 1, start, seed, ...(defects ? { defects } : {}) };
   const path = DATASET.trees ? "generate/record-trees" : "generate/bundle";
   const { json } = parsed(await bytesOf(await ask(path, { body, signal, guarded: true })), exactly);
-  return DATASET.trees ? json.records[0] : nested((table) => json[table.name][0]);
+  if (DATASET.trees) return labelTrees(json.records, json.defects ?? []);
+  return [nested((table) => json[table.name][0] ?? null, json.defects)];
 }
 
 function treePanel() {
   const { answer, body, tables } = shown;
   const root = DATASET.tables.find((table) => table.parent === null && table.counted !== "whole");
   const listed = Math.min(body.records, MOST_TREES);
-  const roots = tables.includes(root) ? answer[root.name] : [];
+  const roots = tables.includes(root) && !answer.defects?.some(({ field }) => field === null) ? answer[root.name] : [];
   const records = Array.from({ length: listed }, (_, offset) => {
     const number = body.start + offset;
     const row = roots[offset];
@@ -723,7 +837,8 @@ function treePanel() {
       const wait = element("p", { class: "hint" }, "The record is on its way.");
       place.append(wait);
       try {
-        place.append(treeList([await treeOf(number, answer.seed)], tableOf));
+        const rows = await treesOf(number, answer.seed, body.defects);
+        place.append(treeList(rows, tableOf, () => false, DATASET.rowKinds));
         wait.remove();
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
@@ -769,23 +884,25 @@ function lookUp() {
       input.focus();
       throw new Problem("An id has 36 characters: hexadecimal digits and four dashes.", 404);
     }
-    const answer = await ask(`records/${id}`, { signal, guarded: true });
+    const defects = chosenDefects();
+    const answer = await ask(recordPath(id, defects), { signal, guarded: true });
     const { text, json } = parsed(await bytesOf(answer), exactly);
     const record = readRecord(json);
     let problem = "";
     if (record.number !== null && DATASET.trees) {
       // The answer has the rows above, and the record has those below as well.
-      record.rows = await treeOf(Number(record.number), json.seed, signal)
-        .then((root) => [root])
+      record.rows = await treesOf(Number(record.number), json.seed, defects, signal)
         .catch((error) => {
           if (!(error instanceof Problem) || error.status !== 400) throw error;
           problem = `Shown are the row and those above it. ${error.message}`;
           return record.rows;
         });
     }
-    return () => showRecord(json, record, text, problem);
+    return () => showRecord(json, record, text, problem, defects);
   });
 }
+
+const recordPath = (id, defects) => `records/${id}${defects ? `?defects=${encodeURIComponent(defects)}` : ""}`;
 
 byId("lookup-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -809,7 +926,9 @@ function readRecord(record) {
   const tableIn = own ? tableOf : strangeTable;
   const common = { own, tableIn };
   if (!("row" in record)) {
-    const parts = Object.entries(record).filter(([, value]) => value?.constructor === Object);
+    const parts = Object.entries(record).filter(
+      ([name, value]) => value?.constructor === Object && name !== "clean",
+    );
     const flat = parts.map(([table, row]) => ({ table, row, below: {} }));
     const table = tableIn(record.entity);
     return {
@@ -817,27 +936,35 @@ function readRecord(record) {
       table,
       place: ["Record", textOf(record.index)],
       number: own ? textOf(record.index) : null,
-      rows: own ? [nested((each) => record[each.entity])] : flat,
+      rows: own ? [nested((each) => record[each.entity], record.defects)] : flat,
       isAsked: (node) => node.table === table.name,
     };
   }
   const table = tableIn(record.table);
-  let rows = [{ table: record.table, row: record.row, below: {}, slot: record.slot }];
+  const labelsOf = (name) => record.defects?.filter((label) => label.table === name);
+  let rows = [
+    { table: record.table, row: record.row, below: {}, slot: record.slot, labels: labelsOf(record.table) },
+  ];
   for (const [name, row] of Object.entries(record.parents)) {
-    rows = [{ table: name, row, below: { [rows[0].table]: rows } }];
+    rows = [{ table: name, row, below: { [rows[0].table]: rows }, labels: labelsOf(name) }];
   }
   const slot = textOf(record.slot);
+  // A near duplicate stands in the record of the row that it is a second one of, whose slot its cluster names.
+  const first = record.defects?.find(
+    (label) => label.kind === "near_duplicate" && label.table === record.table && textOf(label.slot) === slot,
+  );
+  const ownSlot = first ? first.cluster.split("#").at(-1) : slot;
   return {
     ...common,
     table,
     place: ["Slot", slot],
-    number: own && table.counted !== "whole" ? String(BigInt(slot) / BigInt(table.span)) : null,
+    number: own && table.counted !== "whole" ? String(BigInt(ownSlot) / BigInt(table.span)) : null,
     rows,
     isAsked: (node) => node.table === record.table && node.slot !== undefined && textOf(node.slot) === slot,
   };
 }
 
-function showRecord(answer, record, text, problem) {
+function showRecord(answer, record, text, problem, defects) {
   byId("record").hidden = false;
   const { table, place, number, rows, tableIn, isAsked, own } = record;
   const seed = textOf(answer.seed);
@@ -870,7 +997,8 @@ function showRecord(answer, record, text, problem) {
         ]),
   );
   showError("tree-error", problem);
-  byId("record-parts").replaceChildren(treeList(rows, tableIn, isAsked));
+  showWrong("record-wrong-line", answer.defects);
+  byId("record-parts").replaceChildren(treeList(rows, tableIn, isAsked, DATASET.rowKinds));
   // The row itself may stand deep in the record, below all fields of the rows above it.
   const marked = byId("record-parts").querySelector("[aria-current]");
   if (marked?.closest("ul").closest("details")) marked.scrollIntoView({ block: "center" });
@@ -885,12 +1013,12 @@ function showRecord(answer, record, text, problem) {
     location.hash = "#generate";
   };
   byId("record-commands").replaceChildren(
-    commandBlock("This call", curl(`records/${answer.id}`)),
+    commandBlock("This call", curl(recordPath(answer.id, defects))),
     ...(own && DATASET.option !== null
       ? [
           commandBlock(
             "On the command line",
-            ["esdh reproduce", answer.id, DATASET.option, DATASET.trees ? "--tree" : ""]
+            ["esdh reproduce", answer.id, DATASET.option, defectsOption(defects), DATASET.trees ? "--tree" : ""]
               .filter(Boolean)
               .join(" "),
           ),

@@ -20,7 +20,8 @@ const DAY = 86_400_000; // in milliseconds
  */
 export function pictureOf(picture, rows, metadata, { id, title, unit }) {
   const { field, kind } = picture;
-  const values = rows.map((row) => row[field]).filter((value) => value !== null);
+  const present = rows.map((row) => row[field]).filter((value) => value !== null);
+  const values = present.filter((value) => isOfType(value, picture.type)); // a defect may have put a text there
   const bars = barsOf(picture, values, rows, metadata);
   const total = bars.reduce((sum, bar) => sum + bar.count, 0);
   if (!total) return null;
@@ -34,8 +35,14 @@ export function pictureOf(picture, rows, metadata, { id, title, unit }) {
       // What has an order stands in it, side by side; labels stand below one another, the most frequent first.
       upright: picture.ordered || ["numbers", "dates", "counts"].includes(kind),
     }),
-    kind === "nulls" ? null : nullsOf(picture, rows.length - values.length, rows.length),
+    kind === "nulls" ? null : nullsOf(picture, rows.length - present.length, rows.length),
   );
+}
+
+function isOfType(value, type) {
+  if (["integer", "decimal"].includes(type)) return Number.isFinite(Number(textOf(value) || NaN));
+  if (["date", "timestamp"].includes(type)) return !Number.isNaN(Date.parse(value)) && /^\d{4}-/.test(value);
+  return true;
 }
 
 function nullsOf({ nulls = null }, count, total) {

@@ -1,7 +1,7 @@
 // A record as a tree: lists within lists, each row a native disclosure that opens on its fields and the rows below it.
 
 import { element, fact, grouped, plural } from "./elements.js";
-import { textOf, valueNode } from "./values.js";
+import { markWrong, textOf, valueNode } from "./values.js";
 
 const MOST_SIBLINGS = 1000; // more would make the document slow
 const FEW = 5; // siblings that are listed without being asked for
@@ -26,11 +26,12 @@ export function brief(table, row) {
 }
 
 /**
- * Return rows as a list: `{ table, row, below: { table: rows } }`, each with those below it nested.
+ * Return rows as a list: `{ table, row, below: { table: rows }, labels }`, each with those below it nested. A row that is null is
+ * missing, and `labels` say what is wrong with it.
  *
  * `tableOf` tells of a table by its name. The rows down to the one that `isAsked` picks are open, and it is marked.
  */
-export function treeList(rows, tableOf, isAsked = () => false) {
+export function treeList(rows, tableOf, isAsked = () => false, rowKinds = {}) {
   const way = new Set(); // the asked row and those above it
   const leads = (node) => {
     const found = isAsked(node) || Object.values(node.below).flat().some(leads);
@@ -38,7 +39,7 @@ export function treeList(rows, tableOf, isAsked = () => false) {
     return found;
   };
   rows.forEach(leads);
-  const context = { tableOf, isAsked, way };
+  const context = { tableOf, isAsked, way, rowKinds };
   return element(
     "ul",
     { class: "tree" },
@@ -50,12 +51,14 @@ function rowNode(node, place, context, open = false) {
   const { tableOf, isAsked, way } = context;
   const table = tableOf(node.table);
   const asked = isAsked(node);
+  const wrong = node.labels?.length ?? 0;
   return branch(
     [
       element("span", { class: "table-name" }, node.table),
       place ? ` ${place} ` : " ",
       asked ? element("strong", { class: "badge" }, "this id") : null,
-      brief(table, node.row),
+      wrong ? element("strong", { class: "badge wrong" }, `${wrong} wrong`) : null,
+      node.row ? brief(table, node.row) : element("span", { class: "brief" }, "no row"),
     ].filter(Boolean),
     (body) => body.append(...rowBody(node, context)),
     { open: open || way.has(node), current: asked },
@@ -66,13 +69,22 @@ function rowNode(node, place, context, open = false) {
 function rowBody(node, context) {
   const table = context.tableOf(node.table);
   const below = Object.entries(node.below);
+  const labels = node.labels ?? [];
+  const ofRow = labels.filter(({ field }) => field === null);
+  const valueOf = (name, value) => {
+    const shown = fact(name, valueNode(table, name, value));
+    const own = labels.filter(({ field }) => field === name);
+    if (own.length) markWrong(shown.querySelector("dd"), own, context.rowKinds);
+    return shown;
+  };
   return [
+    ofRow.length ? markWrong(element("p", { class: "none" }, "This row"), ofRow, context.rowKinds) : null,
     element(
       "dl",
       { class: "fields" },
       // Every row of a plan has an id, also where no field holds it.
       node.id && !table.id ? fact("its id", element("a", { href: `#lookup/${node.id}` }, node.id)) : null,
-      Object.entries(node.row).map(([name, value]) => fact(name, valueNode(table, name, value))),
+      Object.entries(node.row ?? {}).map(([name, value]) => valueOf(name, value)),
     ),
     below.length
       ? element(

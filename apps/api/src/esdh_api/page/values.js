@@ -1,6 +1,6 @@
 // What the API's JSON holds, digit for digit, and how people read it.
 
-import { element } from "./elements.js";
+import { element, plural } from "./elements.js";
 
 /**
  * Return the value of a JSON text with each number as it is written there, a `JSON.rawJSON`: a number of
@@ -40,4 +40,78 @@ export function valueNode(table, name, value) {
 export function cellKind(table, name) {
   if (["integer", "decimal"].includes(table.types[name])) return { class: "number" };
   return table.ids.includes(name) ? { class: "id" } : {};
+}
+
+// ----------------------------------------------------------------------------------------- what is wrong on purpose
+
+/** Return a text as a sentence names it. */
+const named = (text) => (text === null ? "no value (null)" : text === "" ? "the empty text" : `“${text}”`);
+
+/** Return why a cell or a row is wrong: of a cell what would be right, of a row what the kind does. */
+function reasonOf({ kind, field, clean }, rowKinds) {
+  return field === null ? `${kind}: ${rowKinds[kind] ?? "a wrong row"}` : `${kind}: ${named(clean)} is right`;
+}
+
+/**
+ * Mark what an element holds as wrong: with a sign whose name is the reason, which is shown beside it when the pointer is
+ * over the element or the sign has the focus. Returns the element.
+ */
+export function markWrong(node, labels, rowKinds) {
+  const reason = labels.map((label) => reasonOf(label, rowKinds)).join("; ");
+  const sign = element("button", { type: "button", class: "mark", "aria-label": `Wrong, ${reason}` }, "!");
+  const value = element("span", {}, ...node.childNodes);
+  node.classList.add("wrong");
+  node.replaceChildren(value, sign);
+  const show = () => showTip(sign, reason);
+  sign.addEventListener("focus", show);
+  sign.addEventListener("blur", hideTip);
+  sign.addEventListener("click", show); // a touch may not give the focus
+  node.addEventListener("pointerenter", ({ pointerType }) => pointerType === "touch" || show());
+  node.addEventListener("pointerleave", ({ pointerType, relatedTarget }) => {
+    if (pointerType !== "touch" && relatedTarget !== tip?.node) hideTip();
+  });
+  return node;
+}
+
+let tip = null; // what is shown, and the sign that it stands beside
+
+/** Show a reason beside a sign. It is the sign's own name, so a screen reader needs it no second time. */
+function showTip(sign, reason) {
+  hideTip();
+  tip = { sign, node: element("div", { class: "tip", "aria-hidden": "true" }, reason) };
+  tip.node.addEventListener("pointerleave", hideTip); // until then it may be read with the pointer over it
+  document.body.append(tip.node);
+  placeTip();
+}
+
+function placeTip() {
+  if (!tip) return;
+  const place = tip.sign.getBoundingClientRect();
+  const { width, height } = tip.node.getBoundingClientRect();
+  const isBelow = place.bottom + height < innerHeight;
+  tip.node.style.left = `${Math.max(4, Math.min(place.left, innerWidth - width - 4))}px`;
+  tip.node.style.top = `${isBelow ? place.bottom : place.top - height}px`;
+}
+
+function hideTip() {
+  tip?.node.remove();
+  tip = null;
+}
+
+document.addEventListener("keydown", ({ key }) => key === "Escape" && hideTip());
+document.addEventListener("scroll", placeTip, true);
+
+/** Return labels in a sentence: how many cells and rows are wrong, and of which kinds. */
+export function wrongInWords(labels) {
+  const cells = new Set(labels.filter(({ field }) => field !== null).map((each) => `${each.table}.${each.field}#${textOf(each.slot)}`));
+  const rows = labels.filter(({ field }) => field === null).length;
+  if (!labels.length) return "No cell is wrong here: the defects strike none of these rows.";
+  const kinds = new Map();
+  for (const { kind, field } of labels) {
+    // The cells of a near duplicate are counted with its row.
+    if (field === null || kind !== "near_duplicate") kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  const parts = [cells.size || !rows ? plural(cells.size, "wrong cell") : "", rows ? plural(rows, "wrong row") : ""];
+  const counted = [...kinds].map(([kind, count]) => `${count} ${kind}`).join(", ");
+  return `${parts.filter(Boolean).join(" and ")}: ${counted}.`;
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from esdh_cli.errors import exit_on_error, is_plan_error
-from esdh_cli.output import print_document
+from esdh_cli.output import aligned, print_document
 from esdh_cli.parameters import LocalPath
 from esdh_cli.plans import RECORDS, open_defects, open_plan
 
@@ -150,7 +150,7 @@ def _lines(
     ]
     total = [_bytes(sum(each.sizes[form] for each in expected.values())) for form in formats]
     rows.append(["together", f"{sum(each.rows for each in expected.values()):,}", *total, "", ""])
-    yield from _aligned([head, *rows])
+    yield from aligned([head, *rows])
     yield ""
     yield f"At most {dataset.max_records:,} records."
     unique = [limit for limit in dataset.limits if limit.field]
@@ -175,17 +175,13 @@ def _lines(
         yield ""
         yield "Defects, in every snapshot unless --no-defects leaves them out"
         for each in defects:
-            often = (
-                f"{float(each.share):.6g} of the rows" if each.share is not None else f"{each.exactly:,} rows"
-            )
-            yield f"  {each.key}: {often}"
+            yield f"  {each.key}: {_measure(each)}"
 
 
-def _aligned(rows: list[list[str]]) -> "Iterator[str]":
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *cells in rows:
-        right = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        yield "  ".join([f"{name:<{widths[0]}}", *right]).rstrip()
+def _measure(defect: "Defect") -> str:
+    if defect.share is not None:
+        return f"{float(defect.share):.6g} of the rows"
+    return "the file" if defect.exactly is None else f"{defect.exactly:,} rows"
 
 
 def drawn_tables(dataset: "Dataset", *, ascii_only: bool) -> "Iterator[tuple[str, str]]":

@@ -17,6 +17,7 @@ __all__ = [
     "number_buffer",
     "numbers",
     "text_array",
+    "truth_array",
     "truths",
     "wide_buffer",
 ]
@@ -38,6 +39,11 @@ def wide_buffer(values: NDArray[np.integer]) -> pa.Buffer:
     halves[:, 0] = values
     halves[:, 1] = halves[:, 0] >> 63
     return pa.py_buffer(halves)
+
+
+def truth_array(truths: NDArray[np.bool_]) -> pa.Array:
+    """Return truths as an Arrow array."""
+    return pa.Array.from_buffers(pa.bool_(), len(truths), [None, bits(truths)])
 
 
 def integer_array(values: NDArray[np.integer]) -> pa.Array:

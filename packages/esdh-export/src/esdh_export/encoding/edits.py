@@ -27,13 +27,36 @@ _UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def edited_array(array: "pa.Array", cells: Cells) -> "pa.Array":
     """Return an Arrow array of plain values with some replaced by others of its type, or by nulls."""
-    import pyarrow as pa
     import pyarrow.compute as pc
+
+    from esdh_export.encoding.buffers import truth_array
 
     rows = sorted(cells)
     mask = np.zeros(len(array), dtype=np.bool_)
     mask[rows] = True
-    return pc.replace_with_mask(array, pa.array(mask), pa.array([cells[row] for row in rows], array.type))
+    values = _plain_array([cells[row] for row in rows], array.type)
+    return pc.replace_with_mask(array, truth_array(mask), values)
+
+
+def _plain_array(values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
+    """Return values of a field as an Arrow array of its type."""
+    import pyarrow as pa
+
+    from esdh_export.encoding.buffers import bits, number_buffer, text_array, wide_buffer
+
+    if pa.types.is_string(kind):
+        return text_array(values, kind)
+    numbers = np.array([0 if value is None else _number(value) for value in values], dtype=np.int64)
+    if pa.types.is_boolean(kind):
+        data = bits(numbers != 0)
+    elif pa.types.is_decimal(kind):
+        data = wide_buffer(numbers)
+    elif pa.types.is_date(kind):
+        data = number_buffer(numbers, np.int32)
+    else:
+        data = number_buffer(numbers * (1_000_000 if pa.types.is_timestamp(kind) else 1), np.int64)
+    validity = bits(np.array([value is not None for value in values])) if None in values else None
+    return pa.Array.from_buffers(kind, len(values), [validity, data])
 
 
 def edited_digest(column: Column, cells: Cells, *, nullable: bool) -> bytes:

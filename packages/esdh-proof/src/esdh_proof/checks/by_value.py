@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from esdh_core.columns import Categorical, Categories, Column, Concat, FixedText, Integer, Numbers
 from esdh_export import array
-from esdh_export.encoding.buffers import integer_array, null_mask, truths
+from esdh_export.encoding.buffers import integer_array, null_mask, text_array, truth_array, truths
 from esdh_export.encoding.categories import categories_array
 from numpy.typing import NDArray
 
@@ -55,7 +55,7 @@ class Values:
 
 def values_of(rows: Rows, field: str) -> Values:
     """Return the values of a field."""
-    return Values(None if rows.columns is None else rows.columns[field], lambda: rows.arrays[field])
+    return Values(rows.column(field), lambda: rows.arrays[field])
 
 
 def failing(
@@ -164,7 +164,7 @@ class _Answers:
 
 def nulls(rows: Rows, field: str) -> Mask:
     """Return which values of a field are null."""
-    column = None if rows.columns is None else rows.columns[field]
+    column = rows.column(field)
     if column is None:
         return null_mask(rows.arrays[field])
     if isinstance(column, Categorical):
@@ -174,7 +174,7 @@ def nulls(rows: Rows, field: str) -> Mask:
 
 def unlike(rows: Rows, field: str, pattern: str) -> Mask:
     """Return which texts of a field a regular expression doesn't match; a null is unlike any."""
-    column = None if rows.columns is None else rows.columns[field]
+    column = rows.column(field)
     if isinstance(column, FixedText) and column.valid is None:
         known = "unlike", pattern, id(column)
         if known not in rows.memo and (places := _places(pattern)) is not None:
@@ -240,7 +240,7 @@ def _unlike_places(
 
 def differs_from(rows: Rows, field: str, expected: FixedText) -> Mask:
     """Return which values of a field differ from texts of one width, of as many rows."""
-    column = None if rows.columns is None else rows.columns[field]
+    column = rows.column(field)
     if (
         isinstance(column, FixedText)
         and column.valid is None
@@ -260,9 +260,9 @@ def differs_from_source(
 
     `positions` are those of each row's source, None where the rows are one to one.
     """
-    if rows.columns is None or source.columns is None:
+    copy, original = rows.column(field), source.column(of)
+    if copy is None or original is None:
         return None
-    copy, original = rows.columns[field], source.columns[of]
     same = copy is original and positions is None
     match copy, original:
         case Categorical(), Categorical() if copy.categories is original.categories:
@@ -279,14 +279,14 @@ def differs_from_source(
 
 def matrix_of(rows: Rows, field: str, width: int) -> NDArray[np.uint8] | None:
     """Return the characters of texts that were made in one width, shape (n, width); None for any others."""
-    column = None if rows.columns is None else rows.columns[field]
+    column = rows.column(field)
     fits = isinstance(column, FixedText) and column.valid is None and column.matrix.shape[1] == width
     return column.matrix if fits and isinstance(column, FixedText) else None
 
 
 def parts_at_blank(rows: Rows, field: str) -> tuple[Values, Values] | None:
     """Return what stands before and after the first blank of texts that were made of two parts; None for any others."""
-    column = None if rows.columns is None else rows.columns[field]
+    column = rows.column(field)
     if not isinstance(column, Concat) or len(column.parts) != 3 or column.parts[1] != " ":
         return None
     first, _, second = column.parts
@@ -316,6 +316,6 @@ def _has_blank(column: Column) -> bool:
 def _split(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     blank = truths(pc.match_substring(texts, " ")) | null_mask(texts)
     if not blank.all():
-        texts = pc.if_else(pa.array(blank), texts, " ")
+        texts = pc.if_else(truth_array(blank), texts, text_array([" "], texts.type)[0])
     parts = pc.split_pattern(texts, " ", max_splits=1)
     return pc.list_element(parts, 0), pc.list_element(parts, 1)

@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from esdh_export.encoding.buffers import bits, integer_array, null_mask, number_
 from esdh_export.encoding.buffers import numbers as numbers_of
 from numpy.typing import NDArray
 
-from esdh_proof.checks.finding import Finding, Mask, Tables, differing, texts_of
+from esdh_proof.checks.finding import Finding, Mask, Ranges, Read, Tables, below, differing, texts_of
 from esdh_proof.reading import Rows
 
 __all__ = ["derived", "is_emptied"]
@@ -46,15 +46,17 @@ _OFFERED = {
 
 Words = NDArray[np.uint64]
 Positions = NDArray[np.intp]
+Expected = tuple[pa.Array | None, tuple[Read, ...]]
+"""What each row should hold, None where that isn't known, and the cells that say so."""
 
 
 def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[Finding]:
     """Check the fields of a table's rows that follow from other rows, or from the row's own number."""
     for name, words in _fields(block.dataset, table).items():
         if isinstance(words.get("rollup"), str):
-            expected = _rollup(words["rollup"], block, table, tables)
+            expected, reads = _rollup(words["rollup"], block, table, tables)
         elif isinstance(words.get("running"), str):
-            expected = _running(words["running"], block, table, rows)
+            expected, reads = _running(words["running"], block, table, rows)
         else:
             yield from _unique(block, table, rows, name, words)
             continue
@@ -65,7 +67,7 @@ def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[
         wrong = differing(found, expected)
         if is_emptied(block.dataset, table, name):
             wrong &= ~null_mask(found)
-        yield Finding(rows, name, wrong, texts_of(expected))
+        yield Finding(rows, name, wrong, texts_of(expected), reads=reads)
 
 
 def is_emptied(dataset: Dataset, table: Table, name: str) -> bool:
@@ -102,20 +104,23 @@ def _fields(dataset: Dataset, table: Table) -> dict[str, dict[str, Any]]:
 # --- rollups and running values ----------------------------------------------------------------------
 
 
-def _rollup(text: str, block: Block, table: Table, tables: Tables) -> pa.Array | None:
+def _rollup(text: str, block: Block, table: Table, tables: Tables) -> Expected:
     """Return a rollup of each row of a table, out of the rows below as they were read, else made again."""
     aggregate = _AGGREGATE.fullmatch(text)
-    below = {each.name: each for each in block.dataset.tables}.get(aggregate[2]) if aggregate else None
-    if aggregate is None or below is None:
-        return None
-    rows, count = len(block.level(table).slots), len(block.level(below).slots)
-    owners = block.rows_of(below, table)
+    child = {each.name: each for each in block.dataset.tables}.get(aggregate[2]) if aggregate else None
+    if aggregate is None or child is None:
+        return None, ()
+    rows, count = len(block.level(table).slots), len(block.level(child).slots)
+    owners = block.rows_of(child, table)
     if owners is None:
         owners = np.arange(count)
     if aggregate[1] == "count":
-        return integer_array(np.bincount(owners, minlength=rows).astype(np.int64))
-    values = _values(block, below, aggregate[3], tables)
-    return None if len(values) != count else _gathered(aggregate[1], values, owners, rows)
+        return integer_array(np.bincount(owners, minlength=rows).astype(np.int64)), ()
+    values = _values(block, child, aggregate[3], tables)
+    if len(values) != count:
+        return None, ()
+    reads = (below(tables[child.name], aggregate[3], owners, rows),) if child.name in tables else ()
+    return _gathered(aggregate[1], values, owners, rows), reads
 
 
 def _values(block: Block, table: Table, field: str, tables: Tables) -> pa.Array:
@@ -145,27 +150,34 @@ def _gathered(function: str, values: pa.Array, owners: Positions, rows: int) -> 
     return values.take(_places_or_null(places))
 
 
-def _running(text: str, block: Block, table: Table, rows: Rows) -> pa.Array | None:
+def _running(text: str, block: Block, table: Table, rows: Rows) -> Expected:
     """Return the aggregate of each row and its siblings before it, nulls passed over."""
     aggregate = _AGGREGATE.fullmatch(text)
     if aggregate is None:
-        return None
+        return None, ()
     parents = block.level(table).parents
     parents = np.arange(len(rows)) if parents is None else parents[: len(rows)]
     if len(parents) != len(rows) or not len(rows):
-        return None
+        return None, ()
     firsts = np.flatnonzero(np.concatenate([[True], parents[1:] != parents[:-1]]))
     before = np.arange(len(parents)) - np.repeat(firsts, np.diff(np.append(firsts, len(parents))))
     if aggregate[1] == "count":
-        return integer_array(before.astype(np.int64) + 1)
+        return integer_array(before.astype(np.int64) + 1), ()
     values = rows.arrays[aggregate[2]]
+    reads = (Read(rows, aggregate[2], partial(_so_far, before)),)
     if aggregate[1] == "sum":
         each = _unscaled(values)
         totals = np.cumsum(each)  # which may wrap; differences don't
         starts = np.arange(len(parents)) - before
-        return _scaled(totals - totals.take(starts) + each.take(starts), values.type)
+        return _scaled(totals - totals.take(starts) + each.take(starts), values.type), reads
     places = _places_so_far(aggregate[1], values, before)
-    return values.take(_places_or_null(places))
+    return values.take(_places_or_null(places)), reads
+
+
+def _so_far(before: Positions) -> Ranges:
+    """Return the range of each row and the `before` siblings before it."""
+    rows = np.arange(len(before))
+    return rows - before, rows + 1
 
 
 def _places_so_far(function: str, values: pa.Array, before: Positions) -> Positions:
@@ -241,6 +253,7 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
     slots_held = unpermute_below(key, np.where(holds, numbers, np.uint64(0)), held.capacity)
     wrong = ~holds
     here, emptied = slots_held[: len(slots)], is_emptied(block.dataset, table, name)
+    reads: tuple[Read, ...] = ()
     if words.get("ordered") is not True:
         wrong[: len(slots)] |= here != slots
     elif emptied:
@@ -248,6 +261,7 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
         wrong[: len(slots)] |= here // room != slots // room
     else:
         wrong[: len(slots)] |= _sorted_below(block, table, here) != slots
+        reads = (Read(rows, name, partial(_siblings, block, table)),)
     if emptied:
         wrong &= ~null_mask(found)
 
@@ -258,8 +272,16 @@ def _unique(block: Block, table: Table, rows: Rows, name: str, words: dict[str, 
         return f"{text}, which holds the number of row {slots_held[at]}"
 
     yield Finding(
-        rows, name, wrong, lambda row: f"a value that holds the number of row {slots[row]}", describe
+        rows, name, wrong, lambda row: f"a value that holds the number of row {slots[row]}", describe, reads
     )
+
+
+def _siblings(block: Block, table: Table) -> Ranges:
+    """Return the range of each row's siblings, itself among them."""
+    parents = block.level(table).parents
+    if parents is None:
+        parents = np.arange(len(block.level(table).slots))
+    return np.searchsorted(parents, parents), np.searchsorted(parents, parents, side="right")
 
 
 def _sorted_below(block: Block, table: Table, slots: Words) -> Words:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,14 @@ from esdh_proof.reading import Rows
 
 __all__ = [
     "Finding",
+    "LookUp",
     "Mask",
+    "Ranges",
+    "Read",
     "Tables",
+    "above",
+    "below",
+    "beside",
     "copy",
     "differing",
     "outside",
@@ -25,6 +32,29 @@ __all__ = [
 
 Mask = NDArray[np.bool_]
 Tables = Mapping[str, Rows]  # by table name
+Ranges = tuple[NDArray[np.integer], NDArray[np.integer]]
+"""The first row of a range and the one after its last, for each of some rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Cells that each row of a finding was held against: those of `field` in a range of `rows`.
+
+    `ranges` gives the range of each of the finding's rows; without it that is the one row in the same position. Without
+    `field` it is the rows themselves that were looked for.
+    """
+
+    rows: Rows
+    field: str | None
+    ranges: Callable[[], Ranges] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A cell that each row of a finding was held against: the one of `field` among `rows` that should hold the row's value."""
+
+    rows: Rows
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +62,8 @@ class Finding:
     """Which rows of a field fail, and what each of them should hold instead.
 
     `wrong` has one element a row. `expected` is a text, or a function of the row's position. `describe`,
-    where given, says more of a found value than the value does.
+    where given, says more of a found value than the value does. `reads` names the cells that were looked at beside
+    the row's own: it may be one of these that is wrong.
     """
 
     rows: Rows
@@ -40,6 +71,31 @@ class Finding:
     wrong: Mask
     expected: str | Callable[[int], str]
     describe: Callable[[str], str] | None = None
+    reads: tuple[Read | LookUp, ...] = ()
+
+
+def beside(rows: Rows, *fields: str) -> tuple[Read, ...]:
+    """Return that some fields were looked at, of the same row or of its only one in another table."""
+    return tuple(Read(rows, field) for field in fields)
+
+
+def above(rows: Rows, field: str | None, positions: NDArray[np.intp] | None) -> Read:
+    """Return that a field of the row above was looked at; `positions` as of `Block.rows_of`."""
+    return Read(rows, field, None if positions is None else partial(_each_alone, positions))
+
+
+def below(rows: Rows, field: str, owners: NDArray[np.intp], count: int) -> Read:
+    """Return that a field of all rows below was looked at, by `count` rows; `owners`, which ascend, say below which each is."""
+    return Read(rows, field, partial(_owned, owners, count))
+
+
+def _each_alone(positions: NDArray[np.intp]) -> Ranges:
+    return positions, positions + 1
+
+
+def _owned(owners: NDArray[np.intp], count: int) -> Ranges:
+    ends = np.searchsorted(owners, np.arange(count + 1))
+    return ends[:-1], ends[1:]
 
 
 def to_mask(values: pa.Array) -> Mask:
@@ -67,14 +123,14 @@ def texts_of(values: pa.Array) -> Callable[[int], str]:
     return lambda row: str(values[row].as_py())
 
 
-def copy(rows: Rows, field: str, source: pa.Array) -> Finding:
-    """Compare a copied field with its source, over the rows that both have."""
+def copy(rows: Rows, field: str, source: pa.Array, *reads: Read) -> Finding:
+    """Compare a copied field with its source, which `reads` names, over the rows that both have."""
     found, count = rows.arrays[field], min(len(rows), len(source))
     if found is source:
-        return Finding(rows, field, differing(found, source), texts_of(source))
+        return Finding(rows, field, differing(found, source), texts_of(source), reads=reads)
     wrong = np.zeros(len(rows), dtype=np.bool_)
     wrong[:count] = differing(found.slice(0, count), source.slice(0, count))
-    return Finding(rows, field, wrong, texts_of(source))
+    return Finding(rows, field, wrong, texts_of(source), reads=reads)
 
 
 def slots(rows: Rows) -> NDArray[np.uint64]:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from esdh_proof.checks.by_value import differs_from, differs_from_source, failing, nulls
 from esdh_proof.checks.derived import derived, is_emptied
-from esdh_proof.checks.finding import Finding, Mask, Tables, copy, outside, to_mask
+from esdh_proof.checks.finding import Finding, LookUp, Mask, Tables, above, copy, outside, to_mask
 from esdh_proof.reading import Rows
 
-__all__ = ["CLAIMS", "describe_id", "ids_of", "integrity", "rules", "synthetic", "text_of"]
+__all__ = ["CLAIMS", "describe_id", "ids_of", "integrity", "is_above", "rules", "synthetic", "text_of"]
 
 CLAIMS = {
     "synthetic": "every row carries the marker, and an id of this seed and its own row",
@@ -65,29 +65,37 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
             if source is None:
                 continue
             owner = _owner_of_id(block.dataset, table, rule)
-            if not rule.picked and _is_above(table, source.table):
-                if owner is not None and _is_above(table, owner):
+            if not rule.picked and is_above(table, source.table):
+                if owner is not None and is_above(table, owner):
                     ids = ids_of(block, owner, _slots(block, table, owner, len(rows)))
                     wrong = differs_from(rows, rule.name, ids) & ~_emptied(block, table, rule, rows)
                     yield Finding(rows, rule.name, wrong, text_of(ids), describe_id(block.dataset))
                 elif source.table.name in tables:
                     yield _copied(block, table, rule, source, tables)
             elif source.table.is_fixed and source.table.name in tables:  # of a row that was drawn
-                values = tables[source.table.name].arrays[source.rule.name]
+                known = tables[source.table.name]
+                values = known.arrays[source.rule.name]
                 key = "outside", source.table.name, source.rule.name
                 wrong = failing(rows, partial(_outside, known=values), rule.name, key=key)
-                yield Finding(rows, rule.name, wrong, f"a value of {source.table.name}.{source.rule.name}")
+                yield Finding(
+                    rows,
+                    rule.name,
+                    wrong,
+                    f"a value of {source.table.name}.{source.rule.name}",
+                    reads=(LookUp(known, source.rule.name),),
+                )
 
 
 def _copied(block: Block, table: Table, rule: Rule, source: FieldRef, tables: Tables) -> Finding:
     """Compare a copy with its source in a table above."""
-    rows, above = tables[table.name], tables[source.table.name]
+    rows, source_rows = tables[table.name], tables[source.table.name]
     positions = block.rows_of(table, source.table)
-    known = differs_from_source(rows, rule.name, above, source.rule.name, positions)
+    read = above(source_rows, source.rule.name, positions)
+    known = differs_from_source(rows, rule.name, source_rows, source.rule.name, positions)
     if known is not None:
-        return Finding(rows, rule.name, known, "the value of its source")
-    values = _of_ancestor(positions, above.arrays[source.rule.name], len(rows))
-    found = copy(rows, rule.name, values)
+        return Finding(rows, rule.name, known, "the value of its source", reads=(read,))
+    values = _of_ancestor(positions, source_rows.arrays[source.rule.name], len(rows))
+    found = copy(rows, rule.name, values, read)
     if is_emptied(block.dataset, table, rule.name):
         return replace(found, wrong=found.wrong & ~nulls(rows, rule.name))
     return found
@@ -121,9 +129,9 @@ def _tables(block: Block, tables: Tables) -> Iterator[Table]:
             yield table
 
 
-def _is_above(table: Table, other: Table) -> bool:
+def is_above(table: Table, other: Table) -> bool:
     """Return whether a row of a table has one row of another: its own, its parent's, and so on."""
-    return table is other or (table.parent is not None and _is_above(table.parent, other))
+    return table is other or (table.parent is not None and is_above(table.parent, other))
 
 
 def _slots(block: Block, table: Table, owner: Table, count: int) -> NDArray[np.uint64]:

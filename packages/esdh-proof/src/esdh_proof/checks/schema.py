@@ -43,7 +43,7 @@ def _violates(rows: Rows, field: str, constraint: str, bound: Any) -> Mask:
     """Return which values of a field break a constraint of JSON Schema; a null breaks none."""
     if constraint == "pattern":
         return unlike(rows, field, bound) & ~nulls(rows, field)
-    column = None if rows.columns is None else rows.columns[field]
+    column = rows.column(field)
     literals = column.parts if isinstance(column, Concat) else []
     if constraint == "minLength" and sum(len(part) for part in literals if isinstance(part, str)) >= bound:
         return np.zeros(len(rows), dtype=np.bool_)  # whatever the other parts are

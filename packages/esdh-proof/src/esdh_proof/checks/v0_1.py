@@ -13,7 +13,7 @@ from esdh_core.dataset import Block
 from esdh_core.datasets.v0_1.constants import REFERENCE_DATE
 from esdh_core.datasets.v0_1.lookups import load
 from esdh_core.permutations import permute, unpermute
-from esdh_export.encoding.buffers import null_mask, numbers, text_array
+from esdh_export.encoding.buffers import null_mask, numbers, text_array, truth_array
 from numpy.typing import NDArray
 
 from esdh_proof.checks import roles
@@ -33,6 +33,7 @@ from esdh_proof.checks.finding import (
     Finding,
     Mask,
     Tables,
+    beside,
     copy,
     differing,
     outside,
@@ -125,30 +126,35 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
 
 def _copied(rows: Rows, field: str, source: Rows, original: str) -> Finding:
     wrong = differs_from_source(rows, field, source, original, None)
-    values = source.arrays[original]
-    return copy(rows, field, values) if wrong is None else Finding(rows, field, wrong, texts_of(values))
+    values, reads = source.arrays[original], beside(source, original)
+    if wrong is None:
+        return copy(rows, field, values, *reads)
+    return Finding(rows, field, wrong, texts_of(values), reads=reads)
 
 
 def _full_name(profiles: Rows, persons: Rows) -> Finding:
     """Check that a full name is the first and the last name, with a blank between."""
     first, last = split_at_blank(profiles, "full_name")
-    if persons.columns is not None and first.column is not None:
-        parts = first.column, last.column
-        if parts == (persons.columns["first_name"], persons.columns["last_name"]):  # the very same columns
-            none = np.zeros(len(profiles), dtype=np.bool_)
-            return Finding(profiles, "full_name", none, "the name of the person")
+    names = ("first_name", "last_name")
+    parts, reads = (first.column, last.column), beside(persons, *names)
+    if None not in parts and parts == tuple(map(persons.column, names)):  # the very same
+        none = np.zeros(len(profiles), dtype=np.bool_)
+        return Finding(profiles, "full_name", none, "the name of the person", reads=reads)
     of = persons.arrays
-    return copy(profiles, "full_name", _spaced(of["first_name"], of["last_name"]))
+    return copy(profiles, "full_name", _spaced(of["first_name"], of["last_name"]), *reads)
 
 
 def _summary(profiles: Rows, vehicles: Rows) -> Finding:
     """Check that a vehicle's summary is its year, its make and its model, with blanks between."""
+    names = ("model_year", "make", "model")
+    reads = beside(vehicles, *names)
     if profiles.columns is not None and vehicles.columns is not None:
-        fields = [values_of(vehicles, name) for name in ("model_year", "make", "model")]
+        fields = [values_of(vehicles, each) for each in names]
         wrong = failing(profiles, _is_no_summary, "vehicle_summary", *fields)
-        return Finding(profiles, "vehicle_summary", wrong, "the year, the make and the model of the vehicle")
+        expected = "the year, the make and the model of the vehicle"
+        return Finding(profiles, "vehicle_summary", wrong, expected, reads=reads)
     of = vehicles.arrays
-    return copy(profiles, "vehicle_summary", _summaries(of["model_year"], of["make"], of["model"]))
+    return copy(profiles, "vehicle_summary", _summaries(of["model_year"], of["make"], of["model"]), *reads)
 
 
 def _summaries(years: pa.Array, makes: pa.Array, models: pa.Array) -> pa.Array:
@@ -178,7 +184,7 @@ def _own_row(
     if matrix is None:
         wrong = holds_another(rows.arrays[field])
     else:
-        known = "own row", stream, id(rows.columns and rows.columns[field])  # a copy needn't be asked again
+        known = "own row", stream, id(rows.column(field))  # a copy needn't be asked again
         if known not in rows.memo:
             rows.memo[known] = number(matrix) != permute(seed, stream, slots(rows))
         wrong = rows.memo[known]
@@ -197,10 +203,10 @@ def _own_row(
 
 def _matrix(values: pa.Array, width: int) -> tuple[NDArray[np.uint8], Mask]:
     """Return texts as bytes, shape (n, width), and which of them have that width; the others become zeros."""
-    shaped = ~to_mask(pc.not_equal(pc.binary_length(values), width))
-    ascii_only = ~to_mask(pc.not_equal(pc.utf8_length(values), width))
-    shaped &= ascii_only
-    even = values if shaped.all() else pc.if_else(pa.array(shaped), values, "0" * width)
+    shaped = ~null_mask(values) & (numbers(pc.binary_length(values)) == width)
+    shaped &= numbers(pc.utf8_length(values)) == width  # so that each character is a byte
+    zeros = text_array(["0" * width], values.type)[0]
+    even = values if shaped.all() else pc.if_else(truth_array(shaped), values, zeros)
     data = pa.concat_arrays([even]).cast(pa.binary(width)).buffers()[1]
     matrix: NDArray[np.uint8] = np.frombuffer(data, np.uint8)[: len(values) * width].reshape(-1, width)
     return matrix, shaped
@@ -340,12 +346,14 @@ def _person_rules(rows: Rows) -> Iterator[Finding]:
         "driver_license_state",
         failing(rows, differing, "driver_license_state", "state"),
         lambda row: str(of["state"][row].as_py()),
+        reads=beside(rows, "state"),
     )
     yield Finding(
         rows,
         "driver_license_number",
         failing(rows, _no_letters_of_state, "driver_license_number", "state"),
         lambda row: f"a number that begins with the state, {of['state'][row].as_py()}",
+        reads=beside(rows, "state"),
     )
     yield from _ages(rows)
     number, street = split_at_blank(rows, "address_line_1")
@@ -368,6 +376,7 @@ def _place(rows: Rows, state: str, city: str, postal_code: str) -> Iterator[Find
         lambda row: (
             f"a postal code of the city, {of[city][row].as_py()}, and a city of the state, {of[state][row].as_py()}"
         ),
+        reads=beside(rows, city, state),
     )
 
 
@@ -388,7 +397,13 @@ def _ages(rows: Rows) -> Iterator[Finding]:
     yield Finding(rows, "date_of_birth", wrong, f"an age from 16 to {_oldest()} on {REFERENCE_DATE}")
     commercial = failing(rows, _is_commercial, "lob_type")
     young = commercial & ((born > _born(21)) | missing)
-    yield Finding(rows, "date_of_birth", young, f"an age of 21 or more on {REFERENCE_DATE}, since Commercial")
+    yield Finding(
+        rows,
+        "date_of_birth",
+        young,
+        f"an age of 21 or more on {REFERENCE_DATE}, since Commercial",
+        reads=beside(rows, "lob_type"),
+    )
 
 
 def _is_commercial(lines: pa.Array) -> Mask:
@@ -465,11 +480,12 @@ def _vehicle_rules(rows: Rows) -> Iterator[Finding]:
         "model",
         known < 0,
         "a model of the make, with its body style, in a model year in which it was sold",
+        reads=beside(rows, "make", "body_style", "model_year"),
     )
     sedan = failing(rows, _is_commercial_sedan, "lob_type", "body_style")
-    yield Finding(rows, "body_style", sedan, "SUV or Truck, since Commercial")
+    yield Finding(rows, "body_style", sedan, "SUV or Truck, since Commercial", reads=beside(rows, "lob_type"))
     yield _rating(rows)
-    yield from _vin(rows, "vin", known)
+    yield from _vin(rows, "vin", known, "make", "model", "body_style", "model_year")
 
 
 def _is_commercial_sedan(lines: pa.Array, bodies: pa.Array) -> Mask:
@@ -482,7 +498,7 @@ def _no_rating(lines: pa.Array, ratings: pa.Array) -> Mask:
 
 def _rating(rows: Rows) -> Finding:
     wrong = failing(rows, _no_rating, "lob_type", "risk_rating")
-    return Finding(rows, "risk_rating", wrong, _RATING_RULE)
+    return Finding(rows, "risk_rating", wrong, _RATING_RULE, reads=beside(rows, "lob_type"))
 
 
 def _check_digits(text: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -493,8 +509,8 @@ def _check_digits(text: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return _CHECK_DIGITS.take(sums % np.uint16(11))
 
 
-def _vin(rows: Rows, field: str, known: NDArray[np.int64]) -> Iterator[Finding]:
-    """Check a VIN's check digit, and that its characters name the vehicle, a row of `_Models` (or -1)."""
+def _vin(rows: Rows, field: str, known: NDArray[np.int64], *named_by: str) -> Iterator[Finding]:
+    """Check a VIN's check digit, and that its characters name the vehicle, a row of `_Models` (or -1) that other fields say."""
     models = _models()
     matrix = matrix_of(rows, field, 17)
     if matrix is None:
@@ -519,7 +535,7 @@ def _vin(rows: Rows, field: str, known: NDArray[np.int64]) -> Iterator[Finding]:
         kind = "a letter" if models.letter[vehicle[row]] else "a digit"
         return f"{characters[:5]} in positions 1 to 5, {kind} in 7, {characters[5]} in 10"
 
-    yield Finding(rows, field, wrong, expected)
+    yield Finding(rows, field, wrong, expected, reads=beside(rows, *named_by))
 
 
 def _profile_rules(rows: Rows) -> Iterator[Finding]:
@@ -529,8 +545,14 @@ def _profile_rules(rows: Rows) -> Iterator[Finding]:
     yield Finding(rows, "full_name", wrong, "a first and a last name of the tables")
     yield from _place(rows, "residence_state", "city", "postal_code")
     moved = failing(rows, differing, "garaging_state", "residence_state")
-    yield Finding(rows, "garaging_state", moved, lambda row: str(of["residence_state"][row].as_py()))
+    yield Finding(
+        rows,
+        "garaging_state",
+        moved,
+        lambda row: str(of["residence_state"][row].as_py()),
+        reads=beside(rows, "residence_state"),
+    )
     known = per_row(rows, _summarized, "vehicle_summary")
     yield Finding(rows, "vehicle_summary", known < 0, "a model in a year in which it was sold")
     yield _rating(rows)
-    yield from _vin(rows, "primary_vehicle_vin", known)
+    yield from _vin(rows, "primary_vehicle_vin", known, "vehicle_summary")

@@ -40,7 +40,8 @@ class Rows:
 
     `start` is the number in the table that the first of them should have. `last` says that no row follows in
     the file. Rows whose bytes are those that the seed gives weren't parsed: they have the `columns` that were made,
-    of which arrays are made as they are asked for; what is found out of a column is kept in `memo`.
+    but for fields with wrong cells, and arrays are made as they are asked for; what is found out of a column is kept
+    in `memo`.
     """
 
     file: str
@@ -53,6 +54,10 @@ class Rows:
 
     def __len__(self) -> int:
         return len(next(iter((self.columns or self.arrays).values())))
+
+    def column(self, field: str) -> Column | None:
+        """Return the column that the values of a field were made as, None where there are only values."""
+        return None if self.columns is None else self.columns.get(field)
 
     def release(self) -> None:
         """Let go of the values: the reader that made them still holds this object while it waits."""

@@ -1,7 +1,7 @@
 """A snapshot with defects verified: everything made again from the seed and the defects, and held against the files.
 
-The checks of rows would fail at every cell that is wrong on purpose. So that nothing is said that wasn't looked at, they
-are left unproven here: what proves the rows and the labels is that both are made again to the byte.
+Rows and labels are made again to the byte, and the checks of values look at these rows: they find what is wrong on
+purpose, and each finding must read a labelled cell.
 """
 
 import filecmp
@@ -26,9 +26,11 @@ from esdh_export.io.store import LocalStore
 from esdh_export.request import Shard
 from esdh_manifest import FileProblem, Manifest, document_name, file_problem
 
-from esdh_proof.findings import Failure, Findings, display
+from esdh_proof.checks import checks_of
+from esdh_proof.findings import CLAIMS, Failure, Findings, display
 from esdh_proof.reading import regular
 from esdh_proof.verification.files import ROW_CHECKS
+from esdh_proof.verification.labelled import LABEL_CHECKS, LabelReport, LabelTotals, check_labels
 from esdh_proof.verification.parquet_copy import OURS, is_of_this_arrow
 from esdh_proof.verification.shard import ShardReport
 from esdh_proof.verification.totals import Totals
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = ["verify_defective"]
 
-_UNPROVEN = ("schema", "synthetic", "integrity", "rules")
 _LONGEST_LINE = 1 << 20  # bytes that are read at once: in a file that was changed a line may never end
-_REASON = "some cells are wrong on purpose; `regenerated` holds every cell and every label instead"
+_CLAIM = "the rows and the bytes are those that the seed and the defects give; the labels are of what differs"
+_SKIPPED = "the rows were not made again, as --no-regenerate asks: of rows with defects, checksums alone are proved without that"
+_OTHER_ROWS = "other rows are there than the seed and the defects give"
 
 
 def verify_defective(
@@ -59,12 +62,31 @@ def verify_defective(
     """
     if not regenerate:
         for check in ROW_CHECKS:
-            findings.skip(check, "the rows were not made again, as --no-regenerate asks")
+            findings.skip(check, _SKIPPED)
         return {}
-    for check in _UNPROVEN:
-        findings.skip(check, _REASON)
+    own = CLAIMS | getattr(checks_of(request.dataset), "CLAIMS", {})
+    findings.claim({check: f"{own[check]}, but where a label says otherwise" for check in LABEL_CHECKS})
+    findings.claim({"regenerated": _CLAIM})
     with TemporaryDirectory(prefix="esdh-") as again:
         return _Regeneration(folder, manifest, request, findings, Path(again)).verify(executor, progress)
+
+
+def _make_again(
+    request: SnapshotRequest,
+    shard: Shard,
+    store: LocalStore,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[WrittenShard, LabelReport]:
+    """Write the files of a shard, and check their rows; half of the progress is of either."""
+    halves = [None, None] if progress is None else [_halved(progress, up=True), _halved(progress, up=False)]
+    return write_shard(request, shard, store, progress=halves[0]), check_labels(
+        request, shard, progress=halves[1]
+    )
+
+
+def _halved(progress: Callable[[int], None], *, up: bool) -> Callable[[int], None]:
+    return lambda count: progress((count + up) // 2)
 
 
 class _Regeneration:
@@ -79,6 +101,7 @@ class _Regeneration:
         for each in (self._store.files, *parts, self._store.fragments, self._store.attempts):
             each.mkdir(parents=True, exist_ok=True)
         self._totals = Totals(manifest, request, findings)
+        self._labels = LabelTotals()
         self._room = self._document_bytes()
 
     def _document_bytes(self) -> int:
@@ -89,20 +112,25 @@ class _Regeneration:
     def verify(
         self, executor: "Executor | None", progress: Callable[[int, int], None] | None
     ) -> dict[str, FileProblem | None]:
-        write = partial(write_shard, self._request, store=self._store)
+        make = partial(_make_again, self._request, store=self._store)
         if executor is None and progress is not None:
-            write = partial(write, progress=lambda count: progress(count, self._request.records))
+            make = partial(make, progress=lambda count: progress(count, self._request.records))
         attempts: dict[str, str] = {}
-        with closing(map_in_order(executor, write, self._request.shards())) as reports:
-            for shard, report in zip(self._request.shards(), reports, strict=True):
+        with closing(map_in_order(executor, make, self._request.shards())) as reports:
+            for shard, (report, labels) in zip(self._request.shards(), reports, strict=True):
                 attempts |= report.attempts
+                self._labels.add(labels, self._totals.row_counts, self._findings)
                 if not self._take(shard, report):
-                    for check in ("formats", "fidelity", "stats"):
-                        self._findings.skip(check, "a part isn't the one that the seed and the defects give")
+                    for check in (*LABEL_CHECKS, "formats", "fidelity", "stats"):
+                        self._findings.skip(check, _OTHER_ROWS)
                     return self._totals.problems
                 if executor is not None and progress is not None:
                     progress(shard.count, self._request.records)
-        self._document(attempts)
+        if self._document(attempts):
+            self._labels.note(self._findings)
+        else:
+            for check in LABEL_CHECKS:
+                self._findings.skip(check, _OTHER_ROWS)
         self._check_places()
         self._totals.check(self._folder)
         return self._totals.problems
@@ -110,10 +138,7 @@ class _Regeneration:
     def _check_places(self) -> None:
         """Hold the defects against the rows; not before these were found, since a manifest may claim any number of them."""
         try:
-            if self._request.defects is not None:
-                self._request.defects.check_places(
-                    self._request.tables, self._request.records, self._request.seed
-                )
+            self._request.check_places()
         except ValueError as error:
             name = self._request.files()["overlay"]
             self._findings.fail(
@@ -155,10 +180,10 @@ class _Regeneration:
         )
         return same
 
-    def _document(self, attempts: dict[str, str]) -> None:
-        """Put the JSON document together again, and hold the snapshot's against it."""
+    def _document(self, attempts: dict[str, str]) -> bool:
+        """Put the JSON document together again, and hold the snapshot's against it; return whether it has the same rows."""
         if json.EXTENSION not in self._request.formats:
-            return
+            return True
         name = document_name(self._request.dataset.dataset_version)
         fragments = {table.name: self._fragments(table, attempts) for table in self._request.tables}
         with new_file(self._store.files / name) as document:
@@ -167,7 +192,8 @@ class _Regeneration:
         problem = file_problem(self._folder, name, listed)
         self._totals.problems[name] = problem
         if problem is not None or listed.sha256 != document.entry(None).sha256:
-            self._differ(name, self._store.files / name)
+            return self._differ(name, self._store.files / name)
+        return True
 
     def _fragments(self, table: Table, attempts: dict[str, str]) -> Iterator[BinaryIO]:
         """Open the fragments of a table, one after another."""
