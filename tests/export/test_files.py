@@ -4,11 +4,12 @@ import errno
 import hashlib
 import os
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 from esdh_export.io import direct_io
-from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.background import BackgroundCalls, BackgroundQueue
 from esdh_export.io.hashed_file import HashedFile, new_large_file
 
 SIZES = [0, 1, 4_095, 4_096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5_000_000]
@@ -138,17 +139,31 @@ def test_file_on_no_disk_is_not_synced(tmp_path: Path, monkeypatch: pytest.Monke
     assert [] == synced
 
 
+@pytest.mark.parametrize("threads", [0, 3])
+def test_calls_are_made_once_the_earlier_ones_are(threads: int) -> None:
+    """Calls that threads make together begin once all that were given before are done, with or without threads."""
+    done: list[int] = []
+    behind = BackgroundCalls(threads)
+    for number in range(20):
+        behind.make(partial(done.append, number) for _ in range(5))
+    behind.wait()
+    behind.close()
+    assert [number for number in range(20) for _ in range(5)] == done
+
+
 def test_error_behind_the_caller_is_raised_by_a_later_call() -> None:
-    """An error of a call behind the caller is raised by a later one, or while it is waited for."""
+    """An error of a call behind the caller is raised by a later one, or while it is waited for; no thread is left."""
+    running = threading.active_count()
 
     def fails() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    behind = BackgroundQueue(1)
-    behind.call(fails)
+    behind = BackgroundCalls(2)
+    behind.make([fails])
     with pytest.raises(OSError, match="No space"):
-        behind.call(fails)
-    behind.call(fails)
+        behind.make([fails])
+    behind.make([fails])
     with pytest.raises(OSError, match="No space"):
         behind.wait()
     behind.close()
+    assert running == threading.active_count()

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from esdh_core import DEFAULT_DATASET, ENTITIES, RequestError, Table, generate_bundle
 from esdh_export import ExportError, SnapshotRequest, schema, write_snapshot
-from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.background import BackgroundCalls
 from esdh_export.io.hashed_file import HashedFile
 from esdh_manifest import Manifest, decode_manifest, file_problems, files_below
 from esdh_plan import load_plan
@@ -53,16 +53,16 @@ def test_cores_change_no_byte(
     """Whether rows are hashed where they are made, on one core, or aside, on a second, the files are the same."""
     aside: list[int] = []
 
-    class Recorded(BackgroundQueue):
-        def __init__(self, most: int) -> None:
-            aside.append(most)
-            super().__init__(most)
+    class Recorded(BackgroundCalls):
+        def __init__(self, threads: int) -> None:
+            aside.append(threads)
+            super().__init__(threads)
 
     monkeypatch.setattr("esdh_export.execution.shard.usable_cores", lambda: cores)
-    monkeypatch.setattr("esdh_export.execution.shard.BackgroundQueue", Recorded)
+    monkeypatch.setattr("esdh_export.execution.shard.BackgroundCalls", Recorded)
     write_snapshot(tmp_path / "s", SnapshotRequest(records=SHARDED, formats=ALL))
     assert contents(whole[0]) == contents(tmp_path / "s")
-    assert (cores > 1) == bool(aside)
+    assert [cores if cores > 1 else 0] == aside
 
 
 def test_second_core_is_used_below_the_blocks_of_most_tables(
