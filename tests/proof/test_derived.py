@@ -47,6 +47,7 @@ tables:
       brand: {faker: {provider: company, locale: de_DE, pool: 5}, unique: true}
   owners:
     fields:
+      serial: {sequence: {start: -7}}
       number: {integer: {from: 5, to: 90}, unique: true}
       price: {decimal: {from: 0.05, to: 2, scale: 2}, unique: true}
       since: {date: {from: today - days(99), to: today}, unique: true}

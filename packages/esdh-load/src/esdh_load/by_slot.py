@@ -6,13 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 from esdh_core.ids import Origins
-from esdh_proof.checks.finding import differing
+from esdh_proof.checks.finding import differing, id_origins
 from esdh_proof.findings import first_true
 from numpy.typing import NDArray
 
 from esdh_load.buckets import Buckets
 from esdh_load.comparison import NO_LOAD, Comparison, joined_digest
-from esdh_load.expected import ExpectedBlock, ExpectedTable, id_origins
+from esdh_load.expected import ExpectedBlock, ExpectedTable
 from esdh_load.findings import TableFindings
 
 __all__ = ["ComparisonBySlot"]

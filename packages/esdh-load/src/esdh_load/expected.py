@@ -6,17 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from esdh_core import BLOCK_RECORDS, Dataset, Table
 from esdh_core.dataset import Block
-from esdh_core.ids import Origins
 from esdh_export import EncodedBlock, block_digest, schema
 from esdh_proof.reencode import column_digests
 from numpy.typing import NDArray
 
 from esdh_load.records import Load
 
-__all__ = ["ExpectedBlock", "ExpectedTable", "id_origins", "row_key"]
+__all__ = ["ExpectedBlock", "ExpectedTable", "row_key"]
 
 
 class ExpectedBlock(NamedTuple):
@@ -100,22 +98,3 @@ def row_key(table: Table) -> tuple[str, ...]:
     nullable = {field.name for field in table.schema if field.nullable}
     unique = [rule.name for rule in table.rules if rule.role == "unique" and rule.name not in nullable]
     return table.key or tuple(unique[:1])
-
-
-def id_origins(dataset: Dataset, table: Table, ids: pa.Array) -> Origins:
-    """Return seeds and slots of a table's ids, as `IdCodec.origins` does; -1 for nulls and texts of another length."""
-    count = len(ids)
-    sizes = pc.binary_length(ids).fill_null(0).to_numpy(zero_copy_only=False)
-    right = sizes == 36
-    whole = ids if right.all() else ids.filter(pa.array(right))
-    if not len(whole):
-        return Origins(np.full(count, -1), np.full(count, -1))
-    _, offsets, data = whole.buffers()
-    first = int(np.frombuffer(offsets, dtype=np.int32)[whole.offset])
-    texts = np.frombuffer(data, dtype=np.uint8)[first : first + 36 * len(whole)].reshape(-1, 36)
-    found = dataset.ids.origins(table.entity, texts)
-    if len(whole) == count:
-        return found
-    seeds, slots = np.full(count, -1), np.full(count, -1)
-    seeds[right], slots[right] = found
-    return Origins(seeds, slots)

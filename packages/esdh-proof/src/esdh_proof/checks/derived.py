@@ -1,4 +1,4 @@
-"""What a plan says of values that follow from others: rollups and running values are added up again, uniques inverted.
+"""What a plan says of values that follow from others: rollups and running values are added up again, rows counted, uniques inverted.
 
 It is read from the plan as the recipe holds it, not from what the plan compiled to, and nothing is drawn.
 """
@@ -57,6 +57,8 @@ def derived(block: Block, table: Table, rows: Rows, tables: Tables) -> Iterator[
             expected, reads = _rollup(words["rollup"], block, table, tables)
         elif isinstance(words.get("running"), str):
             expected, reads = _running(words["running"], block, table, rows)
+        elif isinstance(words.get("sequence"), dict):
+            expected, reads = _sequence(words["sequence"], block, table), ()
         else:
             yield from _unique(block, table, rows, name, words)
             continue
@@ -99,6 +101,11 @@ def _fields(dataset: Dataset, table: Table) -> dict[str, dict[str, Any]]:
     words = tables.get(table.name, {}) if isinstance(tables, dict) else {}
     fields = words.get("fields", {}) if isinstance(words, dict) else {}
     return {name: rule for name, rule in fields.items() if isinstance(rule, dict) and name in table.fields}
+
+
+def _sequence(words: dict[str, Any], block: Block, table: Table) -> pa.Array:
+    """Return the numbers of a table's rows in their order."""
+    return integer_array(block.level(table).slots.astype(np.int64) + int(words.get("start", 1)))
 
 
 # --- rollups and running values ----------------------------------------------------------------------

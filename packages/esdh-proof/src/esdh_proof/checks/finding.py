@@ -7,7 +7,9 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from esdh_export.encoding.buffers import null_mask, truths
+from esdh_core import Dataset, Table
+from esdh_core.ids import Origins
+from esdh_export.encoding.buffers import null_mask, numbers, truth_array, truths
 from numpy.typing import NDArray
 
 from esdh_proof.reading import Rows
@@ -24,6 +26,7 @@ __all__ = [
     "beside",
     "copy",
     "differing",
+    "id_origins",
     "outside",
     "slots",
     "texts_of",
@@ -136,3 +139,21 @@ def copy(rows: Rows, field: str, source: pa.Array, *reads: Read) -> Finding:
 def slots(rows: Rows) -> NDArray[np.uint64]:
     """Return the slots of rows in a table that has one row a record."""
     return np.arange(rows.start, rows.start + len(rows), dtype=np.uint64)
+
+
+def id_origins(dataset: Dataset, table: Table, ids: pa.Array) -> Origins:
+    """Return seeds and slots of a table's ids, as `IdCodec.origins` does; -1 for nulls and texts of another length."""
+    count = len(ids)
+    right = (numbers(pc.binary_length(ids)) == 36) & ~null_mask(ids)
+    whole = ids if right.all() else ids.filter(truth_array(right))
+    if not len(whole):
+        return Origins(np.full(count, -1), np.full(count, -1))
+    _, offsets, data = whole.buffers()
+    first = int(np.frombuffer(offsets, dtype=np.int32)[whole.offset])
+    texts = np.frombuffer(data, dtype=np.uint8)[first : first + 36 * len(whole)].reshape(-1, 36)
+    found = dataset.ids.origins(table.entity, texts)
+    if len(whole) == count:
+        return found
+    seeds, slots = np.full(count, -1), np.full(count, -1)
+    seeds[right], slots[right] = found
+    return Origins(seeds, slots)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from esdh_proof.checks.by_value import differs_from, differs_from_source, failing, nulls
 from esdh_proof.checks.derived import derived, is_emptied
-from esdh_proof.checks.finding import Finding, LookUp, Mask, Tables, above, copy, outside, to_mask
+from esdh_proof.checks.finding import Finding, LookUp, Mask, Tables, above, copy, id_origins, outside, to_mask
 from esdh_proof.reading import Rows
 
 __all__ = ["CLAIMS", "describe_id", "ids_of", "integrity", "is_above", "rules", "synthetic", "text_of"]
@@ -55,8 +55,8 @@ def _is_not(values: pa.Array, *, value: str) -> Mask:
 def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
     """Check references, whether or not the table that they point at is there, and copies where it is.
 
-    A field of a row above has one value for the row; of any other table, a fixed one that a row was drawn from,
-    every value that it has.
+    A field of a row above has one value for the row; of a fixed table that a row was drawn from, every value that it has; and
+    the id of a row that was drawn among records says which it is.
     """
     for table in _tables(block, tables):
         rows = tables[table.name]
@@ -84,6 +84,8 @@ def integrity(block: Block, tables: Tables) -> Iterator[Finding]:
                     f"a value of {source.table.name}.{source.rule.name}",
                     reads=(LookUp(known, source.rule.name),),
                 )
+            elif not source.table.is_fixed and block.dataset.origin(rule).role == "id":
+                yield _drawn_id(block, table, rule, rows)
 
 
 def _copied(block: Block, table: Table, rule: Rule, source: FieldRef, tables: Tables) -> Finding:
@@ -99,6 +101,18 @@ def _copied(block: Block, table: Table, rule: Rule, source: FieldRef, tables: Ta
     if is_emptied(block.dataset, table, rule.name):
         return replace(found, wrong=found.wrong & ~nulls(rows, rule.name))
     return found
+
+
+def _drawn_id(block: Block, table: Table, rule: Rule, rows: Rows) -> Finding:
+    """Check that a field holds ids of rows that were drawn: of this seed, and of a record that is no later than its own."""
+    owner, at = table, rule
+    while (source := block.dataset.copied(at)) is not None:
+        owner, at = source
+    found = rows.arrays[rule.name]
+    seeds, slots = id_origins(block.dataset, owner, found)
+    records = (_slots(block, table, table, len(rows)) // np.uint64(table.span)).astype(np.int64)
+    wrong = ((seeds != block.seed) | (slots // owner.span > records)) & ~null_mask(found)
+    return Finding(rows, rule.name, wrong, f"an id of {owner.name} of this seed", describe_id(block.dataset))
 
 
 def _outside(values: pa.Array, *, known: pa.Array) -> Mask:
