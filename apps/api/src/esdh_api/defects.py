@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from esdh_core import Dataset
+from esdh_core import DEFAULT_DATASET, Dataset
 
 from esdh_api.plans import as_settings_error, name_of
 from esdh_api.settings import SettingsError
@@ -71,6 +71,8 @@ def open_defects(
 
 
 def _of_plan(reference: str, dataset: Dataset) -> "Overlay | None":
+    if dataset is DEFAULT_DATASET:  # which is no plan
+        return None
     from esdh_plan.references import defects_of_plan
 
     with as_settings_error(f"plan {reference!r}"):

@@ -69,7 +69,10 @@ def _register(
     documents: dict[str, tuple[Callable[[], bytes], str]] = {
         "/plan": (lambda: dataset.plan_json, JSON),
         "/openapi.json": (cache(partial(openapi_json, settings, responses, plans)), JSON),
-        "/demo": (cache(partial(demo_html, dataset, settings, offered, top, responses.lists)), "text/html; charset=utf-8"),
+        "/demo": (
+            cache(partial(demo_html, dataset, settings, offered, top, responses.lists)),
+            "text/html; charset=utf-8",
+        ),
         **{
             f"/demo/{name}": (cache(partial(_page_file, name)), f"{kind}; charset=utf-8")
             for name, kind in PAGE_FILES.items()
