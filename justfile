@@ -53,7 +53,7 @@ soak *args:
 
 # Measure every row beside its peer, hold it against its budget and write docs/BENCHMARKS.md (twelve minutes)
 bench *args:
-    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_plans.py tests/perf/test_databases.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
+    uv run --group bench pytest tests/perf/test_bench.py tests/perf/test_plans.py tests/perf/test_defects.py tests/perf/test_databases.py tests/perf/test_load.py --benchmark-columns=min,median,ops {{ args }}
 
 # Run the flake study's small form: a few runs of every arm, and what must hold of ours (docs/FLAKE_STUDY.md)
 flakes *args:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["verify_defective"]
 
 _LONGEST_LINE = 1 << 20  # bytes that are read at once: in a file that was changed a line may never end
-_CLAIM = "the rows and the bytes are those that the seed and the defects give; the labels are the cells that differ"
+_CLAIM = "the rows and the bytes are those that the seed and the defects give; the labels are of what differs"
 _SKIPPED = "the rows were not made again, as --no-regenerate asks: of rows with defects, checksums alone are proved without that"
 _OTHER_ROWS = "other rows are there than the seed and the defects give"
 
@@ -65,7 +65,7 @@ def verify_defective(
             findings.skip(check, _SKIPPED)
         return {}
     own = CLAIMS | getattr(checks_of(request.dataset), "CLAIMS", {})
-    findings.claim({check: f"{own[check]}; labels name what isn't so" for check in LABEL_CHECKS})
+    findings.claim({check: f"{own[check]}, but where a label says otherwise" for check in LABEL_CHECKS})
     findings.claim({"regenerated": _CLAIM})
     with TemporaryDirectory(prefix="esdh-") as again:
         return _Regeneration(folder, manifest, request, findings, Path(again)).verify(executor, progress)

@@ -5,7 +5,7 @@ So nothing is parsed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from esdh_proof.checks import Finding, checks_of, schema
 from esdh_proof.checks.finding import LookUp, Mask, Read
 from esdh_proof.findings import Failure, Findings, first_true
+from esdh_proof.reading import Rows
 from esdh_proof.verification import row_order
 from esdh_proof.verification.table_rows import TableRows
 
@@ -162,8 +163,12 @@ class _Part:
     def check(self, block: Block, tables: list[Table]) -> None:
         """Check some rows: all findings and labels of theirs."""
         own = {table.name: self._rows(table, block) for table in tables}
-        found = {check: _FoundPlaces([*self._fixed.values(), *own.values()]) for check in LABEL_CHECKS}
-        for check, findings in self._findings(block, own).items():
+        # Rows of fixed tables were checked as such: here values are looked up among those that files have.
+        looked_at = {name: (each.as_written, each) for name, each in self._fixed.items()}
+        looked_at |= {name: (each.rows, each) for name, each in own.items()}
+        arrays = {name: rows for name, (rows, _) in looked_at.items()}
+        found = {check: _FoundPlaces(looked_at.values()) for check in LABEL_CHECKS}
+        for check, findings in self._findings(block, arrays, own).items():
             for finding in findings:
                 self._add(check, found[check].table_of(finding), finding, found[check].take(finding))
         for rows in own.values():
@@ -175,10 +180,10 @@ class _Part:
         for rows in self._fixed.values():
             self._count_fixed(rows, found)
 
-    def _findings(self, block: Block, own: Mapping[str, TableRows]) -> dict[str, Iterator[Finding]]:
+    def _findings(
+        self, block: Block, arrays: Mapping[str, Rows], own: Mapping[str, TableRows]
+    ) -> dict[str, Iterator[Finding]]:
         """Return what each check finds in some rows."""
-        arrays = {name: each.as_written for name, each in self._fixed.items()}
-        arrays |= {name: each.rows for name, each in own.items()}
         tables = own.values()
         checks = {check: getattr(self._checks, check)(block, arrays) for check in LABEL_CHECKS[1:]}
         return {
@@ -253,10 +258,10 @@ class _Part:
 
     def _compare_labels(self, rows: TableRows) -> None:
         """Find the labels of places that are as they are without defects."""
-        beside = np.append([False], rows.is_labelled(None)[:-1])
-        rows_differ = rows.row_differences | (
-            rows.is_labelled(None) & beside
-        )  # what a row has passed may be away
+        labelled = rows.is_labelled(None)
+        # The row that one was moved past, where it was moved by one place, may be away itself.
+        beside = np.append([False], labelled[:-1])
+        rows_differ = rows.row_differences | (labelled & beside)
         missing = rows.missing
         for label, position, second in zip(rows.labels, rows.positions, rows.of_second, strict=True):
             if second:
@@ -343,8 +348,8 @@ class _FoundPlaces:
     `seconds` are the labels of second rows that were found.
     """
 
-    def __init__(self, tables: list[TableRows]) -> None:
-        self._of = {id(rows): each for each in tables for rows in (each.rows, each.as_written)}
+    def __init__(self, looked_at: Iterable[tuple[Rows, TableRows]]) -> None:
+        self._of = {id(rows): each for rows, each in looked_at}
         self._found: dict[tuple[str, str | None], Mask] = {}
         self.seconds: set[str] = set()
 

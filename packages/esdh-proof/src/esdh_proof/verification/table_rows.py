@@ -82,12 +82,12 @@ class TableRows:
         first: int,
     ) -> None:
         self.table, self.first = table, first
-        made = overlay.apply(table, block)
-        self._columns, self._edits = made.columns, made.edits
+        defective = overlay.apply(table, block)
+        self._columns, self._edits = defective.columns, defective.edits
         self.slots: NDArray[np.uint64] = block.level(table).slots
-        self._encoded = EncodedBlock({table.name: made.columns})
-        self.labels = made.labels
-        own = [_slot(label) for label in made.labels]
+        self._encoded = EncodedBlock({table.name: defective.columns})
+        self.labels = defective.labels
+        own = [_slot(label) for label in defective.labels]
         known = np.isin(np.array(own, np.uint64), self.slots)
         own = [
             slot if here else overlay.far_slot(table, slot)
@@ -103,10 +103,10 @@ class TableRows:
             if not second:
                 self.labelled.setdefault(label.field, self.no_row())[position] = True
         self._arrange()
-        columns = {name: column for name, column in made.columns.items() if name not in self._cells}
+        columns = {name: column for name, column in defective.columns.items() if name not in self._cells}
         start = block.start if table.one_a_record else first
         self.rows = Rows(
-            file, start, _Arrays(self._encoded, made.columns, self._cells), None, columns=columns
+            file, start, _Arrays(self._encoded, defective.columns, self._cells), None, columns=columns
         )
 
     def _arrange(self) -> None:
