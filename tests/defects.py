@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from esdh_core.dataset import Dataset, Table
 from esdh_core.overlay import Overlay
 from esdh_plan.defects.kind import TableTarget
-from esdh_plan.defects.overlay import FIELD_KINDS, ROW_KINDS, remake
+from esdh_plan.defects.overlay import COLUMN_KINDS, FIELD_KINDS, FILE_KINDS, ROW_KINDS, remake
 from esdh_plan.errors import PlanError
 
 MORE: dict[str, list[dict[str, str]]] = {
@@ -28,23 +28,28 @@ def fitting(dataset: Dataset, kind: str) -> Iterator[dict[str, str]]:
     """Yield a defect of a kind, but for its measure, for each field or table that it fits."""
     for table in dataset.tables:
         of_rows = TableTarget(dataset=dataset, table=table, more={})
-        if kind in ROW_KINDS:
-            if ROW_KINDS[kind].suits(of_rows):
+        if kind in (of_tables := {**ROW_KINDS, **FILE_KINDS}):
+            if of_tables[kind].suits(of_rows):
                 yield {"kind": kind, "table": table.name}
             continue
         for rule in table.rules:
-            if rule.role == "marker" or not FIELD_KINDS[kind].suits(of_rows.field(rule)):
+            if rule.role == "marker" or not {**FIELD_KINDS, **COLUMN_KINDS}[kind].suits(of_rows.field(rule)):
                 continue
             for more in _more(kind, table, rule.name):
                 defect = {"kind": kind, "table": table.name, "field": rule.name, **more}
                 try:
-                    overlay(dataset, {**defect, "rate": 1})
+                    overlay(dataset, with_rate(defect, 1))
                 except PlanError:
                     if more:  # another of its keys fits
                         continue
                     raise
                 yield defect
                 break
+
+
+def with_rate(defect: dict[str, Any], rate: str | int) -> dict[str, Any]:
+    """Return a defect with a rate, unless it is of a file, which has none."""
+    return defect if defect["kind"] in {**COLUMN_KINDS, **FILE_KINDS} else {**defect, "rate": rate}
 
 
 def _more(kind: str, table: Table, field: str) -> list[dict[str, str]]:

@@ -1,47 +1,23 @@
-"""Labelled snapshots for tests of scoring: a clean snapshot whose rows are edited, with the labels written beside them.
-
-Independent of what generates defects: it knows the files and the columns of the table of labels, no more.
-"""
+"""Labelled snapshots for tests of scoring: one whose defects are in known places, and labels that are written by hand."""
 
 import csv
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from defects import overlay
+from esdh_core import DEFAULT_DATASET
+from esdh_export import SnapshotRequest, write_snapshot
 
-__all__ = ["COLUMNS", "Rows", "Sheet", "label", "spoil", "write_labels"]
+__all__ = ["COLUMNS", "Rows", "csv_table", "label", "spoil", "write_labels"]
 
 COLUMNS = ("defect_id", "table", "slot", "field", "kind", "found", "clean", "cluster")
 Rows = list[dict[str, Any]]
 
 
-class Sheet:
-    """The rows of one table of a snapshot as texts, in every text format and Parquet that is there, to be edited and written back."""
-
-    def __init__(self, folder: Path, table: str, slug: str = "v0_1") -> None:
-        self.folder, self.table, self.slug = folder, table, slug
-        with self.path("csv").open(newline="", encoding="utf-8") as file:
-            self.rows: list[dict[str, str]] = list(csv.DictReader(file))
-
-    def path(self, extension: str) -> Path:
-        """Return the file of a format."""
-        return self.folder / f"{self.table}_{self.slug}.{extension}"
-
-    def write(self) -> None:
-        """Write the rows back to each format that is there; a value that isn't there is a null."""
-        names = list(self.rows[0])
-        with self.path("csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, names, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-        if self.path("ndjson").exists():
-            lines = (json.dumps(row, separators=(",", ":")) + "\n" for row in self.rows)
-            self.path("ndjson").write_text("".join(lines), encoding="utf-8")
-        if self.path("parquet").exists():
-            pq.write_table(pa.Table.from_pylist(self.rows), self.path("parquet"))
+def csv_table(folder: Path, table: str, slug: str = "v0_1") -> list[dict[str, str]]:
+    """Return the rows of a table of a snapshot in CSV."""
+    with (folder / f"{table}_{slug}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def label(
@@ -60,36 +36,39 @@ def label(
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def spoil(folder: Path) -> Rows:
-    """Put defects into the persons of a snapshot, and return their labels."""
-    persons = Sheet(folder, "persons")
-    rows, labels = persons.rows, []
-    for slot, field, found, kind in (
-        (5, "city", "", "blank"),
-        (7, "postal_code", "ABC", "bad_pattern"),
-        (9, "person_id", rows[3]["person_id"], "duplicate_key"),
-        (11, "date_of_birth", "n/a", "wrong_type"),
-        (12, "person_id", "", "missing"),
-        (13, "person_id", "", "missing"),
-        (40, "last_name", rows[40]["last_name"][::-1], "typo"),
-    ):
-        labels.append(label(kind, "persons", slot, field, found=found, clean=rows[slot][field]))
-        rows[slot][field] = found
-    labels += [label("duplicate_row", "persons", 18), label("missing_row", "persons", 28)]
-    labels += [label("reordered", "persons", 50)]
-    rows.insert(19, dict(rows[18]))
-    del rows[29]
-    rows.insert(45, rows.pop(50))
-    persons.write()
-    return labels
+_SPOILED = (
+    *(("blank", 5, "city"), ("bad_pattern", 7, "postal_code"), ("duplicate_key", 9, "person_id")),
+    *(("wrong_type", 11, "date_of_birth"), ("missing", 12, "person_id"), ("missing", 13, "person_id")),
+    *(("typo", 40, "last_name"), ("duplicate_row", 18, None), ("missing_row", 28, None)),
+    ("reordered", 50, None),
+)
 
 
-def write_labels(folder: Path, labels: Rows, *, extension: str = "csv", slug: str = "v0_1") -> None:
-    """Write the table of labels in one format; `json` adds it to the snapshot's document."""
-    _WRITERS[extension](folder, labels, slug)
+def spoil(folder: Path, formats: tuple[str, ...] = ("csv", "json", "ndjson")) -> Rows:
+    """Write a snapshot of 60 records with defects in the persons, of nine kinds each in its place; return their labels.
+
+    In Parquet, which can't hold a text where a date is due, the date is out of range.
+    """
+    ids = [row.person_id for row in DEFAULT_DATASET.rows("persons", records=60)]
+    kinds = {"wrong_type": "out_of_range"} if "parquet" in formats else {}
+    defects = [
+        {
+            **{"kind": kinds.get(kind, kind), "table": "persons", "exactly": 1, "name": f"at_{slot}"},
+            **({} if field is None else {"field": field}),
+            "where": f"person_id == '{ids[slot]}'",
+        }
+        for kind, slot, field in _SPOILED
+    ]
+    request = SnapshotRequest(records=60, formats=formats, defects=overlay(DEFAULT_DATASET, *defects))
+    write_snapshot(folder, request)
+    return [label(kinds.get(kind, kind), "persons", slot, field) for kind, slot, field in _SPOILED]
 
 
-def _csv(folder: Path, labels: Rows, slug: str) -> None:
+def write_labels(folder: Path, labels: Rows, *, slug: str = "v0_1") -> None:
+    """Write the table of labels by hand in CSV, beside a list of no defects where there is none: rows are in their places."""
+    listed = folder / f"overlay_{slug}.json"
+    if not listed.exists():
+        listed.write_text('{"esdh": "defects/1", "defects": []}', encoding="utf-8")
     lines = [",".join(COLUMNS), *(",".join(map(_cell, each.values())) for each in labels)]
     (folder / f"defects_{slug}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -100,29 +79,3 @@ def _cell(value: Any) -> str:
         return ""
     text = str(value)
     return text if text and not set(text) & set(',"\r\n') else '"' + text.replace('"', '""') + '"'
-
-
-def _ndjson(folder: Path, labels: Rows, slug: str) -> None:
-    lines = (json.dumps(each) + "\n" for each in labels)
-    (folder / f"defects_{slug}.ndjson").write_text("".join(lines), encoding="utf-8")
-
-
-def _parquet(folder: Path, labels: Rows, slug: str) -> None:
-    kinds = {name: pa.string() for name in COLUMNS} | {"slot": pa.int64()}
-    table = pa.Table.from_pylist(labels, schema=pa.schema(kinds.items()))
-    pq.write_table(table, folder / f"defects_{slug}.parquet")
-
-
-def _document(folder: Path, labels: Rows, slug: str) -> None:
-    path = folder / f"dataset_{slug}.json"
-    lines = ",\n".join(json.dumps(each) for each in labels)
-    whole = path.read_text(encoding="utf-8").removesuffix("]}\n")
-    path.write_text(f'{whole}],"defects":[\n{lines}\n]}}\n', encoding="utf-8")
-
-
-_WRITERS: dict[str, Callable[[Path, Rows, str], None]] = {
-    "csv": _csv,
-    "ndjson": _ndjson,
-    "parquet": _parquet,
-    "json": _document,
-}

@@ -1,11 +1,13 @@
 """Defects on the command line: asked for, explained, scored, and refused in one sentence."""
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from esdh_cli.main import main
+from esdh_core import DEFAULT_DATASET, DEFAULT_SEED, encode_id
 from esdh_plan.reader import read_yaml_file
 from jsonschema import Draft202012Validator
 
@@ -93,6 +95,8 @@ def test_check_plan_lists_the_defects(tmp_path: Path) -> None:
     plan.write_text(PLAN, encoding="utf-8")
     assert "  cards.holder!typo: 2 rows" in run("check-plan", plan).stdout.splitlines()
     assert json.loads(run("check-plan", plan, "--json").stdout)["defects"] == ["cards.holder!typo"]
+    plan.write_text(f"{PLAN}  - {{kind: truncated_file, table: cards}}\n", encoding="utf-8")
+    assert "  cards!truncated_file: the file" in run("check-plan", plan).stdout.splitlines()
     plan.write_text(PLAN.replace("typo", "out_of_range"), encoding="utf-8")
     result = run("check-plan", plan)
     assert (2, True) == (
@@ -160,6 +164,107 @@ def test_more_than_there_are_is_refused(listed: Path, tmp_path: Path) -> None:
         in result.stderr
     )
     assert not (tmp_path / "dirty").exists()
+
+
+ROWS = """\
+- {kind: missing_row, table: persons, exactly: 1}
+- {kind: near_duplicate, table: persons, exactly: 1, where: "lob_type == 'Commercial'", edits: 2}
+- {kind: duplicate_row, table: vehicles, exactly: 1}
+- {kind: ragged_row, table: persons, exactly: 1}
+- {kind: bad_encoding, table: persons, field: last_name, exactly: 4}
+- {kind: bad_quoting, table: persons, field: city, exactly: 2}
+- {kind: renamed_column, table: persons, field: last_name}
+- {kind: extra_column, table: vehicles}
+- {kind: truncated_file, table: profiles}
+"""
+
+
+def _labels(folder: Path, kind: str) -> list[dict[str, str]]:
+    with (folder / "defects_v0_1.csv").open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["kind"] == kind]
+
+
+@pytest.fixture
+def broken(listed: Path, tmp_path: Path) -> Path:
+    """A snapshot with rows and files that are wrong."""
+    listed.write_text(ROWS, encoding="utf-8")
+    folder = tmp_path / "broken"
+    run("generate-snapshot", "--defects", listed, "--output-dir", folder, "--records", 20)
+    return folder
+
+
+def test_wrong_rows_are_explained_by_their_ids(broken: Path) -> None:
+    """Of a row as a whole `reproduce` says what became of it, and of a cell without a reader that it can't be read."""
+    first = run("reproduce", "persons!missing_row#0", "--defects", broken)
+    assert first.exit_code == 0
+    said = first.stdout.splitlines()
+    for sentence in (
+        "persons!missing_row#0 (missing_row): persons row 0 isn't there",
+        "persons!ragged_row#0 (ragged_row): persons row 0 has a cell too few or too many there",
+        "vehicles!duplicate_row#0 (duplicate_row): vehicles row 0 is there once more behind itself",
+        "persons.city!bad_quoting#0 (bad_quoting): persons.city isn't there, where 'Tacoma' is right",
+    ):
+        assert sentence in said, first.stdout
+    cells = [each for each in _labels(broken, "bad_encoding") if each["slot"] == "1"]
+    text = run("reproduce", cells[0]["defect_id"], "--defects", broken).stdout
+    assert f"last_name is {cells[0]['found']!r} there, where {cells[0]['clean']!r} is right" in text
+    assert "persons.city can't be read there, where " in text
+
+
+def test_a_near_duplicate_reproduces_the_row_that_it_is_one_with(broken: Path) -> None:
+    """The id of a second row, and those of its labels, give the clean row, and say which cells differ."""
+    row, *cells = _labels(broken, "near_duplicate")
+    assert len(cells) == 2
+    number = DEFAULT_DATASET.max_records - 1 - int(row["slot"])
+    second = encode_id(DEFAULT_SEED, "persons", int(row["slot"]))
+    by_id = run("reproduce", second, "--defects", broken)
+    assert by_id.stdout == run("reproduce", row["defect_id"], "--defects", broken).stdout
+    assert by_id.stdout == run("reproduce", cells[0]["defect_id"], "--defects", broken).stdout
+    assert f"is person {number} of seed {DEFAULT_SEED}" in by_id.stdout.splitlines()[0]
+    assert f"a second row, {second}, follows that with other values in some fields" in by_id.stdout
+    for cell in cells:
+        assert f"is {cell['found']!r} in the row {second}, where {cell['clean']!r} is right" in by_id.stdout
+
+
+def test_a_wrong_file_is_explained_by_its_id(broken: Path) -> None:
+    """The id of a file's label has no row to print: one sentence says what is wrong with the file."""
+    name, column = (_labels(broken, kind)[0]["found"] for kind in ("renamed_column", "extra_column"))
+    for text, sentence in (
+        ("persons.last_name!renamed_column", f"the column of persons.last_name is called {name!r} there"),
+        ("vehicles!extra_column", f"vehicles has a column {column!r} there, which the schema doesn't have"),
+        ("profiles!truncated_file", "the file of profiles ends in the middle of its last row"),
+    ):
+        result = run("reproduce", text, "--defects", broken)
+        kind = text.partition("!")[2]
+        assert (0, f"{text} ({kind}): {sentence}\n") == (result.exit_code, result.stdout)
+        document = json.loads(run("reproduce", text, "--defects", broken, "--json").stdout)
+        assert [text] == [each["defect_id"] for each in document["records"][0]["defects"]]
+    assert run("reproduce", "persons!truncated_file", "--defects", broken).exit_code == 1
+
+
+def test_file_defects_are_checked_without_writing_anything(broken: Path) -> None:
+    """A file's defect has no measure, one label, and the name that its column has."""
+    name = _labels(broken, "renamed_column")[0]["found"]
+    lines = [line.split() for line in run("check-defects", broken, "--records", 20).stdout.splitlines()]
+    assert [
+        "persons.last_name!renamed_column",
+        "of",
+        "a",
+        "file",
+        "1",
+        "a",
+        "column",
+        *repr(name).split(),
+    ] in lines
+    assert ["profiles!truncated_file", "of", "a", "file", "1", "the", "files", "of", "profiles"] in lines
+
+
+def test_a_snapshot_of_broken_files_is_verified_and_compared(broken: Path, tmp_path: Path) -> None:
+    """`verify-snapshot` proves files that no reader reads, and `diff-snapshots` names the defects as the cause."""
+    assert run("verify-snapshot", broken).exit_code == 0
+    assert "no-regenerate asks" in run("verify-snapshot", broken, "--no-regenerate").stdout
+    run("generate-snapshot", "--output-dir", tmp_path / "clean", "--records", 20)
+    assert "cause       defects" in run("diff-snapshots", tmp_path / "clean", broken).stdout
 
 
 def test_a_list_is_checked_without_writing_anything(listed: Path, tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from esdh_cli.main import main
 from esdh_core import DEFAULT_DATASET
-from esdh_export import SnapshotRequest, write_snapshot
-from labelling import label, spoil, write_labels
+from labelling import csv_table, label, spoil, write_labels
 
 HEADER = "table,slot,field\n"
 
@@ -23,8 +22,7 @@ def run(*args: str | Path) -> Result:
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A snapshot with one defect of each of nine kinds."""
     folder = tmp_path_factory.mktemp("pristine") / "dirty"
-    write_snapshot(folder, SnapshotRequest(records=60, formats=("csv",)))
-    write_labels(folder, spoil(folder))
+    spoil(folder, ("csv",))
     return folder
 
 
@@ -42,6 +40,12 @@ def report(tmp_path: Path) -> Path:
     return path
 
 
+def _found(folder: Path, slot: int) -> str:
+    """Return what the label of a row says that is there."""
+    [label_] = [row for row in csv_table(folder, "defects") if row["slot"] == str(slot)]
+    return label_["found"]
+
+
 def test_score_is_printed_for_people(dirty: Path, report: Path) -> None:
     """Tables of levels, kinds and fields, what was missed with its id, and what was found where nothing is wrong."""
     result = run(dirty, "--found", report)
@@ -53,8 +57,8 @@ def test_score_is_printed_for_people(dirty: Path, report: Path) -> None:
     assert ["missing_row", "(rows)", "1", "0", "0.000"] in lines
     assert ["persons.city", "1", "1", "1.000", "2", "1", "0.500", "0.667"] in lines
     born = DEFAULT_DATASET.rows("persons", records=12)[11].date_of_birth
-    assert f"  persons.date_of_birth!wrong_type#11: 'n/a' instead of '{born}'\n" in result.stdout
-    assert "  persons!missing_row#28\n" in result.stdout
+    assert f"  persons.date_of_birth!at_11#11: '{_found(dirty, 11)}' instead of '{born}'\n" in result.stdout
+    assert "  persons!at_28#28\n" in result.stdout
     assert f"{DEFAULT_DATASET.rows('persons', records=7)[6].person_id}, city  (line 3)" in result.stdout
 
 

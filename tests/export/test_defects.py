@@ -21,7 +21,12 @@ from hypothesis import strategies as st
 BANK = load_plan("bank")
 TEXT = ("csv", "json", "ndjson")
 EVERY = {
-    dataset.dataset_version: [defect for kind in FIELD_KINDS for defect in fitting(dataset, kind)]
+    dataset.dataset_version: [
+        defect
+        for kind in FIELD_KINDS
+        if kind not in ("bad_encoding", "bad_quoting")  # whose files no reader reads: test_file_defects.py
+        for defect in fitting(dataset, kind)
+    ]
     for dataset in (DEFAULT_DATASET, BANK)
 }
 MANY = (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from esdh_core import ENTITIES, Table, generate_bundle, generate_columns
 from esdh_core.columns import Categorical, Categories, Column, Concat, FixedText, Integer
-from esdh_export.encoding.pieces import Dialect
+from esdh_export.encoding.pieces import RowDialect
 from esdh_export.encoding.rows import RowRenderer, texts
 from esdh_export.formats.csv import CSV
 from esdh_export.formats.ndjson import NDJSON
@@ -56,7 +56,7 @@ def test_awkward_values(count: int) -> None:
     columns = awkward_columns(count)
     values = [column.tolist() for column in columns.values()]
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
-    cases: list[tuple[Dialect, str]] = [
+    cases: list[tuple[RowDialect, str]] = [
         (CSV, expected_csv(rows)),
         (NDJSON, expected_ndjson(rows)),
     ]

@@ -19,7 +19,12 @@ from hypothesis import strategies as st
 
 BANK = load_plan("bank")
 EVERY = {
-    dataset.dataset_version: [defect for kind in ROW_KINDS for defect in fitting(dataset, kind)]
+    dataset.dataset_version: [
+        defect
+        for kind in ROW_KINDS
+        if kind != "ragged_row"  # of text alone: test_file_defects.py
+        for defect in fitting(dataset, kind)
+    ]
     for dataset in (DEFAULT_DATASET, BANK)
 }
 CELLS = {

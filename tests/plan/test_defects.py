@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from defects import fitting, overlay
+from defects import fitting, overlay, with_rate
 from esdh_core import DEFAULT_DATASET, Dataset
 from esdh_core.columns import Numbers
 from esdh_core.overlay import Dice, Overlay
@@ -76,8 +76,8 @@ def test_every_kind_strikes_a_field_of_the_shipped_datasets(kind: str) -> None:
     struck = 0
     for dataset in DATASETS:
         for defect in fitting(dataset, kind):
-            of = overlay(dataset, {**defect, "rate": 1})
-            labels = _labels(of)
+            of = overlay(dataset, with_rate(defect, 1))
+            labels = _labels(of) + of.labels_of_no_record(dataset.tables, 7)
             assert all(label.found != label.clean for label in labels if label.field is not None), defect
             assert {label.kind for label in labels} <= {kind}
             struck += bool(labels)
@@ -208,7 +208,7 @@ def test_dice_are_splitmix64() -> None:
         (
             "kind: missing, table: persons, field: address_line_2, rate: 1%",
             "defects[0].kind: `missing` is for fields that are never null, and persons.address_line_2 is a string or null; kinds that fit it are "
-            "blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection and swapped_fields",
+            "blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection, swapped_fields, bad_encoding and bad_quoting",
         ),
         (
             "kind: blank, table: persons, field: synthetic_source, rate: 1%",
@@ -223,8 +223,37 @@ def test_dice_are_splitmix64() -> None:
             "defects[0].kind: `time_travel` needs a date as `before`, and 'city' is of the type string",
         ),
         (
+            "kind: truncated_file, table: persons, rate: 1%",
+            "defects[0].rate: `truncated_file` is of a file as a whole and has no `rate`; take it out",
+        ),
+        (
+            "kind: renamed_column, table: persons, field: city, exactly: 1",
+            "defects[0].exactly: `renamed_column` is of a file as a whole and has no `exactly`; take it out",
+        ),
+        (
+            "kind: extra_column, table: persons, where: \"state == 'CA'\"",
+            "defects[0].where: `extra_column` is of a file as a whole and has no `where`; take it out",
+        ),
+        (
+            "kind: truncated_file, table: persons, field: city",
+            "defects[0].field: `truncated_file` is of a file as a whole and has no `field`; take it out",
+        ),
+        (
+            "kind: ragged_row, table: persons, field: city, rate: 1%",
+            "defects[0].field: `ragged_row` is of rows as a whole and has no `field`; take it out",
+        ),
+        (
+            "kind: renamed_column, table: persons, field: synthetic_source",
+            "defects[0].field: 'synthetic_source' says of every row that it is synthetic, so no defect strikes it",
+        ),
+        (
+            "kind: bad_quoting, table: persons, field: date_of_birth, rate: 1%",
+            "defects[0].kind: `bad_quoting` is for texts, and persons.date_of_birth is a date; kinds that fit it are "
+            "missing, placeholder, out_of_range, wrong_type, shifted_date and time_travel",
+        ),
+        (
             "kind: missing_row, table: persons, field: city, rate: 1%",
-            "defects[0].field: unknown key 'field'; there are kind, table, rate, exactly, where and name",
+            "defects[0].field: `missing_row` is of rows as a whole and has no `field`; take it out",
         ),
         (
             "kind: orphan, table: persons, rate: 1%",
@@ -233,12 +262,12 @@ def test_dice_are_splitmix64() -> None:
         (
             "kind: orphan, table: persons, field: city, rate: 1%",
             "defects[0].kind: `orphan` is for fields that refer to another table's rows, and persons.city is a string; kinds that "
-            "fit it are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection and swapped_fields",
+            "fit it are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection, swapped_fields, bad_encoding and bad_quoting",
         ),
         (
             "kind: duplicate_key, table: persons, field: city, rate: 1%",
             "defects[0].kind: `duplicate_key` is for ids and other unique fields, and persons.city is a string; kinds that fit it "
-            "are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection and swapped_fields",
+            "are missing, blank, whitespace, placeholder, truncated, wrong_case, typo, mojibake, homoglyph, injection, swapped_fields, bad_encoding and bad_quoting",
         ),
         (
             "kind: near_duplicate, table: persons, rate: 1%, fields: [cty]",
@@ -295,6 +324,32 @@ def test_defects_that_undo_each_other_are_refused(tmp_path: Path) -> None:
     assert "the two would undo each other" in _faults(
         tmp_path / "d.yaml", json.dumps({"esdh": "defects/1", "defects": swaps})
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (
+            "kind: renamed_column, table: persons, field: city",
+            "kind: renamed_column, table: persons, field: city",
+            "defects[0] does the same to persons.city; take one out",
+        ),
+        (
+            "kind: renamed_column, table: persons, field: city",
+            "kind: renamed_column, table: person, field: city, name: other",
+            "persons.city!renamed_column does the same to persons.city; take one out",
+        ),
+        (
+            "kind: truncated_file, table: persons",
+            "kind: truncated_file, table: persons, name: other",
+            "persons!truncated_file does the same to the file of persons; take one out",
+        ),
+    ],
+)
+def test_a_file_is_wrong_in_one_way_once(tmp_path: Path, first: str, second: str, reason: str) -> None:
+    """Two defects that do the same to a file, or to a column of it, are refused, whatever their names."""
+    text = f"esdh: defects/1\ndefects: [{{{first}}}, {{{second}}}]\n"
+    assert f"defects.yaml, line 2, defects[1]: {reason}" == _faults(tmp_path / "d.yaml", text)
 
 
 def test_a_table_has_one_near_duplicate(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import great_expectations as gx
 import pandas as pd
-from esdh_export import SnapshotRequest, write_snapshot
 from labelling import spoil
 
 HERE = Path(__file__).parent
@@ -32,7 +31,6 @@ def main() -> None:
     """Write a report that names rows by their numbers, one that names them by id, and one that leaves rows out."""
     with tempfile.TemporaryDirectory() as folder:
         snapshot = Path(folder) / "snapshot"
-        write_snapshot(snapshot, SnapshotRequest(records=60, formats=("csv", "json", "ndjson", "parquet")))
         spoil(snapshot)
         frame = pd.read_csv(snapshot / "persons_v0_1.csv", dtype=str, keep_default_na=False)
     context = gx.get_context(mode="ephemeral")

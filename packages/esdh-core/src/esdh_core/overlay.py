@@ -12,6 +12,8 @@ import decimal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import reduce
+from operator import or_
 from threading import Lock
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -26,14 +28,17 @@ from esdh_core.ids import SLOT_BITS
 from esdh_core.mixing import GOLDEN_GAMMA, MASK_64, mix64
 from esdh_core.plan import EntityPlan, describe_table
 from esdh_core.stats import Statistic, ValueTally
+from esdh_core.streams import draws
 
 __all__ = [
     "KIND",
     "LABELS",
     "LABELS_PLAN",
+    "Damage",
     "Defect",
     "Dice",
     "Edits",
+    "FileShape",
     "Label",
     "LabelRow",
     "Overlay",
@@ -49,12 +54,16 @@ Values = tuple[Any, ...]
 Edit = Callable[[Values, "Dice", Values], Values]
 """From the values of a defect's fields, its dice and its evidence to the values that stand there instead.
 
-Of `earlier` it gives one number, of places; of `twice` and `absent` nothing."""
+Of `earlier` it gives one number, of places; of `twice` and `absent` nothing. Of `bytes` it gives one `Damage`, or what it was
+given where there is none; of `file` one `FileShape`."""
 Evidence = Callable[[Block, NDArray[np.integer]], Column]
 """From a block and the positions of some rows of the defect's table to a column of these rows."""
-Effect = Literal["cells", "twice", "second", "absent", "earlier"]
+Effect = Literal["cells", "twice", "second", "absent", "earlier", "bytes", "file"]
 """What a defect does: other values in cells; or the row is there once more behind itself, is followed by a second one with
-other values, isn't there, or stands some places earlier."""
+other values, isn't there, or stands some places earlier; or the row is written with bytes that its text format forbids, or
+the file is another than its schema says."""
+MOVES: Final = frozenset(("twice", "second", "absent", "earlier"))
+"""The effects by which other rows are written than the clean ones, or in another order."""
 
 
 class Dice:
@@ -73,6 +82,53 @@ class Dice:
     def choose(self, values: Sequence[Any]) -> Any:
         """Return one of some values, each with the same odds."""
         return values[self.below(len(values))]
+
+
+WINDOWS: Final = "cp1252"
+"""The encoding in which a text is written where UTF-8 is due."""
+
+
+class Damage(NamedTuple):
+    """What is wrong with the bytes of a row in a text format, whichever that is.
+
+    `encoding`: the cell of `field` has the bytes of `text` in Windows-1252. `quoting`: the cell, with `text` in it, is ill
+    quoted in the way of number `way`. `fewer`: the row has no cell of `field`. `more`: it has one more cell, behind that of `field`.
+    """
+
+    what: Literal["encoding", "quoting", "fewer", "more"]
+    field: str
+    text: str = ""
+    way: int = 0
+
+    @property
+    def rival(self) -> tuple[str, ...]:
+        """What it has in common with damage that it can't stand beside."""
+        return ("cells",) if self.what in ("fewer", "more") else (self.what, self.field)
+
+    @property
+    def found(self) -> str | None:
+        """What a reader sees in the cell that has U+FFFD for what isn't UTF-8; None where readers differ."""
+        if self.what != "encoding":
+            return None
+        return self.text.encode(WINDOWS, "replace").decode("utf-8", "replace")
+
+
+class FileShape(NamedTuple):
+    """How the files of a table differ from what its schema says.
+
+    `names` are those of columns that have another there; `extra` the place and the name of each column that the schema
+    doesn't have, which holds nulls alone. Where it `ends_early`, the last file ends in its last row.
+    """
+
+    names: tuple[tuple[str, str], ...] = ()
+    extra: tuple[tuple[int, str], ...] = ()
+    ends_early: bool = False
+
+    def __or__(self, other: "FileShape") -> "FileShape":
+        """Return the shape of a file that has what either has."""
+        return FileShape(
+            self.names + other.names, self.extra + other.extra, self.ends_early or other.ends_early
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,11 +163,16 @@ class Defect:
     @property
     def key(self) -> str:
         """What stands before the slot in the ids of its labels: `accounts.type!typo`, of rows `accounts!missing_row`."""
-        return self._key(self.fields[0] if self.effect == "cells" else None)
+        return self._key(None if self.effect in MOVES or not self.fields else self.fields[0])
 
     def id_of(self, name: str | None, slot: int) -> str:
         """Return the id of the label of one of its fields in a row, or of the row."""
         return f"{self._key(name)}#{slot}"
+
+    @property
+    def is_of_text(self) -> bool:
+        """Whether it is of text formats alone."""
+        return self.needs_text or self.effect in ("bytes", "file")
 
     def _key(self, name: str | None) -> str:
         return f"{self.table.name}{'' if name is None else f'.{name}'}!{self.name}"
@@ -120,6 +181,8 @@ class Defect:
         """Return whether what stands there instead of some values is anything else."""
         if self.effect in ("cells", "second"):
             return not all(map(_same, wrong, clean))
+        if self.effect == "bytes":
+            return any(isinstance(each, Damage) for each in wrong)
         return self.effect != "earlier" or any(wrong)
 
 
@@ -137,7 +200,7 @@ class Label(NamedTuple):
     """What is known of one wrong cell, or without a field of a row. In this order labels sort.
 
     That is by record, table, slot, defect and field; a row comes before its cells, and a second row stands in the record of
-    the first.
+    the first. Of a file, which has no slot, the record is -1.
     """
 
     record: int
@@ -160,19 +223,24 @@ class Edits:
 
     A value may be null in a field that has none, and a text in one that holds none. Where rows are there twice, aren't
     there or stand elsewhere, `order` has, for each row that is written, the position of the clean row that it has its
-    other values of; positions of cells are of written rows.
+    other values of; positions of cells are of written rows. `seconds` are the positions of rows that are a second one of
+    their clean row, with an id of their own. `damage` is by the positions of written rows too: of text formats alone.
     """
 
     cells: dict[str, dict[int, Any]] = field(default_factory=dict)
     order: NDArray[np.intp] | None = None
+    seconds: frozenset[int] = frozenset()
+    damage: dict[int, list[Damage]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.cells) or self.order is not None
+        return bool(self.cells) or self.order is not None or bool(self.damage)
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """The positions of the written rows with a wrong cell, in ascending order."""
-        return np.array(sorted({row for of in self.cells.values() for row in of}), dtype=np.intp)
+        """The positions of the written rows with a wrong cell or wrong bytes, in ascending order."""
+        return np.array(
+            sorted({row for of in self.cells.values() for row in of}.union(self.damage)), dtype=np.intp
+        )
 
     def written(self, columns: dict[str, Column]) -> dict[str, Column]:
         """Return the columns of clean rows as those of the rows that are written, which still have no wrong cell."""
@@ -189,23 +257,32 @@ class Edits:
             name: {row - first: value for row, value in of.items() if first <= row < last}
             for name, of in self.cells.items()
         }
-        return Edits({name: of for name, of in cells.items() if of}, order)
+        return Edits(
+            {name: of for name, of in cells.items() if of},
+            order,
+            frozenset(row - first for row in self.seconds if first <= row < last),
+            {row - first: of for row, of in self.damage.items() if first <= row < last},
+        )
 
     @classmethod
     def concatenate(cls, parts: Iterable[tuple[int, "Edits"]]) -> "Edits":
         """Return the edits of parts that stand one after another, each with its number of clean rows."""
         cells: dict[str, dict[int, Any]] = {}
+        damage: dict[int, list[Damage]] = {}
+        seconds: set[int] = set()
         orders: list[NDArray[np.intp]] = []
         first = written = 0
         moved = False
         for rows, part in parts:
             for name, of in part.cells.items():
                 cells.setdefault(name, {}).update((written + row, value) for row, value in of.items())
+            damage.update((written + row, each) for row, each in part.damage.items())
+            seconds.update(written + row for row in part.seconds)
             order = np.arange(rows, dtype=np.intp) if part.order is None else part.order
             orders.append(order + first)
             moved |= part.order is not None
             first, written = first + rows, written + len(order)
-        return cls(cells, np.concatenate(orders) if moved else None)
+        return cls(cells, np.concatenate(orders) if moved else None, frozenset(seconds), damage)
 
 
 class _WrittenRows:
@@ -231,11 +308,29 @@ class _WrittenRows:
                     values = zip((*defect.fields, *defect.fresh), (*wrong, *evidence), strict=True)
                     self._seconds.append((row, dict(values)))
 
-    def edits(self, count: int, cells: dict[str, dict[int, Any]]) -> Edits:
-        """Return the edits of `count` rows, of which some cells are wrong, by the positions of clean rows."""
+    def edits(self, count: int, cells: dict[str, dict[int, Any]], damage: dict[int, list[Damage]]) -> Edits:
+        """Return the edits of `count` rows, of which some cells and bytes are wrong, by the positions of clean rows."""
         cells = {name: of for name, of in cells.items() if of}
         if not (self._copies or self.absent or self._places or self._seconds):
-            return Edits(cells)
+            return Edits(cells, damage=damage)
+        rows, seconds = self._arranged(count)
+        written: dict[str, dict[int, Any]] = {}
+        written_damage: dict[int, list[Damage]] = {}
+        at = np.flatnonzero(np.isin(rows, Edits(cells, damage=damage).rows) & (seconds < 0))
+        for position, row in zip(at.tolist(), rows[at].tolist(), strict=True):
+            for name, of in cells.items():
+                if row in of:
+                    written.setdefault(name, {})[position] = of[row]
+            if row in damage:
+                written_damage[position] = damage[row]
+        at = np.flatnonzero(seconds >= 0)
+        for position, second in zip(at.tolist(), seconds[at].tolist(), strict=True):
+            for name, value in self._seconds[second][1].items():
+                written.setdefault(name, {})[position] = value
+        return Edits(written, rows, frozenset(at.tolist()), written_damage)
+
+    def _arranged(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return, of each row that is written, the position of its clean row, and the number of the second row that it is or -1."""
         often = np.ones(count, dtype=np.intp)
         for row, copies in self._copies.items():
             often[row] += copies
@@ -249,19 +344,7 @@ class _WrittenRows:
             rows = np.append(rows, np.array([row for row, _ in self._seconds], dtype=np.intp))
             seconds = np.append(seconds, np.arange(len(self._seconds)))
         arranged = np.lexsort((seconds, rows, place[rows]))
-        rows, seconds = rows[arranged], seconds[arranged]
-        written: dict[str, dict[int, Any]] = {}
-        struck = np.array(sorted({row for of in cells.values() for row in of}), dtype=np.intp)
-        at = np.flatnonzero(np.isin(rows, struck) & (seconds < 0))
-        for position, row in zip(at.tolist(), rows[at].tolist(), strict=True):
-            for name, of in cells.items():
-                if row in of:
-                    written.setdefault(name, {})[position] = of[row]
-        at = np.flatnonzero(seconds >= 0)
-        for position, second in zip(at.tolist(), seconds[at].tolist(), strict=True):
-            for name, value in self._seconds[second][1].items():
-                written.setdefault(name, {})[position] = value
-        return Edits(written, rows)
+        return rows[arranged], seconds[arranged]
 
 
 class DefectiveRows(NamedTuple):
@@ -308,7 +391,18 @@ class Overlay:
 
     def moves_rows(self, table: Table) -> bool:
         """Return whether a table may be written with other rows than the clean ones, or in another order."""
-        return any(each.effect != "cells" for _, each in self.of_table(table))
+        return any(each.effect in MOVES for _, each in self.of_table(table))
+
+    def shape(self, table: Table, seed: int) -> FileShape:
+        """Return how the files of a table differ from what its schema says."""
+        return reduce(or_, (shape for _, _, shape in self._shapes(table, seed)), FileShape())
+
+    def _shapes(self, table: Table, seed: int) -> Iterator[tuple[int, Defect, FileShape]]:
+        """Yield the defects of a table's files, each with its number and what it draws."""
+        for number, defect in self.of_table(table):
+            if defect.effect == "file":
+                (shape,) = defect.edit((), Dice(int(draws(seed, defect.stream, 0, 1)[0])), ())
+                yield number, defect, shape
 
     def far_slot(self, table: Table, slot: int) -> int:
         """Return the slot that is as far from the end of what can be asked for as a slot is from the beginning.
@@ -326,24 +420,36 @@ class Overlay:
         rows = _WrittenRows()
         struck: list[tuple[int, Defect, _Occurrence]] = []
         for number, defect in self.of_table(table):
+            if defect.effect == "file":
+                continue
             occurrences = self._occurrences(defect, block)
             struck += ((number, defect, each) for each in occurrences)
             if defect.effect == "cells":
                 _strike(cells, defect, occurrences)
-            else:
+            elif defect.effect in MOVES:
                 rows.add(defect, occurrences)
         if not struck:
             return DefectiveRows(columns, Edits(), [])
-        labels = list(self._labels(table, block, struck, cells, rows.absent))
-        return DefectiveRows(columns, rows.edits(len(next(iter(columns.values()))), cells), labels)
+        damage = _damage(cells, struck)
+        labels = list(self._labels(table, block, struck, _Found(cells, damage, rows.absent)))
+        return DefectiveRows(columns, rows.edits(len(next(iter(columns.values()))), cells, damage), labels)
+
+    def written_slots(self, table: Table, block: Block) -> NDArray[np.uint64]:
+        """Return the slot of each row of a table over a block that is written, in their order; of a second row its own."""
+        slots, edits = block.level(table).slots, self.apply(table, block).edits
+        if edits.order is None:
+            return slots
+        written = slots.take(edits.order)
+        for row in edits.seconds:
+            written[row] = self.far_slot(table, int(written[row]))
+        return written
 
     def _labels(
         self,
         table: Table,
         block: Block,
         struck: list[tuple[int, Defect, _Occurrence]],
-        cells: dict[str, dict[int, Any]],
-        absent: set[int],
+        found_in: "_Found",
     ) -> Iterator[Label]:
         table_number, span = self.dataset.tables.index(table), table.span
         slots = block.level(table).slots.take([occurrence.row for _, _, occurrence in struck]).tolist()
@@ -366,15 +472,12 @@ class Overlay:
                 None,
                 cluster,
             )
-            if defect.effect != "cells":
+            if defect.effect in MOVES or not defect.fields:
                 yield one
             for at, name in enumerate(defect.fields):
                 if (several or defect.effect == "second") and _same(clean[at], wrong[at]):
                     continue
-                if defect.effect == "second":
-                    found = wrong[at]
-                else:
-                    found = None if row in absent else cells[name][row]
+                found = wrong[at] if defect.effect == "second" else found_in.cell(name, row)
                 yield one._replace(
                     field_number=at,
                     defect_id=defect.id_of(name, slot),
@@ -383,15 +486,35 @@ class Overlay:
                     clean=value_text(clean[at]),
                 )
 
-    def fixed_labels(self, tables: Iterable[Table], seed: int) -> list[Label]:
-        """Return the labels of the fixed ones among some tables, sorted."""
+    def labels_of_no_record(self, tables: Iterable[Table], seed: int) -> list[Label]:
+        """Return the labels of the files of some tables, and of the rows of the fixed ones among them, sorted."""
         nothing = self.dataset.block(0, 0, seed)
-        return sorted(
-            label
-            for table in tables
-            if table.is_fixed
-            for label in self.apply(table, self.dataset.block_of(table, nothing)).labels
-        )
+        labels: list[Label] = []
+        for table in tables:
+            labels += self._file_labels(table, seed)
+            if table.is_fixed:
+                labels += self.apply(table, self.dataset.block_of(table, nothing)).labels
+        return sorted(labels)
+
+    def _file_labels(self, table: Table, seed: int) -> Iterator[Label]:
+        for number, defect, shape in self._shapes(table, seed):
+            clean, found = next(
+                iter((*shape.names, *((None, name) for _, name in shape.extra))), (None, None)
+            )
+            yield Label(
+                record=-1,
+                table_number=self.dataset.tables.index(table),
+                slot=None,
+                defect_number=number,
+                field_number=-1,
+                defect_id=defect.key,
+                table=table.name,
+                field=clean,
+                kind=defect.kind,
+                found=found,
+                clean=clean,
+                cluster=None,
+            )
 
     def check_places(self, tables: Sequence[Table], records: int, seed: int) -> None:
         """Raise RequestError unless some records have as many places as each `exactly` says, and leave room for second rows.
@@ -527,6 +650,43 @@ def _strike(cells: dict[str, dict[int, Any]], defect: Defect, occurrences: Itera
         for of_field, value, before in zip(own, wrong, clean, strict=True):
             if not _same(value, before):
                 of_field[row] = value
+
+
+def _damage(
+    cells: dict[str, dict[int, Any]], struck: Iterable[tuple[int, Defect, _Occurrence]]
+) -> dict[int, list[Damage]]:
+    """Return what is wrong with the bytes of rows, by their positions: of the values that stand in their cells in the end.
+
+    Of several defects that do the same to a cell, or of several that change a row's number of cells, the first counts: two might
+    give the clean row.
+    """
+    damage: dict[int, list[Damage]] = {}
+    for _, defect, (row, word, evidence, clean, _) in struck:
+        if defect.effect != "bytes":
+            continue
+        present = tuple(
+            cells.get(name, {}).get(row, value) for name, value in zip(defect.fields, clean, strict=True)
+        )
+        found = defect.edit(present, Dice(word), evidence)
+        of_row = damage.setdefault(row, [])
+        if isinstance(found[0], Damage) and found[0].rival not in {each.rival for each in of_row}:
+            of_row.append(found[0])
+    return {row: of_row for row, of_row in damage.items() if of_row}
+
+
+class _Found(NamedTuple):
+    """What stands in cells in the end."""
+
+    cells: dict[str, dict[int, Any]]
+    damage: dict[int, list[Damage]]
+    absent: set[int]
+
+    def cell(self, name: str, row: int) -> Any:
+        """Return the value of a field in a row, None where there is no row or no cell, and where readers differ."""
+        damage = [each for each in self.damage.get(row, ()) if each.field == name and each.what != "more"]
+        if row in self.absent or any(each.found is None for each in damage):
+            return None
+        return damage[-1].found if damage else self.cells[name][row]
 
 
 def _changes(defect: Defect, block: Block, rows: NDArray[np.integer]) -> Iterator[_Occurrence]:

@@ -10,10 +10,11 @@ from esdh_core import (
     DEFAULT_RECORDS,
     DEFAULT_SEED,
     Dataset,
+    RequestError,
     Table,
     check_seed,
 )
-from esdh_core.overlay import LABELS, Overlay
+from esdh_core.overlay import LABELS, FileShape, Overlay, defective_rows
 from esdh_manifest import (
     Manifest,
     document_name,
@@ -82,14 +83,42 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ExportError(f"the defects are of {version}, not of {self.dataset.dataset_version}")
         for defect in self.defects.defects:
             if (
-                defect.needs_text
+                defect.is_of_text
                 and defect.table in self.dataset.select(self.entities)
                 and _PARQUET in self.formats
             ):
-                raise ExportError(
-                    f"{defect.key} writes text where a type is due, which Parquet can't hold; leave out the format parquet, "
-                    "or the defect"
+                why = (
+                    "writes text where a type is due, which Parquet can't hold"
+                    if defect.needs_text
+                    else "is of text formats, and Parquet is none"
                 )
+                raise ExportError(f"{defect.key} {why}; leave out the format parquet, or the defect")
+
+    def check_places(self) -> None:
+        """Raise RequestError where a defect has fewer places in the rows than it is to have, and where a file has no row to end in."""
+        if self.defects is None:
+            return
+        self.defects.check_places(self.tables, self.records, self.seed)
+        *_, last = self.shards()
+        for table in self.dataset.select(self.entities):
+            if self.defects.shape(table, self.seed).ends_early and not self._has_rows(table, last):
+                part = "the last part of its file" if self.sharded and not table.is_fixed else "its file"
+                raise RequestError(
+                    f"{table.name}!truncated_file is for a file that ends in its last row, and {part} has no row; ask for other "
+                    "records, or leave out the defect"
+                )
+
+    def _has_rows(self, table: Table, shard: "Shard") -> bool:
+        """Return whether a table has rows in a shard, or, if it is fixed, in its file."""
+        step = table.block_records
+        starts = [0] if table.is_fixed else range(shard.start, shard.start + shard.count, step)
+        for start in reversed(starts):
+            count = 0 if table.is_fixed else min(step, shard.start + shard.count - start)
+            block = self.dataset.block_of(table, self.dataset.block(start, count, self.seed))
+            rows = defective_rows(self.defects, table, block)
+            if len(next(iter(rows.edits.written(rows.columns).values()))):
+                return True
+        return False
 
     @classmethod
     def of(cls, manifest: Manifest, dataset: Dataset, defects: Overlay | None = None) -> "SnapshotRequest":
@@ -139,6 +168,14 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     def written(self, table: Table) -> Table:
         """Return a table as files hold it, whose fields may be null where a defect may write one."""
         return table if self.defects is None else self.defects.written(table)
+
+    def shape(self, table: Table, shard: "Shard") -> FileShape:
+        """Return how the file that a shard writes of a table differs from what its schema says."""
+        if self.defects is None or table is LABELS:
+            return FileShape()
+        shape = self.defects.shape(table, self.seed)
+        last = shard.fixed or shard.start + shard.count == self.records
+        return shape if last else shape._replace(ends_early=False)
 
     def one_a_record(self, table: Table) -> bool:
         """Return whether the files have exactly one row of a table for each record."""

@@ -268,7 +268,7 @@ def write_snapshot(
         and _is_current(earlier, request, gate)
     ):
         return WrittenSnapshot(target.display_path, earlier, written=False)
-    _check_places(request)
+    request.check_places()
     with target.locked():
         earlier, problems = inspect()  # another run, or the repair of one, may have changed it
         staging = target.staging
@@ -291,12 +291,6 @@ def write_snapshot(
     return WrittenSnapshot(
         target.display_path, manifest, written=True, resumed=resumed, notes=tuple(target.notes)
     )
-
-
-def _check_places(request: SnapshotRequest) -> None:
-    """Raise RequestError where a defect has fewer places than it is to have."""
-    if request.defects is not None:
-        request.defects.check_places(request.tables, request.records, request.seed)
 
 
 def _describe_existing(folder: "Path | Prefix", earlier: Manifest, problems: list[FileProblem]) -> str:
@@ -329,7 +323,7 @@ def _write_prefix(
         raise TargetError(
             f"{_describe_existing(prefix, earlier, problems)}, which an object store can't replace whole; name an empty prefix"
         )
-    _check_places(request)
+    request.check_places()
     notes: list[str] = []
     with prefix.session(notes) as store:
         report = _write_shards(request, partial(write_shard, request, store=store), executor, progress)

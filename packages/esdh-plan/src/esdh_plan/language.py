@@ -40,6 +40,7 @@ __all__ = [
     "Case",
     "Choice",
     "ChoiceBy",
+    "ColumnDefect",
     "Count",
     "CountBy",
     "CountRange",
@@ -50,6 +51,7 @@ __all__ = [
     "DefectList",
     "DefectWords",
     "Distributions",
+    "DrawnDefect",
     "Exponential",
     "Expr",
     "Faker",
@@ -889,24 +891,13 @@ _MAX_EDITS = 100
 
 
 class DefectWords(_Words, frozen=True, kw_only=True):
-    """A defect: its kind, the table that it strikes, and how often or how many times."""
+    """A defect: its kind, and the table that it strikes."""
 
     kind: str
     table: Annotated[Name, _about("The table.")]
-    rate: Annotated[Share | None, _about("The share of the rows; each is drawn alone.")] = None
-    exactly: Annotated[
-        int | None, Meta(ge=1, le=MAX_ROWS, description="So many rows: the first that `where` admits.")
-    ] = None
-    where: Annotated[Expression | None, _about("A condition on the rows that it may strike.")] = None
     name: Annotated[
         Name | None, _about("What tells it from another of its kind at the place; its draws follow from it.")
     ] = None
-
-    def refusals(self) -> Iterator[tuple[Path, str]]:
-        """Refuse a defect without a measure, or with two."""
-        if (self.rate is None) == (self.exactly is None):
-            both = "; this one has both" if self.rate is not None else ""
-            yield (), f"a defect has `rate`, such as 1%, or `exactly`, such as 3{both}"
 
     @property
     def place(self) -> str:
@@ -919,7 +910,23 @@ class DefectWords(_Words, frozen=True, kw_only=True):
         return self.place, self.name or self.kind
 
 
-class FieldDefect(DefectWords, frozen=True, kw_only=True):
+class DrawnDefect(DefectWords, frozen=True, kw_only=True):
+    """A defect of some rows: how often or how many times."""
+
+    rate: Annotated[Share | None, _about("The share of the rows; each is drawn alone.")] = None
+    exactly: Annotated[
+        int | None, Meta(ge=1, le=MAX_ROWS, description="So many rows: the first that `where` admits.")
+    ] = None
+    where: Annotated[Expression | None, _about("A condition on the rows that it may strike.")] = None
+
+    def refusals(self) -> Iterator[tuple[Path, str]]:
+        """Refuse a defect without a measure, or with two."""
+        if (self.rate is None) == (self.exactly is None):
+            both = "; this one has both" if self.rate is not None else ""
+            yield (), f"a defect has `rate`, such as 1%, or `exactly`, such as 3{both}"
+
+
+class FieldDefect(DrawnDefect, frozen=True, kw_only=True):
     """A defect of a field."""
 
     field: Annotated[Name, _about("The field.")]
@@ -955,6 +962,8 @@ class ValueDefect(FieldDefect, frozen=True, kw_only=True):
             "wrong_total",
             "orphan",
             "duplicate_key",
+            "bad_encoding",
+            "bad_quoting",
         ],
         _about("What it does to a value."),
     ]
@@ -976,13 +985,15 @@ class TimeTravel(FieldDefect, frozen=True, kw_only=True):
     before: Annotated[Reference | None, _about("The date that it comes to stand before.")] = None
 
 
-class RowDefect(DefectWords, frozen=True, kw_only=True):
-    """A defect of a row among rows."""
+class RowDefect(DrawnDefect, frozen=True, kw_only=True):
+    """A defect of a row as a whole."""
 
-    kind: Annotated[Literal["duplicate_row", "missing_row", "reordered"], _about("What it does to a row.")]
+    kind: Annotated[
+        Literal["duplicate_row", "missing_row", "reordered", "ragged_row"], _about("What it does to a row.")
+    ]
 
 
-class NearDuplicate(DefectWords, frozen=True, kw_only=True):
+class NearDuplicate(DrawnDefect, frozen=True, kw_only=True):
     """A defect of a second row that is the same one, written a little otherwise."""
 
     kind: Annotated[Literal["near_duplicate"], _about("What it does.")]
@@ -1003,20 +1014,42 @@ class NearDuplicate(DefectWords, frozen=True, kw_only=True):
     ] = None
 
 
+class FileDefect(DefectWords, frozen=True, kw_only=True):
+    """A defect of a table's file as a whole."""
+
+    kind: Annotated[Literal["extra_column", "truncated_file"], _about("What it does to a file.")]
+
+
+class ColumnDefect(DefectWords, frozen=True, kw_only=True):
+    """A defect of a column of a table's file."""
+
+    kind: Annotated[Literal["renamed_column"], _about("What it does to a column.")]
+    field: Annotated[Name, _about("The field.")]
+
+    @property
+    def place(self) -> str:
+        """The field whose column it is."""
+        return f"{self.table}.{self.field}"
+
+
 _DEFECTS: Final[Mapping[str, type[DefectWords]]] = {
     word: struct
-    for struct in (ValueDefect, SwappedFields, TimeTravel, RowDefect, NearDuplicate)
+    for struct in (
+        *(ValueDefect, SwappedFields, TimeTravel),
+        *(RowDefect, NearDuplicate),
+        *(FileDefect, ColumnDefect),
+    )
     for word in fields_of(struct)["kind"].kind.args
 }
 DEFECT_KINDS: Final = tuple(_DEFECTS)
 """The words for kinds of defects."""
 _MAX_DEFECTS = 1_000
 Defects = Annotated[
-    list[ValueDefect | SwappedFields | TimeTravel | RowDefect | NearDuplicate],
+    list[ValueDefect | SwappedFields | TimeTravel | RowDefect | NearDuplicate | FileDefect | ColumnDefect],
     Meta(
         max_length=_MAX_DEFECTS,
         extra={
-            "expected": "a list of defects, each with kind, table, field if it is of one, and rate or exactly"
+            "expected": "a list of defects, each with kind, table, field if it is of one, and rate or exactly unless it is of a file"
         },
     ),
 ]
@@ -1031,6 +1064,9 @@ def _defects_refused(defects: Any) -> Iterator[tuple[Path, str]]:
         first = seen.setdefault(each.key, number)
         if first != number:
             place, own = each.key
+            if not isinstance(each, DrawnDefect):
+                yield ("defects", number), f"defects[{first}] does the same to {place}; take one out"
+                continue
             yield (
                 ("defects", number),
                 f"defects[{first}] is {own!r} of {place} too; give one of them a `name`, from which its draws follow",
@@ -1063,7 +1099,15 @@ def _defect(converter: Converter, path: Path, value: Any) -> Any:
     if isinstance(kind, str) and kind not in _DEFECTS:
         hint = near(kind, _DEFECTS) or f"; there are {word_list(_DEFECTS, 'and')}"
         return converter.refuse((*path, "kind"), f"there is no kind of defect {kind!r}{hint}")
-    return converter.struct(path, _DEFECTS[kind] if isinstance(kind, str) else ValueDefect, value)
+    struct = _DEFECTS[kind] if isinstance(kind, str) else ValueDefect
+    rest = dict(value)
+    for key in ("field", "rate", "exactly", "where"):
+        if key in value and key not in fields_of(struct):
+            what = "a file" if issubclass(struct, FileDefect | ColumnDefect) else "rows"
+            reason = f"`{kind}` is of {what} as a whole and has no `{key}`; take it out"
+            converter.refuse((*path, key), reason, key=True)
+            del rest[key]
+    return converter.struct(path, struct, rest)
 
 
 def defects_of(document: Document) -> DefectList:

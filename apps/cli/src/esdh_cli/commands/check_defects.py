@@ -99,7 +99,7 @@ class _Struck:
 
     def _labels(self) -> "Iterator[Label]":
         dataset = self._overlay.dataset
-        yield from self._overlay.fixed_labels(dataset.tables, self._seed)
+        yield from self._overlay.labels_of_no_record(dataset.tables, self._seed)
         tables = [table for table in dataset.tables if not table.is_fixed]
         step = min(table.block_records for table in tables)
         for start in range(0, self._records, step):
@@ -148,14 +148,14 @@ class _Struck:
 def _measure(defect: "Defect") -> str:
     if defect.share is not None:
         return f"{float(defect.share):.6g}"
-    return f"exactly {defect.exactly:,}"
+    return "of a file" if defect.exactly is None else f"exactly {defect.exactly:,}"
 
 
 def _example(label: "Label | None") -> str:
     if label is None:
         return "strikes no row here"
     if label.slot is None:
-        return f"the files of {label.table}"
+        return f"the files of {label.table}" if label.found is None else f"a column {label.found!r}"
     if label.field is None:
         return f"row {label.slot}"
     found, clean = ("null" if each is None else repr(each) for each in (label.found, label.clean))

@@ -175,10 +175,13 @@ def _lines(
         yield ""
         yield "Defects, in every snapshot unless --no-defects leaves them out"
         for each in defects:
-            often = (
-                f"{float(each.share):.6g} of the rows" if each.share is not None else f"{each.exactly:,} rows"
-            )
-            yield f"  {each.key}: {often}"
+            yield f"  {each.key}: {_measure(each)}"
+
+
+def _measure(defect: "Defect") -> str:
+    if defect.share is not None:
+        return f"{float(defect.share):.6g} of the rows"
+    return "the file" if defect.exactly is None else f"{defect.exactly:,} rows"
 
 
 def drawn_tables(dataset: "Dataset", *, ascii_only: bool) -> "Iterator[tuple[str, str]]":

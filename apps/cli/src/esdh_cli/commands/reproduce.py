@@ -1,7 +1,6 @@
 """esdh reproduce: the row or the record behind any id, from the id alone."""
 
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from esdh_cli.plans import defects_option, open_defects, open_plan, plan_option
 from esdh_cli.rows import json_rows, value_text
 
 if TYPE_CHECKING:
-    from esdh_core import Dataset, Located
+    from esdh_core import Dataset, Located, Table
     from esdh_core.columns import Column
     from esdh_core.overlay import Label, Overlay
 
@@ -23,10 +22,15 @@ __all__ = ["reproduce"]
 *_FIRST, _LAST = catalog.TABLES.values()
 _PARTS = f"{', '.join(_FIRST)} and {_LAST}"
 
-_DEFECT = re.compile(
-    r"(?P<table>\w+)(\.\w+)?!\w+#(?P<slot>[0-9]{1,18})", re.ASCII
-)  # without a field of a row
+_DEFECT = re.compile(r"(?P<table>\w+)(\.\w+)?!\w+(#(?P<slot>[0-9]{1,18}))?", re.ASCII)
 _LABEL: Final = ("defect_id", "table", "slot", "field", "kind", "found", "clean", "cluster")
+
+_OF_ROWS: Final = {
+    "missing_row": "isn't there",
+    "duplicate_row": "is there once more behind itself",
+    "reordered": "stands some places earlier",
+    "ragged_row": "has a cell too few or too many there",
+}
 
 _EXAMPLES = f"""\b
 Examples:
@@ -35,7 +39,6 @@ Examples:
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan bank --tree
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan data/snapshots/bank_v1
   esdh reproduce 'accounts.type!typo#17' --defects dirty
-  esdh reproduce {catalog.EXAMPLE_IDS[0]} --defects '[{{kind: missing_row, table: {_FIRST[0]}s, rate: 1}}]'
 """
 
 
@@ -53,7 +56,7 @@ Examples:
 
     Rows are printed as they are without defects, and the defects that touch them are named: those of --defects, or of a
     --plan that lists some. With the folder of a snapshot, as one of the two, an ID can be that of a defect in the snapshot, such as
-    accounts.type!typo#17.
+    accounts.type!typo#17. Of a near duplicate, the row that it is a second one of is printed.
     """,
 )
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
@@ -70,29 +73,30 @@ def reproduce(
     with exit_on_error():
         from esdh_core import IdError
 
-        named = (each for each in (defects, plan) if each is not None and not each.startswith("["))
-        snapshot = next((each for each in named if Path(each).is_dir()), None)
+        snapshot = next((each for each in (defects, plan) if each is not None and Path(each).is_dir()), None)
         reference = plan or snapshot
         dataset = None if reference is None else open_plan(reference)
         touching = _Touching(defects, plan, snapshot)
-        found: list[tuple[Located, list[Label]]] = []
+        found: list[tuple[str, Located | None, list[Label]]] = []  # of a file's defect there is no row
         refused = []
         for text in ids:
             try:
-                row = touching.located(text, dataset) if "#" in text else _found(text, dataset)
-                found.append((row, touching.labels(row, tree=tree)))
+                found.append((text, *touching.found(text, dataset, tree=tree)))
             except IdError as error:
                 refused.append({"id": text, "message": str(error)})
     if as_json:
-        records = [{**_document(row, tree=tree), **touching.document(labels)} for row, labels in found]
+        records = [
+            {**({"id": text} if row is None else _document(row, tree=tree)), **touching.document(labels)}
+            for text, row, labels in found
+        ]
         print_document({"records": records, "errors": refused}, indent=False)
     else:
-        for number, (row, labels) in enumerate(found):
+        for number, (_, row, labels) in enumerate(found):
             if number:
                 click.echo()
-            _print(row, tree=tree)
-            for label in labels:
-                click.echo(_sentence(label))
+            if row is not None:
+                _print(row, tree=tree)
+            _print_labels(labels, row)
     for refusal in refused:
         click.echo(f"Error: {refusal['message']}", err=True)
     if refused:
@@ -115,7 +119,7 @@ class _Touching:
         whole = tree or dataset.recipe is None
         tables = [dataset.table(name) for name in row.tree] if whole else [row.table]
         number, slot = row.origin.index // row.table.span, row.origin.index
-        slots = (slot, overlay.far_slot(row.table, slot))  # the row's own, and that of a second one
+        slots = {slot, overlay.far_slot(row.table, slot)}  # its own and that of a second one
         return sorted(
             label
             for table in tables
@@ -123,41 +127,69 @@ class _Touching:
             if (label.record == number if whole else label.slot in slots)
         )
 
-    def located(self, text: str, dataset: "Dataset | None") -> "Located":
-        """Return the row that the label of a defect names, in the snapshot. Raises IdError where there is no such label."""
-        from esdh_core import IdError, Located, RecordId, encode_id
+    def found(
+        self, text: str, dataset: "Dataset | None", *, tree: bool
+    ) -> "tuple[Located | None, list[Label]]":
+        """Return the row that an id of a row or of a defect names, None where that is of a file, and what is wrong there.
+
+        Raises IdError, with the reason, for any other text.
+        """
+        if "!" in text or "#" in text:
+            row, labels = self.defect(text, dataset)
+        else:
+            row, labels = self.original(_found(text, dataset)), []
+        return row, labels if row is None else self.labels(row, tree=tree)
+
+    def original(self, row: "Located") -> "Located":
+        """Return the row that a near duplicate is a second one of; any other as it is."""
+        from esdh_core import IdError
+
+        dataset, table = row.block.dataset, row.table
+        overlay = self._overlay(dataset)
+        if overlay is None or not any(each.effect == "second" for _, each in overlay.of_table(table)):
+            return row
+        slot = overlay.far_slot(table, row.origin.index)
+        try:
+            found = _located(dataset, table, row.origin.seed, slot)
+        except IdError:
+            return row
+        of_second = (label.slot == row.origin.index for label in overlay.apply(table, found.block).labels)
+        return found if any(of_second) else row
+
+    def defect(self, text: str, dataset: "Dataset | None") -> "tuple[Located | None, list[Label]]":
+        """Return the row that the label of a defect names, in the snapshot, or without a row the label of a file.
+
+        Raises IdError where there is no such label.
+        """
+        from esdh_core import IdError
         from esdh_core.errors import RequestError
 
-        cell = _DEFECT.fullmatch(text)
-        if cell is None or dataset is None or self._snapshot is None:
+        parts = _DEFECT.fullmatch(text)
+        if parts is None or dataset is None or self._snapshot is None:
             raise IdError(
                 f"{text!r} is the id of no row; that of a defect is as accounts.type!typo#17, and needs the snapshot's "
                 "folder as --defects"
             )
         from esdh_plan.references import seed_of_snapshot
 
-        seed, slot = seed_of_snapshot(Path(self._snapshot)), int(cell["slot"])
+        seed = seed_of_snapshot(Path(self._snapshot))
         try:
-            table = dataset.table(cell["table"])
+            table = dataset.table(parts["table"])
         except RequestError as error:
             raise IdError(str(error)) from None
-        overlay = self._overlay(dataset)
-        for number in (
-            slot,
-            *([] if overlay is None else [overlay.far_slot(table, slot)]),
-        ):  # of a second row the first
-            with suppress(IdError, RequestError):
-                origin = RecordId(seed, dataset.dataset_version, table.entity, number)
-                row = Located(
-                    encode_id(seed, table.name, number, dataset=dataset) if table.field_with("id") else text,
-                    origin,
-                    *dataset.locate(origin),
-                )
-                if text in {label.defect_id for label in self.labels(row, tree=False)}:
-                    return row
-        raise IdError(
-            f"{text!r} is no defect of {self._snapshot}; its table `defects` lists those that there are"
-        )
+        row: Located | None = None
+        if parts["slot"] is not None:
+            row = self.original(_located(dataset, table, seed, int(parts["slot"]), text))
+            labels = self.labels(row, tree=False)
+        else:
+            overlay = self._overlay(dataset)
+            of_files = () if overlay is None else overlay.labels_of_no_record([table], seed)
+            labels = [label for label in of_files if label.slot is None and label.defect_id == text]
+        if text not in {label.defect_id for label in labels}:
+            raise IdError(
+                f"{text!r} is no defect of {self._snapshot}; its table `defects` lists those that there are"
+            )
+        return row, labels
 
     def document(self, labels: "list[Label]") -> dict[str, Any]:
         """Return what a document says of labels: nothing where no defects are asked about."""
@@ -177,14 +209,62 @@ class _Touching:
         return self._overlays[version]
 
 
-def _sentence(label: "Label") -> str:
-    if label.field is None:
-        from esdh_plan.defects.overlay import ROW_KINDS
+def _print_labels(labels: "list[Label]", row: "Located | None") -> None:
+    if row is not None and labels:
+        click.echo()
+    for label in labels:
+        click.echo(f"{label.defect_id} ({label.kind}): {_sentence(label, labels, row)}")
 
-        about = f": {ROW_KINDS[label.kind].about}" if label.kind in ROW_KINDS else ""
-        return f"\n{label.defect_id} ({label.kind}){about}"
-    found, clean = ("null" if value is None else repr(value) for value in (label.found, label.clean))
-    return f"\n{label.defect_id} ({label.kind}): {label.table}.{label.field} is {found} there, where {clean} is right"
+
+def _sentence(label: "Label", labels: "list[Label]", row: "Located | None") -> str:
+    """Return what a label, one of several of a record, says; `row` is the one that is printed."""
+    if row is None:
+        return _sentence_of_file(label)
+    second = _second(label, row) if label.kind == "near_duplicate" else None
+    if label.field is None:
+        if second is not None:
+            return f"a second row, {second}, follows that with other values in some fields"
+        return f"{label.table} row {label.slot} {_OF_ROWS[label.kind]}"
+    absent = {(each.table, each.slot) for each in labels if each.kind == "missing_row"}
+    if (label.table, label.slot) in absent:
+        what = "isn't there"
+    elif label.found is None and label.kind in ("bad_encoding", "bad_quoting"):
+        what = "can't be read there"
+    else:
+        what = f"is {_quoted(label.found)} {'there' if second is None else f'in the row {second}'}"
+    return f"{label.table}.{label.field} {what}, where {_quoted(label.clean)} is right"
+
+
+def _sentence_of_file(label: "Label") -> str:
+    if label.field is not None:
+        return f"the column of {label.table}.{label.field} is called {_quoted(label.found)} there"
+    if label.found is not None:
+        return f"{label.table} has a column {_quoted(label.found)} there, which the schema doesn't have"
+    return f"the file of {label.table} ends in the middle of its last row"
+
+
+def _quoted(value: str | None) -> str:
+    return "null" if value is None else repr(value)
+
+
+def _second(label: "Label", row: "Located") -> str:
+    """Return the id of a second row, or where its table has none its number."""
+    from esdh_core import encode_id
+
+    dataset = row.block.dataset
+    if label.slot is None or dataset.table(label.table).field_with("id") is None:
+        return str(label.slot)
+    return str(encode_id(row.origin.seed, label.table, label.slot, dataset=dataset))
+
+
+def _located(dataset: "Dataset", table: "Table", seed: int, slot: int, text: str | None = None) -> "Located":
+    """Return the row in a slot; `text` is what its id is where its table has none. Raises IdError where there is none."""
+    from esdh_core import Located, RecordId, encode_id
+
+    origin = RecordId(seed, dataset.dataset_version, table.entity, slot)
+    if table.field_with("id"):
+        text = encode_id(seed, table.name, slot, dataset=dataset)
+    return Located(str(text), origin, *dataset.locate(origin))
 
 
 def _found(text: str, dataset: "Dataset | None") -> "Located":

@@ -31,6 +31,7 @@ __all__ = [
     "Dialect",
     "Piece",
     "RaggedPiece",
+    "RowDialect",
     "constant_piece",
     "number_quote",
     "pieces_of",
@@ -47,15 +48,9 @@ Mask = NDArray[np.bool_]
 
 
 class Dialect(Protocol):
-    """How a text format writes values and what it puts around them; one object for each way to write."""
+    """How a text format writes values; one object for each way to write."""
 
     null: bytes
-
-    def before(self, position: int, field: str) -> bytes:
-        """Return what stands before the field at a position."""
-
-    def end(self) -> bytes:
-        """Return what stands after the last field."""
 
     def text(self, value: str) -> bytes:
         """Return a whole text value as it stands in a row."""
@@ -65,6 +60,19 @@ class Dialect(Protocol):
 
     quote: bytes  # around a text value that is written in parts
     special: bytes  # a text without any of these stands as it is between quotes
+
+
+class RowDialect(Dialect, Protocol):
+    """How a text format writes rows: values, and what it puts around them."""
+
+    def before(self, position: int, field: str) -> bytes:
+        """Return what stands before the field at a position."""
+
+    def end(self) -> bytes:
+        """Return what stands after the last field."""
+
+    def misquoted(self, value: str, way: int) -> bytes:
+        """Return a text value so that no reader finds its end: 0 not closed, 1 and 2 with a mark in it that ends it too early."""
 
 
 @dataclass(frozen=True, slots=True)

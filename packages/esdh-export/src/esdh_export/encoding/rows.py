@@ -26,16 +26,17 @@ from esdh_core.columns import (
     FixedText,
     Text,
 )
-from esdh_core.overlay import Edits
+from esdh_core.overlay import Damage, Edits
 from numpy.typing import NDArray
 
+from esdh_export.encoding.damage import damaged_row
 from esdh_export.encoding.pieces import (
     FEW_ROWS,
     MOST_COMBINATIONS,
     CodedPiece,
-    Dialect,
     Piece,
     RaggedPiece,
+    RowDialect,
     constant_piece,
     pieces_of,
 )
@@ -115,7 +116,7 @@ _Run = _FixedRun | _CodedRun | RaggedPiece
 class RowRenderer:
     """Renders the rows of one entity in one dialect; it keeps the tables it has made."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: RowDialect) -> None:
         self._dialect = dialect
         self._gatherer = _Gatherer()
 
@@ -124,17 +125,23 @@ class RowRenderer:
         return self._gatherer.gather(self._pieces(columns, {}), len(next(iter(columns.values()))))
 
     def render_edited(self, columns: dict[str, Column], edits: Edits) -> Iterator[bytes]:
-        """Yield the rows of a block as `render` does, with those that have wrong cells in place of the clean ones."""
+        """Yield the rows of a block as `render` does, with those that are wrong in place of the clean ones."""
         struck = edits.rows
+        positions = struck.tolist()
         touched = {name: column.take(struck) for name, column in columns.items()}
-        wrong: dict[str, Piece] = {}
+        wrong: dict[str, list[bytes]] = {}
         for name, of in edits.cells.items():
-            cells = _few_rows(pieces_of(touched[name], self._dialect), len(struck))
-            for at, row in enumerate(struck.tolist()):
+            wrong[name] = _few_rows(pieces_of(touched[name], self._dialect), len(struck))
+            for at, row in enumerate(positions):
                 if row in of:
-                    cells[at] = cell(of[row], columns[name], self._dialect)
-            wrong[name] = _ragged(cells)
-        rows = _few_rows(self._pieces(touched, wrong), len(struck))
+                    wrong[name][at] = cell(of[row], columns[name], self._dialect)
+        rows = _few_rows(
+            self._pieces(touched, {name: _ragged(of) for name, of in wrong.items()}), len(struck)
+        )
+        if edits.damage:
+            damage = {at: edits.damage[row] for at, row in enumerate(positions) if row in edits.damage}
+            for at, written in self._damaged(touched, wrong, damage):
+                rows[at] = written
         first = 0
         for text, ends in self._gatherer.gather_rows(
             self._pieces(columns, {}), len(next(iter(columns.values())))
@@ -142,6 +149,21 @@ class RowRenderer:
             here = slice(*np.searchsorted(struck, [first, first + len(ends)]).tolist())
             yield b"".join(splice(text, ends, (struck[here] - first).tolist(), rows[here]))
             first += len(ends)
+
+    def _damaged(
+        self, columns: dict[str, Column], wrong: Mapping[str, list[bytes]], damage: Mapping[int, list[Damage]]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield the rows with wrong bytes; `wrong` are the cells of fields with wrong values."""
+        numbers = list(damage)
+        cells = {
+            name: [wrong[name][at] for at in numbers]
+            if name in wrong
+            else _few_rows(pieces_of(column.take(np.array(numbers)), self._dialect), len(numbers))
+            for name, column in columns.items()
+        }
+        for number, at in enumerate(numbers):
+            row = {name: of[number] for name, of in cells.items()}
+            yield at, damaged_row(row, damage[at], self._dialect)
 
     def _pieces(self, columns: dict[str, Column], wrong: Mapping[str, Piece]) -> list[Piece]:
         """Return the pieces of rows; `wrong` are those of fields in place of their columns'."""
@@ -165,12 +187,6 @@ class RawDialect:
     null = b""
     quote = b""
     special = b""
-
-    def before(self, position: int, field: str) -> bytes:  # noqa: ARG002 - nothing is between the values
-        return b""
-
-    def end(self) -> bytes:
-        return b""
 
     def text(self, value: str) -> bytes:
         return value.encode()

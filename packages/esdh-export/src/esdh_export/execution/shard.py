@@ -84,7 +84,11 @@ def write_shard(
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
         writers: dict[str, Writer] = {
             name: FORMATS[formats.get(name, json.EXTENSION)].Writer(
-                sink, request.written(tables[name]), dataset=request.dataset, seed=request.seed
+                sink,
+                request.written(tables[name]),
+                dataset=request.dataset,
+                seed=request.seed,
+                shape=request.shape(tables[name], shard),
             )
             for name, sink in {**files, **fragments}.items()
         }
@@ -148,13 +152,13 @@ def _blocks(
 
 
 class _Labels:
-    """The labels of a shard, in blocks of their own; the first shard's begin with those of the fixed tables."""
+    """The labels of a shard, in blocks of their own; the first shard's begin with those of files and of the fixed tables."""
 
     def __init__(self, request: SnapshotRequest, shard: Shard) -> None:
         self._labels: list[Label] = []
         self._later: list[Label] = []  # of the records at hand
         if request.defects is not None and request.holds_labels(shard) and shard.number == 0:
-            self._labels += request.defects.fixed_labels(request.tables, request.seed)
+            self._labels += request.defects.labels_of_no_record(request.tables, request.seed)
 
     def add(self, labels: list[Label]) -> None:
         """Take the labels of a table in the records at hand."""

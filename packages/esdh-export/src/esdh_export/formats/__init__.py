@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from esdh_core import Dataset, Table
+from esdh_core.overlay import FileShape
 
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.formats import csv, json, ndjson, parquet
@@ -25,14 +26,16 @@ class Format(Protocol):
 
     `EXTENSION` is what its files end with, and the format's name; `MEDIA_TYPE` its media type in descriptors;
     `RANK` its place among formats that hold the same rows, for a tool that reads one of them: 1 is read first.
-    `Writer` makes the writer of one table's file.
+    `Writer` makes the writer of one table's file; with a `shape`, of text formats alone, the file is another than its schema says.
     """
 
     EXTENSION: str
     MEDIA_TYPE: str
     RANK: int
 
-    def Writer(self, sink: Any, table: Table, *, dataset: Dataset, seed: int) -> Writer:  # noqa: N802 - a class
+    def Writer(  # noqa: N802 - a class
+        self, sink: Any, table: Table, *, dataset: Dataset, seed: int, shape: FileShape = ...
+    ) -> Writer:
         """Return a writer to an open file."""
 
 

@@ -1,6 +1,6 @@
 """CSV: a header, RFC 4180 quoting only where needed, LF line ends; a null is an empty field, an empty text `""`."""
 
-from esdh_core import Table
+from collections.abc import Sequence
 
 from esdh_export.formats.text import TextWriter
 
@@ -9,6 +9,7 @@ __all__ = ["CSV", "EXTENSION", "MEDIA_TYPE", "RANK", "Writer"]
 EXTENSION = "csv"
 MEDIA_TYPE = "text/csv"
 RANK = 2  # a reader guesses the types
+_NOT_CLOSED, _BARE_COMMA = 0, 2  # ways to quote a field badly
 _SPECIAL = '",\r\n'
 _NEEDS_QUOTES = frozenset(_SPECIAL)
 
@@ -34,6 +35,16 @@ class _Csv:
             return value.encode()
         return b'"' + value.replace('"', '""').encode() + b'"'
 
+    def misquoted(self, value: str, way: int) -> bytes:
+        """Return a field without its closing quote, with one quote in it that isn't doubled, or with a comma and no quotes."""
+        middle = len(value) // 2
+        before, after = value[:middle], value[middle:]
+        if way == _BARE_COMMA:
+            return f"{before},{after}".encode()
+        # An odd number of quotes, however many of its own the text has.
+        double = [part.replace('"', '""') for part in (before, after)]
+        return f'"{"".join(double)}'.encode() if way == _NOT_CLOSED else '"{}"{}"'.format(*double).encode()
+
     def part(self, value: str) -> bytes | None:
         """Return a part of a field; one that needs quotes can't be written in parts."""
         return value.encode() if _NEEDS_QUOTES.isdisjoint(value) else None
@@ -47,6 +58,6 @@ class Writer(TextWriter):
 
     dialect = CSV
 
-    def header(self, table: Table) -> bytes:
-        """Return the line of field names."""
-        return b",".join(map(CSV.text, table.fields)) + b"\n"
+    def header(self, names: Sequence[str]) -> bytes:
+        """Return the line of the columns' names."""
+        return b",".join(map(CSV.text, names)) + b"\n"

@@ -2,6 +2,7 @@
 
 from esdh_core import BLOCK_RECORDS, Dataset, Table
 from esdh_core.columns import Categorical, Integer, Numbers
+from esdh_core.overlay import FileShape
 
 from esdh_export.encoding.block import EncodedBlock
 from esdh_export.io.hashed_file import HashedFile
@@ -23,7 +24,15 @@ class Writer:
     they are texts like any other.
     """
 
-    def __init__(self, sink: HashedFile, table: Table, *, dataset: Dataset, seed: int) -> None:
+    def __init__(
+        self,
+        sink: HashedFile,
+        table: Table,
+        *,
+        dataset: Dataset,
+        seed: int,
+        shape: FileShape = FileShape(),  # noqa: ARG002, B008 - of text formats; a tuple
+    ) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 

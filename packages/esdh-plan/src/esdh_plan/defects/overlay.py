@@ -14,22 +14,38 @@ from esdh_core.rules import Rule
 from numpy.typing import NDArray
 
 from esdh_plan.conditions import row_condition
-from esdh_plan.defects import absent, forbidden, inconsistent, relations, rows, texts
+from esdh_plan.defects import absent, files, forbidden, inconsistent, relations, rows, texts
 from esdh_plan.defects.kind import Kind, Making, Misfit, RowKind, TableTarget, Target
 from esdh_plan.errors import Fault, PlanError, near, word_list
 from esdh_plan.expressions import ExpressionError
-from esdh_plan.language import DefectWords, FieldDefect, defects_of
+from esdh_plan.language import ColumnDefect, DefectWords, DrawnDefect, FieldDefect, defects_of
 from esdh_plan.reader import Document, Path, Place, read_yaml, read_yaml_file
 
-__all__ = ["FIELD_KINDS", "KINDS", "ROW_KINDS", "overlay_of", "read_inline", "read_overlay", "remake"]
+__all__ = [
+    "COLUMN_KINDS",
+    "FIELD_KINDS",
+    "FILE_KINDS",
+    "KINDS",
+    "ROW_KINDS",
+    "overlay_of",
+    "read_inline",
+    "read_overlay",
+    "remake",
+]
 
 FIELD_KINDS: Final[dict[str, Kind]] = {
-    kind.word: kind for family in (absent, forbidden, texts, inconsistent, relations) for kind in family.KINDS
+    kind.word: kind
+    for family in (absent, forbidden, texts, inconsistent, relations, files)
+    for kind in family.KINDS
 }
 """The kinds of defects of fields, by their words."""
-ROW_KINDS: Final[dict[str, RowKind]] = {kind.word: kind for kind in rows.KINDS}
+ROW_KINDS: Final[dict[str, RowKind]] = {kind.word: kind for kind in (*rows.KINDS, *files.OF_ROWS)}
 """The kinds of defects of whole rows, by their words."""
-KINDS: Final[dict[str, Kind | RowKind]] = {**FIELD_KINDS, **ROW_KINDS}
+COLUMN_KINDS: Final[dict[str, Kind]] = {kind.word: kind for kind in files.OF_COLUMNS}
+"""The kinds of defects of one column of a file, by their words."""
+FILE_KINDS: Final[dict[str, RowKind]] = {kind.word: kind for kind in files.OF_FILES}
+"""The kinds of defects of whole files, by their words."""
+KINDS: Final[dict[str, Kind | RowKind]] = {**FIELD_KINDS, **ROW_KINDS, **COLUMN_KINDS, **FILE_KINDS}
 """Every kind of defect, by its word."""
 _LANGUAGE: Final = "defects/1"
 _OWN = frozenset({"kind", "table", "field", "rate", "exactly", "where", "name"})  # that every kind has
@@ -119,18 +135,19 @@ def _defect(words: DefectWords, dataset: Dataset) -> Defect:
     except RequestError:
         names = [name for each in dataset.tables for name in (each.name, each.entity)]
         raise _Refused((("table",), f"there is no table {words.table!r}{near(words.table, names)}")) from None
+    drawn = words if isinstance(words, DrawnDefect) else None  # of a file nothing is
     more = {name: getattr(words, name) for name in words.__struct_fields__ if name not in _OWN}
     for number, name in enumerate(more.get("fields") or ()):
         _field(table, name, ("fields", number))
     target = TableTarget(dataset=dataset, table=table, more=more)
-    if isinstance(words, FieldDefect):
+    if isinstance(words, FieldDefect | ColumnDefect):
         rule = _field(table, words.field, ("field",))
-        making = _making_of_field(FIELD_KINDS[words.kind], target.field(rule))
+        making = _making_of_field({**FIELD_KINDS, **COLUMN_KINDS}[words.kind], target.field(rule))
         for other in making.others:
             _field(table, other, ("with",))
         fields, place = (rule.name, *making.others), f"{table.name}.{rule.name}"
     else:
-        making = _making_of_rows(ROW_KINDS[words.kind], target)
+        making = _making_of_rows({**ROW_KINDS, **FILE_KINDS}[words.kind], target)
         fields, place = making.others, table.name
     return Defect(
         kind=words.kind,
@@ -139,9 +156,9 @@ def _defect(words: DefectWords, dataset: Dataset) -> Defect:
         fields=fields,
         stream=f"{_prefix(dataset)}:{place}!{words.name or words.kind}",
         edit=making.edit,
-        share=None if words.rate is None else Fraction(words.rate),
-        exactly=words.exactly,
-        where=_condition(words.where, dataset, table),
+        share=None if drawn is None or drawn.rate is None else Fraction(drawn.rate),
+        exactly=None if drawn is None else drawn.exactly,
+        where=None if drawn is None else _condition(drawn.where, dataset, table),
         evidence=making.evidence,
         may_be_null=making.may_be_null,
         needs_text=making.needs_text,
@@ -172,6 +189,14 @@ def _making_of_rows(kind: RowKind, target: TableTarget) -> Making:
 def _check_beside(defect: Defect, earlier: Sequence[Defect]) -> None:
     """Refuse a defect that can't stand beside one that is written before it."""
     for each in earlier:
+        same_file = defect.effect == each.effect == "file" and defect.kind == each.kind
+        if same_file and (each.table, each.fields) == (defect.table, defect.fields):
+            what = (
+                f"{defect.table.name}.{defect.fields[0]}"
+                if defect.fields
+                else f"the file of {defect.table.name}"
+            )
+            raise _Refused(((), f"{each.key} does the same to {what}; take one out"))
         if each.key == defect.key:
             why = f"{each.key} is written before; give one of them a `name`, from which its draws follow"
             raise _Refused(((), why))

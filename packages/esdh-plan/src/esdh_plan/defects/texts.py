@@ -3,22 +3,21 @@
 from collections.abc import Callable
 from typing import Final
 
-from esdh_core.overlay import Dice
+from esdh_core.overlay import WINDOWS, Dice
 
 from esdh_plan.defects.kind import Change, Kind, Making, Misfit, Target, each_value
 
-__all__ = ["KINDS", "truncated", "typo", "wrong_case"]
+__all__ = ["KINDS", "accented", "truncated", "typo", "wrong_case"]
 
 _ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 # The keys beside each key of a row of an American keyboard.
 _NEIGHBOURS: Final = {
     key: "".join(row[at - 1 : at] + row[at + 1 : at + 2]) for row in _ROWS for at, key in enumerate(row)
 }
-# Letters of UTF-8 that were read as Windows-1252.
-_MOJIBAKE: Final = {
-    **{"a": "Ã¡", "c": "Ã§", "e": "Ã©", "n": "Ã±", "o": "Ã³", "u": "Ã¼", "i": "Ã®", "y": "Ã¿", "s": "ÃŸ"},
-    **{"A": "Ã„", "C": "Ã‡", "E": "Ã‰", "N": "Ã‘", "O": "Ã–", "U": "Ãœ"},
-}
+# Letters with an accent that another might have had.
+_ACCENTED: Final = dict(zip("acenouiysACENOU", "áçéñóüîÿßÄÇÉÑÖÜ", strict=True))
+# The same in UTF-8 that was read as Windows-1252.
+_MOJIBAKE: Final = {plain: letter.encode().decode(WINDOWS) for plain, letter in _ACCENTED.items()}
 # Letters of Cyrillic, and digits and letters, that look alike.
 _HOMOGLYPHS: Final = dict(zip("aceopxyiABCEHIKMOPTXS01", "асеорхуіАВСЕНІКМОРТХЅOl", strict=True))
 _INJECTIONS = (
@@ -76,8 +75,13 @@ def typo(value: str, dice: Dice) -> str:
 def _mojibake(value: str, dice: Dice) -> str:
     """Read a text as Windows-1252; where it is ASCII, which that leaves alone, a letter with an accent it might have had."""
     if not value.isascii():
-        return value.encode().decode("cp1252", "replace")
+        return value.encode().decode(WINDOWS, "replace")
     return _replaced(value, _MOJIBAKE, dice)
+
+
+def accented(value: str, dice: Dice) -> str:
+    """Return a text one of whose letters has an accent."""
+    return _replaced(value, _ACCENTED, dice)
 
 
 def _homoglyph(value: str, dice: Dice) -> str:

@@ -2,7 +2,8 @@
 
 A tool can't know which of two cells that contradict each other is the wrong one. So a finding counts as right, and as
 finding the label, where the cell is the other holder of a value that a labelled cell of a unique field repeats; where it refers to
-a row that is missing, or whose key is labelled; and where it copies a labelled cell, or a labelled cell copies it.
+a row that is missing, or whose key is labelled; and where it copies a labelled cell, or a labelled cell copies it. A finding in the
+last row of a truncated file is of the file, and one that a whole file can't be read is right where a label of bytes explains it.
 """
 
 from collections.abc import Iterator
@@ -11,10 +12,19 @@ from functools import lru_cache
 from esdh_core import Dataset, Rule, Table
 from esdh_core.dataset import FieldRef
 
-from esdh_proof.scoring.labels import MISSING_ROW, Label
+from esdh_proof.scoring.labels import MISSING_ROW, RAGGED_ROW, TRUNCATED_FILE, Label
 from esdh_proof.scoring.snapshot import LabelledSnapshot
 
-__all__ = ["labels_behind"]
+__all__ = ["labels_behind", "labels_behind_file"]
+
+_WITHOUT_KEY = frozenset((MISSING_ROW, RAGGED_ROW))  # kinds of rows that may have no key
+
+
+def labels_behind_file(snapshot: LabelledSnapshot, table: Table) -> list[Label]:
+    """Return the labels by which a reader may give up a table's file, or that of a table that it refers to."""
+    references = (snapshot.dataset.reference(rule) for rule in table.rules)
+    tables = dict.fromkeys((table.name, *(each.table.name for each in references if each is not None)))
+    return [label for name in tables for label in snapshot.labels.unreadable(name)]
 
 
 def labels_behind(snapshot: LabelledSnapshot, table: Table, slot: int, field: str) -> list[Label]:
@@ -24,6 +34,7 @@ def labels_behind(snapshot: LabelledSnapshot, table: Table, slot: int, field: st
         *_repeated(snapshot, table, slot, rule),
         *_referred(snapshot, table, slot, rule),
         *_copied(snapshot, table, slot, rule),
+        *_cut_off(snapshot, table, slot),
     ]
 
 
@@ -42,14 +53,14 @@ def _referred(snapshot: LabelledSnapshot, table: Table, slot: int, rule: Rule) -
         return
     above = reference.table
     keys = snapshot.labels.found_in(above.name, reference.rule.name)
-    if not keys and MISSING_ROW not in snapshot.labels.kinds:
+    if not keys and not _WITHOUT_KEY & {*snapshot.labels.kinds}:
         return
     target = _slot_above(table, slot, reference, rule)
     if target is None:
         target = snapshot.slot_of(above, reference.rule.name, snapshot.clean_text(table, slot, rule.name))
     if target is not None:
         for label in snapshot.labels.of_row(above.name, target):
-            if label.field == reference.rule.name or label.kind == MISSING_ROW:
+            if label.field == reference.rule.name or label.kind in _WITHOUT_KEY:
                 yield label
 
 
@@ -66,6 +77,13 @@ def _copied(snapshot: LabelledSnapshot, table: Table, slot: int, rule: Rule) -> 
     for other, name in _copies(dataset, table, rule.name):
         if other in snapshot.tables:
             yield from labels.of_cell_alone(other.name, slot, name)
+
+
+def _cut_off(snapshot: LabelledSnapshot, table: Table, slot: int) -> Iterator[Label]:
+    """Yield the label of a truncated file, of its last row."""
+    for label in snapshot.labels.of_file(table.name):
+        if label.kind == TRUNCATED_FILE and snapshot.last_slot(table) == slot:
+            yield label
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,16 @@ from esdh_core.overlay import LABELS
 from esdh_proof.errors import ProofError
 from esdh_proof.scoring.texts import read_texts, table_files
 
-__all__ = ["DUPLICATE_ROW", "MISSING_ROW", "NEAR_DUPLICATE", "Label", "Labels", "read_labels"]
+__all__ = [
+    "DUPLICATE_ROW",
+    "MISSING_ROW",
+    "NEAR_DUPLICATE",
+    "RAGGED_ROW",
+    "TRUNCATED_FILE",
+    "Label",
+    "Labels",
+    "read_labels",
+]
 
 MISSING_ROW = "missing_row"
 """The kind of a row that isn't there."""
@@ -19,6 +28,16 @@ DUPLICATE_ROW = "duplicate_row"
 """The kind of a row that is there once more."""
 NEAR_DUPLICATE = "near_duplicate"
 """The kind of a second row that is the same one, written otherwise."""
+
+
+RAGGED_ROW = "ragged_row"
+"""The kind of a row with a cell too few or too many."""
+BAD_QUOTING = "bad_quoting"
+"""The kind of a cell whose end no reader finds, so that the cells behind it are others."""
+TRUNCATED_FILE = "truncated_file"
+"""The kind of a file that ends in its last row."""
+UNREADABLE = frozenset(("bad_encoding", BAD_QUOTING, TRUNCATED_FILE))
+"""The kinds by which a reader may give up the whole file."""
 
 
 class Label(NamedTuple):
@@ -67,8 +86,13 @@ class Labels:
         return list(dict.fromkeys(label.kind for label in self.all))
 
     def of_cell(self, table: str, slot: int, field: str) -> list[Label]:
-        """Return the labels of a cell, and those of its row as a whole."""
-        return self.of_cell_alone(table, slot, field) + self.of_row_itself(table, slot)
+        """Return the labels of a cell, and those of its row as a whole, or of a cell that makes others of the row wrong."""
+        of_row = (
+            label
+            for label in self.of_row(table, slot)
+            if label.field is None or (label.kind == BAD_QUOTING and label.field != field)
+        )
+        return [*self.of_cell_alone(table, slot, field), *of_row]
 
     def of_cell_alone(self, table: str, slot: int, field: str) -> list[Label]:
         """Return the labels of a cell."""
@@ -85,6 +109,10 @@ class Labels:
     def of_file(self, table: str) -> list[Label]:
         """Return the labels of a table's file."""
         return self._files.get(table, [])
+
+    def unreadable(self, table: str) -> list[Label]:
+        """Return the labels by which a reader may give up a table's file."""
+        return [label for label in self.all if label.table == table and label.kind in UNREADABLE]
 
     def original(self, table: str, slot: int) -> int:
         """Return the slot of the row that a near duplicate is a second one of; of any other row its own."""

@@ -13,7 +13,7 @@ from esdh_core.overlay import LABELS
 
 from esdh_proof.errors import ProofError
 from esdh_proof.identity import SnapshotIdentity
-from esdh_proof.scoring.consequences import labels_behind
+from esdh_proof.scoring.consequences import labels_behind, labels_behind_file
 from esdh_proof.scoring.counts import Counts, counts_of
 from esdh_proof.scoring.finding import RowReference, ToolFinding
 from esdh_proof.scoring.labels import Label
@@ -223,11 +223,14 @@ class _Scoring:
         """Return the labels that a finding at a place finds."""
         labels = self._snapshot.labels
         if place.slots is None:
-            return [
+            of_file = [
                 each
                 for each in labels.of_file(place.table)
                 if not place.fields or each.field in (None, *place.fields)
             ]
+            if of_file or place.fields:
+                return of_file
+            return labels_behind_file(self._snapshot, self._snapshot.dataset.table(place.table))
         if not place.fields:
             own = [label for slot in place.slots for label in labels.of_row(place.table, slot)]
         else:
@@ -289,7 +292,7 @@ class _Scoring:
         labels = {label for label in self._labels if label.slot is None}
         if not places and not labels:
             return None
-        found = {label for verdict in places.values() for label in verdict.labels}
+        found = {label for verdict in self._places.values() for label in verdict.labels}
         return counts_of(
             len(labels), len(labels & found), len(places), sum(bool(each.labels) for each in places.values())
         )
@@ -301,8 +304,14 @@ class _Scoring:
             label
             for place, verdict in self._places.items()
             for label in verdict.labels
-            if verdict.finds(label) and not (self._level_of(label) == "cell" and _level(place) != "cell")
+            if verdict.finds(label) and self._may_find(place, label)
         }
+
+    def _may_find(self, place: _Place, label: Label) -> bool:
+        """Return whether a finding at a place finds a label: of a cell one of cells alone does, of a row none of a file."""
+        if self._level_of(label) == "cell":
+            return _level(place) == "cell"
+        return label.slot is None or place.slots is not None
 
     def _level_of(self, label: Label) -> Level:
         if label.slot is None:

@@ -11,7 +11,7 @@ from esdh_manifest import Manifest, table_name
 from esdh_plan.errors import near
 from numpy.typing import NDArray
 
-from esdh_proof.datasets import dataset_of, manifest_of
+from esdh_proof.datasets import dataset_of, defects_of, manifest_of
 from esdh_proof.errors import ProofError
 from esdh_proof.scoring.labels import Labels, read_labels
 
@@ -25,7 +25,7 @@ _EXTENSIONS = ("csv", "ndjson", "parquet", "json")
 class LabelledSnapshot:
     """The snapshot in a folder, its labels, and what its rows would be without defects.
 
-    Raises ProofError when the folder holds no snapshot, or one without labels.
+    Raises ProofError when the folder holds no snapshot, or one without labels or without the list of its defects.
     """
 
     def __init__(self, folder: Path, dataset: Dataset | None = None) -> None:
@@ -34,7 +34,9 @@ class LabelledSnapshot:
         self.dataset = dataset or dataset_of(folder, self.manifest)
         self.tables = [table for table in self.dataset.tables if table.name in self.manifest.record_counts]
         self.labels: Labels = read_labels(folder, self.manifest.dataset_version, self.dataset)
+        self.defects = defects_of(folder, self.manifest, self.dataset)
         self._clean: tuple[Table, int, Block, int] | None = None  # the row that was asked for last
+        self._last: dict[str, int | None] = {}
         self._unique: dict[tuple[str, str], dict[str | None, int]] = {}
         version = self.manifest.dataset_version
         self._of_files = {
@@ -161,21 +163,38 @@ class LabelledSnapshot:
         return {key: slot for slot, key in self.clean_rows(table, fields) if key in among}
 
     def clean_rows(self, table: Table, fields: tuple[str, ...]) -> Iterator[tuple[int, Key]]:
-        """Yield the slot of each row of a table and the clean values of some fields, in the order of the file."""
+        """Yield the slot of each row of a table and the clean values of some fields, in the order of the clean file."""
         rules = [_rule(table, name) for name in fields]
-        nothing = self.dataset.block(0, 0, self.manifest.seed)
-        records = self.manifest.records_requested
-        starts = range(0, 1 if table.is_fixed else records, table.block_records)
-        for start in starts:
-            block = (
-                self.dataset.block_of(table, nothing)
-                if table.is_fixed
-                else self.dataset.block(start, min(table.block_records, records - start), self.manifest.seed)
-            )
+        for block in self._blocks(table):
             slots: NDArray[np.uint64] = block.level(table).slots
             columns = [map(_key_text, rule.column(block).tolist()) for rule in rules]
             keys = zip(*columns, strict=True) if columns else ((),) * len(slots)
             yield from zip(slots.tolist(), keys, strict=True)
+
+    def written_slots(self, table: Table) -> Iterator[NDArray[np.uint64]]:
+        """Yield the slots of some rows after others as the table's file has them; of a second row its own."""
+        moves = self.defects.moves_rows(table)
+        for block in self._blocks(table):
+            slots: NDArray[np.uint64] = block.level(table).slots
+            yield self.defects.written_slots(table, block) if moves else slots
+
+    def last_slot(self, table: Table) -> int | None:
+        """Return the slot of the last row of a table's file, None where it has none."""
+        if table.name not in self._last:
+            written = (
+                self.defects.written_slots(table, block) for block in self._blocks(table, backwards=True)
+            )
+            self._last[table.name] = next((int(slots[-1]) for slots in written if len(slots)), None)
+        return self._last[table.name]
+
+    def _blocks(self, table: Table, *, backwards: bool = False) -> Iterator[Block]:
+        seed, records = self.manifest.seed, self.manifest.records_requested
+        if table.is_fixed:
+            yield self.dataset.block_of(table, self.dataset.block(0, 0, seed))
+            return
+        starts = range(0, records, table.block_records)
+        for start in reversed(starts) if backwards else starts:
+            yield self.dataset.block(start, min(table.block_records, records - start), seed)
 
     def clean_text(self, table: Table, slot: int, field: str) -> str | None:
         """Return what stands in a cell without defects, as CSV writes it; None for a null and in a row there isn't.

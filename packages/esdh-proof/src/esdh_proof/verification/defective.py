@@ -138,10 +138,7 @@ class _Regeneration:
     def _check_places(self) -> None:
         """Hold the defects against the rows; not before these were found, since a manifest may claim any number of them."""
         try:
-            if self._request.defects is not None:
-                self._request.defects.check_places(
-                    self._request.tables, self._request.records, self._request.seed
-                )
+            self._request.check_places()
         except ValueError as error:
             name = self._request.files()["overlay"]
             self._findings.fail(

@@ -111,6 +111,7 @@ def check_labels(
     `progress` is called with the number of records of each step.
     """
     part = _Part(request, shard)
+    part.count_files()
     for block, tables in _units(request, shard):
         part.check(block, tables)
         pa.default_memory_pool().release_unused()
@@ -159,6 +160,16 @@ class _Part:
         if name == "json":
             return document_name(request.dataset.dataset_version)
         return request.path(table, name, self._shard.number)
+
+    def count_files(self) -> None:
+        """Count the labels of files, in the part that has them; of a file no check of values tells."""
+        request = self._request
+        if request.defects is None or self._shard.number or not request.holds_labels(self._shard):
+            return
+        labels = request.defects.labels_of_no_record(request.tables, request.seed)
+        kinds = Counter(label.kind for label in labels if label.slot is None)
+        self.report.kinds += kinds
+        self.report.missed += kinds
 
     def check(self, block: Block, tables: list[Table]) -> None:
         """Check some rows: all findings and labels of theirs."""
@@ -339,6 +350,8 @@ def _described(rows: TableRows, position: int) -> str:
     entity = f"{rows.table.entity} {rows.slots[position]}"
     if rows.copies[position] == 0:
         return f"no {entity}"
+    if rows.ill_written(None)[position]:
+        return f"{entity} with a cell too few or too many"
     return f"{entity} {'twice' if rows.copies[position] > 1 else 'before what it should follow'}"
 
 

@@ -189,11 +189,24 @@ class TableRows:
     @cached_property
     def differences(self) -> dict[str, Mask]:
         """Which cells of each field differ from the clean ones, wherever the row or a copy of it is written."""
-        found = {}
+        found = {name: self.ill_written(name).copy() for name in self._ill_written if name is not None}
         for name, wrong in self._written_differences.items():
-            found[name] = self.no_row()
-            found[name][self.order[wrong & ~self.is_second]] = True
+            found.setdefault(name, self.no_row())[self.order[wrong & ~self.is_second]] = True
         return found
+
+    @cached_property
+    def _ill_written(self) -> dict[str | None, Mask]:
+        """Which cells of each field, and of None which rows, have other bytes than their values have, in text formats."""
+        found: dict[str | None, Mask] = {}
+        for at, damage in self._edits.damage.items():
+            for each in damage:
+                name = None if each.what in ("fewer", "more") else each.field
+                found.setdefault(name, self.no_row())[self.order[at]] = True
+        return found
+
+    def ill_written(self, name: str | None) -> Mask:
+        """Return which cells of a field, or which rows, have other bytes than their values have, in text formats."""
+        return self._ill_written.get(name, self.no_row())
 
     @cached_property
     def missing(self) -> Mask:
@@ -213,10 +226,11 @@ class TableRows:
 
     @cached_property
     def row_differences(self) -> Mask:
-        """Which rows are missing, written more than once, or before one that they should follow."""
+        """Which rows are missing, written more than once or with other cells than theirs, or before one that they should follow."""
+        ill_written = self.ill_written(None)
         if self._edits.order is None:
-            return self.no_row()
-        wrong: Mask = (self.copies != 1) | self.moved()
+            return ill_written
+        wrong: Mask = (self.copies != 1) | self.moved() | ill_written
         return wrong
 
     def seconds(self) -> Iterator[Second]:
