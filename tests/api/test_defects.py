@@ -12,13 +12,17 @@ from esdh_api import Settings, SettingsError, create_app
 from esdh_core import DEFAULT_DATASET, DEFAULT_SEED, Dataset, encode_id
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_plan import load_plan
+from esdh_plan.defects import files
 from esdh_plan.defects.overlay import KINDS
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+FILES = (*files.KINDS, *files.OF_ROWS, *files.OF_COLUMNS, *files.OF_FILES)
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 RECORDS = 40
+# The others are of files, which an answer isn't.
+OF_ROWS = [word for word in KINDS if word not in {each.word for each in FILES}]
 PERSONS = [
     {"kind": "typo", "table": "persons", "field": "last_name", "rate": 0.1},
     {"kind": "missing", "table": "persons", "field": "city", "exactly": 3, "where": "state == 'WA'"},
@@ -55,7 +59,7 @@ def served(
     every = {
         # Of two fields that change places one defect.
         (kind, each["table"], *sorted({each.get("field", ""), each.get("with", "")})): each
-        for kind in KINDS
+        for kind in OF_ROWS
         for each in fitting(dataset, kind)
     }
     listed = [{**each, "name": f"d{number}", "rate": 0.3} for number, each in enumerate(every.values())]
@@ -379,6 +383,27 @@ def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
     assert refusal(client, "parcels", defects="w").endswith("there are 'plan'")
     response = client.post("/plans/second/generate/parcels", json={"records": 1, "defects": "w"})
     assert 1 == len(response.get_json()["defects"])
+
+
+def test_defects_of_files_are_left_out(tmp_path: Path) -> None:
+    """Of a list with defects of files the others are offered, and one with nothing else is refused."""
+    of_files: list[dict[str, Any]] = [
+        {"kind": "ragged_row", "table": "persons", "rate": 0.5},
+        {"kind": "bad_encoding", "table": "persons", "field": "city", "rate": 0.5},
+        {"kind": "truncated_file", "table": "persons"},
+    ]
+    path = write_list(tmp_path / "mixed.yaml", [*of_files, *PERSONS])
+    without = create_app(
+        Settings(defects=(str(write_list(tmp_path / "persons.yaml", PERSONS)),))
+    ).test_client()
+    client = create_app(Settings(defects=(str(path),))).test_client()
+    answers = [
+        answer(each, "person", records=30, defects=name)
+        for each, name in ((client, "mixed"), (without, "persons"))
+    ]
+    assert answers[0] == answers[1]
+    with pytest.raises(SettingsError, match="are all of files, and an answer is none"):
+        create_app(Settings(defects=(str(write_list(tmp_path / "files.yaml", of_files)),)))
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ Examples:
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan bank --tree
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan data/snapshots/bank_v1
   esdh reproduce 'accounts.type!typo#17' --defects dirty
+  esdh reproduce {catalog.EXAMPLE_IDS[0]} --defects '[{{kind: missing_row, table: {_FIRST[0]}s, rate: 1}}]'
 """
 
 
@@ -73,7 +74,8 @@ def reproduce(
     with exit_on_error():
         from esdh_core import IdError
 
-        snapshot = next((each for each in (defects, plan) if each is not None and Path(each).is_dir()), None)
+        named = (each for each in (defects, plan) if each is not None and not each.startswith("["))
+        snapshot = next((each for each in named if Path(each).is_dir()), None)
         reference = plan or snapshot
         dataset = None if reference is None else open_plan(reference)
         touching = _Touching(defects, plan, snapshot)

@@ -63,7 +63,7 @@ def read_overlay(file: FilePath, dataset: Dataset) -> Overlay:
 
 
 def read_inline(text: str, dataset: Dataset) -> Overlay:
-    """Return the defects of a list that is written in a command, such as `[{kind: typo, table: persons, ...}]`, as an overlay.
+    """Return the defects of a list that is written in a command, such as `[{kind: typo, table: accounts, ...}]`, as an overlay.
 
     Raises PlanError with all faults of the list.
     """
