@@ -151,6 +151,8 @@ class _Touching:
         if overlay is None or not any(each.effect == "second" for _, each in overlay.of_table(table)):
             return row
         slot = overlay.far_slot(table, row.origin.index)
+        if slot > row.origin.index:  # a second row is the farther one
+            return row
         try:
             found = _located(dataset, table, row.origin.seed, slot)
         except IdError:
