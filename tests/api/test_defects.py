@@ -12,17 +12,13 @@ from esdh_api import Settings, SettingsError, create_app
 from esdh_core import DEFAULT_DATASET, DEFAULT_SEED, Dataset, encode_id
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_plan import load_plan
-from esdh_plan.defects import files
-from esdh_plan.defects.overlay import KINDS
+from esdh_plan.defects.overlay import KINDS, OF_FILES
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-FILES = (*files.KINDS, *files.OF_ROWS, *files.OF_COLUMNS, *files.OF_FILES)
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 RECORDS = 40
-# The others are of files, which an answer isn't.
-OF_ROWS = [word for word in KINDS if word not in {each.word for each in FILES}]
 PERSONS = [
     {"kind": "typo", "table": "persons", "field": "last_name", "rate": 0.1},
     {"kind": "missing", "table": "persons", "field": "city", "exactly": 3, "where": "state == 'WA'"},
@@ -59,7 +55,8 @@ def served(
     every = {
         # Of two fields that change places one defect.
         (kind, each["table"], *sorted({each.get("field", ""), each.get("with", "")})): each
-        for kind in OF_ROWS
+        for kind in KINDS
+        if kind not in OF_FILES
         for each in fitting(dataset, kind)
     }
     listed = [{**each, "name": f"d{number}", "rate": 0.3} for number, each in enumerate(every.values())]
@@ -358,6 +355,20 @@ def test_own_list_of_a_plan_is_offered(shop: Path) -> None:
     assert all(type(row["weight"]) is int for row in answer(client, "parcels", records=20)["parcels"])
 
 
+def test_what_is_wrong_with_files_no_answer_has(tmp_path: Path) -> None:
+    """Of a list that has kinds of files too, answers have the labels and the rows that they have without these."""
+    of_files: list[dict[str, Any]] = [
+        {"kind": "extra_column", "table": "persons"},
+        {"kind": "bad_encoding", "table": "persons", "field": "last_name", "rate": 1},
+    ]
+    paths = [write_list(tmp_path / "both.yaml", [*of_files, *PERSONS])]
+    paths.append(write_list(tmp_path / "rows.yaml", list(PERSONS)))
+    client = create_app(Settings(defects=tuple(map(str, paths)))).test_client()
+    both, rows = (answer(client, "person", records=60, defects=name) for name in ("both", "rows"))
+    assert both["persons"] == rows["persons"]
+    assert both["defects"] == rows["defects"] != []
+
+
 def test_list_belongs_to_the_dataset_that_it_fits(shop: Path, tmp_path: Path) -> None:
     """A list is found with the dataset whose tables it names, and no other has it."""
     path = write_list(tmp_path / "persons.yaml", PERSONS)
@@ -395,27 +406,6 @@ def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
     assert 1 == len(response.get_json()["defects"])
 
 
-def test_defects_of_files_are_left_out(tmp_path: Path) -> None:
-    """Of a list with defects of files the others are offered, and one with nothing else is refused."""
-    of_files: list[dict[str, Any]] = [
-        {"kind": "ragged_row", "table": "persons", "rate": 0.5},
-        {"kind": "bad_encoding", "table": "persons", "field": "city", "rate": 0.5},
-        {"kind": "truncated_file", "table": "persons"},
-    ]
-    path = write_list(tmp_path / "mixed.yaml", [*of_files, *PERSONS])
-    without = create_app(
-        Settings(defects=(str(write_list(tmp_path / "persons.yaml", PERSONS)),))
-    ).test_client()
-    client = create_app(Settings(defects=(str(path),))).test_client()
-    answers = [
-        answer(each, "person", records=30, defects=name)
-        for each, name in ((client, "mixed"), (without, "persons"))
-    ]
-    assert answers[0] == answers[1]
-    with pytest.raises(SettingsError, match="are all of files, and an answer is none"):
-        create_app(Settings(defects=(str(write_list(tmp_path / "files.yaml", of_files)),)))
-
-
 @pytest.mark.parametrize(
     ("references", "sentence"),
     [
@@ -431,6 +421,7 @@ def test_defects_of_files_are_left_out(tmp_path: Path) -> None:
         ),
         (["{folder}/wrong.yaml"], "there is no table 'people'"),
         (["{folder}"], "holds no snapshot with defects"),
+        (["{folder}/files.yaml"], "are of files alone, and answers are rows; write a snapshot with them"),
     ],
 )
 def test_list_that_can_not_be_taken_stops_the_start(
@@ -441,6 +432,7 @@ def test_list_that_can_not_be_taken_stops_the_start(
     for path in (tmp_path / "persons.yaml", tmp_path / "more" / "persons.yaml"):
         write_list(path, PERSONS)
     write_list(tmp_path / "wrong.yaml", [{**PERSONS[0], "table": "people"}])
+    write_list(tmp_path / "files.yaml", [{"kind": "truncated_file", "table": "persons"}])
     with pytest.raises(SettingsError) as error:
         create_app(Settings(defects=tuple(each.format(folder=tmp_path) for each in references)))
     assert sentence in str(error.value)

@@ -46,17 +46,23 @@ def open_defects(
     """Return the lists of each dataset that has some: those of its plan, and those that references name.
 
     A reference is a file or a snapshot's folder, with the name of the dataset and `=` before it where it would fit
-    several. Defects of files are left out: an answer is none. `plans` are the datasets that are served by their names, in the order of `plan_references`, and `first` is the one
-    that answers the calls without a name. Raises SettingsError for a reference that can't be taken.
+    several. Of what is wrong with bytes and files nothing is taken, since answers are rows. `plans` are the datasets that are
+    served by their names, in the order of `plan_references`, and `first` is the one that answers the calls without a name.
+    Raises SettingsError for a reference that can't be taken.
     """
     found: dict[Dataset, dict[str, DefectList]] = {}
     for dataset, reference in zip(plans.values(), plan_references, strict=True):
         own = _of_plan(reference, dataset)
-        if own is not None and (of_rows := _without_files(own)).defects:
-            found[dataset] = {OWN: DefectList(of_rows, None)}
+        if own is not None and (rows := own.of_rows()).defects:
+            found[dataset] = {OWN: DefectList(rows, None)}
     served = {name_of(first): first, **plans}
     for reference in references:
         overlay, path = _open(reference, served)
+        overlay = overlay.of_rows()
+        if not overlay.defects:
+            raise SettingsError(
+                f"the defects of {path!r} are of files alone, and answers are rows; write a snapshot with them"
+            )
         lists = found.setdefault(overlay.dataset, {})
         name = Path(path).resolve().name if Path(path).is_dir() else Path(path).stem
         if name in lists:
@@ -66,22 +72,8 @@ def open_defects(
                 f"the defects of {path!r} would have the name {name!r}, as {beside}; requests ask for them by the name of "
                 "their file: rename one"
             )
-        of_rows = _without_files(overlay)
-        if overlay.defects and not of_rows.defects:
-            raise SettingsError(
-                f"the defects of {path!r} are all of files, and an answer is none: they are for `esdh generate-snapshot`"
-            )
-        lists[name] = DefectList(of_rows, path)
+        lists[name] = DefectList(overlay, path)
     return dict(found)
-
-
-def _without_files(overlay: "Overlay") -> "Overlay":
-    """Return an overlay without the defects of files, which change the labels of no other."""
-    from esdh_core.overlay import Overlay
-    from esdh_plan.defects.overlay import remake
-
-    of_rows = [each for each in overlay.defects if each.effect not in ("bytes", "file")]
-    return Overlay(overlay.dataset, of_rows, recipe=overlay.recipe, remake=remake)
 
 
 def _of_plan(reference: str, dataset: Dataset) -> "Overlay | None":

@@ -12,7 +12,7 @@ import decimal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from threading import Lock
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -103,7 +103,12 @@ class Damage(NamedTuple):
     @property
     def rival(self) -> tuple[str, ...]:
         """What it has in common with damage that it can't stand beside."""
-        return ("cells",) if self.what in ("fewer", "more") else (self.what, self.field)
+        return (self.what, self.field) if self.is_of_cell else ("cells",)
+
+    @property
+    def is_of_cell(self) -> bool:
+        """Whether it is one cell that is wrong, not how many there are."""
+        return self.what in ("encoding", "quoting")
 
     @property
     def found(self) -> str | None:
@@ -170,9 +175,9 @@ class Defect:
         return f"{self.table.name}{'' if name is None else f'.{name}'}!{self.name}"
 
     @property
-    def is_of_text(self) -> bool:
-        """Whether it is of text formats alone."""
-        return self.needs_text or self.effect in ("bytes", "file")
+    def is_of_files(self) -> bool:
+        """Whether it is wrong with bytes or files, and not with values or rows."""
+        return self.effect in ("bytes", "file")
 
     def changes(self, clean: Values, wrong: Values) -> bool:
         """Return whether what stands there instead of some values is anything else."""
@@ -375,6 +380,11 @@ class Overlay:
         self._lock = Lock()
         self._written = {table.name: _written(table, self._may_be_null(table)) for table in dataset.tables}
 
+    def of_rows(self) -> "Overlay":
+        """Return the overlay without what is wrong with bytes and files, for rows that aren't written as text: all else is the same."""
+        rows = [each for each in self.defects if not each.is_of_files]
+        return Overlay(self.dataset, rows, recipe=self.recipe, remake=partial(_remake_of_rows, self._remake))
+
     def of_table(self, table: Table) -> list[tuple[int, Defect]]:
         """Return the defects of a table, each with its number among all."""
         return [(number, each) for number, each in enumerate(self.defects) if each.table is table]
@@ -574,7 +584,8 @@ class Overlay:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Overlay):
             return NotImplemented
-        return self.dataset is other.dataset and self.recipe == other.recipe
+        same_list = self.dataset is other.dataset and self.recipe == other.recipe
+        return same_list and len(self.defects) == len(other.defects)
 
     def __hash__(self) -> int:
         return hash((self.dataset, self.recipe))
@@ -584,6 +595,10 @@ class Overlay:
 
     def __repr__(self) -> str:
         return f"<Overlay of {len(self.defects)} defects>"
+
+
+def _remake_of_rows(remake: Callable[[Dataset, bytes], Overlay], dataset: Dataset, recipe: bytes) -> Overlay:
+    return remake(dataset, recipe).of_rows()
 
 
 class _FirstPlaces:

@@ -83,7 +83,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ExportError(f"the defects are of {version}, not of {self.dataset.dataset_version}")
         for defect in self.defects.defects:
             if (
-                defect.is_of_text
+                (defect.needs_text or defect.is_of_files)
                 and defect.table in self.dataset.select(self.entities)
                 and _PARQUET in self.formats
             ):
@@ -218,6 +218,10 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     def data_tables(self, shard: "Shard") -> tuple[Table, ...]:
         """Return the tables of the dataset whose rows a shard makes."""
         return tuple(table for table in self.dataset.select(self.entities) if table.is_fixed == shard.fixed)
+
+    def has_blocks(self, shard: "Shard") -> bool:
+        """Return whether a table has several blocks in a shard."""
+        return shard.count > min(table.block_records for table in self.tables_of(shard))
 
     def holds_labels(self, shard: "Shard") -> bool:
         """Return whether a shard is one of those that hold labels: those of records, where there are any."""

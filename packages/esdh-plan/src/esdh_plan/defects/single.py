@@ -13,18 +13,14 @@ from esdh_core.dataset import Block, Dataset, Table
 from esdh_core.located import structs
 from esdh_core.overlay import Defect, DefectiveRows, LabelRow, Overlay
 
-from esdh_plan.defects import files
 from esdh_plan.defects.kind import Misfit, TableTarget
-from esdh_plan.defects.overlay import FIELD_KINDS, KINDS, ROW_KINDS, remake
+from esdh_plan.defects.overlay import FIELD_KINDS, KINDS, OF_FILES, ROW_KINDS, remake
 from esdh_plan.errors import PlanError, near, word_list
 
 __all__ = ["UnfitError", "WrongRow", "defect_words", "overlay_of_one", "wrong_row"]
 
 _AROUND: Final = 8  # records whose rows are given beside one that is wrong among rows
 _WITH: Final = "with"
-_OF_FILES: Final = frozenset(
-    kind.word for kind in (*files.KINDS, *files.OF_ROWS, *files.OF_COLUMNS, *files.OF_FILES)
-)
 
 
 class UnfitError(ValueError):
@@ -99,11 +95,11 @@ def defect_words(
     """
     keys = {name.rstrip("_"): value for name, value in more.items() if value is not None}
     if kind not in KINDS:
-        known = [each for each in KINDS if each not in _OF_FILES]
+        known = [each for each in KINDS if each not in OF_FILES]
         raise UnfitError(
             f"there is no kind of defect {kind!r}{near(kind, known)}; there are {word_list(known, 'and')}"
         )
-    if kind in _OF_FILES:
+    if kind in OF_FILES:
         raise UnfitError(
             f"{kind!r} is of files, and this gives a row; make a snapshot with it (`esdh generate-snapshot`)"
         )
