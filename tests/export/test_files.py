@@ -4,12 +4,13 @@ import errno
 import hashlib
 import os
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 from esdh_export.io import direct_io
-from esdh_export.io.background import BackgroundQueue
-from esdh_export.io.hashed_file import HashedFile, new_file, new_large_file
+from esdh_export.io.background import BackgroundCalls, BackgroundQueue
+from esdh_export.io.hashed_file import HashedFile, new_large_file
 
 SIZES = [0, 1, 4_095, 4_096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5_000_000]
 
@@ -20,12 +21,11 @@ def pieces(size: int) -> list[bytes]:
     return [data[at : at + 777_777] for at in range(0, size, 777_777)]
 
 
-@pytest.mark.parametrize("hashed_behind", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_large_file_holds_what_was_written(size: int, hashed_behind: bool, tmp_path: Path) -> None:
+def test_large_file_holds_what_was_written(size: int, tmp_path: Path) -> None:
     """A large file of any size, whole sectors or not, has the bytes, the size and the SHA-256 that were written."""
     data = b"".join(pieces(size))
-    with new_large_file(tmp_path / "file", background=BackgroundQueue(2) if hashed_behind else None) as file:
+    with new_large_file(tmp_path / "file") as file:
         for piece in pieces(size):
             file.write(piece)
     assert data == (tmp_path / "file").read_bytes()
@@ -46,11 +46,11 @@ def test_large_file_where_the_cache_cant_be_passed(tmp_path: Path, monkeypatch: 
         return write(descriptor, view)
 
     monkeypatch.setattr(os, "write", refusing)
-    with new_large_file(tmp_path / "refused", background=BackgroundQueue(2)) as file:
+    with new_large_file(tmp_path / "refused") as file:
         file.write(data)
     monkeypatch.undo()
     monkeypatch.setattr(direct_io, "_use_page_cache", lambda _, *, on: False)  # noqa: ARG005 - as it is called
-    with new_large_file(tmp_path / "cached", background=BackgroundQueue(2)) as file:
+    with new_large_file(tmp_path / "cached") as file:
         file.write(data)
     assert [data, data] == [(tmp_path / name).read_bytes() for name in ("refused", "cached")]
 
@@ -60,30 +60,10 @@ def test_write_that_is_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.Mon
     data = b"".join(pieces(3_000_000))
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, view: write(descriptor, view[:10_001]))
-    with new_large_file(tmp_path / "file", background=BackgroundQueue(2)) as file:
+    with new_large_file(tmp_path / "file") as file:
         file.write(data)
     monkeypatch.undo()
     assert data == (tmp_path / "file").read_bytes()
-
-
-@pytest.mark.parametrize("large", [False, True])
-def test_error_of_the_disk_reaches_the_caller(
-    large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An error of a write in the file's thread is raised by a later call at the latest as the file closes."""
-
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    file = (
-        new_large_file(tmp_path / "file", background=BackgroundQueue(2))
-        if large
-        else new_file(tmp_path / "file", background=BackgroundQueue(2))
-    )
-    monkeypatch.setattr(file, "_put", full)
-    with pytest.raises(OSError, match="No space"), file:
-        file.write(b"x" * 2_000_000)
-    assert file.closed
 
 
 def test_buffer_stays_as_it_is_until_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +105,7 @@ def test_full_disk_behind_a_large_file_reaches_the_caller(
 def test_abandoned_file_leaves_no_thread(tmp_path: Path) -> None:
     """A file that is left by an exception ends its threads, and later writes go nowhere."""
     threads = threading.active_count()
-    file = new_large_file(tmp_path / "file", background=BackgroundQueue(2))
+    file = new_large_file(tmp_path / "file")
 
     def interrupted() -> None:
         with file:
@@ -157,3 +137,33 @@ def test_file_on_no_disk_is_not_synced(tmp_path: Path, monkeypatch: pytest.Monke
     with HashedFile((tmp_path / "a").open("wb"), synced=False) as file:
         file.write(b"x")
     assert [] == synced
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_calls_are_made_once_the_earlier_ones_are(threads: int) -> None:
+    """Calls that threads make together begin once all that were given before are done, with or without threads."""
+    done: list[int] = []
+    behind = BackgroundCalls(threads)
+    for number in range(20):
+        behind.make(partial(done.append, number) for _ in range(5))
+    behind.wait()
+    behind.close()
+    assert [number for number in range(20) for _ in range(5)] == done
+
+
+def test_error_behind_the_caller_is_raised_by_a_later_call() -> None:
+    """An error of a call behind the caller is raised by a later one, or while it is waited for; no thread is left."""
+    running = threading.active_count()
+
+    def fails() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    behind = BackgroundCalls(2)
+    behind.make([fails])
+    with pytest.raises(OSError, match="No space"):
+        behind.make([fails])
+    behind.make([fails])
+    with pytest.raises(OSError, match="No space"):
+        behind.wait()
+    behind.close()
+    assert running == threading.active_count()

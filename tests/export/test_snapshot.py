@@ -1,9 +1,11 @@
 """Snapshots: the same bytes, the same digest in every format and layout, one block in memory."""
 
+import errno
 import hashlib
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -14,8 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from esdh_core import DEFAULT_DATASET, ENTITIES, RequestError, Table, generate_bundle
 from esdh_export import ExportError, SnapshotRequest, schema, write_snapshot
-from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.background import BackgroundCalls
+from esdh_export.io.hashed_file import HashedFile
 from esdh_manifest import Manifest, decode_manifest, file_problems, files_below
+from esdh_plan import load_plan
 from reading import digest, parts, read
 
 ALL = ("csv", "json", "ndjson", "parquet")
@@ -49,16 +53,50 @@ def test_cores_change_no_byte(
     """Whether rows are hashed where they are made, on one core, or aside, on a second, the files are the same."""
     aside: list[int] = []
 
-    class Recorded(BackgroundQueue):
-        def __init__(self, most: int) -> None:
-            aside.append(most)
-            super().__init__(most)
+    class Recorded(BackgroundCalls):
+        def __init__(self, threads: int) -> None:
+            aside.append(threads)
+            super().__init__(threads)
 
     monkeypatch.setattr("esdh_export.execution.shard.usable_cores", lambda: cores)
-    monkeypatch.setattr("esdh_export.execution.shard.BackgroundQueue", Recorded)
+    monkeypatch.setattr("esdh_export.execution.shard.BackgroundCalls", Recorded)
     write_snapshot(tmp_path / "s", SnapshotRequest(records=SHARDED, formats=ALL))
     assert contents(whole[0]) == contents(tmp_path / "s")
-    assert (cores > 1) == bool(aside)
+    assert [cores if cores > 1 else 0] == aside
+
+
+def test_second_core_is_used_below_the_blocks_of_most_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads write a part as soon as one of its tables has several blocks, and change no byte."""
+    request = SnapshotRequest(records=2_100, formats=ALL, dataset=load_plan("bank"))
+    threads: list[int] = []
+    put = HashedFile.write
+
+    def noted(file: HashedFile, data: bytes | memoryview) -> int:
+        threads.append(threading.get_ident())
+        return put(file, data)
+
+    monkeypatch.setattr(HashedFile, "write", noted)
+    for cores in (1, 2):
+        monkeypatch.setattr("esdh_export.execution.shard.usable_cores", lambda cores=cores: cores)
+        write_snapshot(tmp_path / str(cores), request)
+        assert (cores > 1) == (len(set(threads)) > 1)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def test_full_disk_in_a_thread_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full while threads write fails the run, and leaves no thread and no folder."""
+    running = threading.active_count()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("esdh_export.execution.shard.usable_cores", lambda: 2)
+    monkeypatch.setattr(HashedFile, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        write_snapshot(tmp_path / "s", SnapshotRequest(records=SHARDED, formats=ALL))
+    assert (running, False) == (threading.active_count(), (tmp_path / "s").exists())
 
 
 def test_same_request_gives_same_bytes(tmp_path: Path) -> None:

@@ -104,7 +104,12 @@ class Damage(NamedTuple):
     @property
     def rival(self) -> tuple[str, ...]:
         """What it has in common with damage that it can't stand beside."""
-        return ("cells",) if self.what in ("fewer", "more") else (self.what, self.field)
+        return (self.what, self.field) if self.is_of_cell else ("cells",)
+
+    @property
+    def is_of_cell(self) -> bool:
+        """Whether it is one cell that is wrong, not how many there are."""
+        return self.what in ("encoding", "quoting")
 
     @property
     def found(self) -> str | None:
@@ -164,19 +169,16 @@ class Defect:
     @property
     def key(self) -> str:
         """What stands before the slot in the ids of its labels: `accounts.type!typo`, of rows `accounts!missing_row`."""
-        return self._key(None if self.effect in MOVES or not self.fields else self.fields[0])
+        return self.key_of(None if self.effect in MOVES or not self.fields else self.fields[0])
 
-    def id_of(self, name: str | None, slot: int) -> str:
-        """Return the id of the label of one of its fields in a row, or of the row."""
-        return f"{self._key(name)}#{slot}"
+    def key_of(self, name: str | None) -> str:
+        """Return what stands before the slot in the ids of the labels of one of its fields, or of rows."""
+        return f"{self.table.name}{'' if name is None else f'.{name}'}!{self.name}"
 
     @property
     def is_of_files(self) -> bool:
         """Whether it is wrong with bytes or files, and not with values or rows."""
         return self.effect in ("bytes", "file")
-
-    def _key(self, name: str | None) -> str:
-        return f"{self.table.name}{'' if name is None else f'.{name}'}!{self.name}"
 
     def changes(self, clean: Values, wrong: Values) -> bool:
         """Return whether what stands there instead of some values is anything else."""
@@ -424,17 +426,17 @@ class Overlay:
         columns = table.columns(block)
         cells: dict[str, dict[int, Any]] = {}
         rows = _WrittenRows()
-        struck: list[tuple[int, Defect, _Occurrence]] = []
+        struck: list[tuple[int, Defect, list[_Occurrence]]] = []
         for number, defect in self.of_table(table):
             if defect.effect == "file":
                 continue
             occurrences = self._occurrences(defect, block)
-            struck += ((number, defect, each) for each in occurrences)
+            struck.append((number, defect, occurrences))
             if defect.effect == "cells":
                 _strike(cells, defect, occurrences)
             elif defect.effect in MOVES:
                 rows.add(defect, occurrences)
-        if not struck:
+        if not any(occurrences for *_, occurrences in struck):
             return DefectiveRows(columns, Edits(), [])
         damage = _damage(cells, struck)
         labels = list(self._labels(table, block, struck, _Found(cells, damage, rows.absent)))
@@ -456,43 +458,35 @@ class Overlay:
         self,
         table: Table,
         block: Block,
-        struck: list[tuple[int, Defect, _Occurrence]],
+        struck: list[tuple[int, Defect, list[_Occurrence]]],
         found_in: "_Found",
     ) -> Iterator[Label]:
         table_number, span = self.dataset.tables.index(table), table.span
-        slots = block.level(table).slots.take([occurrence.row for _, _, occurrence in struck]).tolist()
-        for (number, defect, occurrence), original in zip(struck, slots, strict=True):
-            row, _, _, clean, wrong = occurrence
-            slot = self.far_slot(table, original) if defect.effect == "second" else original
-            several = len(defect.fields) > 1
-            cluster = f"{defect.key}#{original}" if several or defect.effect == "second" else None
-            one = Label(
-                original // span,
-                table_number,
-                slot,
-                number,
-                -1,
-                defect.id_of(None, slot),
-                table.name,
-                None,
-                defect.kind,
-                None,
-                None,
-                cluster,
-            )
-            if defect.effect in MOVES or not defect.fields:
-                yield one
-            for at, name in enumerate(defect.fields):
-                if (several or defect.effect == "second") and _same(clean[at], wrong[at]):
-                    continue
-                found = wrong[at] if defect.effect == "second" else found_in.cell(name, row)
-                yield one._replace(
-                    field_number=at,
-                    defect_id=defect.id_of(name, slot),
-                    field=name,
-                    found=value_text(found),
-                    clean=value_text(clean[at]),
-                )
+        slots_of_rows = block.level(table).slots
+        for number, defect, occurrences in struck:
+            kind, second = defect.kind, defect.effect == "second"
+            several = second or len(defect.fields) > 1
+            of_rows = defect.effect in MOVES or not defect.fields
+            keys = [defect.key_of(name) for name in defect.fields]
+            slots = slots_of_rows.take([occurrence.row for occurrence in occurrences]).tolist()
+            for (row, _, _, clean, wrong), original in zip(occurrences, slots, strict=True):
+                record = original // span
+                slot = self.far_slot(table, original) if second else original
+                cluster = f"{defect.key}#{original}" if several else None
+                if of_rows:
+                    own = f"{defect.key_of(None)}#{slot}"
+                    yield Label(
+                        *(record, table_number, slot, number, -1, own, table.name, None, kind),
+                        *(None, None, cluster),
+                    )
+                for at, (name, key) in enumerate(zip(defect.fields, keys, strict=True)):
+                    if several and _same(clean[at], wrong[at]):
+                        continue
+                    found = wrong[at] if second else found_in.cell(name, row)
+                    yield Label(
+                        *(record, table_number, slot, number, at, f"{key}#{slot}", table.name, name, kind),
+                        *(value_text(found), value_text(clean[at]), cluster),
+                    )
 
     def labels_of_no_record(self, tables: Iterable[Table], seed: int) -> list[Label]:
         """Return the labels of the files of some tables, and of the rows of the fixed ones among them, sorted."""
@@ -666,7 +660,7 @@ def _strike(cells: dict[str, dict[int, Any]], defect: Defect, occurrences: Itera
 
 
 def _damage(
-    cells: dict[str, dict[int, Any]], struck: Iterable[tuple[int, Defect, _Occurrence]]
+    cells: dict[str, dict[int, Any]], struck: Iterable[tuple[int, Defect, list[_Occurrence]]]
 ) -> dict[int, list[Damage]]:
     """Return what is wrong with the bytes of rows, by their positions: of the values that stand in their cells in the end.
 
@@ -674,16 +668,15 @@ def _damage(
     give the clean row.
     """
     damage: dict[int, list[Damage]] = {}
-    for _, defect, (row, word, evidence, clean, _) in struck:
-        if defect.effect != "bytes":
-            continue
-        present = tuple(
-            cells.get(name, {}).get(row, value) for name, value in zip(defect.fields, clean, strict=True)
-        )
-        found = defect.edit(present, Dice(word), evidence)
-        of_row = damage.setdefault(row, [])
-        if isinstance(found[0], Damage) and found[0].rival not in {each.rival for each in of_row}:
-            of_row.append(found[0])
+    for defect, occurrences in ((defect, each) for _, defect, each in struck if defect.effect == "bytes"):
+        for row, word, evidence, clean, _ in occurrences:
+            present = tuple(
+                cells.get(name, {}).get(row, value) for name, value in zip(defect.fields, clean, strict=True)
+            )
+            found = defect.edit(present, Dice(word), evidence)
+            of_row = damage.setdefault(row, [])
+            if isinstance(found[0], Damage) and found[0].rival not in {each.rival for each in of_row}:
+                of_row.append(found[0])
     return {row: of_row for row, of_row in damage.items() if of_row}
 
 

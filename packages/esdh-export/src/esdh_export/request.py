@@ -219,6 +219,10 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
         """Return the tables of the dataset whose rows a shard makes."""
         return tuple(table for table in self.dataset.select(self.entities) if table.is_fixed == shard.fixed)
 
+    def has_blocks(self, shard: "Shard") -> bool:
+        """Return whether a table has several blocks in a shard."""
+        return shard.count > min(table.block_records for table in self.tables_of(shard))
+
     def holds_labels(self, shard: "Shard") -> bool:
         """Return whether a shard is one of those that hold labels: those of records, where there are any."""
         return shard.fixed == self._all_fixed

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -16,7 +17,7 @@ from esdh_export.encoding.controls import check_texts
 from esdh_export.execution.blocks import BlockJoiner, fixed_blocks, record_steps
 from esdh_export.execution.cpu import usable_cores
 from esdh_export.formats import FORMATS, Writer, json
-from esdh_export.io.background import BackgroundQueue
+from esdh_export.io.background import BackgroundCalls
 from esdh_export.io.store import Store
 from esdh_export.request import Shard, SnapshotRequest
 
@@ -24,7 +25,6 @@ __all__ = ["Progress", "ShardReport", "merge_reports", "write_shard"]
 
 Progress = Callable[[int], None]
 
-_WAITING = 16  # strips of rows, of 1 to 4 MB, that wait for the threads that hash the files of a shard
 _LARGEST_BLOCK = 24 << 20  # bytes; glibc learns from blocks of up to 32 MB
 
 
@@ -56,30 +56,25 @@ def write_shard(
     A pure function of request and shard, so that shards may be written anywhere, in any order and again: each call is
     an attempt with files of its own, until they are whole.
     `progress` is called with the number of records of each finished block. `alone` says that no other shard
-    is being written, so that threads may hash on a core that is left; else rows are hashed while the cache
-    still has them.
+    is being written, so that threads may render and hash a block on every core while the next one is made; else that
+    happens where rows are made, while the cache still has them.
     """
-    large = shard.count > BLOCK_RECORDS
-    spare = large and alone and usable_cores() > 1
-    if large:
-        _keep_freed_memory()
     tables = {
         **{p: table for p, (_, table) in request.shard_files(shard).items()},
         **request.json_fragments(shard),
     }
+    large = shard.count > BLOCK_RECORDS
+    cores = usable_cores() if alone and request.has_blocks(shard) else 1
+    if large:
+        _keep_freed_memory()
     attempt = store.attempt()
     with ExitStack() as stack:
-        # Few files may have a block's rows wait, many only what they are at: together, the same memory.
-        queues = {
-            name: BackgroundQueue(max(2, _WAITING // len(tables))) if spare else None for name in tables
-        }
         files = {
-            path: stack.enter_context(attempt.create(path, large=large, background=queues[path]))
+            path: stack.enter_context(attempt.create(path, large=large))
             for path in request.shard_files(shard)
         }
         fragments = {
-            name: stack.enter_context(attempt.create_fragment(name, background=queues[name]))
-            for name in request.json_fragments(shard)
+            name: stack.enter_context(attempt.create_fragment(name)) for name in request.json_fragments(shard)
         }
         formats = {path: name for path, (name, _) in request.shard_files(shard).items()}
         writers: dict[str, Writer] = {
@@ -92,15 +87,16 @@ def write_shard(
             )
             for name, sink in {**files, **fragments}.items()
         }
-        content = stack.enter_context(closing(_Content(request, background=spare)))
+        content = _Content(request)
+        background = stack.enter_context(closing(BackgroundCalls(cores if cores > 1 else 0)))
         for count, block in _blocks(request, shard, content.count_draws):
-            for name, writer in writers.items():
-                if tables[name].name in block.columns:
-                    writer.write(block)
+            writes = (each.write for name, each in writers.items() if tables[name].name in block.columns)
+            background.make(partial(call, block) for call in (*writes, content.digest))
             content.add(block)
             del block  # before the next one is made
             if progress is not None:
                 progress(count)
+        background.wait()
         for writer in writers.values():
             writer.close()
         rows, blocks, stats = content.result()
@@ -184,30 +180,22 @@ class _Labels:
 
 
 class _Content:
-    """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics.
+    """What a shard's rows hold, whatever files they are in: digests of its blocks, and its statistics."""
 
-    With `background`, blocks are hashed in a thread of their own.
-    """
-
-    def __init__(self, request: SnapshotRequest, *, background: bool) -> None:
+    def __init__(self, request: SnapshotRequest) -> None:
         self._tables = [request.written(table) for table in request.tables]
         self._by_name = {table.name: table for table in self._tables}
         self._rows = {table.name: 0 for table in self._tables}
         self._digests: dict[str, list[bytes]] = {table.name: [] for table in self._tables}
         self._tallies = Tallies(request)
-        self._queue = BackgroundQueue(1) if background else None
 
     def add(self, block: EncodedBlock) -> None:
-        """Add the blocks of some tables; those of each table come in their order.
+        """Count the rows of the blocks of some tables.
 
         Raises ExportError for a text that no snapshot can hold.
         """
         for name, columns in block.clean.items():
             check_texts(name, columns)
-        if self._queue is None:
-            self._digest(block)
-        else:
-            self._queue.call(self._digest, block)
         for name, columns in block.columns.items():
             self._rows[name] += len(next(iter(columns.values())))
             self._tallies.add(self._by_name[name], block.clean[name])
@@ -216,21 +204,15 @@ class _Content:
         """Count what was drawn of a table in some records, or in all of its rows if it is fixed."""
         self._tallies.add_draws(table, block)
 
-    def _digest(self, block: EncodedBlock) -> None:
+    def digest(self, block: EncodedBlock) -> None:
+        """Add the digests of the blocks of some tables; those of each table come in their order."""
         for table in self._tables:
             if table.name in block.columns:
                 self._digests[table.name].append(block.digest_of(table))
 
     def result(self) -> tuple[dict[str, int], dict[str, list[bytes]], Stats]:
         """Return the rows, the raw block digests and the statistics, by table name."""
-        if self._queue is not None:
-            self._queue.wait()
         return self._rows, self._digests, self._tallies.counts()
-
-    def close(self) -> None:
-        """End the thread, if there is one."""
-        if self._queue is not None:
-            self._queue.close()
 
 
 def _keep_freed_memory() -> None:

@@ -1,13 +1,13 @@
 """Calls that a thread of their own makes in order, while the caller goes on."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
-__all__ = ["BackgroundQueue"]
+__all__ = ["BackgroundCalls", "BackgroundQueue"]
 
 
 class BackgroundQueue:
@@ -39,3 +39,35 @@ class BackgroundQueue:
     def close(self) -> None:
         """End the thread after the call at hand; those that wait aren't made."""
         self._thread.shutdown(cancel_futures=True)
+
+
+class BackgroundCalls:
+    """Calls that threads make together, in any order, while the caller goes on; without threads they are made at once."""
+
+    def __init__(self, threads: int) -> None:
+        """Begin so many threads; none, where the caller is to make the calls."""
+        self._threads: Executor | None = None
+        self._pending: list[Future[Any]] = []
+        if threads:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._threads = ThreadPoolExecutor(threads)
+
+    def make(self, calls: Iterable[Callable[[], object]]) -> None:
+        """Have calls made, once all earlier ones have been; raise what one of those raised."""
+        self.wait()
+        for call in calls:
+            if self._threads is None:
+                call()
+            else:
+                self._pending.append(self._threads.submit(call))
+
+    def wait(self) -> None:
+        """Wait for every call; raise what one raised."""
+        while self._pending:
+            self._pending.pop().result()
+
+    def close(self) -> None:
+        """End the threads after the calls at hand; those that wait aren't made."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)

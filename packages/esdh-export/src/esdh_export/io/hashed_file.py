@@ -8,7 +8,6 @@ from typing import Protocol
 
 from esdh_manifest import FileEntry
 
-from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.direct_io import DirectFile
 from esdh_export.io.sync import sync
 
@@ -34,16 +33,11 @@ class _File(Protocol):
 
 
 class HashedFile:
-    """A new file whose SHA-256 and size are known when it closes; with `synced`, it is on the disk then.
+    """A new file whose SHA-256 and size are known when it closes; with `synced`, it is on the disk then."""
 
-    With `background`, it is hashed and written there, while the caller goes on, and an error of the disk is raised by a
-    later call; what was handed to `write` must stay as it is.
-    """
-
-    def __init__(self, file: _File, *, synced: bool, background: BackgroundQueue | None = None) -> None:
+    def __init__(self, file: _File, *, synced: bool) -> None:
         self._file = file
         self._synced = synced
-        self._background = background
         self._sha256 = hashlib.sha256()
         self.size = 0
         self._abandoned = False
@@ -59,15 +53,9 @@ class HashedFile:
         if self._abandoned:  # Arrow's Parquet writer still writes a footer when it is collected
             return view.nbytes
         self.size += view.nbytes
-        if self._background is None:
-            self._put(view)
-        else:
-            self._background.call(self._put, view)
-        return view.nbytes
-
-    def _put(self, view: memoryview) -> None:
         self._sha256.update(view)
         self._file.write(view)
+        return view.nbytes
 
     def tell(self) -> int:
         """Return the number of bytes written (Arrow asks)."""
@@ -75,8 +63,6 @@ class HashedFile:
 
     def flush(self) -> None:
         """Hand what is buffered to the operating system."""
-        if self._background is not None:
-            self._background.wait()
         self._file.flush()
 
     def close(self) -> None:
@@ -91,13 +77,9 @@ class HashedFile:
             self._abandon()
             raise
         self._file.close()
-        if self._background is not None:
-            self._background.close()
 
     def _abandon(self) -> None:
         self._abandoned = True
-        if self._background is not None:
-            self._background.close()
         with suppress(OSError):  # the disk that failed a write may fail the last flush too
             self._file.close()
 
@@ -117,11 +99,11 @@ class HashedFile:
             self._abandon()
 
 
-def new_file(path: Path, *, background: BackgroundQueue | None = None) -> HashedFile:
+def new_file(path: Path) -> HashedFile:
     """Open a file that doesn't exist yet, in a folder that does; it is synced as it closes."""
-    return HashedFile(path.open("xb", buffering=1 << 20), synced=True, background=background)
+    return HashedFile(path.open("xb", buffering=1 << 20), synced=True)
 
 
-def new_large_file(path: Path, *, background: BackgroundQueue | None = None) -> HashedFile:
+def new_large_file(path: Path) -> HashedFile:
     """Open a file like `new_file`, to be written in a thread of its own, past the system's cache."""
-    return HashedFile(DirectFile(path), synced=True, background=background)
+    return HashedFile(DirectFile(path), synced=True)

@@ -12,7 +12,6 @@ from typing import BinaryIO, Protocol
 import msgspec
 from esdh_manifest import FileEntry
 
-from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import HashedFile, new_file, new_large_file
 
 __all__ = ["Attempt", "LocalStore", "Store", "unique_name"]
@@ -30,13 +29,13 @@ class Attempt(Protocol):
     def name(self) -> str:
         """A name that no other attempt has."""
 
-    def create(self, path: str, *, large: bool, background: BackgroundQueue | None = None) -> HashedFile:
+    def create(self, path: str, *, large: bool) -> HashedFile:
         """Open a new file for one of the snapshot, by the relative path of that.
 
-        A large one may have a thread that waits for the disk; with `background`, it is hashed and handed on there.
+        A large one may have a thread that waits for the disk.
         """
 
-    def create_fragment(self, name: str, *, background: BackgroundQueue | None = None) -> HashedFile:
+    def create_fragment(self, name: str) -> HashedFile:
         """Open a new file for a fragment of the JSON document, which is no part of the snapshot."""
 
     def finish(self) -> None:
@@ -96,14 +95,14 @@ class LocalAttempt:
         self._store = store
         self._renames: dict[Path, Path] = {}
 
-    def create(self, path: str, *, large: bool, background: BackgroundQueue | None = None) -> HashedFile:
+    def create(self, path: str, *, large: bool) -> HashedFile:
         """Open a new file for one of the snapshot; a large one waits for the disk in a thread."""
         create = new_large_file if large else new_file
-        return create(self._unfinished(self._store.files / path), background=background)
+        return create(self._unfinished(self._store.files / path))
 
-    def create_fragment(self, name: str, *, background: BackgroundQueue | None = None) -> HashedFile:
+    def create_fragment(self, name: str) -> HashedFile:
         """Open a new file for a fragment of the JSON document."""
-        return new_file(self._unfinished(self._store.fragments / name), background=background)
+        return new_file(self._unfinished(self._store.fragments / name))
 
     def finish(self) -> None:
         """Give every file its name."""

@@ -41,7 +41,6 @@ from pyarrow import fs
 from esdh_export.errors import TargetError
 from esdh_export.execution.executor import map_in_order
 from esdh_export.execution.shard import ShardReport
-from esdh_export.io.background import BackgroundQueue
 from esdh_export.io.hashed_file import HashedFile
 from esdh_export.io.store import unique_name
 from esdh_export.request import SnapshotRequest
@@ -462,11 +461,11 @@ class ObjectAttempt:
         self.name = unique_name()
         self._store = store
 
-    def create(self, path: str, *, large: bool, background: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file, background the caller
+    def create(self, path: str, *, large: bool) -> HashedFile:  # noqa: ARG002 - Arrow uploads in parts of any file
         """Open a new object for one of the snapshot."""
         return self._store.create(self._store.staged(self.name, path))
 
-    def create_fragment(self, name: str, *, background: BackgroundQueue | None = None) -> HashedFile:  # noqa: ARG002 - as above
+    def create_fragment(self, name: str) -> HashedFile:
         """Open a new object for a fragment of the JSON document."""
         return self._store.create(self._store.staged(self.name, name))
 

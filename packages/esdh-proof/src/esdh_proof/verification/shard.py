@@ -154,7 +154,7 @@ def verify_shard(
     with ExitStack() as stack:
         files = _Files(job, work, stack)
         queue = None
-        if alone and work.shard.count > BLOCK_RECORDS and usable_cores() > 1:
+        if alone and job.request.has_blocks(work.shard) and usable_cores() > 1:
             queue = stack.enter_context(closing(BackgroundQueue(len(job.request.tables))))
         records = _RecordsOfShard(job, work, files.restored, queue)
         try:
