@@ -28,7 +28,7 @@ from esdh_core.overlay.labels import (
     label_columns,
     value_text,
 )
-from esdh_core.overlay.overlay import Overlay, defective_rows
+from esdh_core.overlay.overlay import Overlay, defective_rows, written_slots
 
 __all__ = [
     "KIND",
@@ -51,4 +51,5 @@ __all__ = [
     "defective_rows",
     "label_columns",
     "value_text",
+    "written_slots",
 ]

@@ -18,7 +18,7 @@ from esdh_core.overlay.edits import DefectiveRows, Edits, Found, WrittenRows, da
 from esdh_core.overlay.labels import Label, value_text
 from esdh_core.streams import draws
 
-__all__ = ["Overlay", "defective_rows"]
+__all__ = ["Overlay", "defective_rows", "written_slots"]
 
 # Searches for first places, of a defect and a seed each: a server is asked about any number of seeds.
 _MOST_SEARCHES: Final = 64
@@ -108,9 +108,11 @@ class Overlay:
         labels = list(self._labels(table, block, struck, Found(cells, damage, rows.absent)))
         return DefectiveRows(columns, rows.edits(len(next(iter(columns.values()))), cells, damage), labels)
 
-    def written_slots(self, table: Table, block: Block) -> NDArray[np.uint64]:
-        """Return the slot of each row of a table over a block that is written, in their order; of a second row its own."""
-        slots, edits = block.level(table).slots, self.apply(table, block).edits
+    def written_slots(self, table: Table, slots: NDArray[np.uint64], edits: Edits) -> NDArray[np.uint64]:
+        """Return the slot of each row that is written of some, in their order; of a second row its own.
+
+        `slots` are those of the clean rows, and `edits` what is wrong with them.
+        """
         if edits.order is None:
             return slots
         written = slots.take(edits.order)
@@ -322,3 +324,11 @@ def defective_rows(overlay: Overlay | None, table: Table, block: Block) -> Defec
     return (
         DefectiveRows(table.columns(block), Edits(), []) if overlay is None else overlay.apply(table, block)
     )
+
+
+def written_slots(overlay: Overlay | None, table: Table, block: Block) -> NDArray[np.uint64]:
+    """Return the slot of each row of a table over a block that is written, where an overlay, if there is one, may move rows."""
+    slots = block.level(table).slots
+    if overlay is None or not overlay.moves_rows(table):
+        return slots
+    return overlay.written_slots(table, slots, overlay.apply(table, block).edits)
