@@ -12,7 +12,7 @@ from esdh_api import Settings, SettingsError, create_app
 from esdh_core import DEFAULT_DATASET, DEFAULT_SEED, Dataset, encode_id
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_plan import load_plan
-from esdh_plan.defects.overlay import KINDS
+from esdh_plan.defects.overlay import KINDS, OF_FILES
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -56,6 +56,7 @@ def served(
         # Of two fields that change places one defect.
         (kind, each["table"], *sorted({each.get("field", ""), each.get("with", "")})): each
         for kind in KINDS
+        if kind not in OF_FILES
         for each in fitting(dataset, kind)
     }
     listed = [{**each, "name": f"d{number}", "rate": 0.3} for number, each in enumerate(every.values())]
@@ -354,6 +355,20 @@ def test_own_list_of_a_plan_is_offered(shop: Path) -> None:
     assert all(type(row["weight"]) is int for row in answer(client, "parcels", records=20)["parcels"])
 
 
+def test_what_is_wrong_with_files_no_answer_has(tmp_path: Path) -> None:
+    """Of a list that has kinds of files too, answers have the labels and the rows that they have without these."""
+    of_files: list[dict[str, Any]] = [
+        {"kind": "extra_column", "table": "persons"},
+        {"kind": "bad_encoding", "table": "persons", "field": "last_name", "rate": 1},
+    ]
+    paths = [write_list(tmp_path / "both.yaml", [*of_files, *PERSONS])]
+    paths.append(write_list(tmp_path / "rows.yaml", list(PERSONS)))
+    client = create_app(Settings(defects=tuple(map(str, paths)))).test_client()
+    both, rows = (answer(client, "person", records=60, defects=name) for name in ("both", "rows"))
+    assert both["persons"] == rows["persons"]
+    assert both["defects"] == rows["defects"] != []
+
+
 def test_list_belongs_to_the_dataset_that_it_fits(shop: Path, tmp_path: Path) -> None:
     """A list is found with the dataset whose tables it names, and no other has it."""
     path = write_list(tmp_path / "persons.yaml", PERSONS)
@@ -362,6 +377,16 @@ def test_list_belongs_to_the_dataset_that_it_fits(shop: Path, tmp_path: Path) ->
     response = client.post("/plans/v0.1/generate/person", json={"records": 50, "defects": "persons"})
     assert response.get_json()["defects"]
     assert "this dataset is served without any" in refusal(client, "accounts", defects="persons")
+
+
+def test_list_of_a_snapshot_is_offered(served: tuple[Dataset, Path, FlaskClient]) -> None:
+    """The folder of a snapshot is a list as well, under the folder's name: that which it carries."""
+    dataset, folder, client = served
+    reference = dataset.dataset_version.partition(" ")[0]
+    settings = Settings(plans=(reference,), defects=(f"{folder}/",), max_rows=100_000)
+    other = create_app(settings).test_client()
+    root = dataset.root.entity
+    assert answer(client, root, records=5, defects="every") == answer(other, root, records=5, defects="s")
 
 
 def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
@@ -396,6 +421,7 @@ def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
         ),
         (["{folder}/wrong.yaml"], "there is no table 'people'"),
         (["{folder}"], "holds no snapshot with defects"),
+        (["{folder}/files.yaml"], "are of files alone, and answers are rows; write a snapshot with them"),
     ],
 )
 def test_list_that_can_not_be_taken_stops_the_start(
@@ -406,6 +432,7 @@ def test_list_that_can_not_be_taken_stops_the_start(
     for path in (tmp_path / "persons.yaml", tmp_path / "more" / "persons.yaml"):
         write_list(path, PERSONS)
     write_list(tmp_path / "wrong.yaml", [{**PERSONS[0], "table": "people"}])
+    write_list(tmp_path / "files.yaml", [{"kind": "truncated_file", "table": "persons"}])
     with pytest.raises(SettingsError) as error:
         create_app(Settings(defects=tuple(each.format(folder=tmp_path) for each in references)))
     assert sentence in str(error.value)

@@ -301,6 +301,30 @@ def test_parts_and_workers(tmp_path: Path) -> None:
     assert (tmp_path / "a" / names[1]).read_bytes() == (tmp_path / "whole" / names[1]).read_bytes()
 
 
+def test_a_run_that_was_interrupted_is_resumed(tmp_path: Path) -> None:
+    """What is wrong with files is the same where a later run takes up the parts that an earlier one has finished."""
+    defects = [{**each, "rate": "1%"} if "rate" in each else each for each in KINDS]
+    request = SnapshotRequest(
+        records=70_000,
+        shard_rows=65_536,
+        entities=("persons",),
+        formats=TEXT,
+        defects=overlay(DEFAULT_DATASET, *defects, {"kind": "truncated_file", "table": "persons"}),
+    )
+    whole = write_snapshot(tmp_path / "whole", request).manifest
+    parts: list[int] = []
+
+    def interrupt(count: int) -> None:
+        parts.append(count)
+        if sum(parts) > request.shard_rows:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_snapshot(tmp_path / "resumed", request, progress=interrupt)
+    written = write_snapshot(tmp_path / "resumed", request, resume=True)
+    assert (1, whole) == (written.resumed, written.manifest)
+
+
 def test_many_rows_are_wrong_where_they_are_labelled(tmp_path: Path) -> None:
     """Past the rows that are put together in Python, too, exactly the labelled rows differ."""
     write(tmp_path / "clean", records=20_000, entities=("persons",))

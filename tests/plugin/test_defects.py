@@ -173,7 +173,13 @@ def test_failure_has_a_command_that_shows_the_defect(project: pytest.Pytester, c
             '"persons", kind="typo", where="age(date_of_birth, today) > 900"',
             "'typo' can change none of the rows of persons in 4,096 records on which `where` holds",
         ),
-        ('"vehicles", kind="missing_row", field="vin"', "unknown key 'field'"),
+        (
+            '"vehicles", kind="missing_row", field="vin"',
+            "`missing_row` is of rows as a whole and has no `field`",
+        ),
+        ('"vehicles", kind="bad_encoding", field="vin"', "'bad_encoding' is of files, and this gives a row"),
+        ('"vehicles", kind="ragged_row"', "'ragged_row' is of files, and this gives a row"),
+        ('"vehicles", kind="truncated_file"', "'truncated_file' is of files, and this gives a row"),
     ],
 )
 def test_defect_that_can_not_be_is_refused(project: pytest.Pytester, call: str, sentence: str) -> None:

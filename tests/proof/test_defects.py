@@ -1,5 +1,6 @@
 """Snapshots with defects are proved by making them again, and reports are held against their labels."""
 
+import hashlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from esdh_manifest import decode_manifest, encode_manifest, sha256sums
 from esdh_plan import load_plan
 from esdh_proof import Verification, diff_snapshots, score_defects, verify_snapshot
 from esdh_proof.gates import judge
+from esdh_proof.scoring.labels import Label, read_labels
 from esdh_proof.verification.labelled import LABEL_CHECKS
 from tampering import edit_rows
 
@@ -265,3 +267,144 @@ def test_rows_of_children_are_counted_as_files_have_them(tmp_path: Path) -> None
     score = score_defects(folder, _report(tmp_path / "report.csv", rows))
     assert score.cells is not None
     assert (score.cells.precision, score.cells.recall) == (1.0, 1.0)
+
+
+def test_rows_that_moved_are_compared_with_themselves(tmp_path: Path) -> None:
+    """Where rows are missing, doubled and moved, only cells that are labelled differ, and rows that only one has are counted."""
+    moved = ("missing_row", "duplicate_row", "near_duplicate", "reordered")
+    of_rows = [{"kind": kind, "table": "persons", "rate": "10%"} for kind in moved]
+    typo = {"kind": "typo", "table": "persons", "field": "last_name", "rate": "10%"}
+    asked: dict[str, Any] = {"records": 300, "seed": 9, "formats": ("csv", "parquet")}
+    write_snapshot(tmp_path / "clean", SnapshotRequest(**asked))
+    defects = overlay(DEFAULT_DATASET, *of_rows, typo)
+    manifest = write_snapshot(tmp_path / "dirty", SnapshotRequest(**asked, defects=defects)).manifest
+    assert manifest.defects
+    labels = _labels_of(tmp_path / "dirty")
+    missing = {label.slot for label in labels if label.kind == "missing_row"}
+    seconds = {label.slot for label in labels if label.kind == "near_duplicate"}
+    typos = {label.slot for label in labels if label.kind == "typo"} - missing
+    drift = diff_snapshots(tmp_path / "clean", tmp_path / "dirty")
+    for rows in drift.rows:
+        assert {"last_name": len(typos)} == rows.fields
+        assert (300 - len(missing), len(typos), len(missing) + len(seconds)) == (
+            rows.compared,
+            rows.differing,
+            rows.unread,
+        )
+    assert {"csv", "parquet"} == {rows.a_format for rows in drift.rows}
+
+
+# --- files that no reader reads
+
+
+FILES = (
+    {"kind": "bad_encoding", "table": "persons", "field": "last_name", "rate": "5%"},
+    {"kind": "bad_quoting", "table": "persons", "field": "city", "rate": "5%"},
+    {"kind": "ragged_row", "table": "vehicles", "rate": "5%"},
+    {"kind": "renamed_column", "table": "persons", "field": "person_id"},
+    {"kind": "extra_column", "table": "vehicles"},
+    {"kind": "truncated_file", "table": "persons"},
+    {"kind": "missing_row", "table": "persons", "rate": "5%"},
+)
+
+
+@pytest.fixture(scope="module")
+def unreadable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot of files that no reader takes as a whole."""
+    request = SnapshotRequest(
+        records=200, seed=9, formats=("csv", "json", "ndjson"), defects=overlay(DEFAULT_DATASET, *FILES)
+    )
+    return Path(str(write_snapshot(tmp_path_factory.mktemp("files") / "snapshot", request).folder))
+
+
+def test_files_that_no_reader_reads_are_proved(unreadable: Path) -> None:
+    """What is wrong with files is what the check of the schema finds, but for cells of rows that are missing."""
+    outcome = verify_snapshot(unreadable)
+    assert outcome.verdict == "passed"
+    assert set(_status(outcome).values()) == {"passed"}
+    labels = _labels_of(unreadable)
+    missing = {label.slot for label in labels if label.kind == "missing_row"}
+    found = [
+        label
+        for label in labels
+        if label.kind != "missing_row" and (label.table, label.slot in missing) != ("persons", True)
+    ]
+    [check] = [each for each in outcome.checks if each.name == "schema"]
+    assert check.notes[-1] == f"found {len(found)} of {len(labels)} labels"
+    diff = diff_snapshots(unreadable, unreadable)
+    assert diff.cause == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("persons_v0_1.csv", b"\xe9", b"e"),
+        ("persons_v0_1.csv", b"\n", b"\r\n"),
+        ("vehicles_v0_1.csv", b"vehicle_id,", b"vehicle_no,"),
+        ("vehicles_v0_1.ndjson", b":null", b':""'),
+        ("dataset_v0_1.json", b"\n]", b'"}\n]'),
+    ],
+)
+def test_a_byte_of_an_unreadable_file_that_was_changed_is_found(
+    unreadable: Path, tmp_path: Path, name: str, before: bytes, after: bytes
+) -> None:
+    """A file that is wrong in another way than the seed and the defects make it fails, though it is listed as it is."""
+    folder = Path(shutil.copytree(unreadable, tmp_path / "dirty"))
+    file = folder / name
+    assert before in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(before, after, 1))
+    _relist(folder, name)
+    check = next(each for each in verify_snapshot(folder).checks if each.name == "regenerated")
+    assert check.status == "failed"
+    assert check.first is not None
+    assert check.first.file == name
+
+
+def test_unreadable_parts_are_proved_by_others(tmp_path: Path) -> None:
+    """Parts with other columns, the last of which ends early, are verified side by side."""
+    few = [{**each, "rate": "1/500"} if "rate" in each else each for each in FILES]
+    defects = overlay(DEFAULT_DATASET, *few)
+    request = SnapshotRequest(records=66_000, shard_rows=65_536, formats=("csv",), defects=defects)
+    folder = Path(str(write_snapshot(tmp_path / "parts", request).folder))
+    with ThreadPoolExecutor(2) as executor:
+        assert verify_snapshot(folder, executor=executor).verdict == "passed"
+
+
+def test_a_list_that_asks_for_the_impossible_is_a_finding(unreadable: Path, tmp_path: Path) -> None:
+    """A list by which a truncated file has no row fails the check of the manifest, and raises nothing."""
+    from msgspec.structs import replace
+
+    folder = Path(shutil.copytree(unreadable, tmp_path / "dirty"))
+    none = {"kind": "missing_row", "table": "persons", "rate": 1}
+    forged_list = overlay(DEFAULT_DATASET, *FILES[:-1], none).recipe
+    (folder / "overlay_v0_1.json").write_bytes(forged_list)
+    name = "snapshot_manifest_v0_1.json"
+    manifest = decode_manifest((folder / name).read_bytes())
+    assert manifest.defects
+    digest = hashlib.sha256(forged_list).hexdigest()
+    forged = replace(manifest, defects=replace(manifest.defects, sha256=digest))
+    (folder / name).write_bytes(encode_manifest(forged))
+    _relist(folder, "overlay_v0_1.json")
+    assert verify_snapshot(folder).verdict == "failed"
+
+
+def test_rows_are_scored_that_no_reader_reads(unreadable: Path, tmp_path: Path) -> None:
+    """The labels themselves are a perfect report, and a row's number means its place whatever can be read of its file."""
+    score = score_defects(unreadable, unreadable / "defects_v0_1.csv")
+    assert score.rows is not None
+    assert (score.rows.precision, score.rows.recall, score.missed, score.wrong) == (1.0, 1.0, [], [])
+    missing = {label.slot for label in _labels_of(unreadable) if label.kind == "missing_row"}
+    labels = [label for label in _labels_of(unreadable) if label.kind == "bad_encoding"]
+    rows: list[list[object]] = [["table", "row", "field"]]
+    for label in labels:
+        if label.slot is not None and label.slot not in missing:
+            before = sum(slot is not None and slot < label.slot for slot in missing)
+            rows.append(["persons", label.slot - before, "last_name"])
+    score = score_defects(unreadable, _report(tmp_path / "report.csv", rows))
+    found = {each.kind: each.found for each in score.kinds}
+    assert found["bad_encoding"] == len(rows) - 1 > 3
+    assert score.wrong == []
+
+
+def _labels_of(folder: Path) -> list[Label]:
+    return list(read_labels(folder, DEFAULT_DATASET.dataset_version, DEFAULT_DATASET))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from defects import fitting, overlay
-from esdh_core import DEFAULT_DATASET, Dataset
+from defects import fitting, overlay, with_rate
+from esdh_core import DEFAULT_DATASET, Dataset, Table
 from esdh_core.columns import Categorical, Categories
 from esdh_core.overlay import DefectiveRows, Label, Overlay
 from esdh_export import SnapshotRequest, array, write_snapshot
 from esdh_plan import compile_plan, load_plan, parse_plan
-from esdh_plan.defects.overlay import FIELD_KINDS, ROW_KINDS
+from esdh_plan.defects.overlay import KINDS
 from esdh_proof import Check, Verification, verify_snapshot
 from esdh_proof.checks import checks_of, schema
 from esdh_proof.checks.finding import Read
@@ -72,7 +72,6 @@ tables:
 )
 DATASETS = {"v0.1": DEFAULT_DATASET, "bank": BANK, "shop": SHOP, "tree": TREE}
 ALL = ("csv", "json", "ndjson", "parquet")
-LONE = {"rate": "1/40"}
 
 # Which checks find each label of a kind on a field (or a table); none where only the regeneration does.
 FOUND_BY: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
@@ -106,6 +105,14 @@ FOUND_BY: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("v0.1", {"kind": "missing_row", "table": "profiles"}, ("synthetic",)),
     ("v0.1", {"kind": "near_duplicate", "table": "persons", "fields": ["first_name"]}, ()),
     ("v0.1", {"kind": "reordered", "table": "profiles"}, ("synthetic",)),
+    ("v0.1", {"kind": "bad_encoding", "table": "persons", "field": "last_name"}, ("schema",)),
+    ("v0.1", {"kind": "bad_quoting", "table": "persons", "field": "city"}, ("schema",)),
+    ("v0.1", {"kind": "ragged_row", "table": "vehicles"}, ("schema",)),
+    ("v0.1", {"kind": "renamed_column", "table": "persons", "field": "last_name"}, ("schema",)),
+    ("v0.1", {"kind": "extra_column", "table": "profiles"}, ("schema",)),
+    ("v0.1", {"kind": "truncated_file", "table": "profiles"}, ("schema",)),
+    ("bank", {"kind": "ragged_row", "table": "transactions"}, ("schema",)),
+    ("bank", {"kind": "bad_encoding", "table": "merchants", "field": "name"}, ("schema",)),
     ("bank", {"kind": "missing", "table": "accounts", "field": "opened_on"}, ("schema",)),
     ("bank", {"kind": "blank", "table": "accounts", "field": "type"}, ("schema",)),
     ("bank", {"kind": "whitespace", "table": "accounts", "field": "type"}, ("schema",)),
@@ -187,7 +194,7 @@ def test_each_kind_is_found_by_the_check_that_should(
     name: str, defect: dict[str, Any], checks: tuple[str, ...]
 ) -> None:
     """Every label of a kind is found by these checks, and no check finds anything that no label tells of."""
-    report = _check(DATASETS[name], {**(LONE if "exactly" not in defect else {}), **defect})
+    report = _check(DATASETS[name], defect if "exactly" in defect else with_rate(defect, "1/40"))
     labels = report.kinds.total()
     assert (report.failures, labels > 0) == ([], True)
     found = _found(report)
@@ -196,7 +203,7 @@ def test_each_kind_is_found_by_the_check_that_should(
 
 def test_every_kind_is_in_the_table() -> None:
     """No kind is left out of what is held above."""
-    assert {each["kind"] for _, each, _ in FOUND_BY} == {*FIELD_KINDS, *ROW_KINDS}
+    assert {each["kind"] for _, each, _ in FOUND_BY} == set(KINDS)
 
 
 def _each_field(dataset: Dataset, kind: str) -> Iterator[dict[str, Any]]:
@@ -213,8 +220,8 @@ def _each_field(dataset: Dataset, kind: str) -> Iterator[dict[str, Any]]:
 def test_few_labels_explain_every_finding(name: str) -> None:
     """Where one row in hundreds is struck, wherever a kind fits, no check finds anything beside the labels, and each differs."""
     failures = {}
-    for kind in (*FIELD_KINDS, *ROW_KINDS):
-        defects = [{**each, "rate": "1/300"} for each in _each_field(DATASETS[name], kind)]
+    for kind in KINDS:
+        defects = [with_rate(each, "1/300") for each in _each_field(DATASETS[name], kind)]
         if defects:
             failures[kind] = _check(DATASETS[name], *defects).failures
     assert len(failures) > 20
@@ -224,8 +231,8 @@ def test_few_labels_explain_every_finding(name: str) -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_many_kinds_at_once_explain_every_finding(name: str) -> None:
     """Where rows are missing, doubled, moved and wrong in their cells, all at once, labels still explain what is found."""
-    defects = chain.from_iterable(_each_field(DATASETS[name], kind) for kind in (*ROW_KINDS, *FIELD_KINDS))
-    report = _check(DATASETS[name], *({**each, "rate": "3%"} for each in defects), records=200)
+    defects = chain.from_iterable(_each_field(DATASETS[name], kind) for kind in KINDS)
+    report = _check(DATASETS[name], *(with_rate(each, "3%") for each in defects), records=200)
     assert report.failures == []
     assert {"duplicate_row", "missing_row", "reordered", "missing", "typo"} <= set(report.kinds)
 
@@ -293,6 +300,8 @@ def _without_first(kind: str) -> Callable[[Overlay, DefectiveRows], DefectiveRow
         ({"kind": "duplicate_row", "table": "persons"}, {"regenerated", "synthetic"}),
         ({"kind": "missing_row", "table": "persons"}, {"regenerated", "synthetic", "integrity"}),
         ({"kind": "reordered", "table": "persons"}, {"regenerated", "synthetic"}),
+        ({"kind": "ragged_row", "table": "persons"}, {"regenerated", "schema"}),
+        ({"kind": "bad_encoding", "table": "persons", "field": "city"}, {"regenerated", "schema"}),
     ],
     ids=lambda each: each["kind"] if isinstance(each, dict) else "",
 )
@@ -346,6 +355,23 @@ def test_a_label_of_a_clean_cell_or_row_fails(relabelled: Any) -> None:
         failure = _failures(_check(DEFAULT_DATASET, cell))["regenerated"]
         assert "forged" in failure
         assert "a label of what is as it is without defects" in failure
+
+
+@pytest.mark.parametrize("kind", ["renamed_column", "extra_column", "truncated_file"])
+def test_a_file_and_its_label_hold_each_other(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of another shape without its label fails, and so does a label of a file that is as its schema says."""
+    defect = {"kind": kind, "table": "vehicles", **({"field": "vin"} if kind == "renamed_column" else {})}
+    labels_of = Overlay._file_labels
+
+    def others(self: Overlay, table: Table, seed: int) -> Iterator[Label]:
+        return (label._replace(found="forged", defect_id="forged") for label in labels_of(self, table, seed))
+
+    monkeypatch.setattr(Overlay, "_file_labels", others)
+    failures = _failures(_check(DEFAULT_DATASET, defect))
+    assert set(failures) == {"schema", "regenerated"}
+    assert "None forged: 'a label of what is as it is without defects'" in failures["regenerated"]
+    monkeypatch.setattr(Overlay, "_file_labels", lambda *_: iter(()))
+    assert set(_failures(_check(DEFAULT_DATASET, defect))) == {"schema"}
 
 
 def test_a_wrong_cell_beyond_the_labels_fails(relabelled: Any) -> None:
@@ -469,21 +495,28 @@ def _by_name(outcome: Verification) -> dict[str, Check]:
     return {check.name: check for check in outcome.checks}
 
 
-@pytest.mark.parametrize(("name", "defects"), [("v0.1", MIXED), ("bank", ())])
-def test_every_check_is_proved_in_every_format(name: str, defects: tuple[Any, ...], tmp_path: Path) -> None:
+OF_TEXT = ("ragged_row", "bad_encoding", "bad_quoting", "renamed_column", "extra_column", "truncated_file")
+OF_ROWS = ("duplicate_row", "missing_row", "near_duplicate", "reordered")
+
+
+@pytest.mark.parametrize(("kinds", "formats"), [(OF_ROWS, ALL), ((*OF_ROWS, *OF_TEXT), ALL[:3])])
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_check_is_proved_in_every_format(
+    name: str, kinds: tuple[str, ...], formats: tuple[str, ...], tmp_path: Path
+) -> None:
     """No check of a snapshot with defects stays unproven; each says what it found, and how many rows it looked at."""
     dataset = DATASETS[name]
-    defects = defects or tuple(
-        {**each, "rate": "1/100"} for kind in ROW_KINDS for each in fitting(dataset, kind)
+    defects = [with_rate(each, "1/100") for kind in kinds for each in _each_field(dataset, kind)]
+    request = SnapshotRequest(
+        dataset=dataset, records=150, formats=formats, defects=overlay(dataset, *defects)
     )
-    request = SnapshotRequest(dataset=dataset, records=150, formats=ALL, defects=overlay(dataset, *defects))
     written = write_snapshot(tmp_path / "out", request)
     outcome = verify_snapshot(Path(str(written.folder)))
     assert {check.name: check.status for check in outcome.checks} == dict.fromkeys(
         _by_name(outcome), "passed"
     )
     labels = written.manifest.record_counts["defects"]
-    rows = len(ALL) * (sum(written.manifest.record_counts.values()) - labels)
+    rows = len(formats) * (sum(written.manifest.record_counts.values()) - labels)
     for check in LABEL_CHECKS:
         assert _by_name(outcome)[check].rows == rows
         assert _by_name(outcome)[check].notes[-1].endswith(f"of {labels:,} labels")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from esdh_core import Dataset
+from esdh_core import DEFAULT_DATASET, Dataset
 
 from esdh_api.plans import as_settings_error, name_of
 from esdh_api.settings import SettingsError
@@ -46,17 +46,22 @@ def open_defects(
     """Return the lists of each dataset that has some: those of its plan, and those that references name.
 
     A reference is a file or a snapshot's folder, with the name of the dataset and `=` before it where it would fit
-    several. `plans` are the datasets that are served by their names, in the order of `plan_references`, and `first` is the one
-    that answers the calls without a name. Raises SettingsError for a reference that can't be taken.
+    several. Of what is wrong with bytes and files nothing is taken, since answers are rows. `plans` are the datasets that are
+    served by their names, in the order of `plan_references`, and `first` is the one that answers the calls without a name. Raises SettingsError for a reference that can't be taken.
     """
     found: dict[Dataset, dict[str, DefectList]] = {}
     for dataset, reference in zip(plans.values(), plan_references, strict=True):
         own = _of_plan(reference, dataset)
-        if own is not None:
-            found[dataset] = {OWN: DefectList(own, None)}
+        if own is not None and (rows := own.of_rows()).defects:
+            found[dataset] = {OWN: DefectList(rows, None)}
     served = {name_of(first): first, **plans}
     for reference in references:
         overlay, path = _open(reference, served)
+        overlay = overlay.of_rows()
+        if not overlay.defects:
+            raise SettingsError(
+                f"the defects of {path!r} are of files alone, and answers are rows; write a snapshot with them"
+            )
         lists = found.setdefault(overlay.dataset, {})
         name = Path(path).resolve().name if Path(path).is_dir() else Path(path).stem
         if name in lists:
@@ -71,6 +76,8 @@ def open_defects(
 
 
 def _of_plan(reference: str, dataset: Dataset) -> "Overlay | None":
+    if dataset is DEFAULT_DATASET:  # which is no plan
+        return None
     from esdh_plan.references import defects_of_plan
 
     with as_settings_error(f"plan {reference!r}"):

@@ -83,7 +83,7 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ExportError(f"the defects are of {version}, not of {self.dataset.dataset_version}")
         for defect in self.defects.defects:
             if (
-                defect.is_of_text
+                (defect.needs_text or defect.is_of_files)
                 and defect.table in self.dataset.select(self.entities)
                 and _PARQUET in self.formats
             ):

@@ -39,6 +39,7 @@ Examples:
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan bank --tree
   esdh reproduce 3f2f9d23-be71-80e2-9d6d-9ce1862c5664 --plan data/snapshots/bank_v1
   esdh reproduce 'accounts.type!typo#17' --defects dirty
+  esdh reproduce {catalog.EXAMPLE_IDS[0]} --defects '[{{kind: missing_row, table: {_FIRST[0]}s, rate: 1}}]'
 """
 
 
@@ -73,7 +74,8 @@ def reproduce(
     with exit_on_error():
         from esdh_core import IdError
 
-        snapshot = next((each for each in (defects, plan) if each is not None and Path(each).is_dir()), None)
+        named = (each for each in (defects, plan) if each is not None and not each.startswith("["))
+        snapshot = next((each for each in named if Path(each).is_dir()), None)
         reference = plan or snapshot
         dataset = None if reference is None else open_plan(reference)
         touching = _Touching(defects, plan, snapshot)
@@ -144,17 +146,26 @@ class _Touching:
         """Return the row that a near duplicate is a second one of; any other as it is."""
         from esdh_core import IdError
 
-        dataset, table = row.block.dataset, row.table
+        dataset, table, slot = row.block.dataset, row.table, row.origin.index
         overlay = self._overlay(dataset)
         if overlay is None or not any(each.effect == "second" for _, each in overlay.of_table(table)):
             return row
-        slot = overlay.far_slot(table, row.origin.index)
+        if self._snapshot is not None:  # one with second rows has a quarter of all records at most
+            is_first = slot // table.span < dataset.max_records // 4
+        else:
+            is_first = self._has_label(overlay, row, overlay.far_slot(table, slot))
+        if is_first:
+            return row
         try:
-            found = _located(dataset, table, row.origin.seed, slot)
+            found = _located(dataset, table, row.origin.seed, overlay.far_slot(table, slot))
         except IdError:
             return row
-        of_second = (label.slot == row.origin.index for label in overlay.apply(table, found.block).labels)
-        return found if any(of_second) else row
+        return found if self._has_label(overlay, found, slot) else row
+
+    @staticmethod
+    def _has_label(overlay: "Overlay", row: "Located", slot: int) -> bool:
+        """Return whether what is wrong around a row has a label of a slot."""
+        return any(label.slot == slot for label in overlay.apply(row.table, row.block).labels)
 
     def defect(self, text: str, dataset: "Dataset | None") -> "tuple[Located | None, list[Label]]":
         """Return the row that the label of a defect names, in the snapshot, or without a row the label of a file.

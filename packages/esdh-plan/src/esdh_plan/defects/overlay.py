@@ -26,6 +26,7 @@ __all__ = [
     "FIELD_KINDS",
     "FILE_KINDS",
     "KINDS",
+    "OF_FILES",
     "ROW_KINDS",
     "overlay_of",
     "read_inline",
@@ -47,6 +48,10 @@ FILE_KINDS: Final[dict[str, RowKind]] = {kind.word: kind for kind in files.OF_FI
 """The kinds of defects of whole files, by their words."""
 KINDS: Final[dict[str, Kind | RowKind]] = {**FIELD_KINDS, **ROW_KINDS, **COLUMN_KINDS, **FILE_KINDS}
 """Every kind of defect, by its word."""
+OF_FILES: Final = frozenset(
+    kind.word for kind in (*files.KINDS, *files.OF_ROWS, *files.OF_COLUMNS, *files.OF_FILES)
+)
+"""The words of the kinds that are wrong with bytes and files, and not with values and rows."""
 _LANGUAGE: Final = "defects/1"
 _OWN = frozenset({"kind", "table", "field", "rate", "exactly", "where", "name"})  # that every kind has
 
@@ -63,7 +68,7 @@ def read_overlay(file: FilePath, dataset: Dataset) -> Overlay:
 
 
 def read_inline(text: str, dataset: Dataset) -> Overlay:
-    """Return the defects of a list that is written in a command, such as `[{kind: typo, table: persons, ...}]`, as an overlay.
+    """Return the defects of a list that is written in a command, such as `[{kind: typo, table: accounts, ...}]`, as an overlay.
 
     Raises PlanError with all faults of the list.
     """

@@ -119,16 +119,16 @@ class RowFinder:
         return f": {problem}" if problem else ""
 
     def _by_number(self, table: Table, numbers: dict[int, str]) -> dict[int, int]:
-        wanted = np.array(sorted(numbers))
+        ordered = np.array(sorted(numbers))
         slots: dict[int, int] = {}
         first = 0
         for written in self._snapshot.written_slots(table):
-            here = wanted[(wanted >= first) & (wanted < first + len(written))]
+            here = ordered[(ordered >= first) & (ordered < first + len(written))]
             slots.update(zip(here.tolist(), written[here - first].tolist(), strict=True))
             first += len(written)
-            if len(slots) == len(wanted):
+            if len(slots) == len(ordered):
                 return slots
-        last = int(wanted[-1])
+        last = int(ordered[-1])
         raise ProofError(
             f"{numbers[last]}: row {last} of {table.name} is beyond its {first:,} rows, which are counted from 0; "
             "say with --first-row what number the report gives the first row"

@@ -5,7 +5,7 @@ So nothing is parsed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -24,10 +24,12 @@ from msgspec.structs import replace
 
 from esdh_proof.checks import Finding, checks_of, schema
 from esdh_proof.checks.finding import LookUp, Mask, Read
+from esdh_proof.checks.roles import describe_id
 from esdh_proof.findings import Failure, Findings, first_true
 from esdh_proof.reading import Rows
-from esdh_proof.verification import row_order
+from esdh_proof.verification import file_shapes, row_order
 from esdh_proof.verification.table_rows import TableRows
+from esdh_proof.verification.text_rows import unreadable
 
 __all__ = ["LABEL_CHECKS", "LabelReport", "LabelTotals", "check_labels"]
 
@@ -111,7 +113,7 @@ def check_labels(
     `progress` is called with the number of records of each step.
     """
     part = _Part(request, shard)
-    part.count_files()
+    part.check_files()
     for block, tables in _units(request, shard):
         part.check(block, tables)
         pa.default_memory_pool().release_unused()
@@ -136,7 +138,9 @@ class _Part:
     """The rows of a part as they are checked, some records at a time."""
 
     def __init__(self, request: SnapshotRequest, shard: Shard) -> None:
-        self._request, self._shard = request, shard
+        if request.defects is None:
+            raise TypeError("a snapshot without defects has no labels")
+        self._request, self._shard, self._overlay = request, shard, request.defects
         self._checks = checks_of(request.dataset)
         self._first_rows = Counter[str]()
         self.report = LabelReport()
@@ -149,10 +153,8 @@ class _Part:
         }
 
     def _rows(self, table: Table, block: Block) -> TableRows:
-        overlay = self._request.defects
-        if overlay is None:
-            raise TypeError("a snapshot without defects has no labels")
-        return TableRows(table, block, overlay, file=self._file(table), first=self._first_rows[table.name])
+        first = self._first_rows[table.name]
+        return TableRows(table, block, self._overlay, file=self._file(table), first=first)
 
     def _file(self, table: Table) -> str:
         """Return the file that a failure in a table's rows names: any holds the same rows."""
@@ -161,15 +163,24 @@ class _Part:
             return document_name(request.dataset.dataset_version)
         return request.path(table, name, self._shard.number)
 
-    def count_files(self) -> None:
-        """Count the labels of files, in the part that has them; of a file no check of values tells."""
-        request = self._request
-        if request.defects is None or self._shard.number or not request.holds_labels(self._shard):
-            return
-        labels = request.defects.labels_of_no_record(request.tables, request.seed)
-        kinds = Counter(label.kind for label in labels if label.slot is None)
-        self.report.kinds += kinds
-        self.report.missed += kinds
+    def check_files(self) -> None:
+        """Hold the labels of files against how the names of columns, and the ends of files, differ from the schema's."""
+        for table, (name, found) in file_shapes.unlabelled(self._request, self._shard):
+            failure = Failure(
+                file=self._file(table),
+                field=name,
+                found=found or "the end of the file within a row",
+                expected=f"{name or ('no such column' if found else 'whole rows')}; or a label that says what is wrong",
+            )
+            self.report.failures.append(LabelFailure("schema", table.name, failure, 1))
+        if not self._request.holds_labels(self._shard) or self._shard.number:
+            return  # which another part counts
+        for label, differs in file_shapes.labels_of_files(self._request):
+            self.report.kinds[label.kind] += 1
+            if differs:
+                self.report.found["schema"] += 1
+            else:
+                self._fail_label(label.defect_id)
 
     def check(self, block: Block, tables: list[Table]) -> None:
         """Check some rows: all findings and labels of theirs."""
@@ -198,7 +209,7 @@ class _Part:
         tables = own.values()
         checks = {check: getattr(self._checks, check)(block, arrays) for check in LABEL_CHECKS[1:]}
         return {
-            "schema": chain.from_iterable(map(_schema, tables)),
+            "schema": chain.from_iterable(_schema(each, self._request.formats) for each in tables),
             "synthetic": chain(checks["synthetic"], chain.from_iterable(map(row_order.out_of_place, tables))),
             "integrity": chain(checks["integrity"], row_order.unattached(block, own)),
             "rules": checks["rules"],
@@ -237,15 +248,15 @@ class _Part:
         for second in rows.seconds():
             text = rows.written.cells.get(name, {}).get(second.written)
             slot = row_order.slot_of(block, rows.table, text)
-            if slot == second.label.slot:
+            if second.label is not None and slot == second.label.slot:
                 found.seconds.add(second.label.defect_id)
             else:
                 failure = Failure(
                     file=rows.rows.file,
                     row=rows.first + second.written,
                     field=name,
-                    found=None if text is None else str(text),
-                    expected=f"the id of {rows.table.entity} {second.label.slot}, as {second.label.defect_id} says",
+                    found=None if text is None else describe_id(block.dataset)(str(text)),
+                    expected="a row of this snapshot; or a label that says what is wrong",
                 )
                 self._fail("synthetic", rows, failure)
 
@@ -294,6 +305,15 @@ class _Part:
         }
         for second in rows.seconds():
             differ = rows.differences_of(second)
+            if second.label is None:
+                failure = Failure(
+                    file=rows.rows.file,
+                    row=rows.first + second.written,
+                    found="a second row of the one before",
+                    expected="no row; or a label that says what is wrong",
+                )
+                self._fail(_REGENERATED, rows, failure)
+                continue
             labelled.discard(second.label.defect_id)
             for name in sorted(differ - second.fields - keys):
                 failure = Failure(
@@ -338,21 +358,24 @@ class _Part:
             self.report.found_fixed[check].update(label.defect_id for label, each in which if each)
 
 
-def _schema(rows: TableRows) -> Iterator[Finding]:
-    """Check the values of some rows against the table's schema, and their types."""
+def _schema(rows: TableRows, formats: Sequence[str]) -> Iterator[Finding]:
+    """Check the values of some rows against the table's schema, their types, and that each can be read in every format."""
     yield from schema(rows.rows, rows.table)
     types = {each.name: each.type for each in rows.table.schema}
     for name in rows.edited_fields:
         yield Finding(rows.rows, name, rows.misfits(name), f"a value of type {types[name]}")
+    yield from unreadable(rows, formats)
 
 
 def _described(rows: TableRows, position: int) -> str:
     entity = f"{rows.table.entity} {rows.slots[position]}"
     if rows.copies[position] == 0:
         return f"no {entity}"
-    if rows.ill_written(None)[position]:
-        return f"{entity} with a cell too few or too many"
-    return f"{entity} {'twice' if rows.copies[position] > 1 else 'before what it should follow'}"
+    if rows.copies[position] > 1:
+        return f"{entity} more than once"
+    if rows.moved()[position]:
+        return f"{entity} before what it should follow"
+    return f"{entity} with too few or too many cells"
 
 
 class _FoundPlaces:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from esdh_core import Table
 from esdh_core.columns import Column, Numbers
 from esdh_core.dataset import Block
-from esdh_core.overlay import Edits, Label, Overlay, value_text
+from esdh_core.overlay import Damage, Edits, Label, Overlay, value_text
 from esdh_export import EncodedBlock
 from esdh_export.encoding.buffers import integer_array
 from esdh_export.encoding.edits import edited_array
@@ -31,11 +31,11 @@ Cells = Mapping[str, Mapping[int, Any]]
 
 
 class Second(NamedTuple):
-    """A row behind another that has most of its values: the label that tells of it, the fields with a label, the written row."""
+    """A row behind another that has most of its values: the written row, the label that tells of it, and the fields with one."""
 
-    label: Label
-    fields: frozenset[str]
     written: int
+    label: Label | None
+    fields: frozenset[str]
 
 
 class _Arrays(MadeArrays):
@@ -123,19 +123,14 @@ class TableRows:
             self._cells: Cells = self._edits.cells
             return
         self.order = order
-        sizes = np.bincount(order, minlength=count)
-        begins = np.cumsum(sizes) - sizes
-        sorted_ = np.argsort(order, kind="stable")  # the written rows of each clean one, in their order
-        ranks = np.empty(len(order), dtype=np.intp)
-        ranks[sorted_] = np.arange(len(order)) - np.repeat(begins, sizes)
-        seconds = np.zeros(count, dtype=np.intp)
-        for position, labels in self._seconds_of.items():
-            seconds[position] = len(labels)
-        self.copies = np.maximum(sizes - seconds, 0)
-        self.is_second = ranks >= self.copies[order]
+        self.is_second = np.zeros(len(order), dtype=np.bool_)
+        self.is_second[list(self._edits.seconds)] = True
+        copies = np.flatnonzero(~self.is_second)[
+            ::-1
+        ]  # so that the first of several is the last that is taken
+        self.copies = np.bincount(order[copies], minlength=count)
         self._primary = np.full(count, -1)
-        present = np.flatnonzero(self.copies)
-        self._primary[present] = sorted_[begins[present]]
+        self._primary[order[copies]] = copies
         cells = {
             name: {int(order[at]): value for at, value in of.items() if self._primary[order[at]] == at}
             for name, of in self._edits.cells.items()
@@ -189,24 +184,35 @@ class TableRows:
     @cached_property
     def differences(self) -> dict[str, Mask]:
         """Which cells of each field differ from the clean ones, wherever the row or a copy of it is written."""
-        found = {name: self.ill_written(name).copy() for name in self._ill_written if name is not None}
+        found = {}
         for name, wrong in self._written_differences.items():
-            found.setdefault(name, self.no_row())[self.order[wrong & ~self.is_second]] = True
+            found[name] = self.no_row()
+            found[name][self.order[wrong & ~self.is_second]] = True
+        for position, damage in self._damage():
+            if damage.is_of_cell:
+                found.setdefault(damage.field, self.no_row())[position] = True
         return found
 
-    @cached_property
-    def _ill_written(self) -> dict[str | None, Mask]:
-        """Which cells of each field, and of None which rows, have other bytes than their values have, in text formats."""
-        found: dict[str | None, Mask] = {}
+    def _damage(self) -> Iterator[tuple[int, Damage]]:
         for at, damage in self._edits.damage.items():
             for each in damage:
-                name = None if each.what in ("fewer", "more") else each.field
-                found.setdefault(name, self.no_row())[self.order[at]] = True
-        return found
+                yield int(self.order[at]), each
 
-    def ill_written(self, name: str | None) -> Mask:
-        """Return which cells of a field, or which rows, have other bytes than their values have, in text formats."""
-        return self._ill_written.get(name, self.no_row())
+    def damaged(self) -> Iterator[tuple[int, list[Damage], dict[str, Any]]]:
+        """Yield the rows with wrong bytes: what is wrong with each, and the values that it is meant to have."""
+        where = [at for at in self._edits.damage if self._primary[self.order[at]] == at]
+        positions = self.order[where]
+        columns = {name: column.take(positions).tolist() for name, column in self._columns.items()}
+        for number, at in enumerate(where):
+            position = int(positions[number])
+            values = {
+                name: self._cells.get(name, {}).get(position, of[number]) for name, of in columns.items()
+            }
+            yield position, self._edits.damage[at], values
+
+    def column(self, name: str) -> Column:
+        """Return the column of a field without defects."""
+        return self._columns[name]
 
     @cached_property
     def missing(self) -> Mask:
@@ -226,11 +232,11 @@ class TableRows:
 
     @cached_property
     def row_differences(self) -> Mask:
-        """Which rows are missing, written more than once or with other cells than theirs, or before one that they should follow."""
-        ill_written = self.ill_written(None)
-        if self._edits.order is None:
-            return ill_written
-        wrong: Mask = (self.copies != 1) | self.moved() | ill_written
+        """Which rows are missing, written more than once, before one that they should follow, or of other cells."""
+        wrong = self.no_row()
+        if self._edits.order is not None:
+            wrong |= (self.copies != 1) | self.moved()
+        wrong[[position for position, damage in self._damage() if not damage.is_of_cell]] = True
         return wrong
 
     def seconds(self) -> Iterator[Second]:
@@ -242,9 +248,10 @@ class TableRows:
         seen: dict[int, int] = defaultdict(int)
         for at in np.flatnonzero(self.is_second).tolist():
             position = int(self.order[at])
-            label = sorted(self._seconds_of[position])[seen[position]]
+            own = next(iter(sorted(self._seconds_of[position])[seen[position] :]), None)
             seen[position] += 1
-            yield Second(label, frozenset(fields[position, label.defect_number]), at)
+            labelled = fields[position, own.defect_number] if own is not None else ()
+            yield Second(at, own, frozenset(labelled))
 
     def differences_of(self, second: Second) -> frozenset[str]:
         """Return the fields in which a second row differs from the clean row before it."""
@@ -260,7 +267,9 @@ class TableRows:
         """Return what stands in a cell."""
         cells = self._cells.get(name, {})
         value = cells[position] if position in cells else self.clean(name)[position].as_py()
-        return display(value_text(value))
+        text = display(value_text(value))
+        wrong = (position, name) in ((at, damage.field) for at, damage in self._damage() if damage.is_of_cell)
+        return f"{text}, in wrong bytes" if wrong else text
 
     def clean_text(self, name: str, position: int) -> str:
         """Return what would stand in a cell without defects."""
