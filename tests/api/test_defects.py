@@ -379,6 +379,16 @@ def test_list_belongs_to_the_dataset_that_it_fits(shop: Path, tmp_path: Path) ->
     assert "this dataset is served without any" in refusal(client, "accounts", defects="persons")
 
 
+def test_list_of_a_snapshot_is_offered(served: tuple[Dataset, Path, FlaskClient]) -> None:
+    """The folder of a snapshot is a list as well, under the folder's name: that which it carries."""
+    dataset, folder, client = served
+    reference = dataset.dataset_version.partition(" ")[0]
+    settings = Settings(plans=(reference,), defects=(f"{folder}/",), max_rows=100_000)
+    other = create_app(settings).test_client()
+    root = dataset.root.entity
+    assert answer(client, root, records=5, defects="every") == answer(other, root, records=5, defects="s")
+
+
 def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
     """A list that fits several datasets needs the name of one, and with it belongs to that alone."""
     other = tmp_path / "second.yaml"

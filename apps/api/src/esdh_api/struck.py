@@ -61,6 +61,8 @@ class StruckBlock:
 
     def count(self, table: Table) -> int:
         """Return how many rows of a table there are."""
+        if not self._overlay.moves_rows(table):
+            return len(self.block_of(table).level(table).slots)
         return len(self.rows(table))
 
     def labels(self, tables: Iterable[Table]) -> list[Label]:
