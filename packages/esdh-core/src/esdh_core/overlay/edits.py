@@ -180,13 +180,14 @@ def damage_of(
     """
     damage: dict[int, list[Damage]] = {}
     for defect, occurrences in ((defect, each) for _, defect, each in struck if defect.effect == "bytes"):
-        for row, word, evidence, clean, _ in occurrences:
-            present = tuple(
-                cells.get(name, {}).get(row, value) for name, value in zip(defect.fields, clean, strict=True)
-            )
-            found = defect.edit(present, Dice(word), evidence)
+        own = [cells.get(name, {}) for name in defect.fields]
+        for row, word, evidence, clean, alone in occurrences:
+            found = alone
+            if any(row in of_field for of_field in own):  # a defect of cells was here
+                present = tuple(of_field.get(row, value) for of_field, value in zip(own, clean, strict=True))
+                found = defect.edit(present, Dice(word), evidence)
             of_row = damage.setdefault(row, [])
-            if isinstance(found[0], Damage) and found[0].rival not in {each.rival for each in of_row}:
+            if isinstance(found[0], Damage) and all(found[0].rival != each.rival for each in of_row):
                 of_row.append(found[0])
     return {row: of_row for row, of_row in damage.items() if of_row}
 
