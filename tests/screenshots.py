@@ -1,6 +1,7 @@
 """The pictures of the demo page in docs/images, taken afresh; `python tests/screenshots.py` (`just screenshots`)."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from serving import ESDH, serving
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 PLANS = ("--plan", "v0.1", "--plan", "bank")
+DEFECTS = (*PLANS, "--defects", str(Path(__file__).with_name("api") / "defects.yaml"))
 
 
 def many_rows(page: Page) -> None:
@@ -30,8 +32,16 @@ def whole_record(page: Page) -> None:
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
 
 
+def wrong_cells(page: Page) -> None:
+    """Generate rows with defects, and give the focus to a sign."""
+    page.locator("#defects").select_option("defects")
+    generate(page)
+    sign = page.locator(".panel:visible td .mark").nth(1)
+    sign.evaluate("node => { scrollTo(0, 0); node.focus({ preventScroll: true }) }")
+
+
 class Picture(NamedTuple):
-    """What a picture is of: the page below a path after a deed, at a size and in a scheme of colours."""
+    """What a picture is of: the page below a path after a deed, at a size and in a scheme of colours; of which server."""
 
     below: str
     deed: Callable[[Page], None]
@@ -39,6 +49,7 @@ class Picture(NamedTuple):
     height: int
     scheme: str = "light"
     full_page: bool = False
+    options: tuple[str, ...] = PLANS
 
 
 PICTURES = {
@@ -46,6 +57,7 @@ PICTURES = {
     "page-dark": Picture("", many_rows, 1280, 1012, "dark"),
     "demo-desktop": Picture("/plans/bank", lambda _: None, 1024, 640),
     "demo-phone": Picture("/plans/bank", lambda _: None, 390, 844),
+    "demo-defects": Picture("", wrong_cells, 1024, 720, options=DEFECTS),
     "demo-tree": Picture("/plans/bank", whole_record, 1024, 640, full_page=True),
 }
 
@@ -53,14 +65,18 @@ PICTURES = {
 def main() -> None:
     """Take each picture, and fail where the page complained."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with serving(*PLANS, command=ESDH) as server, chromium() as browser:
+    with chromium() as browser, ExitStack() as stack:
+        servers = {
+            each: stack.enter_context(serving(*each, command=ESDH))
+            for each in {picture.options for picture in PICTURES.values()}
+        }
         for name, picture in PICTURES.items():
             options: dict[str, Any] = {
                 "viewport": {"width": picture.width, "height": picture.height},
                 "color_scheme": picture.scheme,
             }
             with browser.new_context(**options) as context:
-                visit = Visit(context, server.url)
+                visit = Visit(context, servers[picture.options].url)
                 page = visit.open(below=picture.below)
                 picture.deed(page)
                 page.mouse.move(0, 0)  # off the table, where the row below the pointer would stand out

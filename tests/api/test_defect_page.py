@@ -196,6 +196,9 @@ def test_wrong_rows_are_marked_at_their_number(visit: Visit, server: Server) -> 
     sign = mark(page, near["rows"][0], "#")
     expect(sign).to_have_accessible_name(re.compile("Wrong, near_duplicate: a second row behind it"))
     expect(page.locator("#wrong-line")).to_contain_text(f"{len(of_rows)} wrong rows: ")
+    absent = {each["slot"] for each in of_rows if each["kind"] == "missing_row"}
+    there = [each for each in wrong["defects"] if each["field"] and each["slot"] not in absent]
+    expect(page.locator("#wrong-line")).to_contain_text(f"{len(there)} wrong cells and ")
 
 
 def test_trees_mark_wrong_values_and_missing_rows(visit: Visit, server: Server) -> None:

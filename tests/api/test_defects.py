@@ -379,6 +379,16 @@ def test_list_belongs_to_the_dataset_that_it_fits(shop: Path, tmp_path: Path) ->
     assert "this dataset is served without any" in refusal(client, "accounts", defects="persons")
 
 
+def test_list_of_a_snapshot_is_offered(served: tuple[Dataset, Path, FlaskClient]) -> None:
+    """The folder of a snapshot is a list as well, under the folder's name: that which it carries."""
+    dataset, folder, client = served
+    reference = dataset.dataset_version.partition(" ")[0]
+    settings = Settings(plans=(reference,), defects=(f"{folder}/",), max_rows=100_000)
+    other = create_app(settings).test_client()
+    root = dataset.root.entity
+    assert answer(client, root, records=5, defects="every") == answer(other, root, records=5, defects="s")
+
+
 def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
     """A list that fits several datasets needs the name of one, and with it belongs to that alone."""
     other = tmp_path / "second.yaml"
@@ -411,6 +421,7 @@ def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
         ),
         (["{folder}/wrong.yaml"], "there is no table 'people'"),
         (["{folder}"], "holds no snapshot with defects"),
+        (["{folder}/files.yaml"], "are of files alone, and answers are rows"),
         (["{folder}/files.yaml"], "are of files alone, and answers are rows; write a snapshot with them"),
     ],
 )
@@ -421,6 +432,7 @@ def test_list_that_can_not_be_taken_stops_the_start(
     (tmp_path / "more").mkdir()
     for path in (tmp_path / "persons.yaml", tmp_path / "more" / "persons.yaml"):
         write_list(path, PERSONS)
+    write_list(tmp_path / "files.yaml", [{"kind": "truncated_file", "table": "persons"}])
     write_list(tmp_path / "wrong.yaml", [{**PERSONS[0], "table": "people"}])
     write_list(tmp_path / "files.yaml", [{"kind": "truncated_file", "table": "persons"}])
     with pytest.raises(SettingsError) as error:

@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, and kept by every answer."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -111,6 +112,11 @@ OPEN = schemathesis.openapi.from_wsgi("/openapi.json", create_app(Settings()))
 GUARDED = schemathesis.openapi.from_wsgi("/openapi.json", create_app(Settings(api_key=KEY, max_records=20)))
 
 
+DEFECTIVE = schemathesis.openapi.from_wsgi(
+    "/openapi.json", create_app(Settings(defects=(str(Path(__file__).with_name("defects.yaml")),)))
+)
+
+
 def beyond_schema(body: object) -> bool:
     """Whether a body is refused for what JSON Schema can't say: it takes 3.0 for an integer, and can't add."""
     if not isinstance(body, dict):
@@ -139,3 +145,10 @@ def test_open_app_keeps_its_document(case: schemathesis.Case[Any]) -> None:
 def test_guarded_app_keeps_its_document(case: schemathesis.Case[Any]) -> None:
     """The same with a key: what needs it refuses without it, or with another."""
     keeps(case, HEADERS)
+
+
+@DEFECTIVE.parametrize()
+@conformance
+def test_app_with_defects_keeps_its_document(case: schemathesis.Case[Any]) -> None:
+    """The same with a list of defects, which a case may ask for."""
+    keeps(case)

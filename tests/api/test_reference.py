@@ -10,6 +10,7 @@ from esdh_api import Settings, create_app
 from flask.testing import FlaskClient
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "API_REFERENCE.md"
+DEFECTS = re.search(r"```yaml defects.yaml\n(.*?)```", REFERENCE.read_text("utf-8"), re.DOTALL)
 EXAMPLES = re.findall(r"```console\n\$ (curl [^\n]*)\n(.*?)\n```", REFERENCE.read_text("utf-8"), re.DOTALL)
 
 curl = argparse.ArgumentParser()
@@ -22,13 +23,17 @@ curl.add_argument("-d", "--data")
 
 
 @pytest.mark.parametrize(("command", "shown"), EXAMPLES, ids=range(len(EXAMPLES)))
-def test_example_shows_the_answer(client: FlaskClient, command: str, shown: str) -> None:
+def test_example_shows_the_answer(client: FlaskClient, tmp_path: Path, command: str, shown: str) -> None:
     """Each curl example is answered as the document shows it ("..." stands for what is left out)."""
     asked = curl.parse_args(shlex.split(command, comments=True)[1:])
     if "with a key" in command:
         client = create_app(Settings(api_key="secret")).test_client()
     if "with --plan bank" in command:
         client = create_app(Settings(plans=("bank",))).test_client()
+    if "with --defects defects.yaml" in command:
+        assert DEFECTS is not None
+        (tmp_path / "defects.yaml").write_text(DEFECTS[1], encoding="utf-8")
+        client = create_app(Settings(defects=(str(tmp_path / "defects.yaml"),))).test_client()
     # curl's own rules: -d makes a POST, of a form unless a header says otherwise.
     headers = [(name, value.strip()) for name, _, value in (each.partition(":") for each in asked.header)]
     if asked.data and not any(name.lower() == "content-type" for name, _ in headers):

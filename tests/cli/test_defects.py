@@ -314,3 +314,47 @@ def test_the_schema_admits_what_the_reader_admits(listed: Path) -> None:
     validator.validate([near])
     for wrong in ({**near, "edits": 0}, {**near, "field": "city"}, {**near, "kind": "typo"}, "typo"):
         assert not validator.is_valid([wrong])
+
+
+def test_a_list_can_stand_in_the_command(listed: Path, tmp_path: Path) -> None:
+    """A list in brackets is taken as one in a file is, and gives the same snapshot."""
+    inline = (
+        "[{kind: typo, table: persons, field: last_name, exactly: 2}, "
+        "{kind: missing, table: vehicles, field: make, exactly: 1}]"
+    )
+    for name, defects in (("one", str(listed)), ("two", inline)):
+        run("generate-snapshot", "--defects", defects, "--output-dir", tmp_path / name, "--records", 20)
+    files = [
+        {each.name: each.read_bytes() for each in (tmp_path / name).iterdir()} for name in ("one", "two")
+    ]
+    assert files[0].keys() == files[1].keys()
+    assert [] == [
+        name for name in files[0] if name.endswith((".csv", ".ndjson")) and files[0][name] != files[1][name]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inline", "sentence"),
+    [
+        ("[{kind: typos, table: persons}]", "there is no kind of defect 'typos'; did you mean 'typo'?"),
+        ("[{kind: typo, table: persons, field: last_name}]", "a defect has `rate`, such as 1%, or `exactly`"),
+        ("[{kind: typo", "--defects, line 1"),
+        ("[" + "x" * 5000, "--defects, line 1"),
+    ],
+)
+def test_a_wrong_list_in_a_command_is_refused(inline: str, sentence: str) -> None:
+    """What is wrong with a list in brackets is said as of a file, which `--defects` stands for."""
+    result = run("reproduce", encode_id(DEFAULT_SEED, "person", 3), "--defects", inline)
+    assert 2 == result.exit_code
+    assert sentence in result.stderr
+
+
+def test_a_near_duplicate_is_explained_by_the_ids_of_both_rows() -> None:
+    """The id of the first row and that of the second lead to the first, and say what differs."""
+    inline = "[{kind: near_duplicate, table: persons, exactly: 5, fields: [last_name], edits: 1}]"
+    first = encode_id(DEFAULT_SEED, "person", 3)
+    second = encode_id(DEFAULT_SEED, "person", DEFAULT_DATASET.max_records - 4)
+    for each in (first, second):
+        result = run("reproduce", each, "--defects", inline)
+        assert result.stdout.startswith(f"{first} is person 3 of seed")
+        assert f"a second row, {second}, follows" in result.stdout

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from defects import csv_rows, fitting, overlay, with_rate
 from esdh_core import DEFAULT_DATASET, Dataset, RequestError
+from esdh_core.overlay import Edits
 from esdh_export import ExportError, SnapshotRequest, write_snapshot
 from esdh_manifest import Manifest
 from esdh_plan import load_plan
@@ -266,6 +267,42 @@ def test_bytes_are_those_of_the_rows_that_the_other_kinds_give(
         assert each["field"] is None or each["found"] != each["clean"]
 
 
+def test_damage_is_of_what_stands_there_in_the_end(tmp_path: Path) -> None:
+    """A cell that another kind has changed has the bytes of that value, and all of its labels say what a reader sees."""
+    typo = {"kind": "typo", "table": "persons", "field": "last_name", "rate": 1}
+    for order in ("before", "behind"):
+        defects = [typo, {**KINDS[0], "rate": 1}][:: 1 if order == "before" else -1]
+        write(tmp_path / order, *defects)
+        found = labels(tmp_path / order)
+        rows = [
+            json.loads(line.decode("utf-8", "replace"))
+            for line in lines(tmp_path / order, "persons")["ndjson"][:-1]
+        ]
+        persons = DEFAULT_DATASET.table("persons")
+        values = overlay(DEFAULT_DATASET, typo).apply(persons, DEFAULT_DATASET.block(0, 60, 5)).edits.cells
+        assert len(found) > 100
+        for each in found:
+            slot = int(each["slot"])
+            assert each["found"] == rows[slot]["last_name"]
+            text = values["last_name"][slot]
+            assert len(text) == len(each["found"])
+            assert sum(one != other for one, other in zip(text, each["found"], strict=True)) == 1
+
+
+def test_edits_are_cut_and_joined_without_loss() -> None:
+    """The edits of windows that no row leaves, joined, are those of the whole."""
+    persons = DEFAULT_DATASET.table("persons")
+    edits = overlay(DEFAULT_DATASET, *KINDS, *VALUES).apply(persons, DEFAULT_DATASET.block(0, 256, 5)).edits
+    assert edits.damage
+    assert edits.seconds
+    parts = [(64, edits.window(start, start + 64)) for start in range(0, 256, 64)]
+    joined = Edits.concatenate(parts)
+    assert edits.order is not None
+    assert joined.order is not None
+    assert edits.order.tolist() == joined.order.tolist()
+    assert (edits.cells, edits.damage, edits.seconds) == (joined.cells, joined.damage, joined.seconds)
+
+
 def test_switching_a_kind_of_bytes_off_changes_the_labels_of_no_other() -> None:
     """Each file defect has the same labels and draws whatever others there are."""
     persons, block = DEFAULT_DATASET.table("persons"), DEFAULT_DATASET.block(0, 200, 3)
@@ -299,6 +336,30 @@ def test_parts_and_workers(tmp_path: Path) -> None:
     assert rows == [row for part in found for row in part[1:] if row]
     names = ("defects_v0_1.csv", "dataset_v0_1.json")
     assert (tmp_path / "a" / names[1]).read_bytes() == (tmp_path / "whole" / names[1]).read_bytes()
+
+
+def test_a_run_that_was_interrupted_is_resumed(tmp_path: Path) -> None:
+    """What is wrong with files is the same where a later run takes up the parts that an earlier one has finished."""
+    defects = [{**each, "rate": "1%"} if "rate" in each else each for each in KINDS]
+    request = SnapshotRequest(
+        records=70_000,
+        shard_rows=65_536,
+        entities=("persons",),
+        formats=TEXT,
+        defects=overlay(DEFAULT_DATASET, *defects, {"kind": "truncated_file", "table": "persons"}),
+    )
+    whole = write_snapshot(tmp_path / "whole", request).manifest
+    parts: list[int] = []
+
+    def interrupt(count: int) -> None:
+        parts.append(count)
+        if sum(parts) > request.shard_rows:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_snapshot(tmp_path / "resumed", request, progress=interrupt)
+    written = write_snapshot(tmp_path / "resumed", request, resume=True)
+    assert (1, whole) == (written.resumed, written.manifest)
 
 
 def test_many_rows_are_wrong_where_they_are_labelled(tmp_path: Path) -> None:

@@ -135,4 +135,4 @@ def test_testing(tmp_path: Path) -> None:
         else:
             follow(text, tmp_path)
     assert ["python", "python", "console", "console", "diff", "console"] == kinds[:6]
-    assert 5 == kinds.count("console")
+    assert 6 == kinds.count("console")

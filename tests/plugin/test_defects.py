@@ -177,7 +177,9 @@ def test_failure_has_a_command_that_shows_the_defect(project: pytest.Pytester, c
             '"vehicles", kind="missing_row", field="vin"',
             "`missing_row` is of rows as a whole and has no `field`",
         ),
-        ('"vehicles", kind="ragged_row"', "'ragged_row' is wrong with a file, and a test gets rows"),
+        ('"vehicles", kind="bad_encoding", field="vin"', "'bad_encoding' is of files, and this gives a row"),
+        ('"vehicles", kind="ragged_row"', "'ragged_row' is of files, and this gives a row"),
+        ('"vehicles", kind="truncated_file"', "'truncated_file' is of files, and this gives a row"),
     ],
 )
 def test_defect_that_can_not_be_is_refused(project: pytest.Pytester, call: str, sentence: str) -> None:

@@ -269,6 +269,31 @@ def test_rows_of_children_are_counted_as_files_have_them(tmp_path: Path) -> None
     assert (score.cells.precision, score.cells.recall) == (1.0, 1.0)
 
 
+def test_rows_that_moved_are_compared_with_themselves(tmp_path: Path) -> None:
+    """Where rows are missing, doubled and moved, only cells that are labelled differ, and rows that only one has are counted."""
+    moved = ("missing_row", "duplicate_row", "near_duplicate", "reordered")
+    of_rows = [{"kind": kind, "table": "persons", "rate": "10%"} for kind in moved]
+    typo = {"kind": "typo", "table": "persons", "field": "last_name", "rate": "10%"}
+    asked: dict[str, Any] = {"records": 300, "seed": 9, "formats": ("csv", "parquet")}
+    write_snapshot(tmp_path / "clean", SnapshotRequest(**asked))
+    defects = overlay(DEFAULT_DATASET, *of_rows, typo)
+    manifest = write_snapshot(tmp_path / "dirty", SnapshotRequest(**asked, defects=defects)).manifest
+    assert manifest.defects
+    labels = _labels_of(tmp_path / "dirty")
+    missing = {label.slot for label in labels if label.kind == "missing_row"}
+    seconds = {label.slot for label in labels if label.kind == "near_duplicate"}
+    typos = {label.slot for label in labels if label.kind == "typo"} - missing
+    drift = diff_snapshots(tmp_path / "clean", tmp_path / "dirty")
+    for rows in drift.rows:
+        assert {"last_name": len(typos)} == rows.fields
+        assert (300 - len(missing), len(typos), len(missing) + len(seconds)) == (
+            rows.compared,
+            rows.differing,
+            rows.unread,
+        )
+    assert {"csv", "parquet"} == {rows.a_format for rows in drift.rows}
+
+
 # --- files that no reader reads
 
 

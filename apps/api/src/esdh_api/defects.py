@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from esdh_core import Dataset
+from esdh_core import DEFAULT_DATASET, Dataset
 
 from esdh_api.plans import as_settings_error, name_of
 from esdh_api.settings import SettingsError
@@ -46,8 +46,9 @@ def open_defects(
     """Return the lists of each dataset that has some: those of its plan, and those that references name.
 
     A reference is a file or a snapshot's folder, with the name of the dataset and `=` before it where it would fit
-    several. Of what is wrong with bytes and files nothing is taken, since answers are rows. `plans` are the datasets that are served by their names, in the order of `plan_references`, and `first` is the one
-    that answers the calls without a name. Raises SettingsError for a reference that can't be taken.
+    several. Of what is wrong with bytes and files nothing is taken, since answers are rows. `plans` are the datasets that are
+    served by their names, in the order of `plan_references`, and `first` is the one that answers the calls without a name.
+    Raises SettingsError for a reference that can't be taken.
     """
     found: dict[Dataset, dict[str, DefectList]] = {}
     for dataset, reference in zip(plans.values(), plan_references, strict=True):
@@ -76,6 +77,8 @@ def open_defects(
 
 
 def _of_plan(reference: str, dataset: Dataset) -> "Overlay | None":
+    if dataset is DEFAULT_DATASET:  # which is no plan
+        return None
     from esdh_plan.references import defects_of_plan
 
     with as_settings_error(f"plan {reference!r}"):

@@ -3,7 +3,7 @@
 Its examples are answers made by the same functions as the answers themselves.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -78,12 +78,15 @@ def openapi_json(settings: Settings, responses: Responses, plans: Sequence[Serve
             }
         paths |= {f"{prefix}{path}": calls_of for path, calls_of in calls.items()}
     own, *others = documents.values()
+    for prefix, answers in served:
+        known = documents.values() if not prefix else [documents[answers.dataset]]
+        names = [name for document in known for name in document.responses.lists]
+        if names:
+            _add_defects(paths[f"{prefix}/records/{{id}}"]["get"], names)
     if others:  # whose ids are looked up too
         record = paths["/records/{id}"]["get"]
         refs = [ref for document in documents.values() for ref in document.alternatives(_RECORD)]
         record["responses"]["200"]["content"][JSON]["schema"] = {"anyOf": refs}
-        if any(document.responses.lists for document in others) and not own.responses.lists:
-            _add_defects(record)
     has_defects = any(document.responses.lists for document in documents.values())
     rendered = own.render(paths, has_defects=has_defects)
     for document in others:
@@ -384,12 +387,10 @@ class _Document:
             content, *self.headers(), "ETag", errors=(401, 404, 406), tagged=True
         )
         operation["parameters"].insert(0, known)
-        if self.responses.lists:
-            _add_defects(operation)
         return operation
 
 
-def _add_defects(operation: Json) -> None:
+def _add_defects(operation: Json, names: Iterable[str]) -> None:
     """Let a call that makes a record again name a list of defects."""
     operation["parameters"].append(
         {
@@ -398,7 +399,7 @@ def _add_defects(operation: Json) -> None:
             "required": False,
             "description": "A list of defects of the id's dataset: the answer has the rows as it leaves them, the clean ones and the "
             "labels",
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "enum": list(dict.fromkeys(names))},
         }
     )
     operation["responses"]["400"] = {"$ref": "#/components/responses/400"}

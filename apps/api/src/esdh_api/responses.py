@@ -441,10 +441,13 @@ def _struck_trees(dataset: Dataset, struck: StruckBlock) -> list[TreeRow]:
         places_of[table] = [
             nodes[first[place]] if place in first else empty[place] for place in range(len(slots))
         ]
-        in_order = [(row.place, node) for row, node in zip(written, nodes, strict=True)]
-        for place in sorted(set(range(len(slots))) - first.keys()):
-            before = next((at for at, (other, _) in enumerate(in_order) if other > place), len(in_order))
-            in_order.insert(before, (place, empty[place]))
+        absent = [place for place in reversed(range(len(slots))) if place not in first]
+        in_order: list[tuple[int, TreeRow]] = []
+        for row, node in zip(written, nodes, strict=True):
+            while absent and absent[-1] < row.place:
+                in_order.append((absent[-1], empty[absent.pop()]))
+            in_order.append((row.place, node))
+        in_order += [(place, empty[place]) for place in reversed(absent)]
         if table.parent is None:
             listed = [node for _, node in in_order]
         else:

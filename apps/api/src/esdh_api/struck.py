@@ -61,6 +61,8 @@ class StruckBlock:
 
     def count(self, table: Table) -> int:
         """Return how many rows of a table there are."""
+        if not self._overlay.moves_rows(table):
+            return len(self.block_of(table).level(table).slots)
         return len(self.rows(table))
 
     def labels(self, tables: Iterable[Table]) -> list[Label]:
@@ -95,20 +97,10 @@ class StruckBlock:
 
     def rows(self, table: Table) -> list[WrittenRow]:
         """Return which clean row each of a table's rows is."""
-        slots = self.block_of(table).level(table).slots.tolist()
-        order = self._of(table).edits.order
-        if order is None:
-            return [WrittenRow(place, slot) for place, slot in enumerate(slots)]
-        known, seconds = set(slots), dict[int, list[int]]()  # of a row, by its slot
-        for label in sorted(self._of(table).labels):
-            if label.field is None and label.slot is not None and label.slot not in known:
-                seconds.setdefault(self._overlay.far_slot(table, label.slot), []).append(label.slot)
-        rows = [WrittenRow(place, slots[place]) for place in order.tolist()]
-        for at in range(len(rows) - 1, -1, -1):  # of one place the second rows stand last
-            own = seconds.get(rows[at].slot)
-            if own:
-                rows[at] = WrittenRow(rows[at].place, own.pop())
-        return rows
+        clean, edits = self.block_of(table).level(table).slots, self._of(table).edits
+        places = range(len(clean)) if edits.order is None else edits.order.tolist()
+        slots = self._overlay.written_slots(table, clean, edits).tolist()
+        return list(map(WrittenRow, places, slots))
 
     def block_of(self, table: Table) -> Block:
         """Return the block that has a table's rows."""

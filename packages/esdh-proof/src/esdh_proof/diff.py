@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 from esdh_core import BLOCK_RECORDS, Dataset, Table
-from esdh_core.overlay import LABELS
+from esdh_core.overlay import LABELS, written_slots
 from esdh_export import SnapshotRequest
 from esdh_manifest import (
     FileProblem,
@@ -317,7 +317,8 @@ class _Walk:
         if table.is_fixed:
             dataset = side.request.dataset
             block = dataset.block_of(table, dataset.block(0, 0, side.request.seed))
-            self._fixed = block.level(table).slots
+            self._fixed = written_slots(side.request.defects, table, block)
+        self.moves = side.request.defects is not None and side.request.defects.moves_rows(table)
         self.units = side.request.records if self._fixed is None else len(self._fixed)
         self._reader = TableReader(
             side.folder,
@@ -334,10 +335,11 @@ class _Walk:
         request = self.request
         if self._fixed is not None:
             slots = self._fixed[start : start + count]
-        elif self.table.one_a_record:
+        elif request.one_a_record(self.table):
             slots = np.arange(start, start + count, dtype=np.uint64)
         else:
-            slots = request.dataset.block(start, count, request.seed).level(self.table).slots
+            block = request.dataset.block(start, count, request.seed)
+            slots = written_slots(request.defects, self.table, block)
         return slots, self._reader.take(start, count, len(slots))
 
     def close(self) -> None:
@@ -364,8 +366,12 @@ def _compare(ours: _Walk, theirs: _Walk) -> RowDrift:
         if a is None or b is None:
             unread += most
             continue
+        # Of a row that is there twice the first.
         common, here, there = np.intersect1d(
-            our_slots[: len(a)], their_slots[: len(b)], assume_unique=True, return_indices=True
+            our_slots[: len(a)],
+            their_slots[: len(b)],
+            assume_unique=not (ours.moves or theirs.moves),
+            return_indices=True,
         )
         both = len(common)
         unread += len(np.union1d(our_slots, their_slots)) - both

@@ -184,7 +184,7 @@ def _example() -> object:
 
 
 def defect_text(words: Mapping[str, Any]) -> str:
-    """Return a list of one defect as a line of YAML that people write: `[{kind: typo, table: accounts, field: city, rate: 1}]`."""
+    """Return a list of one defect as a line of YAML that people write: `[{kind: typo, table: accounts, field: type, rate: 1}]`."""
     order = ("kind", "table", "field", "with", "before", "fields", "edits", "where")
     pairs = [f"{key}: {_yaml(words[key])}" for key in order if key in words]
     return f"[{{{', '.join([*pairs, 'rate: 1'])}}}]"

@@ -103,15 +103,20 @@ document.addEventListener("scroll", placeTip, true);
 
 /** Return labels in a sentence: how many cells and rows are wrong, and of which kinds. */
 export function wrongInWords(labels) {
-  const cells = new Set(labels.filter(({ field }) => field !== null).map((each) => `${each.table}.${each.field}#${textOf(each.slot)}`));
-  const rows = labels.filter(({ field }) => field === null).length;
   if (!labels.length) return "No cell is wrong here: the defects strike none of these rows.";
+  const rowOf = ({ table, slot }) => `${table}#${textOf(slot)}`;
+  const rows = labels.filter(({ field }) => field === null);
+  const absent = new Set(rows.filter(({ kind }) => kind === "missing_row").map(rowOf));
+  const ofCells = labels.filter((label) => label.field !== null && !absent.has(rowOf(label)));
+  const cells = new Set(ofCells.map((label) => `${rowOf(label)}.${label.field}`)).size;
   const kinds = new Map();
-  for (const { kind, field } of labels) {
-    // The cells of a near duplicate are counted with its row.
-    if (field === null || kind !== "near_duplicate") kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  // The cells of a near duplicate are counted with its row.
+  for (const { kind } of [...rows, ...ofCells.filter((label) => label.kind !== "near_duplicate")]) {
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
-  const parts = [cells.size || !rows ? plural(cells.size, "wrong cell") : "", rows ? plural(rows, "wrong row") : ""];
-  const counted = [...kinds].map(([kind, count]) => `${count} ${kind}`).join(", ");
-  return `${parts.filter(Boolean).join(" and ")}: ${counted}.`;
+  const parts = [
+    ...(cells || !rows.length ? [plural(cells, "wrong cell")] : []),
+    ...(rows.length ? [plural(rows.length, "wrong row")] : []),
+  ];
+  return `${parts.join(" and ")}: ${[...kinds].map(([kind, count]) => `${count} ${kind}`).join(", ")}.`;
 }

@@ -150,22 +150,15 @@ class _Touching:
         overlay = self._overlay(dataset)
         if overlay is None or not any(each.effect == "second" for _, each in overlay.of_table(table)):
             return row
-        if self._snapshot is not None:  # one with second rows has a quarter of all records at most
-            is_first = slot // table.span < dataset.max_records // 4
-        else:
-            is_first = self._has_label(overlay, row, overlay.far_slot(table, slot))
-        if is_first:
+        near = overlay.far_slot(table, slot)
+        if near > slot:  # of the two the second row is the farther one
             return row
         try:
-            found = _located(dataset, table, row.origin.seed, overlay.far_slot(table, slot))
+            found = _located(dataset, table, row.origin.seed, near)
         except IdError:
             return row
-        return found if self._has_label(overlay, found, slot) else row
-
-    @staticmethod
-    def _has_label(overlay: "Overlay", row: "Located", slot: int) -> bool:
-        """Return whether what is wrong around a row has a label of a slot."""
-        return any(label.slot == slot for label in overlay.apply(row.table, row.block).labels)
+        of_second = any(label.slot == slot for label in overlay.apply(table, found.block).labels)
+        return found if of_second else row
 
     def defect(self, text: str, dataset: "Dataset | None") -> "tuple[Located | None, list[Label]]":
         """Return the row that the label of a defect names, in the snapshot, or without a row the label of a file.

@@ -1,6 +1,6 @@
 """Rows whose bytes their format forbids: cells in another encoding or ill quoted, and cells too few or too many."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from esdh_core.overlay import WINDOWS, Damage
 
@@ -9,11 +9,18 @@ from esdh_export.encoding.pieces import RowDialect
 __all__ = ["damaged_row"]
 
 
-def damaged_row(cells: Mapping[str, bytes], damage: Sequence[Damage], dialect: RowDialect) -> bytes:
+def damaged_row(
+    cells: Mapping[str, bytes],
+    damage: Sequence[Damage],
+    dialect: RowDialect,
+    before: Callable[[int, str], bytes] | None = None,
+) -> bytes:
     """Return a row as it stands in a file.
 
-    `cells` has the bytes of each cell as the row would have them, by the name of its column.
+    `cells` has the bytes of each cell as the row would have them, by the name of its column. `before` is the dialect's, which may
+    remember what it returned for other rows.
     """
+    before = before or dialect.before
     written = dict(cells)
     encoded = {each.field: each.text for each in damage if each.what == "encoding"}
     written |= {field: dialect.text(text) for field, text in encoded.items()}
@@ -23,13 +30,13 @@ def damaged_row(cells: Mapping[str, bytes], damage: Sequence[Damage], dialect: R
     # After the quotes: no byte of theirs is another one in that encoding.
     written |= {field: written[field].decode().encode(WINDOWS, "replace") for field in encoded}
     row = list(written.items())
-    for each in damage:
+    for each in (each for each in damage if not each.is_of_cell):
         at = next((at for at, (name, _) in enumerate(row) if name == each.field), len(row))
         if each.what == "fewer":
             del row[at : at + 1]
         elif each.what == "more":
             row.insert(at + 1, (_free(each.field, cells), written[each.field]))
-    parts = (dialect.before(at, name) + value for at, (name, value) in enumerate(row))
+    parts = (part for at, (name, value) in enumerate(row) for part in (before(at, name), value))
     return b"".join(parts) + dialect.end()
 
 

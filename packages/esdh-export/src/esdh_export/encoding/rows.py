@@ -12,6 +12,7 @@ it takes one after another, so that nothing has to be joined.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain, product
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
@@ -161,9 +162,10 @@ class RowRenderer:
             else _few_rows(pieces_of(column.take(np.array(numbers)), self._dialect), len(numbers))
             for name, column in columns.items()
         }
+        before = cache(self._dialect.before)
         for number, at in enumerate(numbers):
             row = {name: of[number] for name, of in cells.items()}
-            yield at, damaged_row(row, damage[at], self._dialect)
+            yield at, damaged_row(row, damage[at], self._dialect, before)
 
     def _pieces(self, columns: dict[str, Column], wrong: Mapping[str, Piece]) -> list[Piece]:
         """Return the pieces of rows; `wrong` are those of fields in place of their columns'."""

@@ -16,7 +16,6 @@ from esdh_core.overlay import Defect, DefectiveRows, LabelRow, Overlay
 from esdh_plan.defects.kind import Misfit, TableTarget
 from esdh_plan.defects.overlay import FIELD_KINDS, KINDS, OF_FILES, ROW_KINDS, remake
 from esdh_plan.errors import PlanError, near, word_list
-from esdh_plan.language import DEFECT_KINDS
 
 __all__ = ["UnfitError", "WrongRow", "defect_words", "overlay_of_one", "wrong_row"]
 
@@ -95,11 +94,15 @@ def defect_words(
     there isn't, that is of files, or that fits no field of the table, with what would fit.
     """
     keys = {name.rstrip("_"): value for name, value in more.items() if value is not None}
-    if kind not in DEFECT_KINDS:
-        known = word_list([each for each in (*FIELD_KINDS, *ROW_KINDS) if each not in OF_FILES], "and")
-        raise UnfitError(f"there is no kind of defect {kind!r}{near(kind, KINDS)}; there are {known}")
+    if kind not in KINDS:
+        known = [each for each in KINDS if each not in OF_FILES]
+        raise UnfitError(
+            f"there is no kind of defect {kind!r}{near(kind, known)}; there are {word_list(known, 'and')}"
+        )
     if kind in OF_FILES:
-        raise UnfitError(f"{kind!r} is wrong with a file, and a test gets rows; write a snapshot with it")
+        raise UnfitError(
+            f"{kind!r} is of files, and this gives a row; make a snapshot with it (`esdh generate-snapshot`)"
+        )
     words = {"kind": kind, "table": table.name, "rate": 1, **keys}
     if kind in ROW_KINDS or field is not None:
         found = [words if field is None else {**words, "field": field}]
@@ -158,8 +161,9 @@ def wrong_row(dataset: Dataset, words: Mapping[str, Any], block: Block, draw: in
     Raises UnfitError for a defect that can't be.
     """
     (defect,) = overlay_of_one(dataset, json.dumps(words)).defects
-    table = defect.table
-    able = _slots(dataset, defect, dataset.block_of(table, block))
+    if defect.reaches_far:
+        block = _in_first_quarter(dataset, block)
+    able = _slots(dataset, defect, dataset.block_of(defect.table, block))
     for at in range(len(able)):
         slot = able[(draw + at) % len(able)]
         found = _struck(dataset, defect, words, slot, _around(dataset, defect, block, slot))
@@ -167,6 +171,13 @@ def wrong_row(dataset: Dataset, words: Mapping[str, Any], block: Block, draw: in
         if defect.effect != "earlier" or list(found.rows) != list(found.clean_rows):
             return found
     return None
+
+
+def _in_first_quarter(dataset: Dataset, block: Block) -> Block:
+    """Return the block that stands for another among the records whose second rows have ids that are no other row's."""
+    room = max(1, dataset.max_records // 4)
+    start = block.start % room
+    return dataset.block(start, min(block.count, room - start), block.seed)
 
 
 def _slots(dataset: Dataset, defect: Defect, block: Block) -> list[int]:

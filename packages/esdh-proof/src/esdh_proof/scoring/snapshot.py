@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from esdh_core import Dataset, IdError, RecordId, Rule, Table
 from esdh_core.dataset import Block
-from esdh_core.overlay import LABELS, value_text
+from esdh_core.overlay import LABELS, value_text, written_slots
 from esdh_manifest import Manifest, table_name
 from esdh_plan.errors import near
 from numpy.typing import NDArray
@@ -173,16 +173,14 @@ class LabelledSnapshot:
 
     def written_slots(self, table: Table) -> Iterator[NDArray[np.uint64]]:
         """Yield the slots of some rows after others as the table's file has them; of a second row its own."""
-        moves = self.defects.moves_rows(table)
         for block in self._blocks(table):
-            slots: NDArray[np.uint64] = block.level(table).slots
-            yield self.defects.written_slots(table, block) if moves else slots
+            yield written_slots(self.defects, table, block)
 
     def last_slot(self, table: Table) -> int | None:
         """Return the slot of the last row of a table's file, None where it has none."""
         if table.name not in self._last:
             written = (
-                self.defects.written_slots(table, block) for block in self._blocks(table, backwards=True)
+                written_slots(self.defects, table, block) for block in self._blocks(table, backwards=True)
             )
             self._last[table.name] = next((int(slots[-1]) for slots in written if len(slots)), None)
         return self._last[table.name]
