@@ -292,6 +292,14 @@ def test_more_places_than_there_are_is_refused_before_anything_is_written(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+def test_more_places_than_a_fixed_table_has_are_refused_whatever_the_records() -> None:
+    """`exactly` above the rows of a fixed table doesn't ask for more records, which have no more of them."""
+    bank = load_plan("bank")
+    of = overlay(bank, {"kind": "missing", "table": "merchants", "field": "name", "exactly": 501})
+    with pytest.raises(RequestError, match=r"only 500 in its table that it can change; write 500 at most$"):
+        of.check_places(bank.tables, 5, 1)
+
+
 def test_parquet_refuses_a_text_where_a_type_is_due() -> None:
     """`wrong_type` is for text formats; the message says what to leave out."""
     with pytest.raises(

@@ -313,6 +313,11 @@ def test_dice_are_splitmix64() -> None:
             "defects[0].kind: `near_duplicate` can't write 2 fields otherwise, with 1 that may be: city",
         ),
         (
+            "kind: near_duplicate, table: persons, rate: 1%, edits: 7",
+            "defects[0].kind: `near_duplicate` can't write 7 fields otherwise, with 6 that may be: first_name, last_name, "
+            "date_of_birth, address_line_1, address_line_2 and city; `fields` may name others",
+        ),
+        (
             "kind: near_duplicate, table: persons, rate: 1%, edits: 0",
             "defects[0].edits: expected a whole number from 1 to 100 or a list; found 0",
         ),

@@ -181,7 +181,7 @@ def _lines(
 def _measure(defect: "Defect") -> str:
     if defect.share is not None:
         return f"{float(defect.share):.6g} of the rows"
-    return "the file" if defect.exactly is None else f"{defect.exactly:,} rows"
+    return "the file" if defect.exactly is None else f"{defect.exactly:,} row{'s' * (defect.exactly > 1)}"
 
 
 def drawn_tables(dataset: "Dataset", *, ascii_only: bool) -> "Iterator[tuple[str, str]]":

@@ -197,11 +197,13 @@ class Overlay:
                 continue
             places = self._first_places(defect, seed).below(records)
             if len(places) < defect.exactly:
+                where = "its table" if defect.table.is_fixed else "these records"
                 admitted = " that `where` admits and" if defect.where else ""
-                remedy = f", or write {len(places)} at most" if len(places) else ""
+                remedies = [] if defect.table.is_fixed else ["ask for more records"]
+                remedies += [f"write {len(places):,} at most"] if len(places) else []
                 raise RequestError(
-                    f"{defect.key} is for exactly {defect.exactly:,} rows, and there are only {len(places):,} in these records"
-                    f"{admitted} that it can change; ask for more records{remedy}"
+                    f"{defect.key} is for exactly {defect.exactly:,} rows, and there are only {len(places):,} in {where}"
+                    f"{admitted} that it can change; {', or '.join(remedies) or 'leave it out'}"
                 )
 
     def _check_far(self, defect: Defect, records: int) -> None:

@@ -75,8 +75,9 @@ def _near_duplicate(target: TableTarget) -> Making:
     numbers = list(range(1, min(_MOST_EDITS, len(names)) + 1)) if edits is None else edits
     numbers = numbers if isinstance(numbers, list) else [numbers]
     if max(numbers) > len(names):
+        more = "; `fields` may name others" if target.more.get("fields") is None else ""
         raise Misfit(
-            f"can't write {max(numbers)} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}",
+            f"can't write {max(numbers)} fields otherwise, with {len(names)} that may be: {word_list(names, 'and')}{more}",
             True,
         )
     changes = [_CHANGES[types[name]] for name in names]
