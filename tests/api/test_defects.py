@@ -421,6 +421,7 @@ def test_dataset_may_be_named(shop: Path, tmp_path: Path) -> None:
         ),
         (["{folder}/wrong.yaml"], "there is no table 'people'"),
         (["{folder}"], "holds no snapshot with defects"),
+        (["{folder}/files.yaml"], "are of files alone, and answers are rows"),
         (["{folder}/files.yaml"], "are of files alone, and answers are rows; write a snapshot with them"),
     ],
 )
@@ -431,6 +432,7 @@ def test_list_that_can_not_be_taken_stops_the_start(
     (tmp_path / "more").mkdir()
     for path in (tmp_path / "persons.yaml", tmp_path / "more" / "persons.yaml"):
         write_list(path, PERSONS)
+    write_list(tmp_path / "files.yaml", [{"kind": "truncated_file", "table": "persons"}])
     write_list(tmp_path / "wrong.yaml", [{**PERSONS[0], "table": "people"}])
     write_list(tmp_path / "files.yaml", [{"kind": "truncated_file", "table": "persons"}])
     with pytest.raises(SettingsError) as error:

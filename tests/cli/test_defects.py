@@ -350,8 +350,8 @@ def test_a_wrong_list_in_a_command_is_refused(inline: str, sentence: str) -> Non
 
 
 def test_a_near_duplicate_is_explained_by_the_ids_of_both_rows() -> None:
-    """Whatever else is struck, the id of the first row and that of the second lead to the first, and say what differs."""
-    inline = "[{kind: near_duplicate, table: persons, rate: 1, fields: [last_name], edits: 1}]"
+    """The id of the first row and that of the second lead to the first, and say what differs."""
+    inline = "[{kind: near_duplicate, table: persons, exactly: 5, fields: [last_name], edits: 1}]"
     first = encode_id(DEFAULT_SEED, "person", 3)
     second = encode_id(DEFAULT_SEED, "person", DEFAULT_DATASET.max_records - 4)
     for each in (first, second):

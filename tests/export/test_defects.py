@@ -181,7 +181,7 @@ def test_a_clean_snapshot_says_nothing_of_defects(tmp_path: Path) -> None:
 
 
 def test_the_snapshot_says_that_it_isnt_clean(tmp_path: Path) -> None:
-    """Manifest, README, data package and Croissant say that cells are wrong, and where the labels are."""
+    """Manifest, README, data package and Croissant say that something is wrong, and where the labels are."""
     _write(tmp_path / "dirty", overlay(DEFAULT_DATASET, *MANY), records=200)
     manifest, package, croissant = (
         json.loads((tmp_path / "dirty" / name).read_bytes())
@@ -190,12 +190,12 @@ def test_the_snapshot_says_that_it_isnt_clean(tmp_path: Path) -> None:
     assert manifest["clean"] is False
     assert manifest["defects"]["kinds"]["out_of_range"] == 3
     first = (tmp_path / "dirty" / "README_SNAPSHOT_V0_1.md").read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("**NOT CLEAN: some cells are wrong on purpose (")
+    assert first.startswith("**NOT CLEAN: cells, rows or files are wrong on purpose (")
     assert package["esdh"]["clean"] is False
     assert "defects-csv" in {each["name"] for each in package["resources"]}
     assert "defects" in {each["name"] for each in croissant["recordSet"]}
-    assert package["description"].startswith("Not clean: defects lists the cells")
-    assert croissant["description"].startswith("Not clean: defects lists the cells")
+    assert package["description"].startswith("Not clean: defects lists what is wrong")
+    assert croissant["description"].startswith("Not clean: defects lists what is wrong")
 
 
 def test_the_statistics_are_of_the_clean_rows(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from defects import overlay
 from esdh_export import SnapshotRequest, write_snapshot
 from esdh_load import LoadError, PlanSource, SnapshotSource
 from esdh_load.source import Source, one_ahead
@@ -51,6 +52,17 @@ def test_some_tables_of_a_snapshot(tmp_path: Path) -> None:
     assert {"accounts": written.manifest.content["accounts"]} == source.content
     with pytest.raises(LoadError, match="has no merchants; it has customers, accounts"):
         SnapshotSource(tmp_path / "out", entities=["merchants"])
+
+
+def test_snapshot_with_defects_is_refused(tmp_path: Path) -> None:
+    """A snapshot with rows that are wrong on purpose is refused in one sentence that says so, before a row is read."""
+    dataset = dataset_of(None)
+    defects = overlay(dataset, {"kind": "missing", "table": "persons", "field": "person_id", "exactly": 1})
+    write_snapshot(tmp_path / "out", SnapshotRequest(records=5, formats=("csv",), defects=defects))
+    with pytest.raises(
+        LoadError, match=r"isn't clean: rows are wrong on purpose, .* written without defects$"
+    ):
+        SnapshotSource(tmp_path / "out")
 
 
 def test_changed_file_is_refused(tmp_path: Path) -> None:

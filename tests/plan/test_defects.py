@@ -48,6 +48,22 @@ def _faults(file: Path, text: str, dataset: Dataset = DEFAULT_DATASET) -> str:
     return str(caught.value).replace(str(file), "defects.yaml")
 
 
+def test_faults_of_form_and_of_fit_are_reported_at_once(tmp_path: Path) -> None:
+    """A list with an unknown word, one defect twice and a kind that doesn't fit reports all three, each in its line."""
+    lines = [
+        "- {kind: typpo, table: persons, field: city, rate: 1%}",
+        "- {kind: blank, table: persons, field: city, rate: 1%}",
+        "- {kind: blank, table: persons, field: city, rate: 1%}",
+        "- {kind: typo, table: persons, field: date_of_birth, rate: 1%}",
+    ]
+    faults = _faults(tmp_path / "defects.yaml", "\n".join(lines)).splitlines()
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "defects.yaml, line 1, defects[0].kind",
+        "defects.yaml, line 3, defects[2]",
+        "defects.yaml, line 4, defects[3].kind",
+    ]
+
+
 def test_bare_list_is_the_list_below_its_key(tmp_path: Path) -> None:
     """A file that is a list of defects is read as one with `defects:`, and its faults have their own lines."""
     lines = [
@@ -99,6 +115,20 @@ def test_a_value_of_every_out_of_range_is_outside_the_bounds() -> None:
         )
         assert cells, defect
         assert not [value for value in cells[defect["field"]].values() if low <= value <= high], defect
+
+
+def test_placeholder_passes_over_a_decimal_that_has_no_other(tmp_path: Path) -> None:
+    """A decimal with so many digits that 0 is its only placeholder has none where it is 0, and 0 elsewhere."""
+    plan = tmp_path / "fine.yaml"
+    plan.write_text(
+        "{esdh: plan/1, name: fine, version: 1, reference_date: 2024-06-01, tables: {dust: {fields: "
+        "{grams: {decimal: {from: 0, to: 0.000000000000000001, scale: 18}}}}}}",
+        encoding="utf-8",
+    )
+    defect = {"kind": "placeholder", "table": "dust", "field": "grams", "rate": 1}
+    labels = _labels(overlay(load_plan(plan), defect), 100)
+    assert 0 < len(labels) < 100
+    assert {label.found for label in labels} == {f"{0:.18f}"}
 
 
 def test_bad_pattern_and_bad_enum_write_what_the_schema_forbids() -> None:

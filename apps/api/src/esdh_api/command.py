@@ -75,9 +75,10 @@ class _Command(click.Command):
     "--defects",
     "defects",
     multiple=True,
-    metavar="[NAME=]FILE",
+    metavar="[DATASET=]FILE",
     help="List of defects that requests can ask for, repeatable: a file, or a snapshot's folder; its name is the file's without the "
-    "suffix. It belongs to the dataset that it fits; NAME says which, where several do. A plan's own list is offered as `plan`.",
+    "suffix. It belongs to the dataset that it fits; where several do, DATASET (such as bank) says whose it is. A plan's own list is "
+    "offered as `plan`.",
 )
 def serve_command(
     *, host: str, port: int, threads: int, plans: tuple[str, ...], defects: tuple[str, ...]

@@ -47,7 +47,8 @@ def open_defects(
 
     A reference is a file or a snapshot's folder, with the name of the dataset and `=` before it where it would fit
     several. Of what is wrong with bytes and files nothing is taken, since answers are rows. `plans` are the datasets that are
-    served by their names, in the order of `plan_references`, and `first` is the one that answers the calls without a name. Raises SettingsError for a reference that can't be taken.
+    served by their names, in the order of `plan_references`, and `first` is the one that answers the calls without a name.
+    Raises SettingsError for a reference that can't be taken.
     """
     found: dict[Dataset, dict[str, DefectList]] = {}
     for dataset, reference in zip(plans.values(), plan_references, strict=True):

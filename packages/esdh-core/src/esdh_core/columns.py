@@ -60,13 +60,15 @@ def day_number(date: dt.date) -> int:
 class Categories:
     """The distinct-by-position values that codes point at; `None` is a null.
 
-    Compared and hashed by identity, so that a rendering of it can be cached.
+    Compared and hashed by identity, so that a rendering of it can be cached. `derived` is what has been made of them, by
+    a key of whoever made it: it lives as long as they do.
     """
 
-    __slots__ = ("__weakref__", "_with_null", "values")
+    __slots__ = ("__weakref__", "_with_null", "derived", "values")
 
     def __init__(self, values: Sequence[str | None]) -> None:
         self.values = tuple(values)
+        self.derived: dict[object, Any] = {}
         self._with_null: Categories | None = None
 
     def __len__(self) -> int:
@@ -208,11 +210,15 @@ class Numbers:
 
     def take(self: "N", rows: NDArray[np.integer]) -> "N":
         """Return the values of some rows, in their order."""
-        return replace(self, values=self.values.take(rows), valid=_taken(self.valid, rows))
+        return self.with_values(self.values.take(rows), _taken(self.valid, rows))
 
     def masked(self: "N", valid: Mask) -> "N":
         """Return these values, null where `valid` is false."""
-        return replace(self, valid=_both(self.valid, valid))
+        return self.with_values(self.values, _both(self.valid, valid))
+
+    def with_values(self: "N", values: NDArray[np.integer], valid: Mask | None) -> "N":
+        """Return other values within the same bounds."""
+        return type(self)(values, self.low, self.high, valid)
 
     def tolist(self) -> list[Any]:
         """Return the values as Python objects."""
@@ -257,6 +263,10 @@ class Decimal(Numbers):
     """Decimals of `scale` digits after the point; values and bounds are unscaled, int64."""
 
     scale: int = 0
+
+    def with_values(self, values: NDArray[np.integer], valid: Mask | None) -> "Decimal":
+        """Return other values within the same bounds."""
+        return Decimal(values, self.low, self.high, valid, self.scale)
 
     def _objects(self, values: list[int]) -> list[Any]:
         return [decimal.Decimal(value).scaleb(-self.scale, _EXACT) for value in values]

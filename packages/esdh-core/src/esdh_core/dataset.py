@@ -136,15 +136,6 @@ class Block:
         """Return the permuted indices of these records, below 2^36."""
         return permute(self.seed, stream, self.index)
 
-    def value(self, compute: "Callable[[Block], T]") -> T:
-        """Return `compute(self)`, computed at most once for this block."""
-        # As in `memoized`, without a function more for each of a record's eighty look-ups.
-        if compute in self._memo:
-            known: T = self._memo[compute]
-            return known
-        result = self._memo[compute] = compute(self)
-        return result
-
     def values(self, column: Column) -> list[Any]:
         """Return the values of a column of this block as Python objects: once for all fields that share the column."""
         if self.top.rows is not None:  # a fixed table's block outlives its use, and is to stay small
@@ -162,7 +153,17 @@ class Block:
 
 def memoized_per_block(compute: Callable[[Block], T]) -> Callable[[Block], T]:
     """Make a function of a block that is computed at most once a block."""
-    return lambda block: block.value(compute)
+
+    def value(block: Block) -> T:
+        # As `Block.memoized`, without two calls more for each of a record's hundreds of look-ups.
+        memo = block._memo
+        if compute in memo:
+            known: T = memo[compute]
+            return known
+        result = memo[compute] = compute(block)
+        return result
+
+    return value
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -25,6 +25,7 @@ from esdh_manifest import Manifest, ManifestError, decode_manifest, file_problem
 from esdh_proof.datasets import LARGEST_DOCUMENT, dataset_of
 from esdh_proof.findings import Findings
 from esdh_proof.reading import TableReader, manifest_names, regular
+from msgspec import UNSET
 
 from esdh_load.errors import LoadError, SnapshotError
 
@@ -151,9 +152,14 @@ class SnapshotSource(Source):
     def __init__(self, folder: Path, *, entities: Sequence[str] = ()) -> None:
         """Take a snapshot's folder; every listed file is held against its checksum.
 
-        Raises SnapshotError for a folder that holds no snapshot, or one that was changed.
+        Raises SnapshotError for a folder that holds no snapshot, one with defects, or one that was changed.
         """
         manifest = _manifest(folder)
+        if manifest.defects is not UNSET:
+            raise SnapshotError(
+                f"snapshot {str(folder)!r} isn't clean: rows are wrong on purpose, which keys and checks of a database refuse; load "
+                "one that was written without defects"
+            )
         for problem in file_problems(folder, manifest):
             raise SnapshotError(f"snapshot {str(folder)!r} doesn't verify: {problem}; nothing was loaded")
         self._folder, self._manifest = folder, manifest

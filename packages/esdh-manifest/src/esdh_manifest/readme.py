@@ -38,7 +38,7 @@ def _warning(manifest: Manifest) -> list[str]:
     kinds = manifest.defects.kinds
     what = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none of them in these rows"
     return [
-        f"**NOT CLEAN: some cells are wrong on purpose ({what}). The table `defects` lists each, with its clean value.**",
+        f"**NOT CLEAN: cells, rows or files are wrong on purpose ({what}). The table `defects` lists each.**",
         "",
     ]
 

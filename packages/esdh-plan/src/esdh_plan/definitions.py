@@ -199,7 +199,8 @@ class Formula:
 
     def column(self, block: Block) -> Column:
         """Return its values in a block."""
-        return self._compiled(lambda path: self.references[path].read(block), self.rows(block))
+        reads = self._reads
+        return self._compiled(lambda path: reads[path](block), self.rows(block))
 
     def holds(self, block: Block) -> NDArray[np.bool_]:
         """Return where a condition holds in a block: not where it is null."""
@@ -209,6 +210,10 @@ class Formula:
         column = self.column(block)
         truths: NDArray[np.bool_] = np.asarray(column.values, dtype=np.bool_)  # type: ignore[union-attr]  # a truth's column is Boolean
         return truths if column.valid is None else truths & column.valid
+
+    @cached_property
+    def _reads(self) -> dict[tuple[str, ...], ColumnOf]:
+        return {path: reference.read for path, reference in self.references.items()}
 
     @cached_property
     def _compiled(self) -> Callable[[Callable[[tuple[str, ...]], Column], int], Column]:

@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from esdh_plan.errors import Fault, chain, display, near, word_list
 from esdh_plan.kinds import FieldKind, Scalar, fields_of
-from esdh_plan.reader import INVALID, Converter, Document, Hook, Path, convert, read_draft
+from esdh_plan.reader import INVALID, Converter, Document, Hook, Path, read_draft
 from esdh_plan.schema import DIALECT, Definitions
 
 __all__ = [
@@ -1110,12 +1110,17 @@ def _defect(converter: Converter, path: Path, value: Any) -> Any:
     return converter.struct(path, struct, rest)
 
 
-def defects_of(document: Document) -> DefectList:
-    """Return the defects that a document of its own holds.
-
-    Raises PlanError with all faults of form.
-    """
-    return convert(document, DefectList, hooks=_DEFECT_HOOKS)
+def defects_of(document: Document) -> tuple[list[Any], list[Fault]]:
+    """Return the defects that a document of its own holds, INVALID in the place of one with faults of form, and these faults."""
+    converter = Converter(document, _DEFECT_HOOKS)
+    found = converter.take((), DefectList)
+    if found is INVALID:
+        found = converter.partial(())
+    defects = found.defects if isinstance(found, DefectList) and isinstance(found.defects, list) else []
+    right = [
+        INVALID if ("defects", number) in converter.refused else each for number, each in enumerate(defects)
+    ]
+    return right, converter.faults
 
 
 _DEFECT_HOOKS: Final[dict[Any, Hook]] = dict.fromkeys(_DEFECTS.values(), _defect)

@@ -645,6 +645,8 @@ class Converter:
             return self.refuse(path, _mismatch(kind, value))
         taken = [self._take((*path, i), kinds[i], inner) for i, inner in enumerate(value)]
         if any(inner is INVALID for inner in taken):
+            if any(option.is_struct for option in kinds[0].options):
+                self._partial[path] = taken
             return INVALID
         return taken if kind.base is list else tuple(taken)
 

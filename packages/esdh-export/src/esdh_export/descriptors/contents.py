@@ -118,11 +118,7 @@ def title(manifest: Manifest) -> str:
 
 def description(manifest: Manifest, dataset: Dataset) -> str:
     """Return what a reader must know before using the data."""
-    warning = (
-        ""
-        if manifest.clean is UNSET
-        else f"Not clean: {LABELS.name} lists the cells that are wrong on purpose. "
-    )
+    warning = "" if manifest.clean is UNSET else f"Not clean: {LABELS.name} lists what is wrong on purpose. "
     return (
         f"{warning}Synthetic data: nobody in these files exists. They were computed from a seed by rules; no production "
         f"data went in. Every row carries synthetic_source = {manifest.synthetic_source!r}. {dataset.note} "

@@ -55,7 +55,9 @@ def _placeholder(target: Target) -> Making:
     )
 
     def change(value: Any, dice: Dice) -> Any:
-        return dice.choose([word for word in words if word != value])
+        others = [word for word in words if word != value]
+        # Of a decimal with 18 digits behind the point 0 alone is one.
+        return dice.choose(others) if others else value
 
     return Making(each_value(target, change))
 

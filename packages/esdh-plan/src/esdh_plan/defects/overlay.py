@@ -19,7 +19,7 @@ from esdh_plan.defects.kind import Kind, Making, Misfit, RowKind, TableTarget, T
 from esdh_plan.errors import Fault, PlanError, near, word_list
 from esdh_plan.expressions import ExpressionError
 from esdh_plan.language import ColumnDefect, DefectWords, DrawnDefect, FieldDefect, defects_of
-from esdh_plan.reader import Document, Path, Place, read_yaml, read_yaml_file
+from esdh_plan.reader import INVALID, Document, Path, Place, read_yaml, read_yaml_file
 
 __all__ = [
     "COLUMN_KINDS",
@@ -64,7 +64,7 @@ def read_overlay(file: FilePath, dataset: Dataset) -> Overlay:
     document = read_yaml_file(file)
     if isinstance(document.content, list):
         document = _with_heading(document)
-    return overlay_of(defects_of(document).defects, dataset, document)
+    return _overlay_in(document, dataset)
 
 
 def read_inline(text: str, dataset: Dataset) -> Overlay:
@@ -73,7 +73,7 @@ def read_inline(text: str, dataset: Dataset) -> Overlay:
     Raises PlanError with all faults of the list.
     """
     document = _with_heading(read_yaml(text, "--defects"))
-    return overlay_of(defects_of(document).defects, dataset, document)
+    return _overlay_in(document, dataset)
 
 
 def remake(dataset: Dataset, recipe: bytes) -> Overlay:
@@ -82,17 +82,27 @@ def remake(dataset: Dataset, recipe: bytes) -> Overlay:
     Raises PlanError with all faults of the recipe.
     """
     document = read_yaml(recipe, "the defects")
-    return overlay_of(defects_of(document).defects, dataset, document)
+    return _overlay_in(document, dataset)
 
 
-def overlay_of(defects: Sequence[DefectWords], dataset: Dataset, document: Document) -> Overlay:
+def _overlay_in(document: Document, dataset: Dataset) -> Overlay:
+    defects, faults = defects_of(document)
+    return overlay_of(defects, dataset, document, faults)
+
+
+def overlay_of(
+    defects: Sequence[Any], dataset: Dataset, document: Document, faults: Sequence[Fault] = ()
+) -> Overlay:
     """Return the overlay that defects of a document are; they stand there under `defects`.
 
-    Raises PlanError with all faults: names that there aren't, and kinds that don't fit their fields.
+    Raises PlanError with all faults: those of form, whose defects are INVALID, names that there aren't, and kinds that don't fit
+    their fields.
     """
-    faults: list[Fault] = []
+    faults = list(faults)
     found: list[Defect] = []
     for number, words in enumerate(defects):
+        if words is INVALID:
+            continue
         path: Path = ("defects", number)
         try:
             defect = _defect(words, dataset)

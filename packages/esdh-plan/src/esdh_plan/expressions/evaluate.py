@@ -297,7 +297,7 @@ def _rounded(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     quotient = a // b
     rest = a - quotient * b
     other = b - rest
-    up = (rest > other) | ((rest == other) & (quotient % 2 == 1))
+    up = (rest > other) | ((rest == other) & (quotient & 1 == 1))
     rounded: NDArray[Any] = np.add(quotient, up)
     return rounded
 

@@ -62,27 +62,17 @@ _LOWER, _UPPER = np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8)
 _LOWER[ord("A") : ord("Z") + 1] += 32
 _UPPER[ord("a") : ord("z") + 1] -= 32
 
-# What has been made of categories, for as long as they live: a rendering is cached by the categories' identity, so
-# the same ones must come out for every block.
-_memo: "WeakKeyDictionary[Categories, dict[object, Any]]" = WeakKeyDictionary()
-_memo_of_pairs: "WeakKeyDictionary[Categories, WeakKeyDictionary[Categories, dict[object, Any]]]" = (
-    WeakKeyDictionary()
-)
 
-
+# A rendering is cached by the categories' identity, so the same ones must come out for every block.
 def _once(categories: Categories, key: object, make: Callable[[], Any]) -> Any:
-    known = _memo.get(categories)
-    if known is None:
-        known = _memo.setdefault(categories, {})
+    known = categories.derived
     if key not in known:
         known[key] = make()
     return known[key]
 
 
 def _once_of_two(one: Categories, other: Categories, key: object, make: Callable[[], Any]) -> Any:
-    of_one = _memo_of_pairs.get(one)
-    if of_one is None:
-        of_one = _memo_of_pairs.setdefault(one, WeakKeyDictionary())
+    of_one: WeakKeyDictionary[Categories, dict[object, Any]] = _once(one, "pairs", WeakKeyDictionary)
     known = of_one.get(other)
     if known is None:
         known = of_one.setdefault(other, {})

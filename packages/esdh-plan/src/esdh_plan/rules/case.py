@@ -124,7 +124,5 @@ def _either(first: Mask, one: Column, other: Column) -> Column:
             True if other.valid is None else other.valid,
         )
     values = np.where(first, one.values, other.values)
-    if isinstance(one, Integer):
-        return Integer(values, one.low, one.high, valid)
-    result: Any = replace(one, values=values, valid=valid)
-    return result  # type: ignore[no-any-return]
+    result: Any = one.with_values(values, valid)
+    return result  # type: ignore[no-any-return]  # a kind of numbers is a column
