@@ -146,6 +146,7 @@ def test_faults_of_a_list_are_told_with_their_places(listed: Path, tmp_path: Pat
     assert (
         result.stderr
         == f"{listed}, line 3, defects[0].kind: there is no kind of defect 'tipo'; did you mean 'typo'?\n"
+        f"{listed}, line 4, defects[1].field: 'vehicles' has no field 'mak'; did you mean 'make'?\n"
     )
     assert not (tmp_path / "dirty").exists()
     run("generate-snapshot", "--output-dir", tmp_path / "clean", "--records", 2)
