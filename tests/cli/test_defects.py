@@ -143,10 +143,11 @@ def test_faults_of_a_list_are_told_with_their_places(listed: Path, tmp_path: Pat
     listed.write_text(DEFECTS.replace("typo", "tipo").replace("make", "mak"), encoding="utf-8")
     result = run("generate-snapshot", "--defects", listed, "--output-dir", tmp_path / "dirty")
     assert result.exit_code == 2
-    assert result.stderr.splitlines() == [
-        f"{listed}, line 3, defects[0].kind: there is no kind of defect 'tipo'; did you mean 'typo'?",
-        f"{listed}, line 4, defects[1].field: 'vehicles' has no field 'mak'; did you mean 'make'?",
-    ]
+    assert (
+        result.stderr
+        == f"{listed}, line 3, defects[0].kind: there is no kind of defect 'tipo'; did you mean 'typo'?\n"
+        f"{listed}, line 4, defects[1].field: 'vehicles' has no field 'mak'; did you mean 'make'?\n"
+    )
     assert not (tmp_path / "dirty").exists()
     run("generate-snapshot", "--output-dir", tmp_path / "clean", "--records", 2)
     result = run("generate-snapshot", "--defects", tmp_path / "clean", "--output-dir", tmp_path / "dirty")

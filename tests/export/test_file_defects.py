@@ -13,6 +13,8 @@ from defects import csv_rows, fitting, overlay, with_rate
 from esdh_core import DEFAULT_DATASET, Dataset, RequestError
 from esdh_core.overlay import Edits
 from esdh_export import ExportError, SnapshotRequest, write_snapshot
+from esdh_export.formats.csv import CSV
+from esdh_export.formats.ndjson import NDJSON
 from esdh_manifest import Manifest
 from esdh_plan import load_plan
 from esdh_plan.defects.overlay import COLUMN_KINDS, FILE_KINDS
@@ -301,6 +303,37 @@ def test_edits_are_cut_and_joined_without_loss() -> None:
     assert joined.order is not None
     assert edits.order.tolist() == joined.order.tolist()
     assert (edits.cells, edits.damage, edits.seconds) == (joined.cells, joined.damage, joined.seconds)
+
+
+def test_a_renamed_column_has_its_wrong_cells(tmp_path: Path) -> None:
+    """Under another name a column has the cells and bytes that it has without one."""
+    cells = (*KINDS[:5], VALUES[0], VALUES[1])
+    names = [{"kind": "renamed_column", "table": "persons", "field": name} for name in ("last_name", "city")]
+    write(tmp_path / "own", *cells)
+    write(tmp_path / "renamed", *cells, *names)
+    found = {each["field"]: each["found"] for each in labels(tmp_path / "renamed") if each["slot"] is None}
+    ours, theirs = (lines(tmp_path / each, "persons") for each in ("own", "renamed"))
+    assert ours["csv"] == theirs["csv"]
+    for one, other in zip(ours["ndjson"], theirs["ndjson"], strict=True):
+        for name, new in found.items():
+            one = one.replace(f'"{name}":'.encode(), f'"{new}":'.encode()).replace(  # noqa: PLW2901 # step by step
+                f'"{name}_":'.encode(), f'"{new}_":'.encode()
+            )
+        assert one == other
+
+
+@pytest.mark.parametrize(
+    ("text", "of_csv", "of_json"),
+    [
+        ("Salem", [b'"Salem', b'"Sa"lem"', b"Sa,lem"], [b'"Salem', b'"Sa"lem"', b'"Sa"lem"']),
+        ('a"b', [b'"a""b', b'"a"""b"', b'a,"b'], [b'"a\\"b', b'"a"\\"b"', b'"a"\\"b"']),
+        ("", [b'"', b'"""', b","], [b'"', b'"""', b'"""']),
+    ],
+)
+def test_a_text_is_ill_quoted_in_three_ways(text: str, of_csv: list[bytes], of_json: list[bytes]) -> None:
+    """A quote isn't closed, or one in the text isn't escaped, or a comma has no quotes around it."""
+    assert of_csv == [CSV.misquoted(text, way) for way in range(3)]
+    assert of_json == [NDJSON.misquoted(text, way) for way in range(3)]
 
 
 def test_switching_a_kind_of_bytes_off_changes_the_labels_of_no_other() -> None:
