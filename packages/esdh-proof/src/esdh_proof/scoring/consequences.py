@@ -3,7 +3,7 @@
 A tool can't know which of two cells that contradict each other is the wrong one. So a finding counts as right, and as
 finding the label, where the cell is the other holder of a value that a labelled cell of a unique field repeats; where it refers to
 a row that is missing, or whose key is labelled; and where it copies a labelled cell, or a labelled cell copies it. A finding in the
-last row of a truncated file is of the file, and one that a whole file can't be read is right where a label of bytes explains it.
+last row of a truncated file is of the file, one behind a column that the schema doesn't have is of that column, and one that a whole file can't be read is right where a label of bytes explains it.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from functools import lru_cache
 from esdh_core import Dataset, Rule, Table
 from esdh_core.dataset import FieldRef
 
-from esdh_proof.scoring.labels import MISSING_ROW, RAGGED_ROW, TRUNCATED_FILE, Label
+from esdh_proof.scoring.labels import EXTRA_COLUMN, MISSING_ROW, RAGGED_ROW, TRUNCATED_FILE, Label
 from esdh_proof.scoring.snapshot import LabelledSnapshot
 
 __all__ = ["labels_behind", "labels_behind_file"]
@@ -35,6 +35,7 @@ def labels_behind(snapshot: LabelledSnapshot, table: Table, slot: int, field: st
         *_referred(snapshot, table, slot, rule),
         *_copied(snapshot, table, slot, rule),
         *_cut_off(snapshot, table, slot),
+        *_displaced(snapshot, table, field),
     ]
 
 
@@ -84,6 +85,13 @@ def _cut_off(snapshot: LabelledSnapshot, table: Table, slot: int) -> Iterator[La
     for label in snapshot.labels.of_file(table.name):
         if label.kind == TRUNCATED_FILE and snapshot.last_slot(table) == slot:
             yield label
+
+
+def _displaced(snapshot: LabelledSnapshot, table: Table, field: str) -> Iterator[Label]:
+    """Yield the label of a column that the schema doesn't have, of the fields behind it: a tool may go by their places."""
+    places = [place for place, _ in snapshot.defects.shape(table, snapshot.manifest.seed).extra]
+    if places and min(places) <= table.fields.index(field):
+        yield from (label for label in snapshot.labels.of_file(table.name) if label.kind == EXTRA_COLUMN)
 
 
 @lru_cache(maxsize=1024)

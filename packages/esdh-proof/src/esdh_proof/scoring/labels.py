@@ -13,6 +13,7 @@ from esdh_proof.scoring.texts import read_texts, table_files
 
 __all__ = [
     "DUPLICATE_ROW",
+    "EXTRA_COLUMN",
     "MISSING_ROW",
     "NEAR_DUPLICATE",
     "RAGGED_ROW",
@@ -34,6 +35,8 @@ RAGGED_ROW = "ragged_row"
 """The kind of a row with a cell too few or too many."""
 BAD_QUOTING = "bad_quoting"
 """The kind of a cell whose end no reader finds, so that the cells behind it are others."""
+EXTRA_COLUMN = "extra_column"
+"""The kind of a column that the schema doesn't have."""
 TRUNCATED_FILE = "truncated_file"
 """The kind of a file that ends in its last row."""
 UNREADABLE = frozenset(("bad_encoding", BAD_QUOTING, TRUNCATED_FILE))
