@@ -35,7 +35,7 @@ class TextWriter:
         table: Table,
         *,
         dataset: Dataset,  # noqa: ARG002 - as every format's
-        seed: int,  # noqa: ARG002
+        seed: int,  # noqa: ARG002 - as every format's
         shape: FileShape = _SCHEMAS_OWN,
     ) -> None:
         self._sink = sink
